@@ -1,0 +1,65 @@
+"""Ends the processes of a test run, and removes their directories, once the run itself has gone, however it went.
+
+Runs as a program of its own. Its standard input is held open by the run; lines on it are `+pid`, `-pid`, `+/directory` and
+`-/directory`. The processes that stand there when it closes are killed with all that they started.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+
+
+def descendants(pid):
+    """The living processes that `pid` started, and that those started, as a list of numbers."""
+    found, left = [], [pid]
+    while left:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parent = left.pop()
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{thread}/children") as file:
+                    children = [int(word) for word in file.read().split()]
+                found += children
+                left += children
+    return found
+
+
+def alive(pid):
+    """Whether a process runs; one that has ended and only waits to be asked for its status does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def kill(pid, limit=30):
+    """SIGKILL a process and its descendants, and wait up to `limit` seconds until they are gone. True when they are."""
+    family = [pid, *descendants(pid)]
+    for member in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
+    end = time.monotonic() + limit
+    while any(alive(member) for member in family):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def main():
+    kept = set()
+    for line in sys.stdin:
+        sign, what = line[0], line[1:].strip()
+        (kept.add if sign == "+" else kept.discard)(what)
+    for what in sorted(kept, key=lambda what: what.startswith("/")):
+        if what.startswith("/"):
+            shutil.rmtree(what, ignore_errors=True)
+        else:
+            kill(int(what))
+
+
+if __name__ == "__main__":
+    main()
