@@ -1,0 +1,172 @@
+"""Bringing a backup back: what is read from the store, how it is checked, and what is written to the target.
+
+As in chunks.py everything here blocks and uses native threads, and `progress` and `cancelled` must not wait.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import typing
+
+import zstandard
+
+from cinder_lite import concurrency
+from cinder_lite.backup import index, manifest
+from cinder_lite.backup.stores import base
+
+SPAN = 1024**2  # read at most so much of an object at a time
+GAP = 64 * 1024  # bytes not wanted that are read rather than asked around
+
+
+class TargetTooSmall(manifest.BackupError):
+    """The volume to restore to is smaller than the backup."""
+
+
+class Segment(typing.NamedTuple):
+    """A part of the volume to bring back: bytes `start` to `end`, and its packed records."""
+
+    group: int
+    number: int
+    start: int
+    end: int
+    table: bytes
+
+
+def restore(store, place, target, target_is_zero=False, start=0, threads=3,
+            progress=lambda done, whole: None, cancelled=lambda: False):
+    """Write a backup to an open target, each block checked against its SHA-256; returns the backup's size in bytes.
+
+    Only data is written; the rest is made to read as zeros (to the end of the target, if that is larger), or left alone
+    when `target_is_zero`. `progress(done, whole)` counts bytes of the volume; a former `done` given as `start` goes on
+    from there, after a crash of the host too: what lies before the last full group was synced before it was reported.
+    On return the target is durable.
+
+    Raises BackupError (Cancelled, TargetTooSmall), StoreError (Corrupt names object and offset) or DeviceError; the
+    target then holds a part of the backup.
+    """
+    made = manifest.load(store, place)
+    if target.size() < made.size:
+        raise TargetTooSmall(f"the target has {target.size()} bytes, backup {place.backup_id} needs {made.size}; "
+                             "restore to a larger volume")
+    reader = _Reader(store, made, target, target_is_zero)
+    _run(reader, start, threads, progress, cancelled)
+    if not target_is_zero:
+        target.zero(made.size, target.size())
+    target.sync()
+    return made.size
+
+
+def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled=lambda: False):
+    """Read a whole backup and check each block; returns its size in bytes. Raises as `restore` does."""
+    made = manifest.load(store, place)
+    _run(_Reader(store, made, None, True), 0, threads, progress, cancelled)
+    return made.size
+
+
+def _run(reader, start, threads, progress, cancelled):
+    made = reader.made
+    first = min(start, made.size) // made.group_size
+    done = concurrency.map_in_threads(reader.bring_back, reader.segments(first), threads)
+    with contextlib.closing(done):
+        for group, segments in itertools.groupby(done, key=lambda segment: segment.group):
+            end = min((group + 1) * made.group_size, made.size)
+            for segment in segments:
+                if cancelled():
+                    raise manifest.Cancelled("the restore was cancelled")
+                if segment.end < end:
+                    progress(segment.end, made.size)
+            if reader.target is not None:
+                reader.target.sync()
+            progress(end, made.size)
+    progress(made.size, made.size)
+
+
+class _Reader:
+    """The segments of one backup on their way from the store to a target (None: only checked)."""
+
+    def __init__(self, store, made, target, target_is_zero):
+        self.store, self.made, self.target, self.target_is_zero = store, made, target, target_is_zero
+
+    def segments(self, first):
+        """Each segment that there is something to do for, from the first of a group on."""
+        for group in range(first, self.made.group_count):
+            if self.made.groups[group] == manifest.EMPTY and self.target_is_zero:
+                continue
+            tables = self.made.tables(self.store, group)
+            for number, start, end in self.made.segments(group):
+                if tables[number] or not self.target_is_zero:
+                    yield Segment(group, number, start, end, tables[number])
+
+    def bring_back(self, segment):
+        """Read, check and write one segment; runs in a thread of its own."""
+        records = index.unpack(segment.table)
+        unpacker = zstandard.ZstdDecompressor()
+        for span in spans(records):
+            for record, stored in self._read(segment, span):
+                data = self._checked(segment, record, stored, unpacker)
+                if self.target is not None:
+                    self.target.write(segment.start + record.block * self.made.block_size, data)
+        if not self.target_is_zero:
+            self._zero_between(segment, records)
+        return segment
+
+    def _name(self, segment, record):
+        return self.made.chain[record.generation].segment(segment.group, segment.number)
+
+    def _length(self, segment, record):
+        """The length of the record's block: the block size, but for the last block of a volume."""
+        return min(self.made.block_size, segment.end - segment.start - record.block * self.made.block_size)
+
+    def _read(self, segment, span):
+        """Yield (record, its stored bytes) of records that lie close together in one object."""
+        name, start = self._name(segment, span[0]), span[0].offset
+        end = max(record.offset + record.length for record in span)
+        try:
+            data = memoryview(self.store.get(name, start, end - start))
+        except base.ObjectMissing as error:
+            raise base.Corrupt(name, start, "it is missing") from error
+        for record in span:
+            begin = record.offset - start
+            if begin + record.length > len(data):
+                raise base.Corrupt(name, start + len(data), "it is cut off")
+            yield record, data[begin:begin + record.length]
+
+    def _checked(self, segment, record, stored, unpacker):
+        """The content of a block. Raises Corrupt when its hash is another."""
+        length, data = self._length(segment, record), stored
+        try:
+            if record.length < length:
+                if zstandard.frame_content_size(stored) != length:  # before it is given memory
+                    raise zstandard.ZstdError("wrong size")
+                data = unpacker.decompress(stored, max_output_size=length)
+        except zstandard.ZstdError as error:
+            raise base.Corrupt(self._name(segment, record), record.offset, f"it cannot be decompressed ({error})") from error
+        if hashlib.sha256(data).digest() != record.digest:
+            raise base.Corrupt(self._name(segment, record), record.offset, "the SHA-256 of the block does not match")
+        return data
+
+    def _zero_between(self, segment, records):
+        """Make all that has no record read as zeros."""
+        at = segment.start
+        for record in records:
+            begin = segment.start + record.block * self.made.block_size
+            if at < begin:
+                self.target.zero(at, begin)
+            at = begin + self._length(segment, record)
+        self.target.zero(at, segment.end)
+
+
+def spans(records):
+    """Lists of records that are read together: stored by the same backup, close to each other, at most SPAN bytes."""
+    span, start, end = [], 0, 0
+    for record in sorted(records, key=lambda record: (record.generation, record.offset)):
+        fits = (span and record.generation == span[0].generation and record.offset - end <= GAP
+                and record.offset + record.length - start <= SPAN)
+        if not fits:
+            if span:
+                yield span
+            span, start = [], record.offset
+        span.append(record)
+        end = record.offset + record.length
+    if span:
+        yield span
