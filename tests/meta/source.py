@@ -1,0 +1,46 @@
+"""The project's own source as the rules look at it: files, syntax trees, imports."""
+
+import ast
+import dataclasses
+import functools
+import pathlib
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    """One Python file; `name` is its path from the top of the project."""
+
+    name: str
+    text: str
+
+    @functools.cached_property
+    def tree(self):
+        return ast.parse(self.text, self.name)
+
+    def imports(self):
+        """(line, dotted name) of everything that is imported, wherever in the file."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def modules(*folders):
+    """The Python files below folders of the project."""
+    for folder in folders:
+        for path in sorted((TOP / folder).rglob("*.py")):
+            yield Module(str(path.relative_to(TOP)), path.read_text())
+
+
+def files():
+    """(path from the top, text) of every text file of the tree that a person wrote."""
+    for part in ("cinder_lite", "etc", "bin", "docs", "tests", "tools", ".ci", "."):
+        for path in sorted((TOP / part).glob("*" if part == "." else "**/*")):
+            if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
+                try:
+                    yield str(path.relative_to(TOP)), path.read_text()
+                except UnicodeDecodeError:
+                    continue

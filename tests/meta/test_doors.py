@@ -1,0 +1,34 @@
+"""Each outside library has one door, and configuration has no global."""
+
+import ast
+
+import pytest
+
+from tests.meta import source
+
+DOORS = {
+    "eventlet": ("cinder_lite/concurrency.py",),
+    "greenlet": ("cinder_lite/concurrency.py",),
+    "oslo_messaging": ("cinder_lite/rpc.py",),
+    "pyroute2": ("cinder_lite/net.py",),
+    "webob": ("cinder_lite/api/",),
+    "routes": ("cinder_lite/api/",),
+    "sqlalchemy": ("cinder_lite/db/", "cinder_lite/lifecycle.py"),
+    "oslo_db": ("cinder_lite/db/", "cinder_lite/lifecycle.py"),
+    "alembic": ("cinder_lite/db/",),
+}
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_is_imported_behind_its_door_only(library):
+    strays = [(module.name, line, name) for module in source.modules("cinder_lite") for line, name in module.imports()
+              if name.split(".")[0] == library and not module.name.startswith(DOORS[library])]
+    assert strays == []
+
+
+def test_configuration_is_passed_and_never_global():
+    strays = [(module.name, node.lineno) for module in source.modules("cinder_lite") for node in ast.walk(module.tree)
+              if isinstance(node, ast.Attribute) and node.attr == "CONF"]
+    strays += [(module.name, line) for module in source.modules("cinder_lite") for line, name in module.imports()
+               if name == "oslo_config.cfg.CONF"]
+    assert strays == []

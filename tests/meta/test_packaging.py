@@ -1,0 +1,65 @@
+"""What setup.cfg and the sample configuration promise is there."""
+
+import configparser
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.meta import source
+
+SETUP = configparser.ConfigParser(delimiters=("=",))
+SETUP.optionxform = str
+SETUP.read(source.TOP / "setup.cfg")
+
+ENTRY_POINTS = [
+    importlib.metadata.EntryPoint(*(part.strip() for part in line.split("=")), group)
+    for group, lines in SETUP["options.entry_points"].items() for line in lines.strip().splitlines()
+]
+
+
+def normal(name):
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS, ids=lambda entry: f"{entry.group}:{entry.name}")
+def test_an_entry_point_can_be_loaded(entry):
+    assert callable(entry.load())
+
+
+def test_what_is_installed_has_the_entry_points_of_the_checkout():
+    installed = importlib.metadata.distribution("cinder-lite").entry_points
+    assert {(e.group, e.name, e.value) for e in installed} == {(e.group, e.name, e.value) for e in ENTRY_POINTS}
+
+
+def test_what_is_imported_is_named_as_a_dependency():
+    named = {normal(re.match(r"[\w.-]+", line)[0]) for line in SETUP["options"]["install_requires"].strip().splitlines()}
+    owners = importlib.metadata.packages_distributions()
+    used = {normal(owner) for module in source.modules("cinder_lite") for _, name in module.imports()
+            for owner in owners.get(name.split(".")[0], ())}
+    assert sorted(used - named - {"cinder-lite"}) == []
+
+
+def test_constraints_pin_each_dependency_at_least_at_its_lowest_version():
+    pins = dict(line.split("==") for line in (source.TOP / "constraints.txt").read_text().splitlines()
+                if not line.startswith("#"))
+    pins = {normal(name): version for name, version in pins.items()}
+    wanted = SETUP["options"]["install_requires"] + SETUP["options.extras_require"]["test"]
+    for line in wanted.strip().splitlines():
+        name, lowest = re.fullmatch(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)", line).groups()
+        assert numbers(pins[normal(name)]) >= numbers(lowest), name
+
+
+def numbers(version):
+    return [int(part) for part in version.split(".")]
+
+
+def test_the_sample_configuration_is_fresh(tmp_path):
+    fresh = tmp_path / "sample"
+    subprocess.run([sys.executable, "-c", "from oslo_config import generator; generator.main()", "--config-file",
+                    "etc/cinder/config-generator.conf", "--output-file", fresh], cwd=source.TOP, check=True)
+    sample = source.TOP / "etc/cinder/cinder.conf.sample"
+    assert sample.read_text() == fresh.read_text(), "renew it: oslo-config-generator --config-file etc/cinder/config-generator.conf"

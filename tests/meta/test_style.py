@@ -1,0 +1,45 @@
+"""What every file of the project keeps to: size, names, docstrings, paths."""
+
+import ast
+import pathlib
+import re
+
+from tests.meta import source
+
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 500, 60
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "contrib", "misc"}
+
+
+def test_no_file_is_over_500_lines():
+    long = [(name, count) for name, text in source.files()
+            if (name.endswith(".py") or name.startswith(("bin/", "tools/"))) and
+            (count := text.count("\n")) > LINES_OF_A_FILE]
+    assert long == []
+
+
+def test_no_function_is_over_60_lines():
+    long = [(module.name, node.name, length) for module in source.modules("cinder_lite", "tests", "tools")
+            for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if (length := node.end_lineno - node.lineno + 1) > LINES_OF_A_FUNCTION]
+    assert long == []
+
+
+def test_every_module_says_what_it_decides():
+    silent = [module.name for module in source.modules("cinder_lite", "tests", "tools")
+              if not ast.get_docstring(module.tree)]
+    assert silent == []
+
+
+def test_names_say_what_is_inside():
+    bad = [module.name for module in source.modules("cinder_lite", "tests", "tools")
+           if FORBIDDEN_NAMES & set(pathlib.PurePath(module.name).with_suffix("").parts)]
+    assert bad == []
+
+
+def test_no_path_of_one_machine_stands_in_the_tree():
+    here = [f"{path}/" for path in (source.TOP, pathlib.Path.home()) if len(path.parts) > 1]
+    anyone = re.compile(r"/home/[a-z]|/Users/[A-Za-z]")
+    found = [(name, number, line.strip()) for name, text in source.files()
+             for number, line in enumerate(text.splitlines(), 1)
+             if any(path in line for path in here) or (anyone.search(line) and "re.compile" not in line)]
+    assert found == []
