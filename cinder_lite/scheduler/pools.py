@@ -1,0 +1,236 @@
+"""What a pool is, what is asked of it, and how much room it has: the one place where capacity is computed.
+
+All capacities are GiB. The filter, the weigher and the UPDATE that takes the room ask `bounds` or `virtual_free` here,
+so they cannot disagree.
+"""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+
+DEFAULT_RATIO = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """A pool as its volume service last reported it, with the state of that service.
+
+    `total_gb` and `free_gb` are numbers, "infinite" or "unknown"; None means that nothing was reported yet.
+    `provisioned_gb` is what was promised on the backend by anyone, `allocated_gb` what this service promised there.
+    `max_over_subscription_ratio` is a number or "auto". `capabilities` is whatever else the driver reports.
+    """
+
+    host: str
+    backend: str
+    pool: str
+    availability_zone: str = "nova"
+    service_up: bool = True
+    service_disabled: bool = False
+    frozen: bool = False
+    backend_up: bool = True
+    backend_reason: str = ""
+    total_gb: float | str | None = "unknown"
+    free_gb: float | str | None = "unknown"
+    provisioned_gb: float = 0
+    allocated_gb: float = 0
+    reserved_percentage: int = 0
+    max_over_subscription_ratio: float | str = str(DEFAULT_RATIO)
+    thin: bool = False
+    thick: bool = True
+    multiattach: bool = False
+    online_extend: bool = True
+    volume_count: int = 0
+    capabilities: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def service_host(self):
+        """The host string of the volume service: "host@backend"."""
+        return f"{self.host}@{self.backend}"
+
+    @property
+    def name(self):
+        """The whole host string: "host@backend#pool"."""
+        return f"{self.host}@{self.backend}#{self.pool}"
+
+    def facts(self):
+        """Everything that extra specs, expressions and queries may ask about, under the names that Cinder reports."""
+        return {
+            "volume_backend_name": self.backend,
+            **self.capabilities,
+            "pool_name": self.pool,
+            "total_capacity_gb": self.total_gb,
+            "free_capacity_gb": self.free_gb,
+            "provisioned_capacity_gb": self.provisioned_gb,
+            "allocated_capacity_gb": self.allocated_gb,
+            "reserved_percentage": self.reserved_percentage,
+            "max_over_subscription_ratio": self.max_over_subscription_ratio,
+            "thin_provisioning_support": self.thin,
+            "thick_provisioning_support": self.thick,
+            "multiattach": self.multiattach,
+            "online_extend_support": self.online_extend,
+            "total_volumes": self.volume_count,
+            "backend_state": "up" if self.backend_up else "down",
+        }
+
+    def state(self):
+        """The facts and where the pool is: what `stats.x` of an expression and `$x` of a query read."""
+        facts = self.facts()
+        place = {"host": self.name, "backend_id": self.name, "availability_zone": self.availability_zone}
+        return {**facts, **place, "capabilities": facts}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of the scheduler. `size` is the GiB to be added: the whole volume, or the difference of an extend.
+
+    `volume` holds what `volume.x` of an expression reads. `excluded` are host strings (with or without pool) that were
+    tried already. `only_backend` ("host@backend") or `only_pool` ("host@backend#pool") is set when something fixes the
+    place, `only_because` says what. `volume_hosts` maps the volume ids of the hints same_host and different_host to
+    host strings; `instance_host` is the hypervisor's host name for the hint local_to_instance. `existing_pool` is the
+    pool where a volume that is retyped is now: its room is taken already.
+    """
+
+    size: int
+    operation: str = "create"
+    zones: tuple[str, ...] = ()
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    qos_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    volume: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    attached: bool = False
+    excluded: tuple[str, ...] = ()
+    only_backend: str | None = None
+    only_pool: str | None = None
+    only_because: str = ""
+    hints: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    volume_hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    instance_host: str | None = None
+    existing_pool: str | None = None
+
+    @property
+    def thin(self):
+        """Whether the volume may be thin, which it is wherever the pool can."""
+        return str(self.extra_specs.get("provisioning:type", "")).strip().lower() != "thick"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The room that a request needs, as plain numbers for one conditional UPDATE of the pool's row.
+
+    provisioned_gb + take <= provisioned_limit and free_gb >= free_needed, where None means no such bound; then
+    provisioned_gb grows by `take` and free_gb shrinks by `free_taken`. `refused` says why the pool takes nothing.
+    """
+
+    take: float = 0
+    provisioned_limit: float | None = None
+    free_needed: float | None = None
+    free_taken: float = 0
+    refused: str | None = None
+
+    def admit(self, pool):
+        """Whether the pool, as it is reported, has this room."""
+        if self.refused is not None:
+            return False
+        if self.provisioned_limit is not None and pool.provisioned_gb + self.take > self.provisioned_limit:
+            return False
+        return self.free_needed is None or amount(pool.free_gb) >= self.free_needed
+
+
+def variables(pool, request):
+    """What the expressions of filter_function and goodness_function may name."""
+    return {
+        "stats": pool.state(),
+        "capabilities": pool.facts(),
+        "volume": {"size": request.size, **request.volume},
+        "extra": request.extra_specs,
+        "qos": request.qos_specs,
+    }
+
+
+def amount(value):
+    """A reported capacity as a number of GiB, or None when it is infinite, unknown or not reported."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def bounds(pool, request):
+    """The Bounds within which the pool can take the request.
+
+    Thick: provisioned + asked <= total - reserved, and the asked size is really free.
+    Thin: provisioned + asked <= (total - reserved) x ratio, and the asked size divided by the ratio is really free, so
+    a full pool takes nothing however much it may promise. (Cinder divides by the capacity that already contains the
+    ratio, so that its ratio test hardly ever refuses, and does not look at what is free.)
+    """
+    if request.size <= 0 or pool.name == request.existing_pool:
+        return Bounds()
+    thin = request.thin and pool.thin
+    refused = _refused(pool, thin)
+    if refused is not None:
+        return Bounds(take=request.size, refused=refused)
+    if amount(pool.free_gb) is None:
+        return Bounds(take=request.size)
+    # Rounded, because the ratio makes 114.99999999999999 of 115.
+    needed = round(request.size / ratio(pool, thin), 6)
+    return Bounds(request.size, provisioned_limit(pool, thin), needed, 0 if thin else request.size)
+
+
+def virtual_free(pool, thin):
+    """The largest size in GiB that the pool can take now, or None when it is infinite or unknown.
+
+    `thin` says whether the volume may be thin; a pool without thin support counts as thick all the same.
+    """
+    thin = thin and pool.thin
+    if _refused(pool, thin) is not None:
+        return 0.0
+    free, limit = amount(pool.free_gb), provisioned_limit(pool, thin)
+    if free is None:
+        return None
+    room = free * ratio(pool, thin)
+    if limit is not None:
+        room = min(room, limit - pool.provisioned_gb)
+    return max(room, 0.0)
+
+
+def reserved(pool):
+    """GiB that are kept free: whole GiB, rounded down; 0 when the total is not known."""
+    return math.floor((amount(pool.total_gb) or 0) * pool.reserved_percentage / 100)
+
+
+def provisioned_limit(pool, thin):
+    """GiB that may be promised altogether, or None when the total is not known."""
+    total = amount(pool.total_gb)
+    return None if total is None else round((total - reserved(pool)) * ratio(pool, thin), 6)
+
+
+def ratio(pool, thin):
+    """How many GiB may be promised for each real one; None when the pool's setting is neither a number nor "auto".
+
+    "auto" follows what was promised for each used GiB until now: 1 + provisioned / (used + 1), or 20 at the start.
+    """
+    if not (thin and pool.thin):
+        return 1.0
+    if pool.max_over_subscription_ratio != "auto":
+        return amount(pool.max_over_subscription_ratio)
+    total, free = amount(pool.total_gb), amount(pool.free_gb)
+    if not pool.provisioned_gb or total is None or free is None:
+        return DEFAULT_RATIO
+    return 1 + pool.provisioned_gb / (max(total - free, 0) + 1)
+
+
+def _refused(pool, thin):
+    """Why the pool can take nothing at all, or None. `thin` is whether the volume will be thin there."""
+    if pool.free_gb is None or pool.total_gb is None:
+        return "it has not reported its capacity yet"
+    if thin and (ratio(pool, thin) is None or ratio(pool, thin) < 1):
+        return f"max_over_subscription_ratio is '{pool.max_over_subscription_ratio}'; it can be 'auto' or at least 1"
+    if amount(pool.free_gb) is None:
+        return None
+    total = amount(pool.total_gb)
+    if total is None and pool.reserved_percentage:
+        return f"its total capacity is {pool.total_gb}, so {pool.reserved_percentage} % of it cannot be kept in reserve"
+    if total is not None and total <= 0:
+        return "its total capacity is 0 GiB"
+    return None

@@ -1,0 +1,147 @@
+"""Which of the pools that can take a request are better: measures, brought to 0-1 over the candidates, and summed.
+
+A measure takes (pool, request, rng) and returns (number, note): the number may be None where it is unknown, and the
+note, mostly empty, is kept with the decision. One from elsewhere (entry point `cinder_lite.scheduler.weighers`) is
+the same kind of function.
+"""
+
+import dataclasses
+import math
+import random
+import typing
+
+from cinder_lite.scheduler import expressions
+from cinder_lite.scheduler.pools import Pool, Request, variables, virtual_free
+
+
+@dataclasses.dataclass(frozen=True)
+class Weigher:
+    """A measure under its configured name; a negative multiplier prefers the pools that measure less."""
+
+    name: str
+    measure: typing.Callable[[Pool, Request, random.Random], tuple[float | None, str]]
+    multiplier: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighed:
+    """What one weigher found for one pool: `value` as measured, `share` in 0-1, `weight` = share x multiplier."""
+
+    weigher: str
+    value: float | None
+    share: float
+    weight: float
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked:
+    """A pool that can take the request, its weight (higher is better) and what the weight is made of."""
+
+    pool: Pool
+    weight: float
+    details: tuple[Weighed, ...] = ()
+
+
+def capacity(pool, request, rng):
+    """GiB that can still be taken or promised."""
+    free = virtual_free(pool, request.thin)
+    return (free, "") if free is not None else (None, "free capacity is infinite or unknown")
+
+
+def allocated_capacity(pool, request, rng):
+    """GiB that this service has promised there."""
+    return pool.allocated_gb, ""
+
+
+def volume_number(pool, request, rng):
+    """How many volumes are there."""
+    return pool.volume_count, ""
+
+
+def goodness(pool, request, rng):
+    """What the backend's own goodness_function says, 0 (poor) to 100 (perfect); true is 100, anything else is 0."""
+    text = pool.capabilities.get("goodness_function")
+    if text is None or not str(text).strip():
+        return 0, "it has no goodness_function"
+    try:
+        value = expressions.evaluate(str(text), variables(pool, request))
+    except expressions.ExpressionError as problem:
+        return 0, f"goodness_function '{text}' has no value: {problem}"
+    if isinstance(value, bool):
+        return (100, "") if value else (0, "")
+    if isinstance(value, str) or not 0 <= value <= 100:
+        return 0, f"goodness_function '{text}' gave {value!r}, not a number from 0 to 100"
+    return value, ""
+
+
+def chance(pool, request, rng):
+    """Any number."""
+    return rng.random(), ""
+
+
+WEIGHERS = {
+    "CapacityWeigher": Weigher("CapacityWeigher", capacity, 1.0),
+    "AllocatedCapacityWeigher": Weigher("AllocatedCapacityWeigher", allocated_capacity, -1.0),
+    "VolumeNumberWeigher": Weigher("VolumeNumberWeigher", volume_number, -1.0),
+    "GoodnessWeigher": Weigher("GoodnessWeigher", goodness, 1.0),
+    "ChanceWeigher": Weigher("ChanceWeigher", chance, 1.0),
+}
+
+
+def weigh(pools, request, weighers, rng):
+    """The pools with their weights, as a list of Ranked; the best first, equal ones in the order given."""
+    details = _details(pools, request, weighers, rng)
+    ranked = [
+        Ranked(pool, sum(found.weight for found in of_pool), of_pool)
+        for pool, of_pool in zip(pools, details, strict=True)
+    ]
+    return sorted(ranked, key=lambda one: -one.weight)
+
+
+def weigh_stochastically(pools, request, weighers, rng):
+    """The pools in an order drawn at random: each place goes to one of those left, with a chance like its weight.
+
+    The weight is the sum of measured value x multiplier, not brought to 0-1, so that twice the room is twice the
+    chance. Where a sum is negative all are raised until the least is 0. An unknown value counts as the worst.
+    """
+    details = _details(pools, request, weighers, rng)
+    sums = [0.0] * len(pools)
+    for index, weigher in enumerate(weighers):
+        values = [of_pool[index].value for of_pool in details]
+        worst = 0 if weigher.multiplier >= 0 else max((value for value in values if value is not None), default=0)
+        for at, value in enumerate(values):
+            sums[at] += (worst if value is None else value) * weigher.multiplier
+    lowest = min([0, *sums])
+    left = [Ranked(pool, total - lowest, of_pool) for pool, total, of_pool in zip(pools, sums, details, strict=True)]
+    drawn = []
+    while left:
+        weights = [one.weight for one in left]
+        index = rng.choices(range(len(left)), weights)[0] if sum(weights) > 0 else rng.randrange(len(left))
+        drawn.append(left.pop(index))
+    return drawn
+
+
+def _details(pools, request, weighers, rng):
+    """For each pool a tuple with one Weighed for each weigher."""
+    columns = []
+    for weigher in weighers:
+        found = [weigher.measure(pool, request, rng) for pool in pools]
+        values = [value if value is not None and math.isfinite(value) else None for value, _ in found]
+        shares = _shares(values, weigher.multiplier)
+        columns.append(
+            [
+                Weighed(weigher.name, value, share, share * weigher.multiplier, note)
+                for value, share, (_, note) in zip(values, shares, found, strict=True)
+            ]
+        )
+    return list(zip(*columns, strict=True)) if columns else [()] * len(pools)
+
+
+def _shares(values, multiplier):
+    """The values brought to 0-1, all 0 where they are the same; an unknown one is the worst, whatever the sign."""
+    known = [value for value in values if value is not None]
+    unknown = min([-1, *known]) if multiplier >= 0 else max([0, *known]) + 1
+    values = [unknown if value is None else value for value in values]
+    low, high = min(values, default=0), max(values, default=0)
+    return [(value - low) / (high - low) if high > low else 0.0 for value in values]
