@@ -1,0 +1,185 @@
+"""What a driver is: the small set of methods by which a backend makes, copies, measures and opens volumes.
+
+A driver gets its own options and frozen values, and returns facts to keep. It knows no database, no messages, no
+status and no threads: the volume service calls it from native threads, several calls at a time for different volumes
+(never two for one volume), and may call any method again after a crash in the middle of it. So making what exists and
+removing what is gone is success, and what is half made is removed first.
+"""
+
+import abc
+import dataclasses
+import typing
+
+GIB = 1024**3
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume as a driver sees it. `size` is in GiB; `facts` is what the driver returned when it made it."""
+
+    id: str
+    size: int
+    facts: dict = dataclasses.field(default_factory=dict)
+    extra_specs: dict = dataclasses.field(default_factory=dict)
+    name_id: str | None = None
+
+    @property
+    def name(self):
+        """The object's name on the backend, as Cinder names it."""
+        return f"volume-{self.name_id or self.id}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as a driver sees it. `size` is the volume's size in GiB when it was taken."""
+
+    id: str
+    size: int
+    volume: Volume
+    facts: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self):
+        """The object's name on the backend, as Cinder names it."""
+        return f"snapshot-{self.id}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolStats:
+    """What a pool can hold. Capacities in GiB; `total_gb` and `free_gb` may be "infinite" or "unknown".
+
+    `provisioned_gb` is the sum of the sizes that were promised, which exceeds what is used when volumes are thin.
+    `capabilities` is whatever else a volume type's extra specs may ask for.
+    """
+
+    name: str
+    total_gb: float | str
+    free_gb: float | str
+    provisioned_gb: float = 0
+    thin: bool = False
+    thick: bool = True
+    multiattach: bool = False
+    online_extend: bool = True
+    capabilities: dict = dataclasses.field(default_factory=dict)
+
+
+class DriverError(Exception):
+    """The backend refused or failed; the text says what failed and, where it is known, what to do."""
+
+
+class BackendDown(DriverError):
+    """The backend as a whole cannot be used now (volume group missing, cluster unreachable, directory unmounted)."""
+
+
+class InUse(DriverError):
+    """The object cannot be removed now because something depends on it."""
+
+
+class Driver(abc.ABC):
+    """The methods every driver has. Each may raise DriverError; its text goes into logs and user messages."""
+
+    #: Options of the driver, registered in the backend's section.
+    OPTIONS: typing.ClassVar[tuple] = ()
+    #: The protocol by which hosts reach the volumes ("iSCSI", "ceph", ...), None when a target exports them.
+    protocol: typing.ClassVar[str | None] = None
+    vendor = "Open Source"
+    version = "1.0"
+
+    def __init__(self, options, backend):
+        """`options` is the backend's section of the configuration; `backend` its name, as in enabled_backends."""
+        self.options, self.backend = options, backend
+
+    @abc.abstractmethod
+    def check(self):
+        """Find out whether the backend can work now; raise BackendDown with the reason when it cannot."""
+
+    def clean_up(self):
+        """Remove what calls cut off by a crash have left behind; called at start, before any other work. Idempotent."""
+
+    @abc.abstractmethod
+    def pools(self):
+        """A tuple of PoolStats, measured now."""
+
+    @abc.abstractmethod
+    def create(self, volume):
+        """Make an empty volume that reads as zeros. Returns facts (a dict, may be empty)."""
+
+    @abc.abstractmethod
+    def delete(self, volume):
+        """Remove the volume. One that does not exist is removed already. May raise InUse."""
+
+    @abc.abstractmethod
+    def extend(self, volume, new_size):
+        """Grow the volume to `new_size` GiB, attached or not; the new part reads as zeros."""
+
+    @abc.abstractmethod
+    def create_snapshot(self, snapshot):
+        """Keep the volume's present content under the snapshot's name. Returns facts."""
+
+    @abc.abstractmethod
+    def delete_snapshot(self, snapshot):
+        """Remove the snapshot. One that does not exist is removed already. May raise InUse."""
+
+    @abc.abstractmethod
+    def clone(self, volume, source, progress):
+        """Make `volume` with the content of `source`, and of at least its size. Returns facts.
+
+        `progress(done, whole)` (bytes) is called now and then by drivers that copy.
+        """
+
+    @abc.abstractmethod
+    def from_snapshot(self, volume, snapshot, progress):
+        """Make `volume` with the content of `snapshot`, and of at least its size. Returns facts."""
+
+    @abc.abstractmethod
+    def names(self):
+        """The names of all volumes and snapshots on the backend: an iterable of (name, size in bytes or None).
+
+        What is half made is not among them.
+        """
+
+    def exists(self, volume):
+        """Whether the volume is on the backend."""
+        return any(name == volume.name for name, _ in self.names())
+
+
+class HasPath(abc.ABC):
+    """A driver whose volumes are files or block devices of this host, so that a target can export them."""
+
+    @abc.abstractmethod
+    def path(self, volume):
+        """The path of the volume's file or device; it need not be open or active yet."""
+
+    @abc.abstractmethod
+    def snapshot_path(self, snapshot):
+        """The path by which the snapshot's content can be read."""
+
+    def activate(self, volume):
+        """Make the path usable (activate a logical volume); does nothing where it always is."""
+
+    def deactivate(self, volume):
+        """Undo `activate`."""
+
+
+class Connects(abc.ABC):
+    """A driver whose volumes have a protocol of their own (RBD): it says itself how a host connects."""
+
+    @abc.abstractmethod
+    def connection(self, volume, connector):
+        """What os-brick needs: {"driver_volume_type": str, "data": {...}}."""
+
+    @abc.abstractmethod
+    def disconnect(self, volume, connector):
+        """Undo what `connection` did for that connector (None: for all)."""
+
+
+class Revertable(abc.ABC):
+    """A driver that can set a volume back to a snapshot by itself."""
+
+    @abc.abstractmethod
+    def revert(self, volume, snapshot):
+        """Give the volume the snapshot's content; a volume that has grown since keeps its size, zeros at the end.
+
+        The volume is not attached. Its path may lead to a new file or device afterwards, so that an export made
+        before has to be renewed (`Target.resize` or `Target.export`).
+        """
