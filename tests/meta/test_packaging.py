@@ -36,7 +36,8 @@ def test_what_is_installed_has_the_entry_points_of_the_checkout():
 
 
 def test_what_is_imported_is_named_as_a_dependency():
-    named = {normal(re.match(r"[\w.-]+", line)[0]) for line in SETUP["options"]["install_requires"].strip().splitlines()}
+    wanted = SETUP["options"]["install_requires"].strip().splitlines()
+    named = {normal(re.match(r"[\w.-]+", line)[0]) for line in wanted}
     owners = importlib.metadata.packages_distributions()
     used = {normal(owner) for module in source.modules("cinder_lite") for _, name in module.imports()
             for owner in owners.get(name.split(".")[0], ())}
@@ -62,4 +63,5 @@ def test_the_sample_configuration_is_fresh(tmp_path):
     subprocess.run([sys.executable, "-c", "from oslo_config import generator; generator.main()", "--config-file",
                     "etc/cinder/config-generator.conf", "--output-file", fresh], cwd=source.TOP, check=True)
     sample = source.TOP / "etc/cinder/cinder.conf.sample"
-    assert sample.read_text() == fresh.read_text(), "renew it: oslo-config-generator --config-file etc/cinder/config-generator.conf"
+    renew = "oslo-config-generator --config-file etc/cinder/config-generator.conf"
+    assert sample.read_text() == fresh.read_text(), f"renew it with {renew}"

@@ -34,7 +34,7 @@ def literals(node):
 
 
 def named(node):
-    """The statuses that a comparison, assignment, argument or dictionary gives to or asks of something called status."""
+    """The statuses that a comparison, assignment, argument or dictionary has with something called status."""
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
     elif isinstance(node, ast.Assign):

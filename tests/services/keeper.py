@@ -1,7 +1,7 @@
 """Ends the processes of a test run, and removes their directories, once the run itself has gone, however it went.
 
-Runs as a program of its own. Its standard input is held open by the run; lines on it are `+pid`, `-pid`, `+/directory` and
-`-/directory`. The processes that stand there when it closes are killed with all that they started.
+Runs as a program of its own. Its standard input is held open by the run; lines on it are `+pid`, `-pid`, `+/directory`
+and `-/directory`. The processes that stand there when it closes are killed with all that they started.
 """
 
 import contextlib
@@ -26,6 +26,16 @@ def descendants(pid):
     return found
 
 
+def session(number):
+    """The living processes of the session that process `number` leads or led, as a list of numbers."""
+    members = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(pid)) == number and alive(int(pid)):
+                members.append(int(pid))
+    return members
+
+
 def alive(pid):
     """Whether a process runs; one that has ended and only waits to be asked for its status does not."""
     try:
@@ -36,8 +46,8 @@ def alive(pid):
 
 
 def kill(pid, limit=30):
-    """SIGKILL a process and its descendants, and wait up to `limit` seconds until they are gone. True when they are."""
-    family = [pid, *descendants(pid)]
+    """SIGKILL a process, its descendants and its session, and wait up to `limit` seconds. True when they are gone."""
+    family = {pid, *descendants(pid), *session(pid)}
     for member in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)

@@ -119,7 +119,7 @@ class Process:
         _keep("+", self.pid)
 
     def wait(self, condition, limit=60):
-        """Wait until the condition holds; NotReady with the end of the log when that takes too long or the process ends."""
+        """Wait until the condition holds; NotReady with the end of its log when it takes too long or ends."""
         def holds():
             if not self.running:
                 raise NotReady(f"{self.name} ended with status {self._popen.returncode}:\n{self.tail()}")
@@ -137,6 +137,11 @@ class Process:
         """Ask it to end, and wait; kill it when it has not ended after `limit` seconds. Returns its exit status."""
         if self.running:
             self.send(number)
+        return self.wait_end(limit)
+
+    def wait_end(self, limit=60):
+        """Wait until it ends by itself; kill it when it has not after `limit` seconds. Returns its exit status."""
+        if self.running:
             try:
                 self._popen.wait(limit)
             except subprocess.TimeoutExpired:

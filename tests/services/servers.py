@@ -1,9 +1,10 @@
-"""The real broker and databases that tests talk to: RabbitMQ, MariaDB and PostgreSQL on the loopback, in temporary directories.
+"""The real broker and databases that tests talk to: RabbitMQ, MariaDB and PostgreSQL on free ports of the loopback.
 
     with MariaDB() as database, RabbitMQ() as broker:
         started(database, broker)
 
-Nothing of the system's own servers is used or touched but their programs. All write as durably as they do in production.
+Each has a temporary directory; of the system's own servers only the programs are used. All write as durably as they do
+in production.
 """
 
 import glob

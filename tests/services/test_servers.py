@@ -1,21 +1,8 @@
 """The servers that the other tests of this tier rely on: each is real, keeps its data, and comes back."""
 
 import kombu
-import pytest
 
-from tests.services import keeper, processes, servers
-
-
-@pytest.fixture(params=[servers.MariaDB, servers.PostgreSQL], ids=["mariadb", "postgresql"])
-def database(request):
-    with request.param() as server:
-        yield server.start()
-
-
-@pytest.fixture
-def broker():
-    with servers.RabbitMQ() as server:
-        yield server.start()
+from tests.services import keeper, processes
 
 
 def rows(database):

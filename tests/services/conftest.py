@@ -1,0 +1,41 @@
+"""Servers for the tests of this tier: started for the first test that wants one, shared by all of a run."""
+
+import pytest
+
+from tests.services import servers
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    with servers.MariaDB() as server:
+        yield server.start()
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    with servers.PostgreSQL() as server:
+        yield server.start()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq():
+    with servers.RabbitMQ() as server:
+        yield server.start()
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def database(request):
+    """Each of the databases in turn, empty and running."""
+    server = request.getfixturevalue(request.param)
+    if not server.process.running:
+        server.start()
+    server.emptied()
+    return server
+
+
+@pytest.fixture
+def broker(rabbitmq):
+    """The broker, running; tests use queues of their own or `restart(empty=True)`."""
+    if not rabbitmq.process.running:
+        rabbitmq.start()
+    return rabbitmq
