@@ -8,6 +8,13 @@ import abc
 import dataclasses
 import typing
 
+from oslo_config import cfg
+
+#: The address of this host on which targets listen: the one option that they share.
+ADDRESS = cfg.HostAddressOpt("target_ip_address", default="127.0.0.1",
+                             help="Address of this host on which volumes are exported. Only this host itself reaches "
+                                  "127.0.0.1; set the storage network's address to serve others.")
+
 
 @dataclasses.dataclass(frozen=True)
 class Export:
@@ -22,6 +29,11 @@ class Export:
 
 class TargetError(Exception):
     """The target daemon refused or failed; the text says what failed and, where it is known, what to do."""
+
+
+def portal(address, port):
+    """An address and a port as clients write them, brackets around IPv6."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 class Target(abc.ABC):

@@ -1,0 +1,221 @@
+"""The NBD target: one qemu-nbd process for each volume, for machines where no iSCSI target can be had."""
+
+import contextlib
+import dataclasses
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from urllib import parse
+
+from oslo_config import cfg
+
+from cinder_lite import concurrency
+from cinder_lite.volume.targets import base
+
+OPTIONS = (
+    base.ADDRESS,
+    cfg.StrOpt("nbd_transport", default="tcp", choices=("tcp", "unix"),
+               help="Export on TCP ports, or on unix sockets for clients on this host."),
+    cfg.StrOpt("nbd_port_range", default="10810-14809",
+               help="TCP ports for exports, first and last; each exported volume takes one."),
+    cfg.BoolOpt("nbd_unprotected", default=False,
+                help="Export on an address that other hosts reach. NBD has neither authentication nor encryption here: "
+                     "whoever reaches the port reads and writes the volume."),
+)
+
+#: Seconds within which a process that is told to end has flushed and ended; then it is killed.
+STOP = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """A qemu-nbd at work, known by its arguments."""
+
+    pid: int
+    argv: tuple
+
+    def option(self, name):
+        return next((word.partition("=")[2] for word in self.argv if word.startswith(f"--{name}=")), None)
+
+    @property
+    def in_use(self):
+        """Whether a client is connected: a socket besides the one that it listens on."""
+        sockets = 0
+        with contextlib.suppress(FileNotFoundError):
+            for fd in os.listdir(f"/proc/{self.pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    sockets += os.readlink(f"/proc/{self.pid}/fd/{fd}").startswith("socket:")
+        return sockets > 1
+
+
+class NbdTarget(base.Target):
+    """Exports by qemu-nbd processes that outlive the service; `state_path` holds their pid files and sockets.
+
+    A process keeps the size and the file that it opened, so they are in its description, and it is replaced when they
+    have changed and no client is connected.
+    """
+
+    OPTIONS = OPTIONS
+    protocol = "nbd"
+
+    def check(self):
+        if shutil.which("qemu-nbd") is None:
+            raise base.TargetError("qemu-nbd is missing; install the package qemu-utils")
+        if self.options.nbd_transport == "unix":
+            if len(os.fsencode(self._file("volume-" + "0" * 36, "sock"))) > 107:
+                raise base.TargetError(f"{self.state_path} is too long a path for sockets; set nbd_transport = tcp")
+            return
+        self._ports()
+        address = self.options.target_ip_address
+        if not (address.startswith("127.") or address == "::1" or self.options.nbd_unprotected):
+            raise base.TargetError(f"target_ip_address {address} is open to other hosts, and NBD asks nobody for a "
+                                   "secret; use target_helper = tgt, or set nbd_unprotected = true on a network of its "
+                                   "own")
+
+    def export(self, name, path, export=None, read_only=False):
+        try:
+            os.makedirs(self.state_path, mode=0o700, exist_ok=True)
+            state = _state(path)
+        except OSError as error:
+            raise base.TargetError(f"cannot export {name}: {error.filename}: {error.strerror}") from error
+        present = self._process(name)
+        if present:
+            as_asked = present.argv[-1] == path and ("--read-only" in present.argv) == read_only
+            if as_asked and (present.in_use or present.option("description") == state):
+                return base.Export(self._location(name, present.option("port")))
+            self._stop(name)
+        return base.Export(self._start(name, path, state, export, read_only))
+
+    def remove(self, name):
+        self._stop(name)
+
+    def connection(self, name, export, connector):
+        """{"driver_volume_type": "nbd", "data": {...}}: `uri` is the whole of it, as NBD clients take it.
+
+        Its parts are `transport` ("tcp" or "unix"), `host` and `port` or `socket_path`, and `export`, the name to ask
+        for.
+        """
+        uri = parse.urlsplit(export.location)
+        data = {"uri": export.location, "export": uri.path.lstrip("/"), "discard": True}
+        if uri.scheme == "nbd":
+            data |= {"transport": "tcp", "host": uri.hostname, "port": uri.port}
+        else:
+            data |= {"transport": "unix", "socket_path": parse.parse_qs(uri.query)["socket"][0]}
+        return {"driver_volume_type": "nbd", "data": data}
+
+    def exported(self):
+        with contextlib.suppress(FileNotFoundError):
+            names = {file.removesuffix(".pid") for file in os.listdir(self.state_path) if file.endswith(".pid")}
+            return {name for name in names if self._process(name)}
+        return set()
+
+    def resize(self, name, path):
+        present = self._process(name)
+        if present and not present.in_use:
+            former = base.Export(self._location(name, present.option("port")))
+            self.export(name, path, former, "--read-only" in present.argv)
+
+    def _file(self, name, kind):
+        return os.path.join(self.state_path, f"{name}.{kind}")
+
+    def _location(self, name, port):
+        if port is None:
+            return f"nbd+unix:///{name}?{parse.urlencode({'socket': self._file(name, 'sock')}, safe='/')}"
+        return f"nbd://{base.portal(self.options.target_ip_address, port)}/{name}"
+
+    def _process(self, name):
+        """The process of that export, when it lives and is what the pid file says."""
+        pid_file = self._file(name, "pid")
+        try:
+            with open(pid_file) as file:
+                pid = int(file.read())
+            with open(f"/proc/{pid}/cmdline") as file:
+                argv = tuple(file.read().rstrip("\0").split("\0"))
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return None
+        own = os.path.basename(argv[0]) == "qemu-nbd" and f"--pid-file={pid_file}" in argv
+        return Process(pid, argv) if own else None
+
+    def _start(self, name, path, state, export, read_only):
+        argv = ["qemu-nbd", "--fork", f"--pid-file={self._file(name, 'pid')}", "--format=raw", "--persistent",
+                "--shared=0", "--cache=writeback", "--discard=unmap", f"--export-name={name}", f"--description={state}",
+                *(["--read-only"] if read_only else [])]
+        if self.options.nbd_transport == "unix":
+            self._launch(name, [*argv, f"--socket={self._file(name, 'sock')}", path])
+            return self._location(name, None)
+        for port in self._free_ports(export):
+            if self._launch(name, [*argv, f"--bind={self.options.target_ip_address}", f"--port={port}", path]):
+                return self._location(name, port)
+        raise base.TargetError(f"cannot export {name}: no port of nbd_port_range {self.options.nbd_port_range} is free "
+                               f"on {self.options.target_ip_address}; widen it")
+
+    def _launch(self, name, argv):
+        """Start a process and wait until it serves; False when its port has been taken meanwhile."""
+        try:
+            concurrency.run_command(argv)
+        except FileNotFoundError:
+            raise base.TargetError("qemu-nbd is missing; install the package qemu-utils") from None
+        except subprocess.CalledProcessError as error:
+            if "Address already in use" in error.stderr:
+                return False
+            raise base.TargetError(f"qemu-nbd does not export {name}: {error.stderr.strip()}") from error
+        except subprocess.TimeoutExpired as late:
+            raise base.TargetError(f"qemu-nbd did not export {name} within {late.timeout} s") from late
+        return True
+
+    def _ports(self):
+        first, _, last = self.options.nbd_port_range.partition("-")
+        if not (first.strip().isdigit() and last.strip().isdigit() and 0 < int(first) <= int(last) < 65536):
+            raise base.TargetError(f"nbd_port_range is '{self.options.nbd_port_range}'; it has to be like 10810-14809")
+        return range(int(first), int(last) + 1)
+
+    def _free_ports(self, export):
+        """Ports on which nothing listens now: the former one first, then all from a random one on."""
+        former = parse.urlsplit(export.location).port if export else None
+        ports = self._ports()
+        start = random.randrange(len(ports))
+        for port in [*([former] if former else []), *ports[start:], *ports[:start]]:
+            family = socket.AF_INET6 if ":" in self.options.target_ip_address else socket.AF_INET
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.options.target_ip_address, port))
+                except OSError:
+                    continue
+            yield port
+
+    def _stop(self, name):
+        """End the process of that export and no other: it is held by a descriptor while it is looked at."""
+        process = self._process(name)
+        if process:
+            with contextlib.suppress(ProcessLookupError):
+                handle = os.pidfd_open(process.pid)
+                try:
+                    self._end(name, process, handle)
+                finally:
+                    os.close(handle)
+        for kind in ("pid", "sock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._file(name, kind))
+
+    def _end(self, name, process, handle):
+        for way in (signal.SIGTERM, signal.SIGKILL):
+            if self._process(name) != process:
+                return
+            signal.pidfd_send_signal(handle, way)
+            with concurrency.deadline(STOP) as left:
+                while self._process(name) == process and left():
+                    time.sleep(0.01)
+        if self._process(name) == process:
+            raise base.TargetError(f"qemu-nbd of {name}, process {process.pid}, does not end")
+
+
+def _state(path):
+    """Which file and size a path has now: "device:inode:bytes"."""
+    with open(path, "rb") as file:
+        stat = os.fstat(file.fileno())
+        return f"{stat.st_dev}:{stat.st_ino}:{file.seek(0, os.SEEK_END)}"

@@ -1,0 +1,235 @@
+"""The tgt target: volumes over iSCSI by tgtd, one target for each volume, its disk LUN 1 (tgtd keeps LUN 0 itself)."""
+
+import contextlib
+import os
+import random
+import re
+import secrets
+import string
+import subprocess
+import time
+
+from oslo_config import cfg
+
+from cinder_lite import concurrency
+from cinder_lite.volume.targets import base, tgtadm
+
+OPTIONS = (
+    base.ADDRESS,
+    cfg.PortOpt("target_port", default=3260, help="TCP port of iSCSI."),
+    cfg.ListOpt("target_secondary_ip_addresses", default=[], help="Further addresses of this host for multipath."),
+    cfg.StrOpt("target_prefix", default="iqn.2010-10.org.openstack:", help="What names of iSCSI targets begin with."),
+    cfg.IntOpt("tgt_control_port", default=0, min=0, max=65535,
+               help="Control port of the tgtd to be used (its option -C), where several run on one host."),
+    cfg.BoolOpt("use_chap_auth", default=True, help="Let initiators in by CHAP only."),
+    cfg.StrOpt("chap_username", help="CHAP user of all volumes; a random one for each volume when not set."),
+    cfg.StrOpt("chap_password", secret=True, help="CHAP secret of all volumes; a random one for each when not set."),
+)
+
+LETTERS = string.ascii_letters + string.digits
+#: Free numbers among which a new target's is drawn, so that calls at the same time seldom draw the same.
+SPREAD = 64
+ATTEMPTS = 200
+#: Seconds within which initiators are logged out.
+LOGOUT = 20
+
+
+class TgtTarget(base.Target):
+    """Exports by tgtd, which forgets everything when it restarts.
+
+    A target is open to initiators only when all the rest of it is there, so one that was half made is told by that and
+    made again. Names that this backend exports are marked by files in `state_path`, because backends may share a tgtd.
+    """
+
+    OPTIONS = OPTIONS
+    protocol = "iSCSI"
+
+    def check(self):
+        options = self.options
+        if options.use_chap_auth and options.chap_username and not options.chap_password:
+            raise base.TargetError("chap_username is set without chap_password: tgtd knows one secret for a user; "
+                                   "set both or neither")
+        listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
+        for address in self._addresses():
+            wildcard = f"[::]:{options.target_port}" if ":" in address else f"0.0.0.0:{options.target_port}"
+            wanted = base.portal(address, options.target_port)
+            if not listening & {wanted, wildcard}:
+                raise base.TargetError(
+                    f"tgtd does not listen on {wanted}, only on {', '.join(sorted(listening)) or 'nothing'}; correct "
+                    "target_ip_address, target_secondary_ip_addresses and target_port, or start tgtd with "
+                    f"--iscsi portal={wanted}")
+
+    def export(self, name, path, export=None, read_only=False):
+        auth = export.auth if export else self._new_auth()
+        iqn = export.location.split()[1] if export else self.options.target_prefix + name
+        if not os.path.exists(path):
+            raise base.TargetError(f"cannot export {name}: {path} does not exist")
+        made = base.Export(f"{';'.join(self._portals())},1 {iqn} 1", auth)
+        self._mark(name)
+        present = self._shown(iqn)
+        if present and export and _as_asked(present, path, auth, read_only):
+            if not present.in_use:
+                self._reopen(present, path, read_only)
+            return made
+        if present:
+            self._drop(present)
+        self._make(iqn, path, auth, read_only)
+        return made
+
+    def remove(self, name):
+        present = self._shown(self.options.target_prefix + name)
+        if present:
+            self._drop(present)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._marker(name))
+
+    def connection(self, name, export, connector):
+        """os-brick's "iscsi", with lists for multipath where there are secondary addresses."""
+        portals, (iqn, lun) = export.location.split(",")[0].split(";"), export.location.split()[1:]
+        data = {"target_discovered": False, "target_portal": portals[0], "target_iqn": iqn, "target_lun": int(lun),
+                "discard": True}
+        if len(portals) > 1:
+            data |= {"target_portals": portals, "target_iqns": [iqn] * len(portals),
+                     "target_luns": [int(lun)] * len(portals)}
+        if export.auth:
+            method, user, secret = export.auth.split()
+            data |= {"auth_method": method, "auth_username": user, "auth_password": secret}
+        return {"driver_volume_type": "iscsi", "data": data}
+
+    def exported(self):
+        prefix = self.options.target_prefix
+        names = {iqn.removeprefix(prefix) for iqn in tgtadm.targets(self._run(tgtadm.SHOW_TARGETS))
+                 if iqn.startswith(prefix)}
+        return {name for name in names if os.path.exists(self._marker(name))}
+
+    def resize(self, name, path):
+        present = self._shown(self.options.target_prefix + name)
+        if present and not present.in_use:
+            self._reopen(present, path, present.read_only)
+
+    def _addresses(self):
+        return [self.options.target_ip_address, *self.options.target_secondary_ip_addresses]
+
+    def _portals(self):
+        return [base.portal(address, self.options.target_port) for address in self._addresses()]
+
+    def _new_auth(self):
+        if not self.options.use_chap_auth:
+            return None
+        user = self.options.chap_username or "".join(secrets.choice(LETTERS) for _ in range(20))
+        secret = self.options.chap_password or "".join(secrets.choice(LETTERS) for _ in range(16))
+        return f"CHAP {user} {secret}"
+
+    def _marker(self, name):
+        return os.path.join(self.state_path, name)
+
+    def _mark(self, name):
+        try:
+            os.makedirs(self.state_path, mode=0o700, exist_ok=True)
+            with open(self._marker(name), "w"):
+                pass
+        except OSError as error:
+            raise base.TargetError(f"cannot write to {self.state_path}: {error.strerror}") from error
+
+    def _run(self, arguments):
+        """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
+        control_port = str(self.options.tgt_control_port)
+        try:
+            return concurrency.run_command(["tgtadm", "--control-port", control_port, *arguments])
+        except FileNotFoundError:
+            failure = base.TargetError("tgtadm is missing; install the package tgt")
+        except subprocess.TimeoutExpired as late:
+            failure = base.TargetError(f"tgtd did not answer '{tgtadm.described(arguments)}' within {late.timeout} s")
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.strip().removeprefix("tgtadm: ")
+            failure = base.TargetError(f"tgtd refused '{tgtadm.described(arguments)}': {said}")
+            if any(sign in said for sign in tgtadm.DOWN):
+                failure = base.TargetError(f"no tgtd answers on control port {control_port}; start it, or correct "
+                                           "tgt_control_port")
+        raise failure
+
+    def _run_unless(self, signs, arguments):
+        """Run it; False when tgtd refuses it for one of the signs."""
+        try:
+            self._run(arguments)
+        except base.TargetError as error:
+            if not any(sign in str(error) for sign in signs):
+                raise
+            return False
+        return True
+
+    def _shown(self, iqn):
+        return tgtadm.target(self._run(tgtadm.SHOW_TARGETS), iqn)
+
+    def _make(self, iqn, path, auth, read_only):
+        tid = self._new_target(iqn)
+        try:
+            if auth:
+                self._account(tid, *auth.split()[1:])
+            self._run(tgtadm.new_lun(tid, path))
+            self._run(tgtadm.describe_lun(tid, _serial(iqn), read_only))
+            self._run(tgtadm.allow(tid))
+        except base.TargetError:
+            self._drop(tgtadm.Shown(tid, iqn, accounts=tuple(auth.split()[1:2]) if auth else ()))
+            raise
+
+    def _new_target(self, iqn):
+        """Take a free number; of two calls that take the same one at once tgtd refuses one, which tries again."""
+        for _ in range(ATTEMPTS):
+            taken = tgtadm.targets(self._run(tgtadm.SHOW_TARGETS))
+            if iqn in taken:
+                raise base.TargetError(f"{iqn} is being exported by another call at this moment")
+            free = sorted(set(range(1, len(taken) + SPREAD + 1)) - set(taken.values()))
+            tid = random.choice(free)
+            if self._run_unless([tgtadm.EXISTS], tgtadm.new_target(tid, iqn)):
+                return tid
+        raise base.TargetError(f"tgtd had no free target number in {ATTEMPTS} attempts")
+
+    def _account(self, tid, user, secret):
+        if not self._run_unless([tgtadm.EXISTS], tgtadm.new_account(user, secret)) and not self._shared(user):
+            # A call that was cut off has left it, perhaps with another secret.
+            self._run_unless(tgtadm.GONE, tgtadm.delete_account(user))
+            self._run(tgtadm.new_account(user, secret))
+        self._run(tgtadm.bind_account(tid, user))
+
+    def _shared(self, user):
+        return user == self.options.chap_username
+
+    def _drop(self, target):
+        """Shut the target, log its initiators out, remove it.
+
+        tgtd refuses even --force while commands are under way, hence one connection after the other.
+        """
+        for initiator in target.allowed:
+            self._run_unless(tgtadm.GONE, tgtadm.disallow(target.tid, initiator))
+        for user in target.accounts:
+            if not self._shared(user):
+                self._run_unless(tgtadm.GONE, tgtadm.delete_account(user))
+        with concurrency.deadline(LOGOUT) as left:
+            while not self._run_unless(tgtadm.BUSY, tgtadm.delete_target(target.tid)):
+                if not left():
+                    raise base.TargetError(f"initiators could not be logged out of {target.iqn} within {LOGOUT} s")
+                for session, connection in tgtadm.connections(self._run(tgtadm.show_connections(target.tid))):
+                    self._run_unless(tgtadm.GONE, tgtadm.delete_connection(target.tid, session, connection))
+                time.sleep(0.02)
+
+    def _reopen(self, target, path, read_only):
+        """Open the device anew, unless an initiator has come meanwhile: under its commands tgtd must not do that."""
+        for initiator in target.allowed:
+            self._run(tgtadm.disallow(target.tid, initiator))
+        if not self._shown(target.iqn).in_use:
+            self._run(tgtadm.delete_lun(target.tid))
+            self._run(tgtadm.new_lun(target.tid, path))
+            self._run(tgtadm.describe_lun(target.tid, _serial(target.iqn), read_only))
+        self._run(tgtadm.allow(target.tid))
+
+
+def _as_asked(target, path, auth, read_only):
+    accounts = (auth.split()[1],) if auth else ()
+    return (target.path == path and target.online and target.read_only == read_only
+            and target.accounts == accounts and target.allowed == ("ALL",))
+
+
+def _serial(iqn):
+    """32 characters that name the volume on every host and after every restart: its id, without dashes."""
+    return re.sub(r"[^0-9A-Za-z]", "", iqn)[-32:]

@@ -1,0 +1,90 @@
+"""Which drivers pass the contract suite, and how a fresh backend of each is made: a new driver adds a line."""
+
+import os
+import uuid
+
+from oslo_config import cfg
+
+from cinder_lite.volume.drivers import base, file, null
+
+MIB, GIB = 1024**2, 1024**3
+CAP_SYS_ADMIN = 1 << 21
+
+
+def options(declared, **values):
+    """A backend's section of a configuration that sets `values` and leaves the rest of what is declared."""
+    conf = cfg.ConfigOpts()
+    conf([])
+    conf.register_group(cfg.OptGroup("backend"))
+    conf.register_opts(declared, group="backend")
+    for name, value in values.items():
+        conf.set_override(name, value, group="backend")
+    return conf.backend
+
+
+def file_driver(directory):
+    """A file driver on a directory that is still to be made."""
+    made = file.FileDriver(options(file.OPTIONS, file_volume_dir=str(directory / uuid.uuid4().hex)), "backend")
+    made.check()
+    return made
+
+
+def can_mount():
+    """Whether this machine lets us mount disk images (a container often does not)."""
+    with open("/proc/self/status") as status:
+        held = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return bool(held & CAP_SYS_ADMIN) and os.path.exists("/dev/loop-control")
+
+
+#: Name -> function of (a temporary directory, the `disks` fixture) that gives a driver on an empty backend.
+DRIVERS = {
+    "file": lambda directory, disks: file_driver(directory),
+    "null": lambda directory, disks: null.NullDriver(options(null.NullDriver.OPTIONS), "backend"),
+}
+#: File systems that share blocks.
+SHARING = ("xfs", "btrfs") if can_mount() else ()
+for kind in SHARING:
+    DRIVERS[f"file on {kind}"] = lambda directory, disks, kind=kind: file_driver(disks(kind))
+
+KEEPING_DATA = [name for name in DRIVERS if name != "null"]
+
+
+def volume(size=1):
+    """A new volume of so many GiB."""
+    return base.Volume(str(uuid.uuid4()), size)
+
+
+def snapshot(of):
+    """A new snapshot of a volume."""
+    return base.Snapshot(str(uuid.uuid4()), of.size, of)
+
+
+def write(path, position, data):
+    """Change a file or device in place."""
+    with open(path, "r+b") as opened:
+        opened.seek(position)
+        opened.write(data)
+
+
+def content(path):
+    """What a file or device holds: its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""
+    blocks, end = {}, 0
+    with open(path, "rb", buffering=0) as opened:
+        size = opened.seek(0, os.SEEK_END)
+        while end < size:
+            try:
+                start = os.lseek(opened.fileno(), end, os.SEEK_DATA)
+            except OSError:
+                break
+            end = os.lseek(opened.fileno(), start, os.SEEK_HOLE)
+            for position in range(start - start % 4096, end, 4096):
+                block = os.pread(opened.fileno(), 4096, position)
+                if block.strip(b"\0"):
+                    blocks[position // 4096] = block
+    return size, blocks
+
+
+def following():
+    """A progress callback and the list of (done, whole) that it collects."""
+    seen = []
+    return lambda done, whole: seen.append((done, whole)), seen
