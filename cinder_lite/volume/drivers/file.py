@@ -11,8 +11,8 @@ from cinder_lite.volume.drivers import base, sparse
 
 OPTIONS = (
     cfg.StrOpt("file_volume_dir", default="/var/lib/cinder/volumes",
-               help="Directory for the volumes of the file driver. On XFS or btrfs snapshots and clones share blocks and "
-                    "take no time; on other file systems their data is copied."),
+               help="Directory for the volumes of the file driver. On XFS or btrfs snapshots and clones share blocks "
+                    "and take no time; on other file systems their data is copied."),
     cfg.BoolOpt("file_require_mount", default=False,
                 help="Refuse to work unless file_volume_dir is a mount point, so that a disk that is not mounted does "
                      "not let volumes fill the disk underneath."),
@@ -147,12 +147,12 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable):
                     if not sparse.copy(source, made, size, progress) and _state(source) != before:
                         raise _Changed
                     return
-        raise base.DriverError(f"{source_name} is being written to, and {self.directory} cannot share blocks; detach it "
-                               "and try again, or put file_volume_dir on XFS or btrfs")
+        raise base.DriverError(f"{source_name} is being written to, and {self.directory} cannot share blocks; detach "
+                               "it and try again, or put file_volume_dir on XFS or btrfs")
 
     @contextlib.contextmanager
     def _making(self, name):
-        """A new empty file (its descriptor) that gets `name`, on the disk to stay, when the block ends without error."""
+        """A new empty file (its descriptor) that gets `name`, on the disk to stay, when the block ends well."""
         part, path = os.path.join(self.directory, f".{name}.part"), os.path.join(self.directory, name)
         _unlink(part)
         file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

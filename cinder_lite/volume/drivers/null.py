@@ -6,8 +6,8 @@ from cinder_lite.volume.drivers import base
 class NullDriver(base.Driver, base.Connects, base.Revertable):
     """Every call succeeds and leaves nothing behind; there is no end of room.
 
-    It keeps no names: `names()` is empty and `exists()` always true. `connection` has the form of iSCSI's under a type that
-    no host can attach by mistake.
+    It keeps no names: `names()` is empty and `exists()` always true. `connection` has the form of iSCSI's under a type
+    that no host can attach by mistake.
     """
 
     protocol = "null"
@@ -52,8 +52,8 @@ class NullDriver(base.Driver, base.Connects, base.Revertable):
 
     def path(self, volume):
         """Always a DriverError: there is nothing to read, write, export or back up."""
-        raise base.DriverError(f"backend {self.backend} uses the null driver: {volume.name} holds no data; choose a backend "
-                               "with another driver")
+        raise base.DriverError(f"backend {self.backend} uses the null driver: {volume.name} holds no data; choose a "
+                               "backend with another driver")
 
     def snapshot_path(self, snapshot):
         return self.path(snapshot)
