@@ -54,10 +54,13 @@ class Source:
 
 
 class Target:
-    """A file or block device to write to, while the context is open. Calls may come from several threads."""
+    """A file or block device to write to, while the context is open. Calls may come from several threads.
 
-    def __init__(self, path):
-        self.path = path
+    `punch(fd, start, length)` makes a hole and says whether the device can have holes.
+    """
+
+    def __init__(self, path, punch=None):
+        self.path, self._punch = path, punch or punch_hole
 
     def __enter__(self):
         with _failures("open", self.path):
@@ -81,7 +84,7 @@ class Target:
     def zero(self, start, end):
         """Make a range read as zeros: by a hole where the device has such, else by zeros over what is not zero."""
         with _failures(f"zero from byte {start}", self.path):
-            if start < end and not _punch(self._fd, start, end - start):
+            if start < end and not self._punch(self._fd, start, end - start):
                 self._overwrite(start, end)
 
     def _overwrite(self, start, end):
@@ -106,13 +109,15 @@ def _extents(fd, start, end):
             if error.errno == errno.ENXIO and os.lseek(fd, 0, os.SEEK_END) >= end:
                 return  # a hole up to the end
             begin, stop = start, end  # a device without holes, or one that is too short: reading will tell
+        if not start <= begin < stop:
+            begin, stop = start, end  # a device that does not seek
         if begin >= end:
             return
         yield begin, min(stop, end)
         start = stop
 
 
-def _punch(fd, start, length):
+def punch_hole(fd, start, length):
     """Whether fallocate(2) could turn the range into a hole."""
     libc = ctypes.CDLL(None, use_errno=True)
     mode, start, length = ctypes.c_int(PUNCH_HOLE | KEEP_SIZE), ctypes.c_int64(start), ctypes.c_int64(length)

@@ -6,6 +6,7 @@ is not is success. Calls come from native threads, several at a time for differe
 
 import abc
 import dataclasses
+import os
 import typing
 
 from oslo_config import cfg
@@ -36,6 +37,19 @@ def portal(address, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def identity(path):
+    """Which file or device a path leads to now and how long it is, "device:inode:bytes"; TargetError when it is gone.
+
+    A daemon that opened it earlier shows what it was then.
+    """
+    try:
+        with open(path, "rb") as file:
+            stat = os.fstat(file.fileno())
+            return f"{stat.st_dev}:{stat.st_ino}:{file.seek(0, os.SEEK_END)}"
+    except OSError as error:
+        raise TargetError(f"cannot export {path}: {error.strerror}") from error
+
+
 class Target(abc.ABC):
     """Exports devices of this host. Created once a backend."""
 
@@ -56,8 +70,8 @@ class Target(abc.ABC):
     def export(self, name, path, export=None, read_only=False):
         """Export `path` under the volume's backend name; `export` is a former Export whose name and secret to keep.
 
-        What is exported already and as asked stays as it is, so that its initiators notice nothing; one that no
-        initiator uses opens the device anew, and so shows its present size and content. Returns the Export.
+        What is exported already and as asked stays as it is, so that its initiators notice nothing. When the device has
+        become another or longer, it is opened anew as soon as no initiator uses it. Returns the Export.
         """
 
     @abc.abstractmethod

@@ -79,16 +79,16 @@ class NbdTarget(base.Target):
     def export(self, name, path, export=None, read_only=False):
         try:
             os.makedirs(self.state_path, mode=0o700, exist_ok=True)
-            state = _state(path)
         except OSError as error:
-            raise base.TargetError(f"cannot export {name}: {error.filename}: {error.strerror}") from error
+            raise base.TargetError(f"cannot write to {self.state_path}: {error.strerror}") from error
+        identity = base.identity(path)
         present = self._process(name)
         if present:
             as_asked = present.argv[-1] == path and ("--read-only" in present.argv) == read_only
-            if as_asked and (present.in_use or present.option("description") == state):
+            if as_asked and (present.in_use or present.option("description") == identity):
                 return base.Export(self._location(name, present.option("port")))
             self._stop(name)
-        return base.Export(self._start(name, path, state, export, read_only))
+        return base.Export(self._start(name, path, identity, export, read_only))
 
     def remove(self, name):
         self._stop(name)
@@ -140,9 +140,9 @@ class NbdTarget(base.Target):
         own = os.path.basename(argv[0]) == "qemu-nbd" and f"--pid-file={pid_file}" in argv
         return Process(pid, argv) if own else None
 
-    def _start(self, name, path, state, export, read_only):
+    def _start(self, name, path, identity, export, read_only):
         argv = ["qemu-nbd", "--fork", f"--pid-file={self._file(name, 'pid')}", "--format=raw", "--persistent",
-                "--shared=0", "--cache=writeback", "--discard=unmap", f"--export-name={name}", f"--description={state}",
+                "--shared=0", "--cache=writeback", "--discard=unmap", f"--export-name={name}", f"--description={identity}",
                 *(["--read-only"] if read_only else [])]
         if self.options.nbd_transport == "unix":
             self._launch(name, [*argv, f"--socket={self._file(name, 'sock')}", path])
@@ -212,10 +212,3 @@ class NbdTarget(base.Target):
                     time.sleep(0.01)
         if self._process(name) == process:
             raise base.TargetError(f"qemu-nbd of {name}, process {process.pid}, does not end")
-
-
-def _state(path):
-    """Which file and size a path has now: "device:inode:bytes"."""
-    with open(path, "rb") as file:
-        stat = os.fstat(file.fileno())
-        return f"{stat.st_dev}:{stat.st_ino}:{file.seek(0, os.SEEK_END)}"

@@ -19,7 +19,7 @@ OPTIONS = (
     cfg.PortOpt("target_port", default=3260, help="TCP port of iSCSI."),
     cfg.ListOpt("target_secondary_ip_addresses", default=[], help="Further addresses of this host for multipath."),
     cfg.StrOpt("target_prefix", default="iqn.2010-10.org.openstack:", help="What names of iSCSI targets begin with."),
-    cfg.IntOpt("tgt_control_port", default=0, min=0, max=65535,
+    cfg.IntOpt("tgt_control_port", default=0, min=0, max=32767,
                help="Control port of the tgtd to be used (its option -C), where several run on one host."),
     cfg.BoolOpt("use_chap_auth", default=True, help="Let initiators in by CHAP only."),
     cfg.StrOpt("chap_username", help="CHAP user of all volumes; a random one for each volume when not set."),
@@ -38,7 +38,8 @@ class TgtTarget(base.Target):
     """Exports by tgtd, which forgets everything when it restarts.
 
     A target is open to initiators only when all the rest of it is there, so one that was half made is told by that and
-    made again. Names that this backend exports are marked by files in `state_path`, because backends may share a tgtd.
+    made again. A file in `state_path` for each name that this backend exports tells them from those of other backends
+    on the same tgtd, and holds the identity of the device that tgtd opened.
     """
 
     OPTIONS = OPTIONS
@@ -62,18 +63,17 @@ class TgtTarget(base.Target):
     def export(self, name, path, export=None, read_only=False):
         auth = export.auth if export else self._new_auth()
         iqn = export.location.split()[1] if export else self.options.target_prefix + name
-        if not os.path.exists(path):
-            raise base.TargetError(f"cannot export {name}: {path} does not exist")
+        identity = base.identity(path)
         made = base.Export(f"{';'.join(self._portals())},1 {iqn} 1", auth)
-        self._mark(name)
         present = self._shown(iqn)
         if present and export and _as_asked(present, path, auth, read_only):
-            if not present.in_use:
-                self._reopen(present, path, read_only)
+            self._renew(name, present, path, identity, read_only)
             return made
         if present:
             self._drop(present)
+        self._mark(name, "")
         self._make(iqn, path, auth, read_only)
+        self._mark(name, identity)
         return made
 
     def remove(self, name):
@@ -104,8 +104,8 @@ class TgtTarget(base.Target):
 
     def resize(self, name, path):
         present = self._shown(self.options.target_prefix + name)
-        if present and not present.in_use:
-            self._reopen(present, path, present.read_only)
+        if present:
+            self._renew(name, present, path, base.identity(path), present.read_only)
 
     def _addresses(self):
         return [self.options.target_ip_address, *self.options.target_secondary_ip_addresses]
@@ -123,13 +123,20 @@ class TgtTarget(base.Target):
     def _marker(self, name):
         return os.path.join(self.state_path, name)
 
-    def _mark(self, name):
+    def _mark(self, name, identity):
         try:
             os.makedirs(self.state_path, mode=0o700, exist_ok=True)
-            with open(self._marker(name), "w"):
-                pass
+            with open(self._marker(name), "w") as file:
+                file.write(identity)
         except OSError as error:
             raise base.TargetError(f"cannot write to {self.state_path}: {error.strerror}") from error
+
+    def _marked(self, name):
+        try:
+            with open(self._marker(name)) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
 
     def _run(self, arguments):
         """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
@@ -213,14 +220,17 @@ class TgtTarget(base.Target):
                     self._run_unless(tgtadm.GONE, tgtadm.delete_connection(target.tid, session, connection))
                 time.sleep(0.02)
 
-    def _reopen(self, target, path, read_only):
-        """Open the device anew, unless an initiator has come meanwhile: under its commands tgtd must not do that."""
+    def _renew(self, name, target, path, identity, read_only):
+        """Open the device anew when it has changed and no initiator is there: under commands tgtd must not do that."""
+        if self._marked(name) == identity or target.in_use:
+            return
         for initiator in target.allowed:
             self._run(tgtadm.disallow(target.tid, initiator))
         if not self._shown(target.iqn).in_use:
             self._run(tgtadm.delete_lun(target.tid))
             self._run(tgtadm.new_lun(target.tid, path))
             self._run(tgtadm.describe_lun(target.tid, _serial(target.iqn), read_only))
+            self._mark(name, identity)
         self._run(tgtadm.allow(target.tid))
 
 

@@ -1,0 +1,144 @@
+"""The WSGI application: from a request's first byte to its answer."""
+
+import logging
+import re
+import time
+import types
+import uuid
+
+import orjson
+
+from cinder_lite import errors, policy
+from cinder_lite.api import auth, body, fault, request, route, versions
+from cinder_lite.api.routes import ROUTES
+
+LOG = logging.getLogger(__name__)
+
+JSON = ("Content-Type", "application/json")
+_REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
+_PROJECT = re.compile(r"[0-9A-Za-z_.-]{1,255}")
+
+
+class Application:
+    """Answers requests. `domains` are the verbs that handlers call, by name (volumes, snapshots, ...)."""
+
+    def __init__(self, conf, db, domains, health):
+        self.conf, self.db, self.health = conf, db, health
+        self.domains = types.SimpleNamespace(**domains)
+        self.policy = policy.Policy(conf)
+        self.table = route.Table(ROUTES)
+        self.authenticate = auth.STRATEGIES[conf.auth_strategy]()
+
+    def __call__(self, environ, start_response):
+        began = time.perf_counter()
+        request_id = f"req-{uuid.uuid4()}"
+        req = request.Request(environ, self)
+        try:
+            status, headers, out = self._answer(req, environ, request_id)
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a request: everything becomes an answer
+            status, headers, out = fault.answer(error)
+            headers.append(JSON)
+            headers += self._version_headers(req, environ, error)
+        headers += (("Content-Length", str(len(out))), ("x-compute-request-id", request_id),
+                    ("x-openstack-request-id", request_id))
+        if status == 204:
+            headers = [header for header in headers if header[0] != "Content-Length"]
+        start_response(f"{status} {fault.REASONS.get(status, 'Unknown')}", headers)
+        level = logging.DEBUG if environ["REQUEST_METHOD"] == "GET" and status < 400 else logging.INFO
+        if LOG.isEnabledFor(level):
+            LOG.log(level, "%s %s %d %d bytes %.1f ms", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), status,
+                    len(out), (time.perf_counter() - began) * 1000)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
+
+    def _answer(self, req, environ, request_id):
+        path = environ.get("PATH_INFO") or "/"
+        if path == "/":
+            return 300, [JSON], orjson.dumps(versions.document(req.root))
+        if path == "/healthcheck":
+            return self.health()
+        api, slash, rest = path[1:].partition("/")
+        if api not in ("v3", "v2"):
+            return _no_such_path(path)
+        if not slash:
+            return 302, [("Location", f"{req.root}{path}/"), JSON], b""
+        asked = self._identify(req, request_id)
+        if asked is not None:
+            return asked
+        if not rest:
+            return 200, [JSON, *_said(versions.MINIMUM)], orjson.dumps(versions.document(req.root))
+        req.version = versions.asked(req.http.headers.get(versions.HEADER)) if api == "v3" else versions.MINIMUM
+        return self._dispatch(req, "/" + rest)
+
+    def _identify(self, req, request_id):
+        headers = req.http.headers
+        outer = headers.get("X-OpenStack-Request-ID")
+        found = self.authenticate(req.http, request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
+        if isinstance(found, tuple):
+            return found
+        req.ctx = found
+        return None
+
+    def _dispatch(self, req, path):
+        path, project = self._without_project(path)
+        req.project_in_path = project
+        if project is not None and project != req.ctx.project_id:
+            raise errors.BadRequest("Malformed request url: the project in the path is not the token's.")
+        entry, arguments = self.table.match(path.rstrip("/") or "/")
+        if entry is None:
+            return _no_such_path(path)
+        method = "GET" if req.http.method == "HEAD" else req.http.method
+        req.document = self._read_body(req)
+        found = self.table.choose(entry, method, req.version, req.document)
+        req.__dict__.update(arguments)
+        if found.body is not None:
+            document = body.check(req.document, found.body, req.version)
+            req.document = document
+            req.body = document[found.action] if found.action else next(iter(document.values()), None)
+        elif found.action:
+            req.body = req.document[found.action]
+        if found.policy is not None:
+            req.enforce(found.policy)
+        result = found.handler(req)
+        out = orjson.dumps(found.view(result, req), default=_plain) if found.view is not None else b""
+        kind = [JSON] if out or found.status != 204 else []
+        return found.status, [*kind, *req.headers, *_said(req.version)], out
+
+    def _without_project(self, path):
+        """(path behind the optional project, project or None)."""
+        first, slash, rest = path[1:].partition("/")
+        if self.table.is_collection(first) or not _PROJECT.fullmatch(first):
+            return path, None
+        return slash + rest, first
+
+    def _read_body(self, req):
+        most = self.conf.osapi_max_request_body_size
+        length = req.http.content_length
+        if length is not None and length > most:
+            raise errors.OverLimit(f"The body has {length} bytes; at most {most} are accepted.")
+        if not length and "chunked" not in req.http.headers.get("Transfer-Encoding", ""):
+            return None
+        raw = req.http.body_file.read(most + 1) if length is None else req.http.body_file.read(length)
+        if len(raw) > most:
+            raise errors.OverLimit(f"The body has more than {most} bytes.")
+        return body.read(raw, req.http.content_type or "")
+
+    def _version_headers(self, req, environ, error):
+        if not environ.get("PATH_INFO", "").startswith(("/v3", "/v2")):
+            return []
+        if isinstance(error, errors.VersionOutOfRange):
+            word = error.values["version"]
+            return [(versions.HEADER, f"{versions.SERVICE} {word}"), ("Vary", versions.HEADER)]
+        return _said(req.version)
+
+
+def _said(version):
+    return [(versions.HEADER, f"{versions.SERVICE} {versions.text(version)}"), ("Vary", versions.HEADER)]
+
+
+def _no_such_path(path):
+    out = orjson.dumps({"itemNotFound": {"code": 404, "message": f"There is nothing at {path[:200]}."}})
+    return 404, [JSON, *_said(versions.MINIMUM)], out
+
+
+def _plain(value):
+    raise TypeError(f"{type(value)} in an answer: views render plain values")

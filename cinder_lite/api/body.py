@@ -1,0 +1,195 @@
+"""Bodies of requests: read as JSON, checked against the schema of the request's version.
+
+A schema is JSON Schema with two more words on a property: `since` and `until`, the microversions that know it. Where
+`additionalProperties` is a version, unknown keys are refused from that version on.
+"""
+
+import functools
+
+import jsonschema
+import orjson
+
+from cinder_lite import errors
+from cinder_lite.api import versions
+
+TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "Y", "t", "T")
+FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "N", "f", "F")
+
+# -- words that schemas are made of
+
+NAME = {"type": ["string", "null"], "format": "text", "maxLength": 255}
+UUID = {"type": "string", "format": "uuid"}
+BOOL = {"type": ["boolean", "string", "integer"], "enum": [True, False, *TRUE, *FALSE, 1, 0]}
+SIZE = {"type": ["integer", "string"], "format": "size"}
+METADATA = {"type": "object", "patternProperties": {r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 255}},
+            "additionalProperties": False}
+EMPTY = {"type": ["object", "null", "string"]}
+
+
+def closed(properties, required=(), **more):
+    """An object that has no other keys than these."""
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False,
+            **more}
+
+
+def wrapped(key, schema):
+    """{key: schema}, the form of most bodies."""
+    return closed({key: schema}, [key])
+
+
+def is_true(value):
+    """A boolean of a body in any of its spellings."""
+    return value is True or str(value) in TRUE
+
+
+# -- reading
+
+def read(raw, content_type):
+    """The document of a request with a body; None for an empty one."""
+    if not raw:
+        return None
+    media = content_type.split(";")[0].strip().lower()
+    if media not in ("", "application/json", "application/vnd.openstack.volume+json"):
+        raise errors.BadMediaType(content_type=media)
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise errors.BadRequest(f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise errors.BadRequest("The body is nested too deeply.") from error
+    if not isinstance(document, dict):
+        raise errors.BadRequest("The body must be a JSON object.")
+    return document
+
+
+def action_of(document, actions):
+    """The one key of an action's body. Raises BadRequest naming what was sent and what there is."""
+    if document is None:
+        raise errors.BadRequest("The body is missing: an object with one key is needed that names the action.")
+    if len(document) != 1:
+        raise errors.BadRequest("The body must have exactly one key, which names the action.")
+    name = next(iter(document))
+    if name not in actions:
+        raise errors.BadRequest(f"There is no such action: {name[:100]}. There are: {', '.join(sorted(actions))}.")
+    return name
+
+
+# -- checking
+
+_FORMATS = jsonschema.FormatChecker(formats=())
+
+
+@_FORMATS.checks("uuid")
+def _is_uuid(value):
+    if not isinstance(value, str):
+        return True
+    plain = value.replace("-", "")
+    return len(plain) == 32 and all(letter in "0123456789abcdefABCDEF" for letter in plain)
+
+
+@_FORMATS.checks("size")
+def _is_size(value):
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) and value > 0 or isinstance(value, str) and value.isdecimal() and int(value) > 0
+
+
+@_FORMATS.checks("text")
+def _is_text(value):
+    return not isinstance(value, str) or all(letter.isprintable() or letter in "\n\r\t" for letter in value)
+
+
+@_FORMATS.checks("name")
+def _is_name(value):
+    return not isinstance(value, str) or bool(value.strip())
+
+
+_TOLD = {
+    "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0",
+    "text": "has characters that cannot be printed", "name": "is empty"}
+
+
+def check(document, schema, version):
+    """The document without the keys that the version ignores. Raises BadRequest when it is not as the schema asks."""
+    if document is None:
+        raise errors.BadRequest("The request has no body; a JSON object is needed.")
+    validator = _validator_at(_Keyed(schema), version)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if error is not None:
+        raise errors.BadRequest(_sentence(error))
+    return _known_part(document, validator.schema)
+
+
+def _known_part(document, schema):
+    properties = schema.get("properties")
+    if not isinstance(document, dict) or not properties:
+        return document
+    ignoring = schema.get("additionalProperties") is True
+    return {key: _known_part(value, properties.get(key, {})) for key, value in document.items()
+            if key in properties or not ignoring}
+
+
+class _Keyed:
+    """A schema by its identity, so that it can be a key of the cache; schemas are module constants."""
+
+    def __init__(self, schema):
+        self.schema = schema
+
+    def __hash__(self):
+        return id(self.schema)
+
+    def __eq__(self, other):
+        return self.schema is other.schema
+
+
+@functools.lru_cache(maxsize=4096)
+def _validator_at(keyed, version):
+    return jsonschema.Draft202012Validator(at(keyed.schema, version), format_checker=_FORMATS)
+
+
+def at(schema, version):
+    """The plain JSON Schema of that version."""
+    if isinstance(schema, list):
+        return [at(part, version) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {}
+    for key, value in schema.items():
+        if key == "properties":
+            plain[key] = {name: at(part, version) for name, part in value.items() if _known(part, version)}
+        elif key == "additionalProperties" and isinstance(value, str):
+            plain[key] = version < versions.number(value)
+        elif key == "required" and isinstance(value, dict):
+            plain[key] = [name for name, since in value.items() if version >= versions.number(since)]
+        elif key not in ("since", "until"):
+            plain[key] = at(value, version)
+    return plain
+
+
+def _known(part, version):
+    return not isinstance(part, dict) or (
+        versions.number(part.get("since", "3.0")) <= version
+        and ("until" not in part or version <= versions.number(part["until"])))
+
+
+def _sentence(error):
+    path = ".".join(str(part) for part in error.absolute_path) or "the body"
+    value = str(error.instance)[:100]
+    if error.validator == "format":
+        reason = f"'{value}' {_TOLD[error.validator_value]}"
+    elif error.validator == "additionalProperties":
+        unknown = sorted(set(error.instance) - set(error.schema.get("properties", ())))
+        known = ", ".join(sorted(error.schema.get("properties", ()))) or "none"
+        reason = f"Additional properties are not allowed: {', '.join(unknown)[:200]} (known keys: {known})"
+    elif error.validator == "enum":
+        reason = f"'{value}' is not one of {', '.join(dict.fromkeys(str(one) for one in error.validator_value))}"
+    elif error.validator == "maxLength":
+        reason = f"it has {len(error.instance)} characters, more than {error.validator_value}"
+    elif error.validator == "pattern" and error.validator_value.startswith("(?i)^("):
+        reason = f"'{value}' is not one of {', '.join(error.validator_value[6:-2].split('|'))}"
+    elif error.validator == "type":
+        wanted = error.validator_value
+        reason = f"'{value}' is not of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+    else:
+        reason = error.message[:300]
+    return f"Invalid input for field/attribute {path}. Value: {value}. {reason}."

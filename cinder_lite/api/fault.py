@@ -1,0 +1,42 @@
+"""Errors as answers: the one place that knows the published names of faults."""
+
+import logging
+
+import orjson
+from oslo_db import exception as db_errors
+
+from cinder_lite import errors
+
+LOG = logging.getLogger(__name__)
+
+NAMES = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
+         409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 501: "notImplemented",
+         503: "serviceUnavailable"}
+OTHER = "computeFault"
+REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "Multiple Choices", 302: "Found",
+           400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+           406: "Not Acceptable", 409: "Conflict", 412: "Precondition Failed", 413: "Request Entity Too Large",
+           415: "Unsupported Media Type", 500: "Internal Server Error", 502: "Bad Gateway",
+           503: "Service Unavailable"}
+HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
+
+
+def answer(error):
+    """(status, headers, body) for an exception that ended a request."""
+    headers = []
+    if isinstance(error, errors.Error):
+        status, message = error.status, str(error)
+        if status >= 500:
+            LOG.error("request failed: %s", error)
+    elif isinstance(error, db_errors.DBConnectionError):
+        LOG.error("the database cannot be reached: %s", error)
+        status, message = 503, "The database cannot be reached at the moment; try again later."
+        headers.append(("Retry-After", "1"))
+    else:
+        LOG.error("unexpected error", exc_info=error)
+        status, message = 500, HIDDEN
+    inner = {"code": status, "message": message}
+    if status == 413:
+        inner["retryAfter"] = "0"
+        headers.append(("Retry-After", "0"))
+    return status, headers, orjson.dumps({NAMES.get(status, OTHER): inner})

@@ -1,0 +1,40 @@
+"""What handlers of several resources do alike: pages, names, metadata keys."""
+
+from cinder_lite import errors
+from cinder_lite.api.route import Page
+
+COUNT_SINCE = "3.45"
+
+
+def wants_count(req):
+    """Whether the request asks how many rows there are before paging."""
+    return req.at(COUNT_SINCE) and req.flag("with_count")
+
+
+def page(rows, paging, count=None):
+    """A page: a next link follows when the page is full, or with a count, when there is more than it shows."""
+    more = bool(rows) and (len(rows) >= paging.limit if count is None else count > 0 and len(rows) >= paging.limit)
+    return Page(rows, more, count)
+
+
+def names(body, given_only=False):
+    """name and description of a body under either of their keys, without outer blanks."""
+    found = {}
+    for key, older in (("name", "display_name"), ("description", "display_description")):
+        if not given_only or key in body or older in body:
+            value = body[key] if key in body else body.get(older)
+            found[key] = value.strip() if isinstance(value, str) else value
+    return found
+
+
+def present(metadata, key, kind, id):
+    """The value of the key. Raises NotFound."""
+    if key not in metadata:
+        raise errors.MetadataNotFound(key=key, kind=kind, id=id)
+    return metadata[key]
+
+
+def same_key(req):
+    """Refuse a body whose one key is not the path's."""
+    if req.key not in req.body:
+        raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")

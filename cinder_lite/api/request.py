@@ -1,0 +1,140 @@
+"""What a handler gets: the request, read and checked, and the domains that it may call."""
+
+import functools
+import urllib.parse
+
+import webob
+
+from cinder_lite import errors, states
+from cinder_lite.api import versions
+from cinder_lite.api.body import FALSE, TRUE
+from cinder_lite.db.listing import Paging
+
+#: Query keys that page and sort a list; the others are filters.
+PAGING_KEYS = frozenset(("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants"))
+
+
+class Request:
+    """One request at work. The path's arguments (volume_id, ...) are attributes of it.
+
+    `ctx` is who asks, `version` the microversion, `body` the checked document's inner part, `app` the application with
+    its domains (`volumes`, `snapshots`, `backups`, ...), `db` and `conf`.
+    """
+
+    def __init__(self, environ, app):
+        self.http = webob.Request(environ)
+        self.app, self.db, self.conf = app, app.db, app.conf
+        self.ctx, self.version, self.body, self.document = None, versions.MINIMUM, None, None
+        self.project_in_path = None
+        self.headers = []
+
+    def __getattr__(self, name):
+        # The domains, so that a handler says req.volumes.extend(...).
+        return getattr(self.app.domains, name)
+
+    def at(self, version):
+        """Whether the request's microversion is that one or later."""
+        return self.version >= versions.number(version)
+
+    def allows(self, rule, project_id):
+        """Whether the asker may do what `rule` guards on a resource of that project."""
+        return self.app.policy.allows(self.ctx, rule, project_id)
+
+    def enforce(self, rule, project_id=None):
+        """Raise PolicyNotAuthorized unless the asker may."""
+        if not self.allows(rule, project_id or self.ctx.project_id):
+            raise errors.PolicyNotAuthorized(rule=rule)
+
+    # -- query
+
+    @property
+    def query(self):
+        return self.http.GET
+
+    def flag(self, name, default=False):
+        """A boolean of the query. Raises BadRequest for a word that is none."""
+        value = self.query.get(name)
+        if value is None:
+            return default
+        if value in TRUE:
+            return True
+        if value in FALSE:
+            return False
+        raise errors.InvalidInput(reason=f"{name} must be a boolean word such as true or false, not '{value}'.")
+
+    @property
+    def all_projects(self):
+        """Whether an administrator asked for every project's resources."""
+        return self.ctx.is_admin and self.query.get("all_tenants") in TRUE
+
+    def filters(self):
+        """The query's filters: {key: text}."""
+        return {key: value for key, value in self.query.items() if key not in PAGING_KEYS}
+
+    def paging(self):
+        """The page that the query asks for. Raises BadRequest."""
+        most = self.conf.osapi_max_limit
+        limit = self._natural("limit")
+        return Paging(limit=most if limit is None else min(limit, most), marker=self.query.get("marker"),
+                      offset=self._natural("offset") or 0, sort=self._sort())
+
+    def _natural(self, name):
+        value = self.query.get(name)
+        if value is None or value == "":
+            return None
+        if not value.isascii() or not value.isdecimal() or len(value) > 18:
+            raise errors.InvalidInput(reason=f"{name} must be an integer of 0 or more, not '{value[:50]}'.")
+        return int(value)
+
+    def _sort(self):
+        both = self.query.get("sort")
+        keys, directions = self.query.getall("sort_key"), self.query.getall("sort_dir")
+        if both is not None:
+            if keys or directions:
+                raise errors.InvalidInput(reason="'sort_key' and 'sort_dir' cannot be used together with 'sort'.")
+            pairs = [part.strip().partition(":")[::2] for part in both.split(",") if part.strip()]
+        else:
+            keys = keys or (["created_at"] if directions else [])
+            directions = (directions or ["desc"]) * len(keys) if len(directions) <= 1 else directions
+            pairs = list(zip(keys, directions, strict=False))
+        sort = tuple((_SORT_NAMES.get(key.strip(), key.strip()), (direction or "desc").strip().lower())
+                     for key, direction in pairs)
+        for _, direction in sort:
+            if direction not in ("asc", "desc"):
+                raise errors.InvalidInput(reason=f"A sort direction is asc or desc, not '{direction[:50]}'.")
+        return sort
+
+    # -- links
+
+    @functools.cached_property
+    def root(self):
+        """The URL of the service's root, as the client sees it."""
+        if self.conf.public_endpoint:
+            return self.conf.public_endpoint.rstrip("/")
+        forwarded = self.http.headers.get("X-Forwarded-Host")
+        if not forwarded:
+            return self.http.host_url
+        scheme = self.http.headers.get("X-Forwarded-Proto", self.http.scheme).split(",")[0].strip()
+        return f"{scheme}://{forwarded.split(',')[0].strip()}"
+
+    @functools.cached_property
+    def prefix(self):
+        """What the path of a resource begins with: the project, when the request named it."""
+        return f"/{self.project_in_path}" if self.project_in_path else ""
+
+    def links(self, collection, id):
+        """The self and bookmark links of a resource."""
+        tail = f"{self.prefix}/{collection}/{id}"
+        return [{"rel": "self", "href": f"{self.root}/v3{tail}"}, {"rel": "bookmark", "href": self.root + tail}]
+
+    def next_link(self, marker):
+        """This request's URL with another marker."""
+        query = [(key, value) for key, value in self.query.items() if key != "marker"] + [("marker", marker)]
+        return f"{self.root}{self.http.path}?{urllib.parse.urlencode(query)}"
+
+    def shown(self, status):
+        """A status in the word that clients know."""
+        return states.SHOWN.get(status, status)
+
+
+_SORT_NAMES = {"display_name": "name", "display_description": "description"}

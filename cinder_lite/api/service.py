@@ -1,0 +1,64 @@
+"""The API service: the application behind an HTTP server."""
+
+import logging
+
+
+from cinder_lite import concurrency, service
+from cinder_lite.api import auth
+from cinder_lite.api.app import Application
+
+LOG = logging.getLogger(__name__)
+
+
+def listen(conf):
+    """The socket that all workers share. Ends the process with a clear line when it cannot be had."""
+    address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
+    if conf.auth_strategy == "noauth" and not auth.is_loopback(address) and not conf.allow_noauth_anywhere:
+        service.fatal(f"auth_strategy is noauth, which believes everybody, but osapi_volume_listen is {address}: listen "
+                      "on 127.0.0.1, choose another strategy, or set allow_noauth_anywhere = true")
+    try:
+        return concurrency.listen(address, port)
+    except OSError as error:
+        return service.fatal(f"the API cannot listen on {address}:{port}: {error.strerror}. Is another service there? "
+                             "osapi_volume_listen_port sets another port.")
+
+
+class ApiService:
+    """One worker of the API."""
+
+    def __init__(self, shared, sock):
+        self.process, self.conf = shared, shared.conf
+        self.application = Application(self.conf, shared.db, domains(shared), self.health)
+        self._server = concurrency.WSGIServer(sock, self.application, self.conf.osapi_volume_threads, LOG)
+
+    def start(self):
+        self._server.start()
+
+    def stop(self, timeout):
+        self._server.stop(timeout)
+        self.process.sender.stop()
+
+    def reload(self):
+        self.application.policy.reload()
+
+    def health(self):
+        """Whether this worker can answer: the database is asked."""
+        with self.process.db.read() as tx:
+            tx.exec_driver_sql("SELECT 1")
+        return 200, [("Content-Type", "text/plain")], b"OK"
+
+
+def domains(shared):
+    """The verbs that handlers may call."""
+    from cinder_lite.volume.attachments import Attachments
+    from cinder_lite.backup.api import Backups
+    from cinder_lite.volume.snapshots import Snapshots
+    from cinder_lite.volume.api import Volumes
+
+    volumes = Volumes(shared.db, shared.conf, shared.scheduler, shared.volume)
+    return {
+        "volumes": volumes,
+        "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
+        "attachments": Attachments(shared.db, shared.conf, shared.volume),
+        "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
+    }

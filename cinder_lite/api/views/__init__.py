@@ -1,0 +1,1 @@
+"""What answers show, per resource."""

@@ -1,0 +1,103 @@
+"""What answers show of a volume."""
+
+from cinder_lite import states
+from cinder_lite.api.route import Field, View
+
+#: The encryption key's id of volumes whose key is fixed.
+FIXED_KEY = "00000000-0000-0000-0000-000000000000"
+
+
+def time(value):
+    """A time as the API writes it: UTC, microseconds, without a zone."""
+    return value.isoformat(timespec="microseconds") if value is not None else None
+
+
+def created_at(row, _req):
+    return time(row.created_at)
+
+
+def updated_at(row, _req):
+    return time(row.updated_at)
+
+
+def links(row, req):
+    return req.links("volumes", row.id)
+
+
+def _attachments(row, req):
+    shown = []
+    for one in req.attached.get(row.id, ()):
+        shown.append({
+            "id": row.id, "attachment_id": one.id, "volume_id": row.id, "server_id": one.instance_uuid,
+            "host_name": one.attached_host if req.ctx.is_admin or req.ctx.is_service else None,
+            "device": one.mountpoint, "attached_at": time(one.attached_at)})
+    return shown
+
+
+def _shared_targets(row, req):
+    return row.shared_targets if req.at("3.69") or row.shared_targets is not None else True
+
+
+_COMMON = (
+    Field("id"),
+    Field("status", lambda row, req: states.SHOWN.get(row.status, row.status)),
+    Field("size"),
+    Field("availability_zone"),
+    Field("created_at", created_at),
+    Field("updated_at", updated_at),
+    Field("name"),
+    Field("description"),
+    Field("volume_type", "type_name"),
+    Field("volume_type_id", since="3.63"),
+    Field("snapshot_id"),
+    Field("source_volid"),
+    Field("metadata", lambda row, req: {**row.metadata, **row.admin_metadata} if row.admin_metadata else row.metadata),
+    Field("links", links),
+    Field("user_id"),
+    Field("bootable", lambda row, req: "true" if row.bootable else "false"),
+    Field("encrypted", lambda row, req: row.encryption_key_id is not None),
+    Field("multiattach"),
+    Field("replication_status"),
+    Field("consistencygroup_id", lambda row, req: None),
+    Field("attachments", _attachments),
+    Field("migration_status", lambda row, req: row.migration_status if req.ctx.is_admin else None),
+    Field("group_id", since="3.13"),
+    Field("shared_targets", _shared_targets, since="3.48"),
+    Field("service_uuid", since="3.48"),
+    Field("consumes_quota", since="3.65"),
+)
+_ADMIN = (
+    Field("provider_id", since="3.21", policy="context_is_admin"),
+    Field("cluster_name", since="3.61", policy="context_is_admin"),
+)
+_MORE = (
+    Field("os-vol-tenant-attr:tenant_id", "project_id", policy="volume_extension:volume_tenant_attribute"),
+    Field("os-vol-host-attr:host", "host", policy="volume_extension:volume_host_attribute"),
+    Field("os-vol-mig-status-attr:migstat", "migration_status",
+          policy="volume_extension:volume_mig_status_attribute"),
+    Field("os-vol-mig-status-attr:name_id", "name_id", policy="volume_extension:volume_mig_status_attribute"),
+)
+
+_basic = View(*_COMMON, *_ADMIN)
+_whole = View(*_COMMON, *_ADMIN, *_MORE)
+SUMMARY = View(Field("id"), Field("name"), Field("links", links))
+
+
+def _with_key(shown, row, req):
+    key = row.encryption_key_id
+    if key is not None and key != FIXED_KEY and req.at("3.64"):
+        shown["encryption_key_id"] = key
+    return shown
+
+
+def DETAIL(row, req):
+    """The answer of create and update."""
+    return _with_key(_basic(row, req), row, req)
+
+
+def WHOLE(row, req):
+    """The answer of show and of the detailed list."""
+    shown = _with_key(_whole(row, req), row, req)
+    if row.image_metadata and req.allows("volume_extension:volume_image_metadata:show", row.project_id):
+        shown["volume_image_metadata"] = row.image_metadata
+    return shown

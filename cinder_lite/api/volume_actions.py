@@ -1,0 +1,114 @@
+"""Handlers of POST /volumes/{volume_id}/action."""
+
+from cinder_lite import errors
+from cinder_lite.api import lists
+from cinder_lite.api.body import is_true
+from cinder_lite.db import volumes
+
+
+def attach(req):
+    """os-attach: record that a server or host has the volume."""
+    body = req.body
+    if bool(body.get("instance_uuid")) == bool(body.get("host_name")):
+        raise errors.BadRequest("Exactly one of instance_uuid and host_name is needed.")
+    req.attachments.attach(req.ctx, req.volume_id, body.get("instance_uuid"), body.get("host_name"),
+                           body["mountpoint"], body.get("mode", "rw"))
+
+
+def detach(req):
+    """os-detach: record that it has not any more."""
+    req.attachments.detach(req.ctx, req.volume_id, (req.body or {}).get("attachment_id"))
+
+
+def reserve(req):
+    """os-reserve"""
+    req.attachments.reserve(req.ctx, req.volume_id)
+
+
+def unreserve(req):
+    """os-unreserve"""
+    req.attachments.unreserve(req.ctx, req.volume_id)
+
+
+def begin_detaching(req):
+    """os-begin_detaching"""
+    req.attachments.begin_detaching(req.ctx, req.volume_id)
+
+
+def roll_detaching(req):
+    """os-roll_detaching"""
+    req.attachments.roll_detaching(req.ctx, req.volume_id)
+
+
+def initialize_connection(req):
+    """os-initialize_connection: export the volume to a host and say how to connect."""
+    return {"connection_info": req.attachments.initialize(req.ctx, req.volume_id, req.body["connector"])}
+
+
+def terminate_connection(req):
+    """os-terminate_connection"""
+    req.attachments.terminate(req.ctx, req.volume_id, req.body["connector"] or {})
+
+
+def force_detach(req):
+    """os-force_detach"""
+    req.attachments.force_detach(req.ctx, req.volume_id, req.body.get("attachment_id"),
+                                 req.body.get("connector") or {})
+
+
+def extend(req):
+    """os-extend: grow a volume; from 3.42 also one in use."""
+    attached_too = req.at("3.42") and req.allows("volume:extend_attached_volume", req.ctx.project_id)
+    req.volumes.extend(req.ctx, req.volume_id, int(req.body["new_size"]), attached_too)
+
+
+def revert(req):
+    """revert: set the volume back to its newest snapshot."""
+    req.volumes.revert(req.ctx, req.volume_id, req.body["snapshot_id"])
+
+
+def update_readonly_flag(req):
+    """os-update_readonly_flag"""
+    req.volumes.set_readonly(req.ctx, req.volume_id, is_true(req.body["readonly"]))
+
+
+def set_bootable(req):
+    """os-set_bootable"""
+    req.volumes.update(req.ctx, req.volume_id, bootable=is_true(req.body["bootable"]))
+
+
+def reset_status(req):
+    """os-reset_status: write statuses by hand."""
+    req.volumes.reset_status(req.ctx, req.volume_id, **{
+        key: value.lower() for key, value in req.body.items() if value is not None})
+
+
+def force_delete(req):
+    """os-force_delete: delete whatever the status."""
+    req.volumes.delete(req.ctx, req.volume_id, force=True)
+
+
+# -- image metadata
+
+def set_image_metadata(req):
+    """os-set_image_metadata: add to the image metadata."""
+    new = req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata",
+                                      lambda present: present | req.body["metadata"])
+    return {"metadata": new}
+
+
+def show_image_metadata(req):
+    """os-show_image_metadata"""
+    with req.db.read() as tx:
+        return {"metadata": volumes.get(tx, req.ctx, req.volume_id).image_metadata}
+
+
+def unset_image_metadata(req):
+    """os-unset_image_metadata"""
+    key = req.body["key"]
+
+    def without(present):
+        lists.present(present, key, "volume", req.volume_id)
+        return {name: value for name, value in present.items() if name != key}
+
+    req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", without)

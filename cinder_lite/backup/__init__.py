@@ -1,0 +1,1 @@
+"""Backups: the domain's verbs, the backup service and its stores."""

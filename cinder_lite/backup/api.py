@@ -1,0 +1,200 @@
+"""The verbs of backups."""
+
+import base64
+import uuid
+
+import orjson
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import backups, quotas, schema, services, snapshots, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
+from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING
+from cinder_lite.volume.flows.wanted import Wanted
+
+B, V = schema.backups, schema.volumes
+_CHILD = B.alias("children")
+NO_CHILDREN = Guard(
+    ~_CHILD.select().with_only_columns(_CHILD.c.id).where(_CHILD.c.parent_id == B.c.id).exists(),
+    "incremental backups depend on it; delete them first", across=True)
+_VOLUME = V.alias("made_from_backup")
+NOT_RESTORING = Guard(
+    ~_VOLUME.select().with_only_columns(_VOLUME.c.id).where(
+        _VOLUME.c.backup_id == B.c.id, _VOLUME.c.status == states.CREATING).exists(),
+    "a volume is being made from it; wait until that is done", across=True)
+BINARY = "cinder-backup"
+RECORD_VERSION = 1
+
+
+class Backups:
+    """What can be done to backups."""
+
+    def __init__(self, database, conf, backup, volumes):
+        self.db, self.conf, self.backup, self.volumes = database, conf, backup, volumes
+
+    def get(self, ctx, id):
+        with self.db.read() as tx:
+            return backups.get(tx, ctx, id)
+
+    # -- create
+
+    def create(self, ctx, volume_id, snapshot_id, name, description, container, incremental, force, metadata, zone):
+        """Accept a backup of a volume, or of one of its snapshots. Returns the row."""
+        with self.db.read() as tx:
+            volume = volumes.get(tx, ctx, volume_id)
+            snapshot = snapshots.get(tx, ctx, snapshot_id) if snapshot_id else None
+            if snapshot is not None and snapshot.volume_id != volume_id:
+                raise errors.InvalidInput(reason=f"Snapshot {snapshot_id} is not of volume {volume_id}.")
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+            host = self._host(tx, zone)
+            parent = self._parent(tx, ctx, volume, snapshot) if incremental else None
+        if parent is not None:
+            host = parent.host
+        stamp = snapshot.created_at if snapshot is not None else db.now()
+        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "volume_id": volume_id,
+               "snapshot_id": snapshot_id, "parent_id": parent.id if parent else None, "name": name,
+               "description": description, "size": snapshot.size if snapshot else volume.size, "host": host,
+               "availability_zone": zone or self.conf.storage_availability_zone, "container": container,
+               "service": self.conf.backup_driver, "data_timestamp": stamp, "metadata": metadata, "facts": {},
+               "encryption_key_id": volume.encryption_key_id,
+               "volume_record": {"name": volume.name, "description": volume.description, "metadata": volume.metadata,
+                                 "image_metadata": volume.image_metadata, "bootable": volume.bootable}}
+        job_id, made = self._record(ctx, row, volume, force, allowance)
+        self.backup.on(host).run_job(ctx, job_id=job_id)
+        return made
+
+    @db.retried
+    def _record(self, ctx, row, volume, force, allowance):
+        with self.db.write() as tx:
+            if row["snapshot_id"]:
+                SNAPSHOT.begin(tx, None, row["snapshot_id"], "backup")
+            else:
+                VOLUME.begin(tx, None, volume.id, "backup" if force else "backup_available",
+                             (HAS_PLACE, NOT_MIGRATING))
+            if row["parent_id"]:
+                BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
+            job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"])
+            quotas.claim(tx, share(row["project_id"], row["size"]), allowance)
+            return job_id, backups.find(tx, row["id"])
+
+    def _host(self, tx, zone):
+        up = services.up(tx, BINARY, self.conf.service_down_time, zone)
+        if not up:
+            where = f" in zone {zone}" if zone else ""
+            raise errors.Unavailable(f"Service cinder-backup could not be found: none is up and enabled{where}.")
+        return up[0].host
+
+    def _parent(self, tx, ctx, volume, snapshot):
+        parent = backups.latest(tx, volume.id, ctx.project_id, snapshot.created_at if snapshot else None)
+        if parent is None:
+            raise errors.InvalidState(kind="backup", reason=(
+                "No backups available to do an incremental backup: make a full backup of the volume first"))
+        if parent.size < volume.size:
+            raise errors.InvalidState(kind="backup", reason=(
+                f"the volume has grown from {parent.size} to {volume.size} GiB since its last backup; make a full one"))
+        return parent
+
+    # -- restore
+
+    def restore(self, ctx, id, volume_id, name):
+        """Accept a restore, to the volume or to a new one. Returns (backup row, volume row)."""
+        if volume_id is None:
+            with self.db.read() as tx:
+                row = backups.get(tx, ctx, id)
+            wanted = Wanted(name=name or f"restore_backup_{id}", backup_id=id, size=row.size,
+                            description=row.volume_record.get("description"))
+            return row, self.volumes.create(ctx, wanted)
+        job_id, row, volume = self._begin_restore(ctx, id, volume_id)
+        self.backup.on(row.host).run_job(ctx, job_id=job_id)
+        return row, volume
+
+    @db.retried
+    def _begin_restore(self, ctx, id, volume_id):
+        with self.db.write() as tx:
+            row, volume = backups.get(tx, ctx, id), volumes.get(tx, ctx, volume_id)
+            if volume.size < row.size:
+                raise errors.InvalidState(kind="volume", reason=(
+                    f"volume size {volume.size} GiB is too small to restore backup of size {row.size} GiB"))
+            job_id = BACKUP.begin(tx, ctx, id, "restore", job={"host": row.host, "args": {"volume_id": volume_id}},
+                                  restore_volume_id=volume_id)
+            VOLUME.begin(tx, None, volume_id, "restore", (HAS_PLACE, NOT_MIGRATING))
+            return job_id, row, volume
+
+    # -- the rest
+
+    def update(self, ctx, id, **values):
+        with self.db.write() as tx:
+            backups.get(tx, ctx, id)
+            BACKUP.write(tx, id, **values)
+            return backups.find(tx, id)
+
+    def delete(self, ctx, id, force=False):
+        """Delete the backup, whatever its status with force."""
+        job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
+        self.backup.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, action):
+        with self.db.write() as tx:
+            row = backups.get(tx, ctx, id)
+            return BACKUP.begin(tx, ctx, id, action, (NO_CHILDREN, NOT_RESTORING), job={"host": row.host}), row.host
+
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given."""
+        with self.db.write() as tx:
+            backups.get(tx, ctx, id)
+            BACKUP.write(tx, id, status=status)
+
+    def export_record(self, ctx, id):
+        """What another service needs to know of the backup: (service name, base64 of JSON)."""
+        row = self.get(ctx, id)
+        if row.status != states.AVAILABLE:
+            raise errors.InvalidState(kind="backup", reason=(
+                f"its status must be {states.AVAILABLE} to export it, but it is {row.status}"))
+        kept = {key: getattr(row, key) for key in EXPORTED}
+        kept |= {"version": RECORD_VERSION, "data_timestamp": row.data_timestamp.isoformat()}
+        return row.service, base64.b64encode(orjson.dumps(kept)).decode()
+
+    def import_record(self, ctx, service, url):
+        """Take over a backup that lies in the store. Returns the row, which becomes available once it was found."""
+        kept = _read_record(url)
+        with self.db.read() as tx:
+            host = self._host(tx, None)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        row = {key: kept.get(key) for key in EXPORTED} | {
+            "project_id": ctx.project_id, "user_id": ctx.user_id, "host": host, "service": service,
+            "data_timestamp": db.parse_time(kept["data_timestamp"]),
+            "availability_zone": self.conf.storage_availability_zone}
+        try:
+            job_id, made = self._record_import(ctx, row, allowance)
+        except db.Duplicate as error:
+            raise errors.InvalidState(kind="backup", reason=f"Backup already exists in database: {row['id']}") from error
+        self.backup.on(host).run_job(ctx, job_id=job_id)
+        return made
+
+    @db.retried
+    def _record_import(self, ctx, row, allowance):
+        with self.db.write() as tx:
+            job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
+            quotas.claim(tx, share(row["project_id"], row["size"]), allowance)
+            return job_id, backups.find(tx, row["id"])
+
+
+#: Columns that go with an exported record.
+EXPORTED = ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size", "object_count", "container",
+            "metadata", "volume_record", "facts", "encryption_key_id")
+
+
+def _read_record(url):
+    try:
+        kept = orjson.loads(base64.b64decode(url, validate=True))
+        needed = {"id", "volume_id", "size", "container", "data_timestamp"}
+        if not isinstance(kept, dict) or not needed <= kept.keys():
+            raise ValueError(f"it has no {', '.join(sorted(needed))}")
+    except ValueError as error:
+        raise errors.InvalidInput(reason=f"backup_url is not a record that export_record made: {error}") from error
+    return kept
+
+
+def share(project_id, size):
+    """What a backup's row adds to the quota."""
+    return quotas.Change(project_id, {"backups": 1, "backup_gigabytes": size})

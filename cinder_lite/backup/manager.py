@@ -1,0 +1,165 @@
+"""The backup service at work: what each job does."""
+
+import os
+
+from cinder_lite import concurrency, db, states, worker
+from cinder_lite.backup import chunks, devices, manifest, restore
+from cinder_lite.backup.api import share
+from cinder_lite.backup.rpcapi import BackupRPC
+from cinder_lite.backup.stores import base as stores
+from cinder_lite.db import backups, quotas, snapshots, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.volume import api
+from cinder_lite.volume.drivers.base import GIB
+
+worker.explains(stores.StoreError, manifest.BackupError, devices.DeviceError)
+
+#: (kind, action) of a job -> (action, cause) of the message when it fails.
+MESSAGES = {
+    ("backup", "create"): ("backup create", "backup create"), ("backup", "delete"): ("backup delete", "backup delete"),
+    ("backup", "force_delete"): ("backup delete", "backup delete"),
+    ("backup", "restore"): ("backup restore", "backup restore"), ("backup", "import"): ("backup create", "unknown"),
+    ("volume", "create"): ("backup restore", "backup restore"),
+}
+
+
+class BackupManager(BackupRPC):
+    """Runs the jobs of one host's backup service. A repeated run goes on from what is in the store."""
+
+    def __init__(self, database, conf, store, volume, owner):
+        self.db, self.conf, self.store, self.volume = database, conf, store, volume
+        handlers = {
+            ("backup", "create"): self.create, ("backup", "delete"): self.delete,
+            ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
+            ("backup", "import"): self.take_in, ("volume", "create"): self.fill}
+        self.worker = worker.Worker(database, conf, "backup", conf.host, owner, handlers, conf.backup_max_operations,
+                                    lambda job: MESSAGES[job.kind, job.action])
+
+    def run_job(self, ctx, job_id):
+        self.worker.wake(job_id)
+
+    # -- create
+
+    def create(self, work):
+        with self.db.read() as tx:
+            row = backups.find(tx, work.job.resource_id)
+            volume = volumes.find(tx, row.volume_id)
+            snapshot = snapshots.find(tx, row.snapshot_id) if row.snapshot_id else None
+            parent = backups.find(tx, row.parent_id) if row.parent_id else None
+        self._free_source_afterwards(work, row)
+        work.lose(counted=False)
+        work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
+        work.when_failed(lambda tx: BACKUP.write(tx, row.id, fail_reason=work.reason))
+        place = manifest.Place(row.id, row.container or self.store.container(row.id))
+        frozen = volume.attach_status != states.DETACHED and snapshot is None
+        kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
+        host = self.volume.on(api.service_of(volume.host))
+        path = host.open_local(work.ctx, kind=kind, id=id, host=self.conf.host, copy_id=row.id)
+        try:
+            made = concurrency.in_thread(self._write, work, row, place, path, parent)
+        except manifest.Cancelled as error:
+            raise worker.Interrupted from error
+        except (stores.StoreError, manifest.BackupError, devices.DeviceError):
+            with worker.quiet(f"removing what was stored of backup {row.id}"):
+                concurrency.in_thread(manifest.delete, self.store, place)
+            raise
+        finally:
+            if frozen:
+                with worker.quiet(f"removing the frozen copy of volume {volume.id}"):
+                    host.close_local(work.ctx, volume_id=volume.id, copy_id=row.id)
+        work.keep(container=made.container, object_count=made.object_count,
+                  facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
+
+    def _write(self, work, row, place, path, parent):
+        older = manifest.Place(parent.id, parent.container) if parent is not None else None
+        with devices.Source(path) as source:
+            return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf), older,
+                                origin=row.snapshot_id or row.volume_id, progress=work.progress,
+                                cancelled=work.cancelled)
+
+    def _free_source_afterwards(self, work, row):
+        """The volume or snapshot goes back to the status it had, however the backup ends."""
+        def free(tx):
+            if row.snapshot_id:
+                SNAPSHOT.settle(tx, row.snapshot_id, "backup", True)
+            else:
+                VOLUME.settle(tx, row.volume_id, "backup", True)
+
+        work.when_done(free)
+        work.when_failed(free)
+
+    # -- restore
+
+    def restore(self, work):
+        with self.db.read() as tx:
+            row = backups.find(tx, work.job.resource_id)
+            volume = volumes.find(tx, work.args["volume_id"])
+        settled = {"metadata": {**row.volume_record.get("metadata", {}), **self._origin(row, volume)},
+                   "image_metadata": row.volume_record.get("image_metadata", {}),
+                   "bootable": row.volume_record.get("bootable", False)}
+
+        def restored(tx):
+            if VOLUME.settle(tx, volume.id, "restore", True, **settled):
+                volumes.set_labels(tx, volume.id, volume.metadata, settled["metadata"])
+
+        work.when_done(restored)
+        work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False))
+        self._bring_back(work, row, volume, is_zero=False)
+
+    def fill(self, work):
+        """The last stage of making a volume from a backup: the volume is there and empty."""
+        with self.db.read() as tx:
+            volume = volumes.find(tx, work.job.resource_id)
+            row = backups.find(tx, volume.backup_id)
+        record = row.volume_record
+        metadata = {**record.get("metadata", {}), **volume.metadata, **self._origin(row, volume)}
+        work.keep(launched_at=db.now(), metadata=metadata, image_metadata=record.get("image_metadata", {}),
+                  bootable=record.get("bootable", False))
+        work.when_done(lambda tx: volumes.set_labels(tx, volume.id, volume.metadata, metadata))
+        for ended in (work.when_done, work.when_failed):
+            ended(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
+        work.lose(counted=False)
+        work.when_failed(lambda tx: api.uncount(tx, volume))
+        self._bring_back(work, row, volume, is_zero=True)
+
+    @staticmethod
+    def _origin(row, volume):
+        return {"src_backup_id": row.id} if volume.id != row.volume_id else {}
+
+    def _bring_back(self, work, row, volume, is_zero):
+        host = self.volume.on(api.service_of(volume.host))
+        path = host.open_local(work.ctx, kind="volume", id=volume.id, host=self.conf.host)
+        place = manifest.Place(row.id, row.container)
+        try:
+            concurrency.in_thread(self._read, work, place, path, is_zero and not work.args.get("restored"))
+        except manifest.Cancelled as error:
+            raise worker.Interrupted from error
+
+    def _read(self, work, place, path, is_zero):
+        def progress(done, whole):
+            work.args["restored"] = done
+            work.progress(done, whole)
+
+        with devices.Target(os.fspath(path)) as target:
+            restore.restore(self.store, place, target, target_is_zero=is_zero, start=work.args.get("restored", 0),
+                            threads=self.conf.backup_threads, progress=progress, cancelled=work.cancelled)
+
+    # -- the rest
+
+    def delete(self, work):
+        with self.db.read() as tx:
+            row = backups.find(tx, work.job.resource_id)
+        place = manifest.Place(row.id, row.container or self.store.container(row.id))
+        concurrency.in_thread(manifest.delete, self.store, place)
+        if row.counted:
+            work.when_done(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
+
+    def take_in(self, work):
+        """An imported record becomes a backup when the store has what it names."""
+        with self.db.read() as tx:
+            row = backups.find(tx, work.job.resource_id)
+        work.lose(counted=False)
+        work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
+        place = manifest.Place(row.id, row.container)
+        if not concurrency.in_thread(manifest.exists, self.store, place):
+            raise worker.Refused(f"the store has no backup {row.id} in container {row.container}")

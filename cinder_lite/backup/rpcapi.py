@@ -1,0 +1,13 @@
+"""What a backup service can be asked by message."""
+
+from cinder_lite import rpc
+
+
+class BackupRPC(rpc.Interface):
+    """Addressed as the service's host."""
+
+    topic, version = "cinder_lite-backup", "1.0"
+
+    @rpc.cast
+    def run_job(self, ctx, job_id):
+        """Look at a job that waits for this service."""

@@ -1,0 +1,38 @@
+"""The backup service."""
+
+from cinder_lite import process, rpc, service
+from cinder_lite.backup import stores
+from cinder_lite.backup.manager import BackupManager
+from cinder_lite.backup.rpcapi import BackupRPC
+from cinder_lite.db import jobs
+
+BINARY = "cinder-backup"
+
+
+class BackupService:
+    """Moves bytes between volumes and the store."""
+
+    def __init__(self, shared):
+        self.process, self.conf = shared, shared.conf
+        self.store = stores.load(self.conf)
+        self.lock = service.HostLock(self.conf.state_path, BINARY, self.conf.host)
+        self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
+                                           self.lock.instance)
+        self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
+        self._server = None
+
+    def start(self):
+        self.lock.take()
+        self.heartbeat.start()
+        with self.process.db.write() as tx:
+            jobs.take_over(tx, "backup", [self.conf.host], self.heartbeat.owner)
+        self._server = rpc.server(self.process.transport, BackupRPC, self.manager, self.conf.host)
+        self._server.start()
+        self.manager.worker.start()
+
+    def stop(self, timeout):
+        if self._server is not None:
+            self._server.stop()
+        self.manager.worker.stop(timeout)
+        self.heartbeat.stop()
+        self.lock.release()

@@ -1,0 +1,28 @@
+"""cinder-lite-api: answers the REST API."""
+
+from cinder_lite import concurrency
+
+concurrency.patch()
+
+from cinder_lite import process, service  # noqa: E402
+from cinder_lite.api import service as api  # noqa: E402
+from cinder_lite.db import migrate  # noqa: E402
+
+
+def main():
+    conf = process.command_line("cinder-lite-api")
+    sock = api.listen(conf)
+
+    def worker():
+        shared = process.Process(conf)
+        migrate.expect_current(shared)
+        return service.Daemon(conf, [api.ApiService(shared, sock)])
+
+    if conf.osapi_volume_workers == 1:
+        worker().run()
+    else:
+        service.run_workers(conf, conf.osapi_volume_workers, worker)
+
+
+if __name__ == "__main__":
+    main()

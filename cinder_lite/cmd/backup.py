@@ -1,0 +1,20 @@
+"""cinder-lite-backup: backs volumes up and restores them."""
+
+from cinder_lite import concurrency
+
+concurrency.patch()
+
+from cinder_lite import process, service  # noqa: E402
+from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.backup.service import BackupService  # noqa: E402
+
+
+def main():
+    conf = process.command_line("cinder-lite-backup")
+    shared = process.Process(conf)
+    migrate.expect_current(shared)
+    service.Daemon(conf, [BackupService(shared)]).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""cinder-lite-scheduler: decides where volumes go."""
+
+from cinder_lite import concurrency
+
+concurrency.patch()
+
+from cinder_lite import process, service  # noqa: E402
+from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
+
+
+def main():
+    conf = process.command_line("cinder-lite-scheduler")
+    shared = process.Process(conf)
+    migrate.expect_current(shared)
+    service.Daemon(conf, [SchedulerService(shared)]).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""cinder-lite-volume: makes volumes on the backends."""
+
+from cinder_lite import concurrency
+
+concurrency.patch()
+
+from cinder_lite import process, service  # noqa: E402
+from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.volume.service import VolumeService  # noqa: E402
+
+
+def main():
+    conf = process.command_line("cinder-lite-volume")
+    shared = process.Process(conf)
+    migrate.expect_current(shared)
+    service.Daemon(conf, [VolumeService(shared)]).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""Waiting, spawning, pools and servers: the one door to eventlet and to native threads.
+
+The mode is `eventlet` unless the environment says `CINDER_LITE_CONCURRENCY=threading`. `patch()` is the first
+thing that an entry point calls, before anything else is imported.
+"""
+
+import collections
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+MODE = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
+GREEN = MODE == "eventlet"
+
+
+def patch():
+    """Make the standard library cooperative when the mode is eventlet; does nothing in threading mode."""
+    if MODE not in ("eventlet", "threading"):
+        sys.exit(f"CINDER_LITE_CONCURRENCY is '{MODE}'; it can be 'eventlet' or 'threading'")
+    # The traps of psycopg: its C wait loop would stop every other green thread of the process.
+    if GREEN:
+        os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_select")
+        warnings.filterwarnings("ignore", message=r"(?s).*Eventlet is deprecated")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="eventlet")
+        import eventlet
+
+        eventlet.monkey_patch()
+    else:
+        os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+
+
+def in_thread(function, *args, **kwargs):
+    """Run a call that blocks (device input and output, C libraries) without stopping the other work of the process.
+
+    Returns what the function returns and raises what it raises.
+    """
+    if not GREEN:
+        return function(*args, **kwargs)
+    from eventlet import tpool
+
+    return tpool.execute(function, *args, **kwargs)
+
+
+def run_command(argv, stdin=None, timeout=60):
+    """Run a command and return its standard output as text.
+
+    `argv` is a list, never a shell line; `timeout` is in seconds. Raises subprocess.CalledProcessError (with `stderr`)
+    when the command ends with another status than 0, and subprocess.TimeoutExpired after killing it.
+    """
+    return in_thread(_run_command, argv, stdin, timeout)
+
+
+def _run_command(argv, stdin, timeout):
+    original = _original("subprocess")
+    try:
+        done = original.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, close_fds=True)
+    except original.TimeoutExpired as late:  # another class than subprocess.TimeoutExpired when patched
+        raise subprocess.TimeoutExpired(late.cmd, late.timeout, late.output, late.stderr) from None
+    if done.returncode != 0:
+        raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
+    return done.stdout
+
+
+def _original(name):
+    if not GREEN:
+        return importlib.import_module(name)
+    from eventlet import patcher
+
+    return patcher.original(name)
+
+
+def spawn(function, *args, **kwargs):
+    """Start a green or native daemon thread and return it; `kill` ends a green one early."""
+    if GREEN:
+        import eventlet
+
+        return eventlet.spawn(function, *args, **kwargs)
+    thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
+    thread.start()
+    return thread
+
+
+class Pool:
+    """At most `size` calls at a time; further ones wait in line. `drain` waits for what runs."""
+
+    def __init__(self, size):
+        self._free = threading.Semaphore(size)
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def submit(self, function, *args):
+        with self._changed:
+            self._running += 1
+        spawn(self._call, function, args)
+
+    def _call(self, function, args):
+        try:
+            with self._free:
+                function(*args)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    @property
+    def running(self):
+        return self._running
+
+    def drain(self, timeout):
+        """Wait up to `timeout` seconds until nothing runs; True when that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, timeout)
+
+
+class Periodic:
+    """Call a function every `interval` seconds in a thread of its own until stopped; one that raises is logged and tried again.
+
+    The function is first called one interval after `start` (at once with `now=True`), and at once after `kick`.
+    """
+
+    def __init__(self, interval, function, on_error):
+        self.interval, self.function, self.on_error = interval, function, on_error
+        self._stop = False
+        self._wake = threading.Event()
+        self._thread = None
+
+    def start(self, now=False):
+        self._thread = spawn(self._loop, now)
+
+    def kick(self):
+        self._wake.set()
+
+    def stop(self):
+        self._stop = True
+        self._wake.set()
+
+    def _loop(self, now):
+        if now:
+            self._once()
+        while not self._stop:
+            self._wake.wait(self.interval)
+            self._wake.clear()
+            if not self._stop:
+                self._once()
+
+    def _once(self):
+        try:
+            self.function()
+        except Exception as error:
+            self.on_error(error)
+
+
+def map_in_threads(function, items, threads):
+    """Yield function(item) for each item in order, computed by so many native threads, never more than `2 * threads` ahead.
+
+    For work that releases the interpreter's lock: hashing, compressing, reading. Call it from `in_thread` code. An
+    error of the function is raised in the item's turn; what has not begun by then, or when the caller stops taking
+    results, is dropped, and what runs is waited for.
+    """
+    tasks = _original("queue").SimpleQueue()
+    workers = [_original("threading").Thread(target=_work, args=(function, tasks), daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    ahead = collections.deque()
+    try:
+        for item in items:
+            ahead.append(_original("queue").SimpleQueue())
+            tasks.put((item, ahead[-1]))
+            if len(ahead) >= 2 * threads:
+                yield _result(ahead.popleft())
+        while ahead:
+            yield _result(ahead.popleft())
+    finally:
+        while not tasks.empty():
+            with contextlib.suppress(_original("queue").Empty):
+                tasks.get_nowait()
+        for _ in workers:
+            tasks.put(None)
+        for worker in workers:
+            worker.join()
+
+
+def _work(function, tasks):
+    for item, answer in iter(tasks.get, None):
+        try:
+            answer.put((function(item), None))
+        except BaseException as error:  # it belongs to the thread that takes the result
+            answer.put((None, error))
+
+
+def _result(answer):
+    value, error = answer.get()
+    if error is not None:
+        raise error
+    return value
+
+
+def wait_for_child():
+    """Block the whole process until a child ends: (pid, wait status)."""
+    return _original("os").wait()
+
+
+@contextlib.contextmanager
+def deadline(seconds):
+    """Give a function `left()` that answers how many of so many seconds remain, never below 0."""
+    end = time.monotonic() + seconds
+    yield lambda: max(0.0, end - time.monotonic())
+
+
+def listen(host, port, backlog=1024):
+    """A listening TCP socket, IPv4 or IPv6, that a restarted service can bind again at once."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(backlog)
+    return sock
+
+
+class WSGIServer:
+    """Serve a WSGI application on a listening socket: eventlet's server, or cheroot's on native threads."""
+
+    def __init__(self, sock, application, threads, log):
+        self.sock, self.application, self.threads, self.log = sock, application, threads, log
+        self._server = None
+
+    def start(self):
+        if GREEN:
+            self._server = spawn(self._serve_green)
+        else:
+            self._server = self._cheroot()
+            spawn(self._server.serve)
+
+    def _serve_green(self):
+        import eventlet
+        from eventlet import wsgi
+
+        self._pool = eventlet.GreenPool(self.threads)
+        wsgi.server(self.sock, self.application, custom_pool=self._pool, log=self.log, log_output=False,
+                    keepalive=True, socket_timeout=75, debug=False, url_length_limit=65536)
+
+    def _cheroot(self):
+        from cheroot import wsgi
+
+        server = wsgi.Server(self.sock.getsockname()[:2], self.application, numthreads=self.threads, timeout=75)
+        server.socket = self.sock
+        server.bind = lambda *args, **kwargs: self.sock
+        server.prepare()
+        return server
+
+    def stop(self, timeout):
+        """Stop taking connections and wait up to `timeout` seconds for requests under way."""
+        if self._server is None:
+            return
+        if GREEN:
+            self._server.kill()
+            self.sock.close()
+            with deadline(timeout) as left:
+                while self._pool.running() and left():
+                    time.sleep(0.05)
+        else:
+            self._server.stop()

@@ -1,0 +1,57 @@
+"""Configuration: every option is declared in one of this package's modules and handed on as an argument."""
+
+import socket
+import sys
+
+from oslo_config import cfg
+from oslo_log import log
+
+from cinder_lite import rpc
+from cinder_lite.conf import api, backend, backup, database, quota, scheduler, service
+
+SECTIONS = (service, api, quota, scheduler, backup, database, backend)
+
+
+def list_opts():
+    """(group, options) pairs, for oslo-config-generator and for `load`."""
+    from cinder_lite.backup import stores
+    from cinder_lite.volume.backends import driver_options
+
+    groups = {}
+    for section in SECTIONS:
+        for group, options in section.OPTIONS.items():
+            groups.setdefault(group, []).extend(options)
+    groups["backend_name"] = [*backend.BACKEND, *driver_options()]
+    groups["DEFAULT"] = [*groups["DEFAULT"], *stores.options()]
+    return sorted((group, options) for group, options in groups.items())
+
+
+def load(argv=None, files=None, prog="cinder-lite"):
+    """Read the command line and the configuration files. Returns a ConfigOpts of its own, never the global one."""
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    rpc.register_options(conf)
+    for section in SECTIONS:
+        for group, options in section.OPTIONS.items():
+            conf.register_opts(options, group=None if group == "DEFAULT" else group)
+    found = files or [path for path in ("/etc/cinder/cinder.conf",) if _readable(path)]
+    conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found)
+    if conf.host is None:
+        conf.set_default("host", socket.gethostname())
+    return conf
+
+
+def _readable(path):
+    try:
+        with open(path):
+            return True
+    except OSError:
+        return False
+
+
+def backend_options(conf, name):
+    """The options of one enabled backend: its section, registered with what the driver and target declare."""
+    from cinder_lite.volume.backends import driver_options
+
+    conf.register_opts([*backend.BACKEND, *driver_options()], group=name)
+    return conf[name]

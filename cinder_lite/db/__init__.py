@@ -1,0 +1,142 @@
+"""The database: connections, transactions, and what is retried.
+
+`Database.read()` and `Database.write()` give a connection for the length of a `with` block; functions of this package
+take it as their first argument `tx`. Reads run outside transactions, one statement each; a write is one transaction at
+READ COMMITTED (SQLite: one writer at a time).
+"""
+
+import contextlib
+import datetime
+import functools
+import os
+import threading
+import time
+
+import orjson
+import sqlalchemy as sa
+from oslo_db import api as oslo_db_api
+from oslo_db import exception as db_errors
+from oslo_db.sqlalchemy import exc_filters
+
+#: Connections that lay unused for longer than so many seconds are tried before they are used again.
+IDLE_CHECK = 5.0
+
+Duplicate = db_errors.DBDuplicateEntry
+Unreachable = db_errors.DBConnectionError
+
+#: Repeats a function that opens its own transaction when the database names it the victim of a deadlock.
+retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_retry_interval=True, max_retry_interval=1,
+                                    retry_on_deadlock=True, jitter=True)
+
+
+def now():
+    """The present time in UTC without a zone, as it is stored."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def parse_time(text):
+    """A stored time from its ISO 8601 text."""
+    return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC).replace(tzinfo=None) if "+" in text \
+        else datetime.datetime.fromisoformat(text.removesuffix("Z"))
+
+
+def _dumps(value):
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """The connections of one process. Make it after forking."""
+
+    def __init__(self, options):
+        """`options` is the section [database]."""
+        url = sa.make_url(options.connection)
+        self.dialect = url.get_backend_name()
+        self.url = url
+        shared = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "pool_reset_on_return": None}
+        if self.dialect == "sqlite":
+            if url.database:
+                os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
+            shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": options.max_pool_size,
+                       "max_overflow": options.max_overflow, "poolclass": sa.QueuePool}
+        else:
+            shared |= {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow,
+                       "pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
+                       "connect_args": self._connect_args(url)}
+        self._reader = self._engine(url, shared, autocommit=True)
+        self._writer = self._engine(url, shared, autocommit=False)
+        self._one_writer = threading.RLock() if self.dialect == "sqlite" else contextlib.nullcontext()
+
+    def _connect_args(self, url):
+        # PyMySQL would try TLS, and load the system's certificates, for every connection that names no TLS setting.
+        if self.dialect in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
+            return {"ssl_disabled": True}
+        return {}
+
+    def _engine(self, url, shared, autocommit):
+        if self.dialect == "sqlite":
+            engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+        else:
+            level = "AUTOCOMMIT" if autocommit else "READ COMMITTED"
+            engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
+            sa.event.listen(engine, "checkin", _note_idle)
+            sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
+        exc_filters.register_engine(engine)
+        return engine
+
+    @contextlib.contextmanager
+    def read(self):
+        """A connection for reading; each statement sees what is committed when it begins."""
+        with self._reader.connect() as tx:
+            yield tx
+
+    @contextlib.contextmanager
+    def write(self):
+        """A transaction: committed when the block ends, undone when it raises."""
+        if self.dialect != "sqlite":
+            with self._writer.begin() as tx:
+                yield tx
+            return
+        with self._one_writer, self._writer.connect() as tx:
+            tx.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield tx
+            except BaseException:
+                tx.exec_driver_sql("ROLLBACK")
+                raise
+            tx.exec_driver_sql("COMMIT")
+
+    @property
+    def engine(self):
+        """The engine of migrations and of tools that watch statements."""
+        return self._writer
+
+    @property
+    def engines(self):
+        return self._reader, self._writer
+
+    def dispose(self):
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _prepare_sqlite(connection, _record):
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _note_idle(_connection, record):
+    record.info["idle_since"] = time.monotonic()
+
+
+def _check_idle(dialect, connection, record, _proxy):
+    since = record.info.get("idle_since")
+    if since is None or time.monotonic() - since < IDLE_CHECK:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise sa.exc.DisconnectionError("the connection was closed by the database") from error

@@ -1,0 +1,127 @@
+"""Rows of jobs: every accepted asynchronous request, from the transaction that accepted it until it is done.
+
+A job waits (`queued`) at a stage, which is a service and, for volume and backup services, a host. Whoever works on it
+has claimed it with a conditional UPDATE that raises `attempt`; only the owner of the latest attempt can end it.
+"""
+
+import datetime
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import schema
+
+J = schema.jobs
+
+
+def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
+    """Record a queued job. `host` is the service's (host@backend), None for any. Returns the job's id."""
+    id = str(uuid.uuid4())
+    tx.execute(sa.insert(J).values(
+        id=id, request_id=ctx.request_id, project_id=ctx.project_id or "", user_id=ctx.user_id, kind=kind,
+        resource_id=resource_id, action=action, stage=stage, host=host, args=args or {}, status=states.QUEUED,
+        created_at=db.now()))
+    return id
+
+
+def get(tx, id):
+    """The job, or None."""
+    return tx.execute(sa.select(J).where(J.c.id == id)).first()
+
+
+def claim(tx, id, owner, lease):
+    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None when it is not to be had."""
+    now = db.now()
+    took = tx.execute(sa.update(J).where(J.c.id == id, _claimable(now)).values(
+        status=states.RUNNING, owner=owner, lease_until=now + datetime.timedelta(seconds=lease),
+        attempt=J.c.attempt + 1, updated_at=now))
+    return get(tx, id) if took.rowcount else None
+
+
+def _claimable(now):
+    return sa.or_(J.c.status == states.QUEUED, sa.and_(J.c.status == states.RUNNING, J.c.lease_until < now))
+
+
+def waiting(tx, stage, hosts, older_than=0.0, most=200):
+    """Ids of the jobs that nobody works on at that stage, oldest first.
+
+    `hosts` is the hosts to look for (None: jobs of any host); `older_than` leaves out those queued in the last seconds.
+    """
+    now = db.now()
+    recent = now - datetime.timedelta(seconds=older_than)
+    query = sa.select(J.c.id).where(
+        J.c.stage == stage, J.c.status.in_(states.LIVE_JOB), _claimable(now),
+        sa.func.coalesce(J.c.updated_at, J.c.created_at) <= recent)
+    if hosts is not None:
+        query = query.where(J.c.host.in_(hosts))
+    return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
+
+
+def take_over(tx, stage, hosts, owner):
+    """Free the jobs of the hosts' former processes: only for who knows that these are dead."""
+    tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host.in_(hosts), J.c.status == states.RUNNING,
+                                  J.c.owner != owner).values(lease_until=db.now() - datetime.timedelta(days=1)))
+
+
+def renew(tx, owner, lease):
+    """Prolong everything that `owner` works on by one statement."""
+    tx.execute(sa.update(J).where(J.c.owner == owner, J.c.status == states.RUNNING).values(
+        lease_until=db.now() + datetime.timedelta(seconds=lease)))
+
+
+def pass_on(tx, id, from_stage, to_stage, host, decision=None):
+    """Move a queued job to its next stage. False when it is not there any more."""
+    moved = tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == from_stage, J.c.status == states.QUEUED).values(
+        stage=to_stage, host=host, decision=decision, updated_at=db.now()))
+    return moved.rowcount == 1
+
+
+def pass_back(tx, id, stage):
+    """Undo `pass_on` within the same transaction."""
+    tx.execute(sa.update(J).where(J.c.id == id).values(stage=stage, host=None, decision=None))
+
+
+def hand_back(tx, job, stage=None, host=None, args=None):
+    """The owner gives the job back to be done again: here, or at another stage. Raises Stale."""
+    values = {"status": states.QUEUED, "owner": None, "lease_until": None, "updated_at": db.now()}
+    if stage is not None:
+        values |= {"stage": stage, "host": host, "attempt": 0}
+    if args is not None:
+        values["args"] = args
+    _owned(tx, job, values)
+
+
+def progress(tx, job, percent, args=None):
+    """Record how far the job is, in percent, and what it needs to go on from there. Raises Stale."""
+    values = {"progress": percent, "updated_at": db.now()}
+    if args is not None:
+        values["args"] = args
+    _owned(tx, job, values)
+
+
+def end(tx, job, status, error=None):
+    """The job is over. Raises Stale when it is not this owner's any more."""
+    values = {"status": status, "error": error, "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
+    if status == states.SUCCEEDED:
+        values["progress"] = 100
+    _owned(tx, job, values)
+
+
+def _owned(tx, job, values):
+    changed = tx.execute(sa.update(J).where(
+        J.c.id == job.id, J.c.attempt == job.attempt, J.c.status.in_(states.LIVE_JOB)).values(**values))
+    if changed.rowcount == 0:
+        raise errors.Stale(id=job.id, attempt=job.attempt)
+
+
+def of_resource(tx, resource_id, most=20):
+    """The latest jobs of a resource, newest first."""
+    return tx.execute(sa.select(J).where(J.c.resource_id == resource_id).order_by(J.c.created_at.desc())
+                      .limit(most)).all()
+
+
+def purge(tx, seconds):
+    """Forget jobs that ended longer ago than so many seconds."""
+    tx.execute(sa.delete(J).where(J.c.status.in_((states.SUCCEEDED, states.FAILED)),
+                                  J.c.finished_at < db.now() - datetime.timedelta(seconds=seconds)))

@@ -1,0 +1,64 @@
+"""Rows of user messages: why something that was accepted did not work out."""
+
+import datetime
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+from cinder_lite.db import listing, schema
+
+M = schema.messages
+ROW = sa.select(M)
+LISTING = listing.Listing(M, frozenset((
+    "id", "event_id", "resource_uuid", "resource_type", "request_id", "message_level", "created_at")))
+
+RESOURCE_TYPES = {"volume": "VOLUME", "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP"}
+
+#: Action of a message -> (number, how it is told), as clients know them.
+ACTIONS = {
+    "schedule": ("001", "schedule allocate volume"), "attach": ("002", "attach volume"),
+    "extend": ("007", "extend volume"), "create": ("008", "create volume from backend storage"),
+    "snapshot create": ("009", "create snapshot"), "snapshot delete": ("010", "delete snapshot"),
+    "snapshot revert": ("012", "revert volume to snapshot"), "delete": ("010", "delete volume"),
+    "backup create": ("013", "create backup"), "backup delete": ("014", "delete backup"),
+    "backup restore": ("015", "restore backup"),
+}
+#: Cause of a message -> its number.
+DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create failed": "012", "extend failed": "010",
+           "snapshot create": "013", "snapshot delete": "014", "backup create": "017", "backup delete": "018",
+           "backup restore": "019"}
+
+
+def add(tx, job, action, detail, text, ttl):
+    """Tell the resource's owner. `job` names the resource and the request; `ttl` is in seconds."""
+    number, told = ACTIONS[action]
+    resource = RESOURCE_TYPES[job.kind]
+    tx.execute(sa.insert(M).values(
+        id=str(uuid.uuid4()), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
+        resource_uuid=job.resource_id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
+        user_message=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
+
+
+def visible_to(ctx):
+    return M.c.project_id == ctx.project_id
+
+
+def get(tx, ctx, id):
+    row = tx.execute(ROW.where(M.c.id == id)).first()
+    if row is None or not ctx.sees(row.project_id):
+        raise errors.MessageNotFound(id=id)
+    return row
+
+
+def page(tx, where, paging, visible):
+    return LISTING.page(tx, ROW.where(visible, *where), paging, visible)
+
+
+def delete(tx, id):
+    tx.execute(sa.delete(M).where(M.c.id == id))
+
+
+def purge(tx):
+    """Forget messages whose time is over."""
+    tx.execute(sa.delete(M).where(M.c.expires_at < db.now()))

@@ -1,0 +1,57 @@
+"""Migrations: bringing a database to the release's schema, and refusing to work with an older one."""
+
+import os
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, process, service
+from cinder_lite.db import schema
+
+DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
+
+
+#: The revision of this release. A test holds it equal to the newest migration.
+HEAD = "0001"
+
+
+def current(database):
+    """The revision of the database; None for an empty one."""
+    with database.read() as tx:
+        if not sa.inspect(tx).has_table("alembic_version"):
+            return None
+        return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def sync(database, revision="head"):
+    """Bring the database to the revision, and put in what every installation has."""
+    # Imported here: daemons that only look at the revision do without it.
+    import alembic.command
+    import alembic.config
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", DIRECTORY)
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
+        connection.commit()
+    _first_type(database)
+
+
+def _first_type(database):
+    """The type __DEFAULT__, which exists from the start and is the configured default."""
+    types = schema.volume_types
+    with database.write() as tx:
+        if tx.execute(sa.select(types.c.id).limit(1)).first() is None:
+            tx.execute(sa.insert(types).values(id=str(uuid.uuid4()), name="__DEFAULT__", is_public=True,
+                                               description="Default Volume Type", extra_specs={}, created_at=db.now()))
+
+
+def expect_current(shared):
+    """Wait for the database; end the process when it has not been synced for this release."""
+    found = process.wait_for(lambda: current(shared.db), "the database")
+    if found is None:
+        service.fatal("the database is empty: run 'cinder-lite-manage db sync' first")
+    if found != HEAD:
+        service.fatal(f"the database is at revision {found}, this release needs {HEAD}: run "
+                      "'cinder-lite-manage db sync'")

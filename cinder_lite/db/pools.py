@@ -1,0 +1,65 @@
+"""Rows of pools: what the backends can hold, and the room that was taken since they were measured."""
+
+import sqlalchemy as sa
+
+from cinder_lite import db, states
+from cinder_lite.db import schema
+
+P, S, V = schema.pools, schema.services, schema.volumes
+
+
+def with_services(tx, service_host=None):
+    """Every pool with its service's switches and heartbeat."""
+    query = sa.select(P, S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason,
+                      S.c.seen_at).join(S, sa.and_(S.c.host == P.c.service_host, S.c.binary == "cinder-volume"))
+    if service_host:
+        query = query.where(P.c.service_host == service_host)
+    return tx.execute(query.order_by(P.c.name)).all()
+
+
+def take(tx, name, size, count, bounds):
+    """Take room for `size` GiB and `count` volumes. False when the pool has not so much any more.
+
+    `bounds` is what scheduler.pools.bounds computed: the same rule that the filter applied, checked again here.
+    """
+    where = [P.c.name == name]
+    if bounds.provisioned_limit is not None:
+        where.append(P.c.provisioned_gb + bounds.take <= bounds.provisioned_limit)
+    if bounds.free_needed is not None:
+        where.append(P.c.free_gb >= bounds.free_needed)
+    return tx.execute(sa.update(P).where(*where).values(_more(size, count))).rowcount == 1
+
+
+def give_back(tx, name, size, count):
+    """Undo `take`."""
+    if name is not None:
+        tx.execute(sa.update(P).where(P.c.name == name).values(_more(-size, -count)))
+
+
+def _more(size, count):
+    return {"provisioned_gb": P.c.provisioned_gb + size, "allocated_gb": P.c.allocated_gb + size,
+            "volume_count": P.c.volume_count + count,
+            "free_gb": sa.case((P.c.thin.is_(True), P.c.free_gb), else_=P.c.free_gb - size)}
+
+
+def measured(tx, name, service_host, since, values):
+    """Write a measurement that was begun at `since`, plus what was being created then or has been since.
+
+    allocated_gb and volume_count are ours, not the backend's: they are left alone, or counted when the row is new.
+    """
+    coming = tx.execute(sa.select(sa.func.coalesce(sa.func.sum(V.c.size), 0)).where(
+        V.c.host == name, V.c.counted.is_(True),
+        sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
+    values = dict(values, provisioned_gb=values["provisioned_gb"] + coming, measured_at=since)
+    if not values["thin"] and values["free_gb"] is not None:
+        values["free_gb"] -= coming
+    if tx.execute(sa.update(P).where(P.c.name == name).values(**values)).rowcount == 0:
+        held = tx.execute(sa.select(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.func.count()).where(
+            V.c.host == name, V.c.counted.is_(True))).one()
+        tx.execute(sa.insert(P).values(name=name, service_host=service_host, allocated_gb=held[0],
+                                       volume_count=held[1], **values))
+
+
+def forget_others(tx, service_host, names):
+    """Drop pools that the backend does not have any more."""
+    tx.execute(sa.delete(P).where(P.c.service_host == service_host, P.c.name.not_in(names)))

@@ -1,0 +1,181 @@
+"""Quota: limits, and usage that is exact because it is claimed and released in the transaction of the row it counts.
+
+Usage is a row per project, resource and type ("" for the whole project). A claim is one conditional UPDATE over the
+rows that it concerns: either all of them had room, or the transaction is refused.
+"""
+
+import dataclasses
+
+import sqlalchemy as sa
+
+from cinder_lite import errors
+from cinder_lite.db import schema
+
+Q, C, U = schema.quotas, schema.quota_classes, schema.quota_usages
+
+#: Resource -> the option that holds its default limit.
+DEFAULTS = {"volumes": "quota_volumes", "snapshots": "quota_snapshots", "gigabytes": "quota_gigabytes",
+            "backups": "quota_backups", "backup_gigabytes": "quota_backup_gigabytes", "groups": "quota_groups",
+            "per_volume_gigabytes": "per_volume_size_limit"}
+#: Resources that are limited per type as well.
+PER_TYPE = ("volumes", "gigabytes", "snapshots")
+DEFAULT_CLASS = "default"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """How much a transaction adds to what a project uses: {resource: n}, and of which type."""
+
+    project_id: str
+    amounts: dict
+    type_id: str | None = None
+
+    def rows(self):
+        """((resource, type id or ""), n) in the order in which every transaction locks them."""
+        rows = {(resource, ""): n for resource, n in self.amounts.items() if n}
+        if self.type_id:
+            rows |= {(resource, self.type_id): n for resource, n in self.amounts.items() if n and resource in PER_TYPE}
+        return dict(sorted(rows.items()))
+
+
+def defaults(tx, conf):
+    """The limits of a project that has none of its own: {(resource, type_id): limit}."""
+    limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
+    rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == DEFAULT_CLASS))
+    return limits | {(resource, type_id): limit for resource, type_id, limit in rows}
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowance:
+    """What a project may use and did use when it was read: {(resource, type_id): n}; no limit means unlimited."""
+
+    limits: dict
+    used: dict
+
+    def limit(self, key):
+        return self.limits.get(key, -1)
+
+
+def allowance(tx, conf, project_id):
+    """The project's allowance, by one statement."""
+    limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
+    used = {}
+    query = sa.union_all(
+        sa.select(sa.literal_column("0").label("rank"), C.c.resource, C.c.type_id, C.c.hard_limit)
+        .where(C.c.class_name == DEFAULT_CLASS),
+        sa.select(sa.literal_column("1"), Q.c.resource, Q.c.type_id, Q.c.hard_limit)
+        .where(Q.c.project_id == project_id),
+        sa.select(sa.literal_column("2"), U.c.resource, U.c.type_id, U.c.in_use)
+        .where(U.c.project_id == project_id))
+    for rank, resource, type_id, n in sorted(tx.execute(query).all()):
+        (used if int(rank) == 2 else limits)[resource, type_id] = n
+    return Allowance(limits, used)
+
+
+def usages(tx, project_id):
+    """What the project uses: {(resource, type_id): n}."""
+    rows = tx.execute(sa.select(U.c.resource, U.c.type_id, U.c.in_use).where(U.c.project_id == project_id))
+    return {(resource, type_id): n for resource, type_id, n in rows}
+
+
+def claim(tx, change, allowance):
+    """Add to the usage, or raise OverQuota naming the resource that has least room."""
+    rows = change.rows()
+    if not rows:
+        return
+    for resource, type_id in rows.keys() - allowance.used.keys():
+        _insert_if_missing(tx, change.project_id, resource, type_id)
+    if _add(tx, change.project_id, rows, allowance) < len(rows):
+        used = usages(tx, change.project_id)
+        limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
+        tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
+        raise over(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
+
+
+def _add(tx, project_id, rows, allowance):
+    mine = {key: sa.and_(U.c.resource == key[0], U.c.type_id == key[1]) for key in rows}
+    delta = sa.case(*((mine[key], n) for key, n in rows.items()))
+    fits = [sa.and_(mine[key], U.c.in_use + n <= allowance.limit(key))
+            if n > 0 and allowance and allowance.limit(key) >= 0 else mine[key] for key, n in rows.items()]
+    return tx.execute(sa.update(U).where(U.c.project_id == project_id, sa.or_(*fits))
+                      .values(in_use=U.c.in_use + delta)).rowcount
+
+
+def _insert_if_missing(tx, project_id, resource, type_id):
+    row = {"project_id": project_id, "resource": resource, "type_id": type_id, "in_use": 0}
+    insert = {"mysql": _mysql_insert, "mariadb": _mysql_insert}.get(tx.dialect.name, _plain_insert)
+    tx.execute(insert(tx, row))
+
+
+def _mysql_insert(_tx, row):
+    return sa.insert(U).prefix_with("IGNORE").values(**row)
+
+
+def _plain_insert(tx, row):
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    return dialect.insert(U).values(**row).on_conflict_do_nothing()
+
+
+CODES = {"volumes": "VolumeLimitExceeded", "snapshots": "SnapshotLimitExceeded", "backups": "BackupLimitExceeded",
+         "groups": "GroupLimitExceeded", "gigabytes": "VolumeSizeExceedsAvailableQuota",
+         "backup_gigabytes": "VolumeBackupSizeExceedsAvailableQuota"}
+
+
+def over(resource, type_id, asked, limit, in_use):
+    """The error of a claim that does not fit."""
+    of = f"quota '{resource}'" + (f" of volume type {type_id}" if type_id else "")
+    unit = "G" if resource.endswith("gigabytes") else ""
+    return errors.OverQuota(code=CODES[resource], reason=(
+        f"Requested {asked}{unit} exceeds the allowed {of}: its limit is {limit}{unit} and {in_use}{unit} "
+        f"{'has' if in_use == 1 else 'have'} been consumed."))
+
+
+def check_volume_size(size, allowance):
+    """Refuse a volume that is larger than a single one may be."""
+    limit = allowance.limit(("per_volume_gigabytes", ""))
+    if 0 <= limit < size:
+        raise errors.OverQuota(code="VolumeSizeExceedsLimit", reason=(
+            f"Requested volume size {size}G is larger than the maximum allowed limit {limit}G."))
+
+
+def release(tx, change):
+    """Take away from the usage what rows that are gone had added."""
+    rows = {key: -n for key, n in change.rows().items()}
+    if rows:
+        _add(tx, change.project_id, rows, None)
+
+
+def set_limits(tx, project_id, limits):
+    """Set a project's own limits: {(resource, type_id): limit}."""
+    _set(tx, Q, {"project_id": project_id}, limits)
+
+
+def set_class(tx, class_name, limits):
+    """Set the limits of a quota class; those of `default` hold for every project without its own."""
+    _set(tx, C, {"class_name": class_name}, limits)
+
+
+def class_limits(tx, class_name):
+    rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == class_name))
+    return {(resource, type_id): limit for resource, type_id, limit in rows}
+
+
+def _set(tx, table, owner, limits):
+    for (resource, type_id), limit in sorted(limits.items()):
+        key = {**owner, "resource": resource, "type_id": type_id}
+        where = [table.c[name] == value for name, value in key.items()]
+        if tx.execute(sa.update(table).where(*where).values(hard_limit=limit)).rowcount == 0:
+            tx.execute(sa.insert(table).values(**key, hard_limit=limit))
+
+
+def reset(tx, project_id):
+    """Give the project the default limits again."""
+    tx.execute(sa.delete(Q).where(Q.c.project_id == project_id))
+
+
+def forget_type(tx, type_id):
+    """Drop limits and usage of a type that is being deleted."""
+    for table in (Q, C, U):
+        tx.execute(sa.delete(table).where(table.c.type_id == type_id))

@@ -1,0 +1,73 @@
+"""Rows of services: heartbeats, switches, and what is up."""
+
+import datetime
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+from cinder_lite.db import schema
+
+S = schema.services
+ROW = sa.select(S)
+
+
+def beat(tx, binary, host, zone, instance, **values):
+    """Record that the service lives; its row is made by the first heartbeat. Returns the row."""
+    where = (S.c.binary == binary, S.c.host == host)
+    changed = tx.execute(sa.update(S).where(*where).values(
+        availability_zone=zone, instance=instance, seen_at=db.now(), **values))
+    if changed.rowcount == 0:
+        tx.execute(sa.insert(S).values(uuid=str(uuid.uuid4()), binary=binary, host=host, availability_zone=zone,
+                                       instance=instance, created_at=db.now(), seen_at=db.now(), **values))
+    return tx.execute(ROW.where(*where)).one()
+
+
+def silent(tx, binary, host, instance):
+    """The service says that it ends: down at once, not only after service_down_time."""
+    tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(seen_at=None))
+
+
+def is_up(row, down_time):
+    """Whether the last heartbeat is no older than `down_time` seconds."""
+    return row.seen_at is not None and db.now() - row.seen_at <= datetime.timedelta(seconds=down_time)
+
+
+def page(tx, host=None, binary=None):
+    """Services by binary and host; `host` matches the whole name or the part before @."""
+    query = ROW
+    if host:
+        query = query.where(sa.or_(S.c.host == host, S.c.host.startswith(host + "@", autoescape=True)))
+    if binary:
+        query = query.where(S.c.binary == binary)
+    return tx.execute(query.order_by(S.c.id)).all()
+
+
+def find(tx, binary, host):
+    return tx.execute(ROW.where(S.c.binary == binary, S.c.host == host)).first()
+
+
+def get(tx, binary, host):
+    row = find(tx, binary, host)
+    if row is None:
+        raise errors.ServiceNotFound(binary=binary, host=host)
+    return row
+
+
+def switch(tx, binary, host, **values):
+    """Set columns (disabled, disabled_reason, frozen). Raises ServiceNotFound."""
+    changed = tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host).values(
+        updated_at=db.now(), **values))
+    if changed.rowcount == 0:
+        raise errors.ServiceNotFound(binary=binary, host=host)
+
+
+def remove(tx, binary, host):
+    if tx.execute(sa.delete(S).where(S.c.binary == binary, S.c.host == host)).rowcount == 0:
+        raise errors.ServiceNotFound(binary=binary, host=host)
+
+
+def up(tx, binary, down_time, zone=None):
+    """The services of that kind that are up and enabled."""
+    return [row for row in page(tx, binary=binary) if is_up(row, down_time) and not row.disabled
+            and (zone is None or row.availability_zone == zone)]

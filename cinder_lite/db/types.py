@@ -1,0 +1,120 @@
+"""Rows of volume types, their access lists and the projects' default types."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+from cinder_lite.db import listing, schema
+
+T, P, D = schema.volume_types, schema.volume_type_projects, schema.default_types
+ROW = sa.select(T)
+LISTING = listing.Listing(T, frozenset(("id", "name", "created_at", "updated_at", "description")))
+
+
+def visible_to(ctx, is_public=None):
+    """Types a list shows: administrators choose by is_public (None: all); others see public ones and those shared."""
+    if ctx.is_admin:
+        return sa.true() if is_public is None else T.c.is_public == is_public
+    return _usable(ctx.project_id)
+
+
+def _usable(project_id):
+    shared = sa.exists().where(P.c.volume_type_id == T.c.id, P.c.project_id == project_id)
+    return sa.or_(T.c.is_public.is_(True), shared)
+
+
+def get(tx, ctx, id):
+    """The type, if the asker may use it. Raises TypeNotFound."""
+    where = [T.c.id == id] if ctx.is_admin else [T.c.id == id, _usable(ctx.project_id)]
+    row = tx.execute(ROW.where(*where)).first()
+    if row is None:
+        raise errors.TypeNotFound(id=id)
+    return row
+
+
+def named(tx, ctx, word):
+    """The type of that id or name, if the asker may use it. Raises TypeNotFound."""
+    where = [sa.or_(T.c.id == word, T.c.name == word)]
+    if not ctx.is_admin:
+        where.append(_usable(ctx.project_id))
+    rows = tx.execute(ROW.where(*where)).all()
+    if not rows:
+        raise errors.TypeNotFound(id=word)
+    return min(rows, key=lambda row: row.id != word)
+
+
+def default(tx, conf, project_id):
+    """The type of volumes that ask for none: the project's default, else the configured one."""
+    query = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id == project_id)).where(
+        sa.or_(T.c.name == conf.default_volume_type, D.c.project_id == project_id)).add_columns(D.c.project_id)
+    rows = tx.execute(query).all()
+    if not rows:
+        raise errors.DefaultTypeMissing(name=conf.default_volume_type)
+    return min(rows, key=lambda row: row.project_id is None)
+
+
+def page(tx, where, paging):
+    return LISTING.page(tx, ROW.where(*where), paging)
+
+
+def all(tx):
+    return tx.execute(ROW.order_by(T.c.name)).all()
+
+
+def create(tx, name, description, is_public, extra_specs):
+    id = str(uuid.uuid4())
+    tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public,
+                                   extra_specs=extra_specs, created_at=db.now()))
+    return id
+
+
+def update(tx, id, **values):
+    """Change columns. Raises TypeNotFound."""
+    if tx.execute(sa.update(T).where(T.c.id == id).values(updated_at=db.now(), **values)).rowcount == 0:
+        raise errors.TypeNotFound(id=id)
+
+
+def delete(tx, id):
+    """Delete the type and who may use it; not while volumes, or a project's default, are of it."""
+    used = sa.exists().where(schema.volumes.c.volume_type_id == id)
+    if tx.execute(sa.select(sa.or_(used, sa.exists().where(D.c.volume_type_id == id)))).scalar():
+        raise errors.BadRequest(f"Target volume type is still in use: volumes or a project's default are of type {id}.")
+    if tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 0:
+        raise errors.TypeNotFound(id=id)
+    tx.execute(sa.delete(P).where(P.c.volume_type_id == id))
+
+
+def in_use(tx, id):
+    return tx.execute(sa.select(sa.exists().where(schema.volumes.c.volume_type_id == id))).scalar()
+
+
+def projects(tx, id):
+    return list(tx.execute(sa.select(P.c.project_id).where(P.c.volume_type_id == id).order_by(P.c.project_id)).scalars())
+
+
+def share(tx, id, project_id):
+    tx.execute(sa.insert(P).values(volume_type_id=id, project_id=project_id))
+
+
+def unshare(tx, id, project_id):
+    """False when it was not shared with the project."""
+    return tx.execute(sa.delete(P).where(P.c.volume_type_id == id, P.c.project_id == project_id)).rowcount == 1
+
+
+def defaults(tx):
+    """Every project's default type."""
+    return tx.execute(sa.select(D).order_by(D.c.project_id)).all()
+
+
+def project_default(tx, project_id):
+    return tx.execute(sa.select(D).where(D.c.project_id == project_id)).first()
+
+
+def set_default(tx, project_id, type_id):
+    tx.execute(sa.delete(D).where(D.c.project_id == project_id))
+    tx.execute(sa.insert(D).values(project_id=project_id, volume_type_id=type_id))
+
+
+def unset_default(tx, project_id):
+    tx.execute(sa.delete(D).where(D.c.project_id == project_id))

@@ -1,0 +1,88 @@
+"""Rows of volumes: reading, listing and filtering them. Statuses are changed by the lifecycle engine alone."""
+
+import sqlalchemy as sa
+
+from cinder_lite import errors
+from cinder_lite.db import listing, schema
+
+V, T, L = schema.volumes, schema.volume_types, schema.labels
+
+#: A volume with the name of its type, as views and drivers want it.
+ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs")).select_from(
+    V.outerjoin(T, V.c.volume_type_id == T.c.id))
+#: What listing shows; the rest is not sent over from the database.
+SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "export", "previous_status")),
+                  T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
+SUMMARY = sa.select(V.c.id, V.c.name)
+
+LISTING = listing.Listing(V, frozenset((
+    "id", "status", "size", "name", "availability_zone", "created_at", "updated_at", "bootable", "host", "project_id",
+    "user_id", "volume_type_id", "snapshot_id", "source_volid", "attach_status", "launched_at", "description")))
+
+_NOT_TARGETS = sa.or_(V.c.migration_status.is_(None), sa.not_(V.c.migration_status.startswith("target:")))
+_TARGETS_TOO = sa.true()
+
+
+def get(tx, ctx, id):
+    """The volume, if the asker may see it. Raises VolumeNotFound."""
+    row = tx.execute(ROW.where(V.c.id == id)).first()
+    if row is None or not ctx.sees(row.project_id):
+        raise errors.VolumeNotFound(id=id)
+    return row
+
+
+def find(tx, id):
+    """The volume, or None."""
+    return tx.execute(ROW.where(V.c.id == id)).first()
+
+
+def page(tx, query, where, paging, visible):
+    return LISTING.page(tx, query.where(visible, *where), paging, visible)
+
+
+def count(tx, where, visible):
+    return tx.execute(sa.select(sa.func.count()).select_from(V).where(visible, *where)).scalar()
+
+
+def visible_to(ctx, all_projects):
+    """Which volumes a list shows: the project's own, or for administrators who ask so, all."""
+    if ctx.is_admin and all_projects:
+        return sa.true()
+    return sa.and_(V.c.project_id == ctx.project_id, _TARGETS_TOO if ctx.is_admin else _NOT_TARGETS)
+
+
+def with_metadata(pairs):
+    """The volumes that carry all these pairs, in their own or the administrators' metadata."""
+    return sa.and_(*(V.c.id.in_(sa.select(L.c.resource_id).where(L.c.key == key, L.c.value == str(value)))
+                     for key, value in pairs.items()))
+
+
+def set_labels(tx, id, before, after):
+    """Make the label rows follow a change of metadata from `before` to `after` (dicts)."""
+    gone = [key for key in before if key not in after or before[key] != after[key]]
+    if gone:
+        tx.execute(sa.delete(L).where(L.c.resource_id == id, L.c.key.in_(gone)))
+    new = [{"resource_id": id, "key": key, "value": value} for key, value in after.items()
+           if before.get(key) != value]
+    if new:
+        tx.execute(sa.insert(L), new)
+
+
+def labels_gone(tx, id):
+    tx.execute(sa.delete(L).where(L.c.resource_id == id))
+
+
+def summary(tx, visible):
+    """(count, GiB together) of the visible volumes."""
+    return tx.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(V.c.size), 0)).where(visible)).one()
+
+
+def metadata_values(tx, visible):
+    """Every metadata pair of the visible volumes, once."""
+    return tx.execute(sa.select(L.c.key, L.c.value).join(V, V.c.id == L.c.resource_id).where(visible).distinct()
+                      .order_by(L.c.key, L.c.value)).all()
+
+
+def on_host(tx, service_host):
+    """The volumes of a backend."""
+    return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()

@@ -1,0 +1,173 @@
+"""The errors that users see: each class carries its HTTP status, its instances the sentence that says what is wrong."""
+
+
+class Error(Exception):
+    """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead."""
+
+    status = 500
+    message = "the request could not be carried out"
+
+    def __init__(self, text=None, **values):
+        super().__init__(text if text is not None else self.message.format(**values))
+        self.values = values
+
+
+class BadRequest(Error):
+    status = 400
+
+
+class Unauthorized(Error):
+    status = 401
+    message = "the request needs a valid token"
+
+
+class Forbidden(Error):
+    status = 403
+
+
+class NotFound(Error):
+    status = 404
+    message = "The resource could not be found."
+
+
+class BadMethod(Error):
+    status = 405
+
+
+class NotAcceptable(Error):
+    status = 406
+
+
+class Conflict(Error):
+    status = 409
+
+
+class PreconditionFailed(Error):
+    status = 412
+
+
+class OverLimit(Error):
+    status = 413
+
+
+class BadMediaType(Error):
+    status = 415
+    message = "the content type '{content_type}' is not understood; send application/json"
+
+
+class Unavailable(Error):
+    status = 503
+
+
+class InvalidInput(BadRequest):
+    message = "Invalid input received: {reason}"
+
+
+class InvalidVersion(BadRequest):
+    message = "API Version String {version} is of invalid format. It must be 'volume MAJOR.MINOR' or 'volume latest'."
+
+
+class VersionOutOfRange(NotAcceptable):
+    message = "Version {version} is not supported by the API. Minimum is {minimum} and maximum is {maximum}."
+
+
+class VersionNotFound(NotFound):
+    message = "API version {version} has no such operation; it needs at least {since}"
+
+
+class PolicyNotAuthorized(Forbidden):
+    message = "Policy doesn't allow {rule} to be performed."
+
+
+class VolumeNotFound(NotFound):
+    message = "Volume {id} could not be found."
+
+
+class SnapshotNotFound(NotFound):
+    message = "Snapshot {id} could not be found."
+
+
+class BackupNotFound(NotFound):
+    message = "Backup {id} could not be found."
+
+
+class AttachmentNotFound(NotFound):
+    message = "Volume attachment {id} could not be found."
+
+
+class TypeNotFound(NotFound):
+    message = "Volume type {id} could not be found."
+
+
+class TypeNameNotFound(NotFound):
+    message = "Volume type with name {id} could not be found."
+
+
+class TypeExists(Conflict):
+    message = "Volume Type {name} already exists."
+
+
+class AccessExists(Conflict):
+    message = "Volume type access for {type_id} / {project_id} combination already exists."
+
+
+class AccessNotFound(NotFound):
+    message = "Volume type access not found for {type_id} / {project_id} combination."
+
+
+class ExtraSpecNotFound(NotFound):
+    message = "Volume Type {type_id} has no extra specs with key {key}."
+
+
+class MetadataNotFound(NotFound):
+    message = "Metadata item '{key}' was not found on {kind} {id}."
+
+
+class MessageNotFound(NotFound):
+    message = "Message {id} could not be found."
+
+
+class ServiceNotFound(NotFound):
+    message = "Service {binary} could not be found on host {host}."
+
+
+class HostNotFound(NotFound):
+    message = "Host {host} could not be found."
+
+
+class JobNotFound(NotFound):
+    message = "Job {id} could not be found."
+
+
+class MarkerNotFound(NotFound):
+    message = "Marker {id} could not be found."
+
+
+class InvalidState(BadRequest):
+    """An action was refused by a resource's status or by one of its guards."""
+
+    message = "Invalid {kind}: {reason}"
+
+
+class StateConflict(Conflict):
+    message = "Invalid {kind}: {reason}"
+
+
+class OverQuota(OverLimit):
+    """`code` is the kind of excess that the clients know, as in VolumeLimitExceeded."""
+
+    message = "{code}: {reason}"
+
+
+class NoRoom(BadRequest):
+    message = "Invalid input received: {reason}"
+
+
+class DefaultTypeMissing(Error):
+    message = "The default volume type '{name}' could not be found: create it or set default_volume_type."
+
+
+class Stale(Error):
+    """The job belongs to another owner now: what this one did must not be recorded."""
+
+    message = "job {id} has been taken over (attempt {attempt} is not the latest)"

@@ -1,0 +1,120 @@
+"""What the services of one process share: configuration, database, the way to the broker, and heartbeats."""
+
+import functools
+import logging
+import os
+import time
+
+from cinder_lite import concurrency, conf, db, rpc, service
+from cinder_lite.db import jobs, services
+
+LOG = logging.getLogger(__name__)
+
+
+class Process:
+    """Made after the last fork. What is not used is not made: connections open when they are first needed."""
+
+    def __init__(self, configuration):
+        self.conf = configuration
+        os.makedirs(self.conf.state_path, exist_ok=True)
+
+    @functools.cached_property
+    def db(self):
+        return db.Database(self.conf.database)
+
+    @functools.cached_property
+    def transport(self):
+        return rpc.transport(self.conf)
+
+    @functools.cached_property
+    def sender(self):
+        return rpc.Sender()
+
+    def client(self, interface):
+        return rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout)
+
+    @functools.cached_property
+    def volume(self):
+        from cinder_lite.volume.rpcapi import VolumeRPC
+
+        return self.client(VolumeRPC)
+
+    @functools.cached_property
+    def scheduler(self):
+        from cinder_lite.scheduler.rpcapi import SchedulerRPC
+
+        return self.client(SchedulerRPC)
+
+    @functools.cached_property
+    def backup(self):
+        from cinder_lite.backup.rpcapi import BackupRPC
+
+        return self.client(BackupRPC)
+
+
+class Heartbeat:
+    """Says at every report_interval that a service lives, and prolongs the leases of the jobs it works on.
+
+    `facts()` gives further columns of the service's row.
+    """
+
+    def __init__(self, process, binary, host, zone, instance, facts=dict):
+        self.process, self.binary, self.host, self.zone, self.instance = process, binary, host, zone, instance
+        self.facts = facts
+        interval = min(process.conf.report_interval, process.conf.job_lease / 3)
+        self._beats = concurrency.Periodic(interval, self.beat, self._missed)
+
+    def start(self):
+        """The first heartbeat, waiting for the database as long as it takes, then one each interval."""
+        wait_for(self.beat, "the database")
+        self._beats.start()
+
+    def stop(self):
+        self._beats.stop()
+        once(self._say_goodbye)
+
+    def beat(self):
+        with self.process.db.write() as tx:
+            row = services.beat(tx, self.binary, self.host, self.zone, self.instance, **self.facts())
+            jobs.renew(tx, self.owner, self.process.conf.job_lease)
+        return row
+
+    @property
+    def owner(self):
+        """The name under which this process claims jobs."""
+        return f"{self.host}/{self.instance}"
+
+    def _say_goodbye(self):
+        with self.process.db.write() as tx:
+            services.silent(tx, self.binary, self.host, self.instance)
+
+    def _missed(self, error):
+        LOG.warning("heartbeat of %s missed: %s", self.host, error)
+
+
+def wait_for(function, what, interval=1.0):
+    """Call until it does not raise a connection error; says what is waited for. Returns what the function returns."""
+    told = False
+    while True:
+        try:
+            return function()
+        except db.Unreachable as error:
+            if not told:
+                LOG.warning("waiting for %s: %s", what, error)
+                told = True
+            time.sleep(interval)
+
+
+def once(function):
+    """Call once; a database that is away is no reason not to end."""
+    try:
+        function()
+    except db.Unreachable as error:
+        LOG.warning("the end could not be recorded: %s", error)
+
+
+def command_line(prog):
+    """The configuration of a daemon, logging set up."""
+    configuration = conf.load(prog=prog)
+    service.set_up_logging(configuration, prog)
+    return configuration

@@ -1,0 +1,263 @@
+"""Messages between processes: interfaces, their clients and servers, over oslo.messaging.
+
+A service's interface is a class whose methods are marked `cast` or `call`; the client is made from it and the manager
+implements it. A cast only wakes somebody to look at the database, so losing one loses nothing: casts are sent by a
+thread of their own, are tried once, and never hold up who sends them.
+"""
+
+import collections
+import functools
+import inspect
+import logging
+import threading
+import time
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging import opts
+from oslo_messaging._drivers import base as driver_base
+from oslo_messaging._drivers import impl_fake
+from oslo_messaging.rpc import dispatcher
+
+from cinder_lite import concurrency, context, errors
+
+LOG = logging.getLogger(__name__)
+
+#: Errors that a call may raise in the caller as what they are.
+EXPOSED = ["cinder_lite.errors"]
+#: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
+BACKLOG = 10000
+
+
+class NoAnswer(errors.Error):
+    """The service that was called did not answer in time."""
+
+    status = 500
+    message = "the service '{topic}' on {host} did not answer within {seconds} s; is it running?"
+
+
+def cast(method):
+    """Mark an interface's method that nobody waits for."""
+    method.rpc = "cast"
+    return method
+
+
+def call(method):
+    """Mark an interface's method whose result, or error, the caller waits for."""
+    method.rpc = "call"
+    return method
+
+
+class Interface:
+    """What a service can be asked. `version` is MAJOR.MINOR: a new method or argument raises the minor number."""
+
+    topic: str
+    version: str
+
+
+def methods(interface):
+    """{name: "cast" | "call"} of an interface."""
+    return {name: member.rpc for name, member in inspect.getmembers(interface, inspect.isfunction)
+            if hasattr(member, "rpc")}
+
+
+class _ContextSerializer(oslo_messaging.NoOpSerializer):
+    def serialize_context(self, ctx):
+        return ctx.to_dict()
+
+    def deserialize_context(self, ctxt):
+        return context.Context.from_dict(ctxt)
+
+
+def register_options(conf):
+    """oslo.messaging's options, with messages in memory as the default transport."""
+    oslo_messaging.set_transport_defaults("cinder_lite")
+    for group, options in opts.list_opts():
+        if group is None:
+            conf.register_opts(options)
+    conf.set_default("transport_url", "local://")
+
+
+def transport(conf):
+    """The connection to the broker that transport_url names."""
+    # Two groups of oslo.messaging are registered on the global configuration only; senders look for them on ours.
+    for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
+        for found in cfg.CONF._groups[group]._opts.values():
+            conf.register_opt(found["opt"], group=group)
+    made = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
+    if conf.transport_url.startswith("rabbit"):
+        conf.set_default("heartbeat_in_pthread", False, group="oslo_messaging_rabbit")
+        conf.set_default("kombu_reconnect_delay", 0.5, group="oslo_messaging_rabbit")
+    return made
+
+
+class Sender:
+    """Sends casts in the background, in order."""
+
+    def __init__(self):
+        self._queue = collections.deque(maxlen=BACKLOG)
+        self._filled = threading.Event()
+        self._stopped = False
+        concurrency.spawn(self._loop)
+
+    def put(self, send):
+        self._queue.append(send)
+        self._filled.set()
+
+    def stop(self, seconds=2.0):
+        """Send what is left, for at most so many seconds."""
+        with concurrency.deadline(seconds) as left:
+            while self._queue and left():
+                time.sleep(0.02)
+        self._stopped = True
+        self._filled.set()
+
+    def _loop(self):
+        while not self._stopped:
+            self._filled.wait()
+            self._filled.clear()
+            while self._queue:
+                send = self._queue.popleft()
+                try:
+                    send()
+                except oslo_messaging.MessagingException as error:
+                    # Not an error: whoever it was for finds the job by itself.
+                    LOG.warning("a wake-up was not sent, the broker may be away: %s", error)
+
+
+class Client:
+    """Calls the methods of an interface. `client.on(host).method(ctx, ...)` asks one server, without `on` anyone."""
+
+    def __init__(self, transport, interface, sender, timeout):
+        self.interface, self.sender, self.timeout = interface, sender, timeout
+        self._client = oslo_messaging.get_rpc_client(
+            transport, oslo_messaging.Target(topic=interface.topic, version=interface.version),
+            serializer=_ContextSerializer(), timeout=timeout)
+        self._methods = methods(interface)
+
+    def on(self, host):
+        return _Bound(self, host)
+
+    def __getattr__(self, name):
+        return getattr(_Bound(self, None), name)
+
+
+class _Bound:
+    def __init__(self, client, host):
+        self._owner, self._host = client, host
+
+    def __getattr__(self, name):
+        kind = self._owner._methods.get(name)
+        if kind is None:
+            raise AttributeError(f"{self._owner.interface.__name__} has no method {name}")
+        return functools.partial(self._cast if kind == "cast" else self._call, name)
+
+    def _cast(self, name, ctx, **arguments):
+        prepared = self._owner._client.prepare(server=self._host, retry=0)
+        self._owner.sender.put(lambda: prepared.cast(ctx, name, **arguments))
+
+    def _call(self, name, ctx, **arguments):
+        owner = self._owner
+        try:
+            return owner._client.prepare(server=self._host, retry=2).call(ctx, name, **arguments)
+        except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure) as error:
+            raise NoAnswer(topic=owner.interface.topic, host=self._host or "any host",
+                           seconds=owner.timeout) from error
+
+
+def server(transport, interface, manager, host):
+    """A server that answers for `manager`, addressed as `host`; start() and stop() it."""
+    endpoint = _endpoint(interface, manager)
+    executor = {"executor": "eventlet"} if concurrency.GREEN else {}
+    return oslo_messaging.get_rpc_server(
+        transport, oslo_messaging.Target(topic=interface.topic, server=host), [endpoint],
+        serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
+
+
+def _endpoint(interface, manager):
+    """An object with nothing but the interface's methods, so that no other can be called from outside."""
+    def exposing(method):
+        @functools.wraps(method)
+        def answer(_self, ctx, **arguments):
+            try:
+                return method(ctx, **arguments)
+            except errors.Error as error:
+                raise oslo_messaging.ExpectedException() from error
+        answer.exposed = True
+        return answer
+
+    members = {name: exposing(getattr(manager, name)) for name in methods(interface)}
+    members["target"] = oslo_messaging.Target(version=interface.version)
+    return type("Endpoint", (), members)()
+
+
+class _Exchange(impl_fake.FakeExchange):
+    """Queues in memory that wake who waits for a message."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.arrived = threading.Condition()
+
+    def deliver_message(self, *args, **kwargs):
+        super().deliver_message(*args, **kwargs)
+        with self.arrived:
+            self.arrived.notify_all()
+
+
+class _Exchanges:
+    def __init__(self, default):
+        self._default, self._made, self._lock = default, {}, threading.Lock()
+
+    def get_exchange(self, name):
+        name = name or self._default
+        with self._lock:
+            return self._made.setdefault(name, _Exchange(name))
+
+    def cleanup(self):
+        self._made.clear()
+
+
+class _Listener(impl_fake.FakeListener):
+    @driver_base.batch_poll_helper
+    def poll(self, timeout=None):
+        arrived = self._exchange_manager.get_exchange(self._targets[0].exchange).arrived
+        with arrived:
+            message = self._take()
+            while message is None and not self._stopped.is_set():
+                if not arrived.wait(timeout):
+                    return None
+                message = self._take()
+            return message
+
+    def _take(self):
+        for target in self._targets:
+            queue = self._exchange_manager.get_exchange(target.exchange)
+            ctxt, message, reply_q, requeue = queue.poll(target, self._pool)
+            if message is not None:
+                return impl_fake.FakeIncomingMessage(ctxt, message, reply_q, requeue)
+        return None
+
+    def stop(self):
+        super().stop()
+        arrived = self._exchange_manager.get_exchange(self._targets[0].exchange).arrived
+        with arrived:
+            arrived.notify_all()
+
+
+class LocalDriver(impl_fake.FakeDriver):
+    """The transport `local://`: messages within one process, delivered at once.
+
+    oslo.messaging's own in-memory transport looks for messages every 50 ms, and shares its queues between all
+    transports of a process; this one wakes who waits, and its queues are its own.
+    """
+
+    def __init__(self, conf, url, default_exchange=None, allowed_remote_exmods=None):
+        super().__init__(conf, url, default_exchange, allowed_remote_exmods)
+        self._exchange_manager = _Exchanges(default_exchange)
+
+    def listen(self, target, batch_size, batch_timeout):
+        exchange = target.exchange or self._default_exchange
+        targets = [oslo_messaging.Target(topic=target.topic, server=target.server, exchange=exchange),
+                   oslo_messaging.Target(topic=target.topic, exchange=exchange)]
+        return driver_base.PollStyleListenerAdapter(_Listener(self._exchange_manager, targets), batch_size,
+                                                    batch_timeout)

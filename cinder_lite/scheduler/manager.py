@@ -1,0 +1,160 @@
+"""The scheduler at work: decides where a volume goes, takes the room there, and passes the job on."""
+
+import logging
+import random
+
+from cinder_lite import concurrency, context, db, states
+from cinder_lite.db import jobs, messages, pools, quotas, services, snapshots, volumes
+from cinder_lite.lifecycle import KINDS, VOLUME
+from cinder_lite.scheduler import choose
+from cinder_lite.scheduler import pools as rooms
+from cinder_lite.scheduler.rpcapi import SchedulerRPC
+
+LOG = logging.getLogger(__name__)
+
+#: Whole decisions that are made anew because somebody else took the room in between.
+ROUNDS = 10
+WEIGHTS = {"CapacityWeigher": "capacity_weight_multiplier", "VolumeNumberWeigher": "volume_number_multiplier",
+           "AllocatedCapacityWeigher": "allocated_capacity_weight_multiplier"}
+
+
+class SchedulerManager(SchedulerRPC):
+    """Any number of schedulers may run: room is taken by a conditional UPDATE, and a job is passed on once."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+        self.filters = choose.load_filters(conf.scheduler_default_filters)
+        self.weighers = choose.load_weighers(conf.scheduler_default_weighers, {
+            name: conf[option] for name, option in WEIGHTS.items()})
+        self.random = random.Random()
+        self.pool = concurrency.Pool(16)
+        self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
+        self.stopping = False
+
+    def start(self):
+        self._sweeper.start(now=True)
+
+    def stop(self, timeout):
+        self.stopping = True
+        self._sweeper.stop()
+        self.pool.drain(timeout)
+
+    def run_job(self, ctx, job_id):
+        if not self.stopping:
+            self.pool.submit(self._decide, ctx, job_id)
+
+    def sweep(self):
+        """Take up the jobs of which nobody told any scheduler."""
+        with self.db.read() as tx:
+            found = jobs.waiting(tx, "scheduler", None, older_than=self.conf.job_sweep_interval / 2)
+        for job_id in found:
+            self.run_job(context.system(), job_id)
+
+    @staticmethod
+    def _log_error(error):
+        LOG.warning("looking for jobs failed, will be tried again: %s", error)
+
+    def _decide(self, ctx, job_id):
+        try:
+            for _ in range(ROUNDS):
+                host = self._round(job_id)
+                if host is not None:
+                    break
+        except Exception:
+            # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
+            LOG.exception("job %s was not decided, will be tried again", job_id)
+        else:
+            if host:
+                self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _round(self, job_id):
+        """One decision: the backend's name, "" when there is nothing to send, None when the room was taken away."""
+        with self.db.read() as tx:
+            job = jobs.get(tx, job_id)
+            if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
+                return ""
+            volume = volumes.find(tx, job.resource_id)
+            if volume is None:
+                return ""
+            request = self._request(tx, job, volume)
+            found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
+        decision = choose.choose(request, found, self.filters, self.weighers, self.random)
+        if not decision.ranked:
+            self._give_up(job, volume, decision)
+            return ""
+        return self._place(job, volume, request, decision)
+
+    def _request(self, tx, job, volume):
+        source = _source_of(tx, volume)
+        hints = job.args.get("hints") or {}
+        named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
+        return rooms.Request(
+            size=volume.size, zones=_zones(volume),
+            extra_specs=volume.type_extra_specs or {}, hints=hints, excluded=tuple(job.args.get("tried", ())),
+            volume={"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id},
+            only_backend=source.host.split("#")[0] if source is not None else None,
+            only_because="that is where its source lies" if source is not None else "",
+            volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})
+
+    def _place(self, job, volume, request, decision):
+        best = decision.ranked[0].pool
+        with self.db.write() as tx:
+            if not jobs.pass_on(tx, job.id, "scheduler", "volume", best.service_host, decision.plain()):
+                return ""
+            if not pools.take(tx, best.name, volume.size, 1, rooms.bounds(best, request)):
+                jobs.pass_back(tx, job.id, "scheduler")
+                return None
+            VOLUME.write(tx, volume.id, host=best.name, availability_zone=best.availability_zone)
+        LOG.info("volume %s goes to %s", volume.id, best.name)
+        return best.service_host
+
+    def _give_up(self, job, volume, decision):
+        lines = decision.explain()
+        tried = job.args.get("failures", [])
+        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *lines])
+        LOG.warning("no backend for volume %s: %s", volume.id, reason)
+        with self.db.write() as tx:
+            if not KINDS[job.kind].fail(tx, job, reason, counted=False):
+                return
+            quotas.release(tx, counted(volume))
+            messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}",
+                         self.conf.message_ttl)
+
+
+def _listed(hint):
+    return [hint] if isinstance(hint, str) else [one for one in hint or () if isinstance(one, str)]
+
+
+def _source_of(tx, volume):
+    """The volume on whose backend a copy has to be made, or None."""
+    if volume.source_volid:
+        return volumes.find(tx, volume.source_volid)
+    if volume.snapshot_id:
+        snapshot = snapshots.find(tx, volume.snapshot_id)
+        return volumes.find(tx, snapshot.volume_id) if snapshot is not None else None
+    return None
+
+
+def _zones(volume):
+    return (volume.availability_zone,) if volume.availability_zone else ()
+
+
+def counted(volume):
+    """What a volume's row adds to the quota."""
+    return quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)
+
+
+def as_pool(row, down_time):
+    """A row of pools.with_services as the scheduler's Pool."""
+    service_host, _, pool = row.name.partition("#")
+    host, _, backend = service_host.partition("@")
+    return rooms.Pool(
+        host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
+        service_up=services.is_up(row, down_time), service_disabled=row.disabled, frozen=row.frozen,
+        backend_up=row.backend_up, backend_reason=row.backend_reason or "",
+        total_gb=row.total_word or row.total_gb, free_gb=row.free_word or row.free_gb,
+        provisioned_gb=row.provisioned_gb, allocated_gb=row.allocated_gb,
+        reserved_percentage=row.reserved_percentage, max_over_subscription_ratio=row.max_over_subscription_ratio,
+        thin=row.thin, thick=row.thick, multiattach=row.multiattach, online_extend=row.online_extend,
+        volume_count=row.volume_count, capabilities=row.capabilities)

@@ -1,0 +1,13 @@
+"""What a scheduler can be asked by message."""
+
+from cinder_lite import rpc
+
+
+class SchedulerRPC(rpc.Interface):
+    """Addressed to any scheduler."""
+
+    topic, version = "cinder_lite-scheduler", "1.0"
+
+    @rpc.cast
+    def run_job(self, ctx, job_id):
+        """Look at a job that waits for a decision."""

@@ -1,0 +1,102 @@
+"""The statuses of every resource, and the actions that lead from one to the next: the one place where they are named."""
+
+import dataclasses
+
+#: Back to the status the action began from.
+BACK = "<back>"
+#: The row is removed.
+GONE = "<gone>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed.
+
+    `stage` is the service that does the work; None means that the API does all of it in its transaction.
+    """
+
+    name: str
+    begins: tuple
+    doing: str
+    done: str
+    failed: str
+    stage: str | None = None
+
+
+AVAILABLE, IN_USE, ERROR = "available", "in-use", "error"
+CREATING, DELETING, RESERVED, ATTACHING, DETACHING = "creating", "deleting", "reserved", "attaching", "detaching"
+BACKING_UP, RESTORING_BACKUP, MAINTENANCE = "backing-up", "restoring-backup", "maintenance"
+ATTACHED, DETACHED = "attached", "detached"
+UPLOADING, DOWNLOADING, AWAITING = "uploading", "downloading", "awaiting-transfer"
+
+VOLUME_STATUSES = (
+    CREATING, AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, MAINTENANCE, DELETING, ERROR, "error_deleting",
+    "error_managing", "managing", BACKING_UP, "error_backing-up", RESTORING_BACKUP, "error_restoring",
+    "error_extending", "extending", DOWNLOADING, UPLOADING, "retyping", AWAITING)
+#: Further statuses, which no client may write.
+UNLISTED = ("reverting", "unmanaging", "error_unmanaging", "error_managing_deleting", "migration_target_creating")
+#: What `os-reset_status` may write.
+VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
+ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
+MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
+#: Statuses by which a volume only mirrors its attachments.
+ATTACHMENT_DRIVEN = (AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING)
+#: Statuses in which neither metadata nor names may be changed.
+LOCKED = (MAINTENANCE,)
+#: Statuses from which a clone can be made.
+CLONEABLE = (AVAILABLE, IN_USE)
+#: How a status is shown where clients know another word for it.
+SHOWN = {"managing": CREATING, "error_managing": ERROR, "error_managing_deleting": DELETING}
+
+DELETABLE = (AVAILABLE, ERROR, "error_restoring", "error_extending", "error_managing")
+
+VOLUME_ACTIONS = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, "scheduler"),
+    Action("delete", DELETABLE, DELETING, GONE, "error_deleting", "volume"),
+    Action("force_delete", VOLUME_STATUSES, DELETING, GONE, "error_deleting", "volume"),
+    Action("forget", DELETABLE, DELETING, GONE, "error_deleting", None),
+    Action("forget_forced", VOLUME_STATUSES, DELETING, GONE, "error_deleting", None),
+    Action("extend", (AVAILABLE, IN_USE), "extending", BACK, "error_extending", "volume"),
+    Action("revert", (AVAILABLE,), "reverting", AVAILABLE, ERROR, "volume"),
+    Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
+    Action("backup_available", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
+    Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
+    Action("reserve", (AVAILABLE,), ATTACHING, IN_USE, BACK, None),
+    Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, None),
+)
+
+SNAPSHOT_STATUSES = (CREATING, AVAILABLE, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", "unmanaging",
+                     "updating", "deleted")
+SNAPSHOT_DELETABLE = (AVAILABLE, ERROR, "error_deleting")
+SNAPSHOT_ACTIONS = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, "volume"),
+    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", "volume"),
+    Action("force_delete", SNAPSHOT_STATUSES, DELETING, GONE, "error_deleting", "volume"),
+    Action("cascade", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
+    Action("revert", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
+    Action("backup", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
+)
+#: What `os-update_snapshot_status` may write, by the present status.
+SNAPSHOT_UPDATES = {CREATING: (CREATING, AVAILABLE, ERROR), DELETING: (DELETING, "error_deleting")}
+
+BACKUP_STATUSES = (CREATING, AVAILABLE, DELETING, "restoring", ERROR, "error_deleting", "deleted")
+BACKUP_ACTIONS = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, "backup"),
+    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", "backup"),
+    Action("force_delete", BACKUP_STATUSES, DELETING, GONE, "error_deleting", "backup"),
+    Action("restore", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, "backup"),
+    Action("lend", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
+    Action("import", (), CREATING, AVAILABLE, ERROR, "backup"),
+)
+#: What a backup's `os-reset_status` may write.
+BACKUP_RESETS = (AVAILABLE, ERROR)
+
+#: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
+TRANSITIONAL = {
+    "volume": (CREATING, DELETING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
+    "snapshot": (CREATING, DELETING, "restoring", BACKING_UP),
+    "backup": (CREATING, DELETING, "restoring"),
+}
+
+QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
+LIVE_JOB = (QUEUED, RUNNING)

@@ -1,0 +1,1 @@
+"""Volumes: the domain's verbs, the volume service and its drivers."""

@@ -1,0 +1,221 @@
+"""The verbs of volumes: each one transaction and at most one message after it."""
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, pools, quotas, schema, services, snapshots, volumes
+from cinder_lite.lifecycle import SNAPSHOT, VOLUME, Guard
+from cinder_lite.scheduler import pools as rooms
+from cinder_lite.scheduler.manager import as_pool
+
+V, S, A = schema.volumes, schema.snapshots, schema.attachments
+
+NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
+NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(("success", "error")),
+                      "it is being migrated")
+HAS_PLACE = Guard(V.c.host.is_not(None), "it has not been placed on a backend, so it holds no data")
+NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
+NO_SNAPSHOTS = Guard(~S.select().with_only_columns(S.c.id).where(S.c.volume_id == V.c.id).exists(),
+                     "it has snapshots; delete them first, or delete it with cascade", across=True)
+_COPY = schema.volumes.alias("copies")
+NO_COPIES = Guard(
+    ~_COPY.select().with_only_columns(_COPY.c.id).where(_COPY.c.source_volid == V.c.id,
+                                                        _COPY.c.status == states.CREATING).exists(),
+    "a volume is being made from it; wait until that is done", across=True)
+SNAPSHOT_NOT_COPIED = Guard(
+    ~V.select().with_only_columns(V.c.id).where(V.c.snapshot_id == S.c.id, V.c.status == states.CREATING).exists(),
+    "a volume is being made from it; wait until that is done", across=True)
+NOT_IN_GROUP_SNAPSHOT = Guard(S.c.group_snapshot_id.is_(None), "it belongs to a group snapshot")
+_DELETE_GUARDS = (NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
+
+
+def bigger_than_present(new_size):
+    return Guard(V.c.size < new_size, f"the new size, {new_size} GiB, must be larger than the present one")
+
+
+def service_of(host):
+    """host@backend of a volume's host string."""
+    return host.partition("#")[0] if host else None
+
+
+class Volumes:
+    """What can be done to volumes."""
+
+    def __init__(self, database, conf, scheduler, volume):
+        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
+
+    def create(self, ctx, wanted):
+        """Accept a volume (a flows.api_create.Wanted). Returns its row."""
+        # taskflow is not needed to answer a GET: it is imported by the first create.
+        from cinder_lite.volume.flows import api_create
+
+        return api_create.run(ctx, wanted, self.db, self.conf, self.scheduler)
+
+    def get(self, ctx, id):
+        with self.db.read() as tx:
+            return volumes.get(tx, ctx, id)
+
+    @db.retried
+    def update(self, ctx, id, **values):
+        """Rename, describe, or replace the metadata. Returns the row."""
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            _unlocked(row)
+            if "metadata" in values:
+                volumes.set_labels(tx, id, {**row.metadata, **row.admin_metadata},
+                                   {**values["metadata"], **row.admin_metadata})
+            if values:
+                VOLUME.write(tx, id, **values)
+            return volumes.get(tx, ctx, id)
+
+    @db.retried
+    def change_metadata(self, ctx, id, column, change):
+        """Replace a metadata column by change(present dict) -> new dict. Returns the new one."""
+        with self.db.write() as tx:
+            row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, states.VOLUME_STATUSES)
+            _unlocked(row, (*states.LOCKED, states.UPLOADING))
+            new = change(dict(getattr(row, column)))
+            if column == "metadata":
+                volumes.set_labels(tx, id, {**row.metadata, **row.admin_metadata}, {**new, **row.admin_metadata})
+            VOLUME.write(tx, id, **{column: new})
+            return new
+
+    @db.retried
+    def set_readonly(self, ctx, id, readonly):
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            new = {**row.admin_metadata, "readonly": str(readonly)}
+            volumes.set_labels(tx, id, row.admin_metadata, new)
+            VOLUME.write(tx, id, (states.AVAILABLE,), admin_metadata=new)
+
+    # -- delete
+
+    def delete(self, ctx, id, cascade=False, force=False):
+        """Delete the volume, with its snapshots when cascading, whatever its status with force."""
+        job_id, host = self._begin_delete(ctx, id, cascade, force)
+        if job_id is not None:
+            self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, cascade, force):
+        guards = _DELETE_GUARDS if cascade else (*_DELETE_GUARDS, NO_SNAPSHOTS)
+        action = "force_delete" if force else "delete"
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            host = service_of(row.host)
+            if host is None:
+                self._delete_unplaced(tx, row, action, guards)
+                return None, None
+            job_id = VOLUME.begin(tx, ctx, id, action, guards, job={"host": host, "args": {"cascade": cascade}})
+            if cascade:
+                for snapshot in snapshots.of_volume(tx, id):
+                    SNAPSHOT.begin(tx, None, snapshot.id, "cascade", (NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED))
+            return job_id, host
+
+    def _delete_unplaced(self, tx, row, action, guards):
+        """A volume that no backend has heard of is gone at once."""
+        VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", guards)
+        VOLUME.settle(tx, row.id, "forget", True)
+        forget(tx, row)
+
+    # -- extend, revert
+
+    def extend(self, ctx, id, new_size, attached_too):
+        """Grow the volume to `new_size` GiB; while it is in use only with `attached_too`."""
+        job_id, host = self._begin_extend(ctx, id, new_size, attached_too)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_extend(self, ctx, id, new_size, attached_too):
+        guards = [bigger_than_present(new_size), NOT_MIGRATING]
+        if not attached_too:
+            guards.append(NOT_ATTACHED)
+        with self.db.read() as tx:
+            row = volumes.get(tx, ctx, id)
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+            pool = [one for one in pools.with_services(tx, service_of(row.host)) if one.name == row.host]
+        more = new_size - row.size
+        quotas.check_volume_size(new_size, allowance)
+        with self.db.write() as tx:
+            job_id = VOLUME.begin(tx, ctx, id, "extend", guards, job={
+                "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
+            if more > 0 and pool:
+                self._take(tx, row, pool[0], more)
+            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
+        return job_id, service_of(row.host)
+
+    def _take(self, tx, row, found, more):
+        pool = as_pool(found, self.conf.service_down_time)
+        request = rooms.Request(size=more, operation="extend", extra_specs=row.type_extra_specs or {})
+        bounds = rooms.bounds(pool, request)
+        if bounds.refused or not pools.take(tx, pool.name, more, 0, bounds):
+            room = rooms.virtual_free(pool, request.thin)
+            raise errors.NoRoom(reason=f"The pool {pool.name} has no room for {more} GiB more: " + (
+                bounds.refused or f"{room:g} GiB can be given out there"))
+
+    def revert(self, ctx, id, snapshot_id):
+        """Set the volume back to its newest snapshot."""
+        job_id, host = self._begin_revert(ctx, id, snapshot_id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_revert(self, ctx, id, snapshot_id):
+        with self.db.write() as tx:
+            row, snapshot = volumes.get(tx, ctx, id), snapshots.get(tx, ctx, snapshot_id)
+            of_volume = snapshots.of_volume(tx, id)
+            if snapshot.volume_id != id:
+                raise errors.BadRequest(f"Snapshot {snapshot_id} is not of volume {id}.")
+            if of_volume[0].id != snapshot_id:
+                raise errors.BadRequest(f"Volume {id} can only be reverted to its newest snapshot, {of_volume[0].id}.")
+            if row.size != snapshot.size:
+                raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "
+                                        "was taken; it cannot be reverted after it was extended.")
+            SNAPSHOT.begin(tx, None, snapshot_id, "revert", refusal=errors.StateConflict)
+            job_id = VOLUME.begin(tx, ctx, id, "revert", (NOT_ATTACHED, NOT_MIGRATING), errors.StateConflict, job={
+                "host": service_of(row.host), "args": {"snapshot_id": snapshot_id}})
+        return job_id, service_of(row.host)
+
+    # -- by hand
+
+    @db.retried
+    def reset_status(self, ctx, id, status=None, attach_status=None, migration_status=None):
+        """Write statuses as they are given. Detached takes the attachments along."""
+        values = {}
+        if status is not None:
+            values["status"] = status
+        if attach_status is not None:
+            values["attach_status"] = attach_status
+        if migration_status is not None:
+            values["migration_status"] = None if migration_status == "none" else migration_status
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            if status == states.IN_USE and not attachments.of_volume(tx, id):
+                raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
+            if attach_status == states.DETACHED:
+                attachments.delete_all(tx, id)
+                values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
+                                            if key != "attached_mode"}
+            VOLUME.write(tx, id, **values)
+
+    def capabilities(self, ctx, host):
+        """What a backend says of itself. Raises NotFound when there is no such service."""
+        with self.db.read() as tx:
+            services.get(tx, "cinder-volume", host)
+        return self.volume.on(host).capabilities(ctx)
+
+
+def _unlocked(row, statuses=states.LOCKED):
+    if row.status in statuses:
+        raise errors.InvalidState(kind="volume", reason=f"it cannot be changed while its status is {row.status}")
+
+
+def forget(tx, row):
+    """What goes with a volume's row: labels, attachments, quota and room."""
+    volumes.labels_gone(tx, row.id)
+    attachments.delete_all(tx, row.id)
+    if row.counted:
+        uncount(tx, row)
+
+
+def uncount(tx, row):
+    """Give back the room and the quota that a volume's row holds."""
+    pools.give_back(tx, row.host, row.size, 1)
+    quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))

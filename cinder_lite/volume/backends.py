@@ -1,0 +1,116 @@
+"""Backends: a driver at work with its target, under the name host@backend."""
+
+import functools
+import logging
+import os
+
+from oslo_utils import importutils
+from stevedore import driver as loading
+from stevedore import exception as loading_errors
+from stevedore import extension
+
+from cinder_lite import conf as configuration
+from cinder_lite import concurrency, service
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.targets import base as targets
+
+LOG = logging.getLogger(__name__)
+
+DRIVERS, TARGETS = "cinder_lite.volume.drivers", "cinder_lite.volume.targets"
+#: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
+CINDER_DRIVERS = {
+    "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
+    "cinder.volume.drivers.rbd.RBDDriver": "rbd",
+}
+
+
+@functools.cache
+def driver_options():
+    """The options of every driver and target that is installed, each once."""
+    options = {}
+    for namespace in (DRIVERS, TARGETS):
+        for plugin in extension.ExtensionManager(namespace, on_load_failure_callback=_not_loaded):
+            for option in plugin.plugin.OPTIONS:
+                options.setdefault(option.name, option)
+    return list(options.values())
+
+
+def _not_loaded(_manager, entry_point, error):
+    LOG.debug("%s cannot be loaded: %s", entry_point.name, error)
+
+
+def load(namespace, name):
+    """The class of that name, or of that class path. Ends the process with a clear line when there is none."""
+    name = CINDER_DRIVERS.get(name, name)
+    if "." in name:
+        return importutils.import_class(name)
+    try:
+        return loading.DriverManager(namespace, name, warn_on_missing_entrypoint=False).driver
+    except loading_errors.NoMatches:
+        known = ", ".join(sorted(extension.ExtensionManager(namespace).names()))
+        return service.fatal(f"there is no '{name}' in {namespace}; there are: {known}")
+
+
+class Backend:
+    """One section of the configuration at work. Its methods block: what touches the device runs in native threads."""
+
+    def __init__(self, conf, section):
+        self.options = configuration.backend_options(conf, section)
+        self.section = section
+        self.name = f"{self.options.backend_host or conf.host}@{section}"
+        self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
+        self.driver = load(DRIVERS, self.options.volume_driver)(self.options, section)
+        self.target = self._target(conf)
+        self.up, self.reason = False, "it has not been checked yet"
+
+    def _target(self, conf):
+        if not isinstance(self.driver, drivers.HasPath):
+            return None
+        state = os.path.join(conf.state_path, "targets", self.section)
+        return load(TARGETS, self.options.target_helper)(self.options, state)
+
+    @property
+    def protocol(self):
+        return self.target.protocol if self.target is not None else self.driver.protocol
+
+    def check(self):
+        """Find out whether the backend can work: sets `up` and `reason`, logs a change."""
+        try:
+            self.call(self.driver.check)
+            if self.target is not None:
+                self.call(self.target.check)
+        except (drivers.DriverError, targets.TargetError) as error:
+            if self.up or self.reason != str(error):
+                LOG.error("backend %s is down: %s", self.name, error)
+            self.up, self.reason = False, str(error)
+        else:
+            if not self.up:
+                LOG.info("backend %s is up", self.name)
+            self.up, self.reason = True, None
+
+    def call(self, function, *args, **kwargs):
+        """Run a driver's or target's method in a native thread."""
+        return concurrency.in_thread(function, *args, **kwargs)
+
+    def measure(self):
+        """The columns of db.pools of each pool: [(name, values)]."""
+        return [(f"{self.name}#{stats.name}", self._values(stats)) for stats in self.call(self.driver.pools)]
+
+    def _values(self, stats):
+        number = isinstance(stats.total_gb, int | float), isinstance(stats.free_gb, int | float)
+        return {
+            "total_gb": stats.total_gb if number[0] else None, "total_word": None if number[0] else stats.total_gb,
+            "free_gb": stats.free_gb if number[1] else None, "free_word": None if number[1] else stats.free_gb,
+            "provisioned_gb": stats.provisioned_gb, "thin": stats.thin, "thick": stats.thick,
+            "multiattach": stats.multiattach, "online_extend": stats.online_extend,
+            "reserved_percentage": self.options.reserved_percentage,
+            "max_over_subscription_ratio": str(self.options.max_over_subscription_ratio),
+            "capabilities": self._capabilities(stats)}
+
+    def _capabilities(self, stats):
+        return {
+            "volume_backend_name": self.options.volume_backend_name or self.section,
+            "vendor_name": self.driver.vendor, "driver_version": self.driver.version,
+            "storage_protocol": self.protocol, "QoS_support": False, "replication_enabled": False,
+            "filter_function": self.options.filter_function, "goodness_function": self.options.goodness_function,
+            "location_info": f"{type(self.driver).__name__}:{self.name}", **stats.capabilities}

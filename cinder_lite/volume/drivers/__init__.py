@@ -1,0 +1,1 @@
+"""Drivers: how volumes are made on a backend."""

@@ -1,0 +1,1 @@
+"""The taskflow flows that make volumes."""

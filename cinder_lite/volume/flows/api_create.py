@@ -1,0 +1,212 @@
+"""The flow by which the API accepts a volume: check what is asked, record it, hand it on."""
+
+import dataclasses
+import logging
+import uuid
+
+import taskflow.engines
+from taskflow import task
+from taskflow.listeners import logging as flow_logging
+from taskflow.patterns import linear_flow
+
+from cinder_lite import context, db, errors, states
+from cinder_lite.db import backups, quotas, services, snapshots, types, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.volume.api import HAS_PLACE
+
+LOG = logging.getLogger(__name__)
+
+MULTIATTACH = "multiattach"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is going to be recorded: the row's values, and what the volume is made from."""
+
+    row: dict
+    extra_specs: dict
+    source: object = None
+    allowance: quotas.Allowance | None = None
+
+
+class Check(task.Task):
+    """Size, type, zone and source of what is asked, against limits and each other."""
+
+    default_provides = "plan"
+
+    def __init__(self, database, conf):
+        super().__init__()
+        self.db, self.conf = database, conf
+
+    def execute(self, ctx, wanted):
+        with self.db.read() as tx:
+            source = self._source(tx, ctx, wanted)
+            type_ = self._type(tx, ctx, wanted, source)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+            zone = self._zone(tx, wanted, source)
+        size = self._size(wanted, source, type_)
+        quotas.check_volume_size(size, allowance)
+        row = {
+            "id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
+            "description": wanted.description, "size": size, "volume_type_id": type_.id, "availability_zone": zone,
+            "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
+            "multiattach": _is_true(type_.extra_specs.get(MULTIATTACH)), "metadata": wanted.metadata,
+            "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
+        return Plan(row, type_.extra_specs, source, allowance)
+
+    def _source(self, tx, ctx, wanted):
+        """The volume, snapshot (with its volume) or backup that the volume is made from, or None."""
+        given = [word for word in ("snapshot_id", "source_volid", "backup_id") if getattr(wanted, word)]
+        if len(given) > 1:
+            raise errors.InvalidInput(reason=f"A volume is made from one source, but {' and '.join(given)} are given.")
+        if wanted.source_volid:
+            return Source("volume", volumes.get(tx, ctx, wanted.source_volid))
+        if wanted.snapshot_id:
+            snapshot = snapshots.get(tx, ctx, wanted.snapshot_id)
+            return Source("snapshot", snapshot, volumes.find(tx, snapshot.volume_id))
+        if wanted.backup_id:
+            return Source("backup", backups.get(tx, ctx, wanted.backup_id))
+        return None
+
+    def _type(self, tx, ctx, wanted, source):
+        if wanted.type:
+            type_ = types.named(tx, ctx, wanted.type)
+        elif source is not None and source.type_id:
+            type_ = types.get(tx, context.system(), source.type_id)
+        else:
+            return types.default(tx, self.conf, ctx.project_id)
+        return type_
+
+    def _zone(self, tx, wanted, source):
+        if source is not None and source.zone and self.conf.cloned_volume_same_az:
+            if wanted.zone and wanted.zone != source.zone:
+                raise errors.InvalidInput(reason=f"The zone must be the source's, {source.zone}, not {wanted.zone}.")
+            return source.zone
+        fallback = self.conf.default_availability_zone or self.conf.storage_availability_zone
+        if not wanted.zone:
+            return fallback
+        known = {row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled}
+        if wanted.zone in known:
+            return wanted.zone
+        if self.conf.allow_availability_zone_fallback:
+            LOG.warning("zone %s does not exist, using %s", wanted.zone, fallback)
+            return fallback
+        raise errors.InvalidInput(reason=f"Availability zone '{wanted.zone}' is invalid. There "
+                                         f"{'is' if len(known) == 1 else 'are'}: {', '.join(sorted(known)) or 'none'}.")
+
+    def _size(self, wanted, source, type_):
+        size = wanted.size
+        if size is None:
+            if source is None:
+                raise errors.InvalidInput(reason="A size in GiB is needed for a volume that has no source.")
+            size = source.size
+        if source is not None and size < source.size:
+            raise errors.InvalidInput(reason=f"Volume size {size}GB cannot be smaller than the {source.kind} size "
+                                             f"{source.size}GB.")
+        if size > self.conf.max_volume_size:
+            raise errors.InvalidInput(reason=f"A volume can have {self.conf.max_volume_size} GiB at most, not {size}.")
+        check_type_size(size, type_)
+        return size
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What a volume is made from: its row, and for a snapshot the row of the snapshot's volume."""
+
+    kind: str
+    row: object
+    volume: object = None
+
+    @property
+    def size(self):
+        return self.row.size
+
+    @property
+    def type_id(self):
+        return getattr(self.row, "volume_type_id", None)
+
+    @property
+    def parent(self):
+        """The volume whose properties are inherited, or None."""
+        return self.volume if self.kind == "snapshot" else self.row if self.kind == "volume" else None
+
+    @property
+    def zone(self):
+        return self.parent.availability_zone if self.parent is not None else None
+
+
+def check_type_size(size, type_):
+    """Refuse a size that the type does not allow."""
+    least = int(type_.extra_specs.get("provisioning:min_vol_size", 0))
+    most = type_.extra_specs.get("provisioning:max_vol_size")
+    if size < least:
+        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
+    if most is not None and size > int(most):
+        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {most} GiB at most, not {size}.")
+
+
+def _inherited(source):
+    """What a volume takes over from the one it is made from."""
+    if source is None or source.parent is None:
+        return {}
+    return {"bootable": source.parent.bootable, "image_metadata": source.parent.image_metadata}
+
+
+def _is_true(spec):
+    words = (spec or "").split()
+    return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")
+
+
+class Record(task.Task):
+    """One transaction: hold the source, insert volume and job, claim the quota."""
+
+    default_provides = "recorded"
+
+    def __init__(self, database):
+        super().__init__()
+        self.db = database
+
+    def execute(self, ctx, plan, wanted):
+        return self._transact(ctx, plan, wanted)
+
+    @db.retried
+    def _transact(self, ctx, plan, wanted):
+        row = plan.row
+        with self.db.write() as tx:
+            self._hold(tx, plan.source)
+            job_id = VOLUME.insert(tx, ctx, "create", row, args={"hints": wanted.hints} if wanted.hints else {})
+            if row["metadata"]:
+                volumes.set_labels(tx, row["id"], {}, row["metadata"])
+            quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
+                                           row["volume_type_id"]), plan.allowance)
+            return job_id, volumes.find(tx, row["id"])
+
+    def _hold(self, tx, source):
+        if source is None:
+            return
+        if source.kind == "backup":
+            BACKUP.begin(tx, None, source.row.id, "lend", refusal=errors.InvalidState)
+        elif source.kind == "snapshot":
+            SNAPSHOT.hold(tx, source.row.id, (states.AVAILABLE,))
+        else:
+            VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(HAS_PLACE,))
+
+
+class HandOn(task.Task):
+    """Wake a scheduler."""
+
+    def __init__(self, scheduler):
+        super().__init__()
+        self.scheduler = scheduler
+
+    def execute(self, ctx, recorded):
+        self.scheduler.run_job(ctx, job_id=recorded[0])
+
+
+def run(ctx, wanted, database, conf, scheduler):
+    """Accept a volume. Returns its row. Raises what is wrong with the request."""
+    flow = linear_flow.Flow("volume_create_api").add(Check(database, conf), Record(database), HandOn(scheduler))
+    engine = taskflow.engines.load(flow, store={"ctx": ctx, "wanted": wanted})
+    with flow_logging.DynamicLoggingListener(engine, log=LOG, failure_level=logging.DEBUG):
+        engine.run()
+    return engine.storage.fetch("recorded")[1]

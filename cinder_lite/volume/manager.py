@@ -1,0 +1,309 @@
+"""The volume service at work: what each job and each call does on a backend."""
+
+import collections
+import logging
+import os
+import threading
+
+from cinder_lite import concurrency, db, errors, states, worker
+from cinder_lite.db import attachments, backups, pools, quotas, snapshots, volumes
+from cinder_lite.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume import api
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.rpcapi import VolumeRPC
+from cinder_lite.volume.targets import base as targets
+
+LOG = logging.getLogger(__name__)
+
+worker.explains(drivers.DriverError, targets.TargetError)
+
+#: (kind, action) of a job -> (action, cause) of the message when it fails.
+MESSAGES = {
+    ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
+    ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
+    ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
+    ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
+    ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
+}
+
+
+class BackendFailed(errors.Error):
+    """A driver or target refused a call; the text is its own."""
+
+    status = 500
+    message = "{reason}"
+
+
+class VolumeManager(VolumeRPC):
+    """One backend at work. A process may hold several; none of them waits for another."""
+
+    def __init__(self, database, conf, backend, owner, backup):
+        self.db, self.conf, self.backend, self.driver, self.target = (
+            database, conf, backend, backend.driver, backend.target)
+        self.backup = backup
+        handlers = {
+            ("volume", "create"): self.create, ("volume", "delete"): self.delete,
+            ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
+            ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
+            ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot}
+        self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
+                                    conf.volume_max_operations, lambda job: MESSAGES[job.kind, job.action])
+        self._locks = collections.defaultdict(threading.Lock)
+
+    def run_job(self, ctx, job_id):
+        self.worker.wake(job_id)
+
+    # -- volumes
+
+    def create(self, work):
+        # taskflow is imported by the first create, not at start.
+        from cinder_lite.volume.flows import create
+
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+            recipe = self._recipe(tx, create, row)
+            backup = backups.find(tx, row.backup_id) if row.backup_id else None
+        volume = as_volume(row)
+        try:
+            facts = create.run(self.backend, volume, recipe, work.progress)
+        except drivers.DriverError as error:
+            if self._try_elsewhere(work, row, error):
+                return
+            work.lose(counted=False)
+            work.when_failed(lambda tx: api.uncount(tx, row))
+            raise
+        work.keep(facts=facts or {}, launched_at=db.now())
+        if backup is not None:
+            work.pass_on("backup", backup.host)
+            work.when_done(lambda tx: VOLUME.write(tx, row.id, facts=facts or {}))
+            work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
+
+    def _recipe(self, tx, create, row):
+        if row.source_volid:
+            source = volumes.find(tx, row.source_volid)
+            if source is None:
+                raise worker.Refused(f"its source, volume {row.source_volid}, is gone")
+            return create.Recipe("volume", as_volume(source))
+        if row.snapshot_id:
+            source = snapshots.find(tx, row.snapshot_id)
+            if source is None:
+                raise worker.Refused(f"its source, snapshot {row.snapshot_id}, is gone")
+            return create.Recipe("snapshot", as_snapshot(source, volumes.find(tx, source.volume_id)))
+        return create.Recipe("blank")
+
+    def _try_elsewhere(self, work, row, error):
+        """Pass the job back to the scheduler, to try another backend; False when enough were tried."""
+        failures = [*work.args.get("failures", ()), {"host": row.host, "reason": str(error)}]
+        if row.source_volid or row.snapshot_id or len(failures) >= self.conf.scheduler_max_attempts:
+            return False
+        LOG.warning("volume %s could not be made on %s, another backend is tried: %s", row.id, row.host, error)
+        work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
+        work.pass_on("scheduler", None)
+        work.when_done(lambda tx: pools.give_back(tx, row.host, row.size, 1))
+        work.when_done(lambda tx: VOLUME.write(tx, row.id, host=None))
+        return True
+
+    def delete(self, work):
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+            going = snapshots.of_volume(tx, row.id) if work.args.get("cascade") else []
+        volume = as_volume(row)
+        work.when_failed(lambda tx: [SNAPSHOT.settle(tx, one.id, "cascade", False) for one in going])
+        if self.target is not None:
+            self.backend.call(self.target.remove, volume.name)
+        for snapshot in going:
+            self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
+        self.backend.call(self.driver.delete, volume)
+        for snapshot in going:
+            work.when_done(lambda tx, snapshot=snapshot: self._forget_snapshot(tx, snapshot, row))
+        work.when_done(lambda tx: api.forget(tx, row))
+
+    def _forget_snapshot(self, tx, snapshot, volume):
+        if SNAPSHOT.settle(tx, snapshot.id, "cascade", True):
+            volumes.labels_gone(tx, snapshot.id)
+            quotas.release(tx, snapshot_share(self.conf, snapshot))
+
+    def extend(self, work):
+        new_size = work.args["new_size"]
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+        more = new_size - row.size
+        volume = as_volume(row)
+        work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
+        work.when_failed(lambda tx: quotas.release(tx, quotas.Change(
+            row.project_id, {"gigabytes": more}, row.volume_type_id)))
+        self.backend.call(self.driver.extend, volume, new_size)
+        if self.target is not None and row.export:
+            self.backend.call(self.target.resize, volume.name, self.driver.path(volume))
+        work.keep(size=new_size)
+
+    def revert(self, work):
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+            snapshot = snapshots.find(tx, work.args["snapshot_id"])
+        for settled in (work.when_done, work.when_failed):
+            settled(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
+        if not isinstance(self.driver, drivers.Revertable):
+            raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes")
+        self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
+
+    # -- snapshots
+
+    def create_snapshot(self, work):
+        snapshot = self._snapshot(work)
+        work.lose(counted=False)
+        with self.db.read() as tx:
+            row = snapshots.find(tx, work.job.resource_id)
+        work.when_failed(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+        try:
+            facts = self.backend.call(self.driver.create_snapshot, snapshot)
+        except drivers.DriverError:
+            with worker.quiet(f"removing what was made of snapshot {snapshot.id}"):
+                self.backend.call(self.driver.delete_snapshot, snapshot)
+            raise
+        work.keep(facts=facts or {}, progress="100%")
+
+    def delete_snapshot(self, work):
+        self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
+        with self.db.read() as tx:
+            row = snapshots.find(tx, work.job.resource_id)
+        work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
+        if row.counted:
+            work.when_done(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+
+    def _snapshot(self, work):
+        with self.db.read() as tx:
+            row = snapshots.find(tx, work.job.resource_id)
+            return as_snapshot(row, volumes.find(tx, row.volume_id))
+
+    # -- connections
+
+    def connect(self, ctx, volume_id, attachment_id, connector):
+        with self._locks[volume_id]:
+            with self.db.read() as tx:
+                row = volumes.find(tx, volume_id)
+            if row is None:
+                raise errors.VolumeNotFound(id=volume_id)
+            try:
+                return self._connection(row, connector)
+            except (drivers.DriverError, targets.TargetError) as error:
+                raise BackendFailed(reason=str(error)) from error
+
+    def _connection(self, row, connector):
+        volume = as_volume(row)
+        if isinstance(self.driver, drivers.Connects):
+            found = self.backend.call(self.driver.connection, volume, connector)
+        else:
+            export = self._export(row, volume)
+            found = self.backend.call(self.target.connection, volume.name, export, connector)
+        found["data"].setdefault("volume_id", row.id)
+        return found
+
+    def _export(self, row, volume):
+        self.backend.call(self.driver.activate, volume)
+        former = targets.Export(**row.export) if row.export else None
+        read_only = row.admin_metadata.get("readonly") == "True"
+        export = self.backend.call(self.target.export, volume.name, self.driver.path(volume), former, read_only)
+        kept = {"location": export.location, "auth": export.auth}
+        if kept != row.export:
+            with self.db.write() as tx:
+                VOLUME.write(tx, row.id, export=kept)
+        return export
+
+    def disconnect(self, ctx, volume_id, attachment_id, connector):
+        with self._locks[volume_id]:
+            with self.db.read() as tx:
+                row = volumes.find(tx, volume_id)
+                others = [one for one in attachments.of_volume(tx, volume_id)
+                          if one.id != attachment_id and one.attach_status != states.RESERVED]
+            if row is None:
+                return
+            volume = as_volume(row)
+            try:
+                if isinstance(self.driver, drivers.Connects):
+                    self.backend.call(self.driver.disconnect, volume, connector)
+                elif not others:
+                    self.backend.call(self.target.remove, volume.name)
+                    self.backend.call(self.driver.deactivate, volume)
+                    with self.db.write() as tx:
+                        VOLUME.write(tx, row.id, export={})
+            except (drivers.DriverError, targets.TargetError) as error:
+                raise BackendFailed(reason=str(error)) from error
+
+    def restore_exports(self):
+        """After a restart: what was exported is exported again, under the same name and secret."""
+        if self.target is None or not self.backend.up:
+            return
+        exported = self.backend.call(self.target.exported)
+        with self.db.read() as tx:
+            rows = [row for row in volumes.on_host(tx, self.backend.name) if row.export]
+        for row in rows:
+            if as_volume(row).name not in exported:
+                with worker.quiet(f"exporting volume {row.id} again"), self._locks[row.id]:
+                    self._export(row, as_volume(row))
+
+    # -- content for processes of this host
+
+    def open_local(self, ctx, kind, id, host, copy_id=None):
+        if host != self.conf.host:
+            raise BackendFailed(reason=f"the service on {host} cannot read volumes of {self.backend.name}: run a "
+                                       f"backup service on {self.conf.host}")
+        if not isinstance(self.driver, drivers.HasPath):
+            raise BackendFailed(reason=f"volumes of {self.backend.name} have no path on this host")
+        with self.db.read() as tx:
+            snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
+            row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
+        try:
+            return self._open(kind, row, snapshot, copy_id)
+        except drivers.DriverError as error:
+            raise BackendFailed(reason=str(error)) from error
+
+    def _open(self, kind, row, snapshot, copy_id):
+        if kind == "snapshot":
+            return os.fspath(self.driver.snapshot_path(as_snapshot(snapshot, row)))
+        volume = as_volume(row)
+        if kind == "frozen":
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
+            self.backend.call(self.driver.create_snapshot, frozen)
+            return os.fspath(self.driver.snapshot_path(frozen))
+        self.backend.call(self.driver.activate, volume)
+        return os.fspath(self.driver.path(volume))
+
+    def close_local(self, ctx, volume_id, copy_id):
+        with self.db.read() as tx:
+            row = volumes.find(tx, volume_id)
+        if row is not None:
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=as_volume(row))
+            try:
+                self.backend.call(self.driver.delete_snapshot, frozen)
+            except drivers.DriverError as error:
+                raise BackendFailed(reason=str(error)) from error
+
+    def capabilities(self, ctx):
+        name, values = self.backend.measure()[0]
+        known = values["capabilities"]
+        return {
+            "namespace": f"OS::Storage::Capabilities::{self.backend.name}", "vendor_name": known["vendor_name"],
+            "volume_backend_name": known["volume_backend_name"], "pool_name": name.partition("#")[2],
+            "driver_version": known["driver_version"], "storage_protocol": known["storage_protocol"],
+            "display_name": known["volume_backend_name"], "description": type(self.driver).__doc__.splitlines()[0],
+            "visibility": None, "replication_targets": [],
+            "properties": {
+                "thin_provisioning": {"title": "Thin Provisioning", "type": "boolean",
+                                      "description": "Whether volumes take room only for what was written."}}}
+
+
+def as_volume(row):
+    """A row as its driver sees it."""
+    return drivers.Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
+                          name_id=row.name_id)
+
+
+def as_snapshot(row, volume):
+    return drivers.Snapshot(id=row.id, size=row.size, volume=as_volume(volume), facts=row.facts)
+
+
+def snapshot_share(conf, row):
+    """What a snapshot's row adds to the quota."""
+    amounts = {"snapshots": 1} if conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row.size}
+    return quotas.Change(row.project_id, amounts, row.volume_type_id)

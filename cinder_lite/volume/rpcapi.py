@@ -1,0 +1,37 @@
+"""What a volume service can be asked by message."""
+
+from cinder_lite import rpc
+
+
+class VolumeRPC(rpc.Interface):
+    """Addressed as host@backend."""
+
+    topic, version = "cinder_lite-volume", "1.0"
+
+    @rpc.cast
+    def run_job(self, ctx, job_id):
+        """Look at a job that waits for this backend."""
+
+    @rpc.call
+    def connect(self, ctx, volume_id, attachment_id, connector):
+        """Export the volume to the connector's host. Returns its connection information."""
+
+    @rpc.call
+    def disconnect(self, ctx, volume_id, attachment_id, connector):
+        """Undo `connect` for that connector; the export goes with the last attachment."""
+
+    @rpc.call
+    def open_local(self, ctx, kind, id, host, copy_id=None):
+        """The path by which a process on `host` reaches the content of a "volume" or a "snapshot".
+
+        "frozen" is the content that volume `id` has now, kept as a snapshot of its own named `copy_id` until
+        `close_local`, so that a volume in use can be read.
+        """
+
+    @rpc.call
+    def close_local(self, ctx, volume_id, copy_id):
+        """Remove what `open_local` froze; that it is gone already is success."""
+
+    @rpc.call
+    def capabilities(self, ctx):
+        """What the backend is and can do, as the capabilities API shows it."""

@@ -1,0 +1,102 @@
+"""The volume service: one process, any number of backends, each by itself."""
+
+import logging
+
+from cinder_lite import concurrency, db, process, rpc, service
+from cinder_lite.db import jobs, pools
+from cinder_lite.volume import backends
+from cinder_lite.volume.manager import VolumeManager
+from cinder_lite.volume.rpcapi import VolumeRPC
+
+LOG = logging.getLogger(__name__)
+
+BINARY = "cinder-volume"
+
+
+class BackendService:
+    """One backend: its heartbeat, its jobs and its place on the broker."""
+
+    def __init__(self, shared, section):
+        self.process, self.conf = shared, shared.conf
+        self.backend = backends.Backend(self.conf, section)
+        self.lock = service.HostLock(self.conf.state_path, BINARY, self.backend.name)
+        self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
+                                           self._facts)
+        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup)
+        self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
+        self._server = None
+
+    def _facts(self):
+        return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
+                "rpc_version": VolumeRPC.version}
+
+    def start(self):
+        self.lock.take()
+        self.backend.check()
+        self.heartbeat.start()
+        with self.process.db.write() as tx:
+            jobs.take_over(tx, "volume", [self.backend.name], self.heartbeat.owner)
+        self._tidy()
+        self.measure()
+        self._measures.start()
+        self._server = rpc.server(self.process.transport, VolumeRPC, self.manager, self.backend.name)
+        self._server.start()
+        self.manager.worker.start()
+
+    def _tidy(self):
+        """What a former process left half made is removed, what it exported is exported again."""
+        if self.backend.up:
+            self.backend.call(self.backend.driver.clean_up)
+            self.manager.restore_exports()
+
+    def measure(self):
+        """Look whether the backend works and what it holds, and tell the scheduler by the pools' rows."""
+        was_up = self.backend.up
+        since = db.now()
+        self.backend.check()
+        found = self.backend.measure() if self.backend.up else []
+        with self.process.db.write() as tx:
+            for name, values in found:
+                pools.measured(tx, name, self.backend.name, since, values)
+            if found:
+                pools.forget_others(tx, self.backend.name, [name for name, _ in found])
+        if self.backend.up != was_up:
+            self.heartbeat.beat()
+            if self.backend.up:
+                self._tidy()
+
+    def _unmeasured(self, error):
+        LOG.warning("measuring %s failed, will be tried again: %s", self.backend.name, error)
+
+    def stop(self, timeout):
+        if self._server is not None:
+            self._server.stop()
+        self._measures.stop()
+        self.manager.worker.stop(timeout)
+        self.heartbeat.stop()
+        self.lock.release()
+
+
+class VolumeService:
+    """All enabled backends. They start side by side, so that one that is slow to come up holds up no other."""
+
+    def __init__(self, shared):
+        self.backends = [BackendService(shared, section) for section in shared.conf.enabled_backends]
+        if not self.backends:
+            service.fatal("enabled_backends is empty: name the sections that describe the backends")
+
+    def start(self):
+        for backend in self.backends:
+            concurrency.spawn(self._start, backend)
+
+    @staticmethod
+    def _start(backend):
+        try:
+            backend.start()
+        except Exception:
+            LOG.exception("backend %s could not be started", backend.backend.name)
+
+    def stop(self, timeout):
+        with concurrency.deadline(timeout) as left:
+            for backend in self.backends:
+                backend.stop(left())

@@ -1,0 +1,1 @@
+"""Targets: how a local device is exported to other hosts."""

@@ -1,0 +1,254 @@
+"""Works on jobs: claims them, keeps their leases, ends them, and hands them back when the service stops.
+
+A handler gets a `Work` and does what the job asks with the device; the resource's status, its quota and the job's end
+are one transaction that the worker commits afterwards. A job that was claimed by another meanwhile is not ended.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+
+from oslo_db import exception as db_errors
+
+from cinder_lite import concurrency, context, db, errors, lifecycle
+from cinder_lite.db import jobs, messages
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between attempts to write an end while the database is away.
+PATIENCE = 1.0
+#: Seconds between two records of how far the jobs are.
+PROGRESS_INTERVAL = 1.0
+
+
+class Refused(Exception):
+    """The work cannot succeed; the text is the reason for the user. `detail` is a cause from messages.DETAILS."""
+
+    def __init__(self, reason, detail="unknown"):
+        super().__init__(reason)
+        self.detail = detail
+
+
+class Work:
+    """One job at work: what a handler reads, and where it leaves what is to be kept."""
+
+    def __init__(self, worker, job):
+        self.job, self.args = job, dict(job.args)
+        self.ctx = context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True,
+                                   request_id=job.request_id)
+        self.kept, self.lost = {}, {}
+        self.done_too, self.failed_too, self.later = [], [], []
+        self.next_stage, self.reason = None, None
+        self.at, self.superseded, self.recorded = (0, 0), False, 0
+        self._worker = worker
+
+    def keep(self, **values):
+        """Columns of the resource to set when the job succeeds."""
+        self.kept |= values
+
+    def lose(self, **values):
+        """Columns of the resource to set when the job fails."""
+        self.lost |= values
+
+    def afterwards(self, function):
+        """Call function() once the end, or the passing on, is committed."""
+        self.later.append(function)
+
+    def when_done(self, function):
+        """Call function(tx) in the transaction that ends the job well."""
+        self.done_too.append(function)
+
+    def when_failed(self, function):
+        """Call function(tx) in the transaction that gives the job up."""
+        self.failed_too.append(function)
+
+    def pass_on(self, stage, host):
+        """Let the job go on at another service instead of ending it, with the present `args`."""
+        self.next_stage = (stage, host)
+
+    def progress(self, done, whole):
+        """Note how far the work is. May be called often and from native threads: it waits for nothing."""
+        self.at = (done, whole)
+
+    def cancelled(self):
+        """Whether to stop at a place from which the work can go on: the service ends, or the job is another's by now."""
+        return self.superseded or self._worker.stopping
+
+    @property
+    def percent(self):
+        done, whole = self.at
+        return min(99, done * 100 // whole) if whole else 0
+
+
+class Interrupted(Exception):
+    """The work stopped because the service ends; it is handed back."""
+
+
+class Worker:
+    """Runs the jobs of one stage and host. `handlers` is {(kind, action): function(work)}."""
+
+    def __init__(self, database, conf, stage, host, owner, handlers, size, message_of):
+        self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
+        self.handlers, self.message_of = handlers, message_of
+        self.pool = concurrency.Pool(size)
+        self.stopping = False
+        self._taken, self._lock = set(), threading.Lock()
+        self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
+        self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
+        self._working = {}
+
+    # -- finding work
+
+    def start(self):
+        self._sweeper.start(now=True)
+        self._recorder.start()
+
+    def stop(self, timeout):
+        """Stop taking jobs, wait up to `timeout` seconds for those at work, hand the rest back."""
+        self.stopping = True
+        self._sweeper.stop()
+        if not self.pool.drain(timeout):
+            LOG.warning("%d jobs are still at work; the next process of this service takes them up", self.pool.running)
+        self._recorder.stop()
+
+    def wake(self, job_id):
+        """Somebody says that there is a job."""
+        with self._lock:
+            if self.stopping or job_id in self._taken:
+                return
+            self._taken.add(job_id)
+        self.pool.submit(self._run, job_id)
+
+    def sweep(self):
+        """Look for jobs of which nobody told us."""
+        with self.db.read() as tx:
+            found = jobs.waiting(tx, self.stage, [self.host], older_than=self.conf.job_sweep_interval / 2)
+        for job_id in found:
+            self.wake(job_id)
+
+    def record(self):
+        """Write down how far the jobs are that said so since the last time."""
+        for work in list(self._working.values()):
+            if work.percent == work.recorded:
+                continue
+            try:
+                with self.db.write() as tx:
+                    jobs.progress(tx, work.job, work.percent, work.args)
+                work.recorded = work.percent
+            except errors.Stale as error:
+                LOG.warning("%s", error)
+                work.superseded = True
+
+    @staticmethod
+    def _log_error(error):
+        LOG.warning("looking after jobs failed, will be tried again: %s", error)
+
+    # -- doing it
+
+    def _run(self, job_id):
+        try:
+            job = self._claim(job_id)
+            if job is not None:
+                work = self._working[job_id] = Work(self, job)
+                self._work(work)
+        except Exception:
+            # The outermost loop of a worker: the lease runs out and the job is taken up again.
+            LOG.exception("job %s was left as it is", job_id)
+        finally:
+            self._working.pop(job_id, None)
+            with self._lock:
+                self._taken.discard(job_id)
+
+    @db.retried
+    def _claim(self, job_id):
+        with self.db.write() as tx:
+            return jobs.claim(tx, job_id, self.owner, self.conf.job_lease)
+
+    def _work(self, work):
+        job = work.job
+        handler = self.handlers.get((job.kind, job.action))
+        if handler is None:
+            LOG.error("job %s asks for %s %s, which this release does not know", job.id, job.action, job.kind)
+            return
+        try:
+            if job.attempt > self.conf.job_max_attempts:
+                raise Refused(f"it was begun {job.attempt - 1} times and its service died each time")
+            handler(work)
+        except errors.Stale as error:
+            LOG.warning("%s", error)
+        except Interrupted:
+            self._persist(lambda tx: jobs.hand_back(tx, job, args=work.args))
+        except Exception as error:
+            # Whatever went wrong, the promise is an end with a reason.
+            self._fail(work, error)
+        else:
+            self._succeed(work)
+
+    def _succeed(self, work):
+        job = work.job
+        if work.next_stage is not None:
+            stage, host = work.next_stage
+            self._persist(lambda tx: [jobs.hand_back(tx, job, stage, host, work.args),
+                                      *(also(tx) for also in work.done_too)])
+        else:
+            self._persist(lambda tx: [also(tx) for also in work.done_too]
+                          if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept) else None)
+        for function in work.later:
+            function()
+
+    def _fail(self, work, error):
+        job = work.job
+        reason = str(error) if isinstance(error, EXPLAINED) else f"unexpected {type(error).__name__}: {error}"
+        if isinstance(error, EXPLAINED):
+            LOG.error("%s of %s %s failed: %s", job.action, job.kind, job.resource_id, reason)
+        else:
+            LOG.error("%s of %s %s failed", job.action, job.kind, job.resource_id, exc_info=error)
+        work.reason = reason
+        action, detail = self.message_of(job)
+        detail = getattr(error, "detail", detail)
+
+        def end(tx):
+            if lifecycle.KINDS[job.kind].fail(tx, job, reason, **work.lost):
+                for also in work.failed_too:
+                    also(tx)
+            messages.add(tx, job, action, detail, reason, self.conf.message_ttl)
+
+        self._persist(end)
+
+    def _persist(self, write):
+        """Commit an end, however long the database is away: until then the job stays ours."""
+        while True:
+            try:
+                self._transact(write)
+                return
+            except errors.Stale as error:
+                LOG.warning("%s", error)
+                return
+            except db_errors.DBConnectionError as error:
+                LOG.warning("the end of a job cannot be recorded yet: %s", error)
+                time.sleep(PATIENCE)
+
+    @db.retried
+    def _transact(self, write):
+        with self.db.write() as tx:
+            write(tx)
+
+
+#: Errors whose text is meant to be read by users; others are told with their class.
+EXPLAINED = (errors.Error, Refused)
+
+
+def explains(*classes):
+    """Make the texts of further error classes readable to users as they are."""
+    global EXPLAINED
+    EXPLAINED = (*EXPLAINED, *classes)
+
+
+@contextlib.contextmanager
+def quiet(what):
+    """Go on after a failure of something that is tidied later anyway, but say so in the log."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller's own error matters more
+        LOG.warning("%s failed: %s", what, error)
