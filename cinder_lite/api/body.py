@@ -104,7 +104,18 @@ def _is_name(value):
     return not isinstance(value, str) or bool(value.strip())
 
 
+@_FORMATS.checks("limit")
+def _is_limit(value):
+    if value is None or isinstance(value, bool):
+        return value is None
+    try:
+        return -1 <= int(value) <= 2**31 - 1
+    except ValueError:
+        return False
+
+
 _TOLD = {
+    "limit": "is not a whole number from -1 (unlimited) to 2147483647",
     "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0",
     "text": "has characters that cannot be printed", "name": "is empty"}
 

@@ -1,8 +1,32 @@
 """Every operation of the API, one row each."""
 
-from cinder_lite.api import volume_actions, volumes
+from cinder_lite.api import (
+    attachments,
+    backups,
+    default_types,
+    extensions,
+    messages,
+    quotas,
+    services,
+    snapshots,
+    types,
+    volume_actions,
+    volumes,
+)
 from cinder_lite.api.route import Many, One, Route, plain
+from cinder_lite.api.schemas import attachments as attachment_bodies
+from cinder_lite.api.schemas import backups as backup_bodies
+from cinder_lite.api.schemas import quotas as quota_bodies
+from cinder_lite.api.schemas import services as service_bodies
+from cinder_lite.api.schemas import snapshots as snapshot_bodies
+from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
+from cinder_lite.api.views import attachments as attachment_views
+from cinder_lite.api.views import backups as backup_views
+from cinder_lite.api.views import messages as message_views
+from cinder_lite.api.views import services as service_views
+from cinder_lite.api.views import snapshots as snapshot_views
+from cinder_lite.api.views import types as type_views
 from cinder_lite.api.views import volumes as volume_views
 
 _VOLUME, _ACTION = "/volumes/{volume_id}", "/volumes/{volume_id}/action"
@@ -28,6 +52,8 @@ VOLUMES = (
     Route("PUT", f"{_VOLUME}/metadata/{{key}}", volumes.set_meta, "volume:update_volume_metadata",
           volume_bodies.SET_META, plain),
     Route("DELETE", f"{_VOLUME}/metadata/{{key}}", volumes.delete_meta, "volume:delete_volume_metadata"),
+    Route("GET", f"{_VOLUME}/encryption", volumes.encryption, "volume_extension:volume_encryption_metadata",
+          view=plain),
 )
 
 VOLUME_ACTIONS = (
@@ -61,6 +87,156 @@ VOLUME_ACTIONS = (
           action="os-reset_status"),
     Route("POST", _ACTION, volume_actions.force_delete, f"{_VAA}force_delete", volume_bodies.FORCE_DELETE, None, 202,
           action="os-force_delete"),
+    Route("POST", _ACTION, volume_actions.set_image_metadata, "volume_extension:volume_image_metadata:set",
+          volume_bodies.SET_IMAGE_METADATA, plain, action="os-set_image_metadata"),
+    Route("POST", _ACTION, volume_actions.show_image_metadata, "volume_extension:volume_image_metadata:show",
+          volume_bodies.SHOW_IMAGE_METADATA, plain, action="os-show_image_metadata"),
+    Route("POST", _ACTION, volume_actions.unset_image_metadata, "volume_extension:volume_image_metadata:remove",
+          volume_bodies.UNSET_IMAGE_METADATA, None, 200, action="os-unset_image_metadata"),
 )
 
-ROUTES = (*VOLUMES, *VOLUME_ACTIONS)
+_SNAPSHOT = "/snapshots/{snapshot_id}"
+_SM, _SAA = "volume:update_snapshot_metadata", "volume_extension:snapshot_admin_actions:"
+
+SNAPSHOTS = (
+    Route("POST", "/snapshots", snapshots.create, "volume:create_snapshot", snapshot_bodies.CREATE,
+          One("snapshot", snapshot_views.DETAIL), 202),
+    Route("GET", "/snapshots", snapshots.index, "volume:get_all_snapshots",
+          view=Many("snapshots", snapshot_views.SUMMARY, "snapshots_links")),
+    Route("GET", "/snapshots/detail", snapshots.index, "volume:get_all_snapshots",
+          view=Many("snapshots", snapshot_views.WHOLE, "snapshots_links")),
+    Route("GET", _SNAPSHOT, snapshots.show, "volume:get_snapshot", view=One("snapshot", snapshot_views.WHOLE)),
+    Route("PUT", _SNAPSHOT, snapshots.update, "volume:update_snapshot", snapshot_bodies.UPDATE,
+          One("snapshot", snapshot_views.DETAIL)),
+    Route("DELETE", _SNAPSHOT, snapshots.delete, "volume:delete_snapshot", status=202),
+    Route("GET", f"{_SNAPSHOT}/metadata", snapshots.show_metadata, "volume:get_snapshot_metadata", view=plain),
+    Route("POST", f"{_SNAPSHOT}/metadata", snapshots.add_metadata, _SM, volume_bodies.SET_METADATA, plain),
+    Route("PUT", f"{_SNAPSHOT}/metadata", snapshots.replace_metadata, _SM, volume_bodies.SET_METADATA, plain),
+    Route("GET", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.show_meta, "volume:get_snapshot_metadata", view=plain),
+    Route("PUT", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.set_meta, _SM, volume_bodies.SET_META, plain),
+    Route("DELETE", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.delete_meta, "volume:delete_snapshot_metadata"),
+    Route("POST", f"{_SNAPSHOT}/action", snapshots.reset_status, f"{_SAA}reset_status",
+          snapshot_bodies.RESET_STATUS, None, 202, action="os-reset_status"),
+    Route("POST", f"{_SNAPSHOT}/action", snapshots.force_delete, f"{_SAA}force_delete",
+          snapshot_bodies.FORCE_DELETE, None, 202, action="os-force_delete"),
+    Route("POST", f"{_SNAPSHOT}/action", snapshots.update_status,
+          "snapshot_extension:snapshot_actions:update_snapshot_status", snapshot_bodies.UPDATE_STATUS, None, 202,
+          action="os-update_snapshot_status"),
+)
+
+_ATTACHMENT = "/attachments/{attachment_id}"
+
+ATTACHMENTS = (
+    Route("GET", "/attachments", attachments.index, "volume:get", view=Many("attachments", attachment_views.SUMMARY),
+          since="3.27"),
+    Route("GET", "/attachments/detail", attachments.index, "volume:get",
+          view=Many("attachments", attachment_views.DETAIL), since="3.27"),
+    Route("POST", "/attachments", attachments.create, "volume:attachment_create", attachment_bodies.CREATE,
+          One("attachment", attachment_views.DETAIL), since="3.27"),
+    Route("GET", _ATTACHMENT, attachments.show, "volume:get", view=One("attachment", attachment_views.DETAIL),
+          since="3.27"),
+    Route("PUT", _ATTACHMENT, attachments.update, "volume:attachment_update", attachment_bodies.UPDATE,
+          One("attachment", attachment_views.DETAIL), since="3.27"),
+    Route("DELETE", _ATTACHMENT, attachments.delete, "volume:attachment_delete",
+          view=Many("attachments", attachment_views.SUMMARY), since="3.27"),
+    Route("POST", f"{_ATTACHMENT}/action", attachments.complete, "volume:attachment_complete",
+          attachment_bodies.COMPLETE, None, 204, since="3.44", action="os-complete"),
+)
+
+_BACKUP = "/backups/{backup_id}"
+_BAA = "volume_extension:backup_admin_actions:"
+
+BACKUPS = (
+    Route("POST", "/backups", backups.create, "backup:create", backup_bodies.CREATE,
+          One("backup", backup_views.SUMMARY), 202),
+    Route("GET", "/backups", backups.index, "backup:get_all",
+          view=Many("backups", backup_views.SUMMARY, "backups_links")),
+    Route("GET", "/backups/detail", backups.detail, "backup:get_all",
+          view=Many("backups", backup_views.DETAIL, "backups_links")),
+    Route("POST", "/backups/import_record", backups.import_record, "backup:backup-import", backup_bodies.IMPORT,
+          One("backup", backup_views.SUMMARY), 201),
+    Route("GET", _BACKUP, backups.show, "backup:get", view=One("backup", backup_views.DETAIL)),
+    Route("PUT", _BACKUP, backups.update, "backup:update", backup_bodies.UPDATE, One("backup", backup_views.SUMMARY),
+          since="3.9"),
+    Route("DELETE", _BACKUP, backups.delete, "backup:delete", status=202),
+    Route("POST", f"{_BACKUP}/restore", backups.restore, "backup:restore", backup_bodies.RESTORE, plain, 202),
+    Route("GET", f"{_BACKUP}/export_record", backups.export_record, "backup:export-import", view=plain),
+    Route("POST", f"{_BACKUP}/action", backups.reset_status, f"{_BAA}reset_status", backup_bodies.RESET_STATUS, None,
+          202, action="os-reset_status"),
+    Route("POST", f"{_BACKUP}/action", backups.force_delete, f"{_BAA}force_delete", backup_bodies.FORCE_DELETE, None,
+          202, action="os-force_delete"),
+)
+
+_TYPE = "/types/{type_id}"
+_SPECS, _ACCESS = "volume_extension:types_extra_specs:", "volume_extension:volume_type_access:"
+_DEFAULT = "/default-types/{default_project_id}"
+
+TYPES = (
+    Route("GET", "/types", types.index, "volume_extension:type_get_all",
+          view=Many("volume_types", type_views.DETAIL, "volume_type_links")),
+    Route("POST", "/types", types.create, "volume_extension:type_create", type_bodies.CREATE,
+          One("volume_type", type_views.DETAIL)),
+    Route("GET", _TYPE, types.show, "volume_extension:type_get", view=One("volume_type", type_views.DETAIL)),
+    Route("PUT", _TYPE, types.update, "volume_extension:type_update", type_bodies.UPDATE,
+          One("volume_type", type_views.UPDATED)),
+    Route("DELETE", _TYPE, types.delete, "volume_extension:type_delete", status=202),
+    Route("GET", f"{_TYPE}/extra_specs", types.list_specs, f"{_SPECS}index", view=plain),
+    Route("POST", f"{_TYPE}/extra_specs", types.add_specs, f"{_SPECS}create", type_bodies.SET_SPECS, plain),
+    Route("GET", f"{_TYPE}/extra_specs/{{key}}", types.show_spec, f"{_SPECS}show", view=plain),
+    Route("PUT", f"{_TYPE}/extra_specs/{{key}}", types.set_spec, f"{_SPECS}update", type_bodies.SET_SPEC, plain),
+    Route("DELETE", f"{_TYPE}/extra_specs/{{key}}", types.delete_spec, f"{_SPECS}delete", status=202),
+    Route("GET", f"{_TYPE}/os-volume-type-access", types.list_access, f"{_ACCESS}get_all_for_type", view=plain),
+    Route("POST", f"{_TYPE}/action", types.add_access, f"{_ACCESS}addProjectAccess", type_bodies.ADD_ACCESS, None, 202,
+          action="addProjectAccess"),
+    Route("POST", f"{_TYPE}/action", types.remove_access, f"{_ACCESS}removeProjectAccess", type_bodies.REMOVE_ACCESS,
+          None, 202, action="removeProjectAccess"),
+    Route("GET", "/default-types", default_types.index, "volume_extension:default_get_all", view=plain, since="3.62"),
+    Route("GET", _DEFAULT, default_types.show, "volume_extension:default_get", view=plain, since="3.62"),
+    Route("PUT", _DEFAULT, default_types.set_default, "volume_extension:default_set_or_update",
+          type_bodies.SET_DEFAULT, plain, since="3.62"),
+    Route("DELETE", _DEFAULT, default_types.unset, "volume_extension:default_unset", status=204, since="3.62"),
+)
+
+_QUOTA, _CLASS = "/os-quota-sets/{target_project_id}", "/os-quota-class-sets/{class_name}"
+
+QUOTAS = (
+    Route("GET", _QUOTA, quotas.show, None, view=plain),
+    Route("GET", f"{_QUOTA}/defaults", quotas.defaults, None, view=plain),
+    Route("PUT", _QUOTA, quotas.update, "volume_extension:quotas:update", quota_bodies.SET, plain),
+    Route("DELETE", _QUOTA, quotas.delete, "volume_extension:quotas:delete"),
+    Route("GET", _CLASS, quotas.show_class, "volume_extension:quota_classes:get", view=plain),
+    Route("PUT", _CLASS, quotas.update_class, "volume_extension:quota_classes:update", quota_bodies.SET_CLASS, plain),
+    Route("GET", "/limits", quotas.limits, None, view=plain),
+)
+
+_UPDATE = "volume_extension:services:update"
+
+SERVICES = (
+    Route("GET", "/os-services", services.index, "volume_extension:services:index",
+          view=Many("services", service_views.SERVICE)),
+    Route("PUT", "/os-services/enable", services.enable, _UPDATE, service_bodies.SWITCH, plain),
+    Route("PUT", "/os-services/disable", services.disable, _UPDATE, service_bodies.SWITCH, plain),
+    Route("PUT", "/os-services/disable-log-reason", services.disable_with_reason, _UPDATE,
+          service_bodies.DISABLE_WITH_REASON, plain),
+    Route("PUT", "/os-services/freeze", services.freeze, "volume:freeze_host", service_bodies.FREEZE),
+    Route("PUT", "/os-services/thaw", services.thaw, "volume:thaw_host", service_bodies.FREEZE),
+    Route("GET", "/os-availability-zone", services.zones, None, view=plain),
+    Route("GET", "/scheduler-stats/get_pools", services.get_pools, "scheduler_extension:scheduler_stats:get_pools",
+          view=Many("pools", service_views.POOL)),
+    Route("GET", "/capabilities/{host}", services.capabilities, "volume_extension:capabilities", view=plain),
+)
+
+OTHERS = (
+    Route("GET", "/messages", messages.index, "message:get_all",
+          view=Many("messages", message_views.MESSAGE, "messages_links"), since="3.3"),
+    Route("GET", "/messages/{message_id}", messages.show, "message:get", view=One("message", message_views.MESSAGE),
+          since="3.3"),
+    Route("DELETE", "/messages/{message_id}", messages.delete, "message:delete", status=204, since="3.3"),
+    Route("GET", "/extensions", extensions.index, None, view=plain),
+    Route("GET", "/extensions/{alias}", extensions.show, None, view=plain),
+    Route("GET", "/resource_filters", extensions.resource_filters, None, view=plain, since="3.33"),
+    Route("GET", "/jobs", messages.list_jobs, "cinder_lite:jobs", view=Many("jobs", message_views.JOB, "jobs_links")),
+    Route("GET", "/jobs/{job_id}", messages.show_job, "cinder_lite:jobs", view=One("job", message_views.JOB)),
+)
+
+ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *ATTACHMENTS, *BACKUPS, *TYPES, *QUOTAS, *SERVICES, *OTHERS)

@@ -10,9 +10,12 @@ import uuid
 import sqlalchemy as sa
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import schema
+from cinder_lite.db import listing, schema
 
 J = schema.jobs
+LISTING = listing.Listing(J, frozenset(("id", "created_at", "status", "kind", "action")))
+#: Columns that a list of jobs can be filtered by.
+FILTERS = ("resource_id", "status", "kind", "action", "host", "stage", "request_id")
 
 
 def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
@@ -113,6 +116,16 @@ def _owned(tx, job, values):
         J.c.id == job.id, J.c.attempt == job.attempt, J.c.status.in_(states.LIVE_JOB)).values(**values))
     if changed.rowcount == 0:
         raise errors.Stale(id=job.id, attempt=job.attempt)
+
+
+def visible_to(ctx, all_projects):
+    return sa.true() if ctx.is_admin and all_projects else J.c.project_id == ctx.project_id
+
+
+def page(tx, wanted, paging, visible):
+    """Jobs with these values in the columns of FILTERS."""
+    where = [J.c[column] == value for column, value in wanted.items()]
+    return LISTING.page(tx, sa.select(J).where(visible, *where), paging, visible)
 
 
 def of_resource(tx, resource_id, most=20):

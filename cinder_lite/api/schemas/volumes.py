@@ -82,3 +82,10 @@ RESET_STATUS = wrapped("os-reset_status", {
         "migration_status": _word(states.MIGRATION_STATUSES)}})
 FORCE_DETACH = wrapped("os-force_detach", closed({
     "attachment_id": _OPTIONAL_UUID, "connector": {"type": ["object", "string", "null"]}}))
+
+_IMAGE_METADATA = {"type": "object", "additionalProperties": False, "patternProperties": {
+    r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 65535}}}
+SET_IMAGE_METADATA = wrapped("os-set_image_metadata", closed({"metadata": _IMAGE_METADATA}, ["metadata"]))
+SHOW_IMAGE_METADATA = _nothing("os-show_image_metadata")
+UNSET_IMAGE_METADATA = wrapped("os-unset_image_metadata", closed({
+    "key": {"type": "string", "minLength": 1, "maxLength": 255}}, ["key"]))

@@ -1,0 +1,85 @@
+"""Handlers of /backups."""
+
+from cinder_lite import errors
+from cinder_lite.api import filters, lists
+from cinder_lite.api.body import is_true
+from cinder_lite.db import backups
+
+
+def create(req):
+    """POST /backups: back up a volume or a snapshot."""
+    body = req.body
+    return req.backups.create(
+        req.ctx, body["volume_id"], body.get("snapshot_id"), container=body.get("container") or None,
+        incremental=is_true(body.get("incremental", False)), force=is_true(body.get("force", False)),
+        metadata=body.get("metadata") or {}, zone=body.get("availability_zone"), **lists.names(body))
+
+
+def show(req):
+    """GET /backups/{backup_id}"""
+    return req.backups.get(req.ctx, req.backup_id)
+
+
+def index(req):
+    """GET /backups"""
+    return _list(req, backups.SUMMARY)
+
+
+def detail(req):
+    """GET /backups/detail"""
+    return _list(req, backups.ROW)
+
+
+def _list(req, query):
+    req.flag("all_tenants")
+    where = filters.clauses(req, "backup")
+    paging, visible = req.paging(), backups.visible_to(req.ctx, req.all_projects)
+    if not req.at("3.37") and any(key == "name" for key, _ in paging.sort):
+        raise errors.InvalidInput(reason="Sorting by name needs microversion 3.37.")
+    with req.db.read() as tx:
+        rows = backups.page(tx, query, where, paging, visible)
+        count = backups.count(tx, where, visible) if lists.wants_count(req) else None
+    return lists.page(rows, paging, count)
+
+
+def update(req):
+    """PUT /backups/{backup_id}: rename, describe, replace the metadata."""
+    values = lists.names(req.body, given_only=True)
+    if req.body.get("metadata") is not None:
+        values["metadata"] = req.body["metadata"]
+    if not values:
+        raise errors.BadRequest("The backup needs at least one of name, description and metadata.")
+    return req.backups.update(req.ctx, req.backup_id, **values)
+
+
+def delete(req):
+    """DELETE /backups/{backup_id}"""
+    req.backups.delete(req.ctx, req.backup_id)
+
+
+def restore(req):
+    """POST /backups/{backup_id}/restore: to a volume, or to a new one."""
+    body = req.body or {}
+    row, volume = req.backups.restore(req.ctx, req.backup_id, body.get("volume_id"), body.get("name"))
+    return {"restore": {"backup_id": row.id, "volume_id": volume.id, "volume_name": volume.name}}
+
+
+def export_record(req):
+    """GET /backups/{backup_id}/export_record"""
+    service, url = req.backups.export_record(req.ctx, req.backup_id)
+    return {"backup-record": {"backup_service": service, "backup_url": url}}
+
+
+def import_record(req):
+    """POST /backups/import_record"""
+    return req.backups.import_record(req.ctx, req.body["backup_service"], req.body["backup_url"])
+
+
+def reset_status(req):
+    """os-reset_status: write the status by hand."""
+    req.backups.reset_status(req.ctx, req.backup_id, req.body["status"])
+
+
+def force_delete(req):
+    """os-force_delete: delete whatever the status."""
+    req.backups.delete(req.ctx, req.backup_id, force=True)

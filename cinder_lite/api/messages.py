@@ -1,0 +1,42 @@
+"""Handlers of /messages and of /jobs: what went wrong, and what is being done."""
+
+from cinder_lite import errors
+from cinder_lite.api import filters, lists
+from cinder_lite.db import jobs, messages
+from cinder_lite.db.listing import Paging
+
+
+def index(req):
+    """GET /messages; before 3.5 all of them."""
+    paging, where = (req.paging(), filters.clauses(req, "message")) if req.at("3.5") else (Paging(limit=10**6), [])
+    with req.db.read() as tx:
+        return lists.page(messages.page(tx, where, paging, messages.visible_to(req.ctx)), paging)
+
+
+def show(req):
+    """GET /messages/{message_id}"""
+    with req.db.read() as tx:
+        return messages.get(tx, req.ctx, req.message_id)
+
+
+def delete(req):
+    """DELETE /messages/{message_id}"""
+    with req.db.write() as tx:
+        messages.delete(tx, messages.get(tx, req.ctx, req.message_id).id)
+
+
+def list_jobs(req):
+    """GET /jobs?resource_id=&status=: what was accepted, how far it is and why it failed; newest first."""
+    wanted = {key: value for key, value in req.filters().items() if key in jobs.FILTERS}
+    paging = req.paging()
+    with req.db.read() as tx:
+        return lists.page(jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects)), paging)
+
+
+def show_job(req):
+    """GET /jobs/{job_id}"""
+    with req.db.read() as tx:
+        row = jobs.get(tx, req.job_id)
+    if row is None or not req.ctx.sees(row.project_id):
+        raise errors.JobNotFound(id=req.job_id)
+    return row

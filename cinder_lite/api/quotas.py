@@ -1,0 +1,103 @@
+"""Handlers of /os-quota-sets, /os-quota-class-sets and /limits."""
+
+from cinder_lite import errors
+from cinder_lite.db import quotas, types
+
+_ABSOLUTE = {"maxTotalVolumes": "volumes", "maxTotalSnapshots": "snapshots", "maxTotalVolumeGigabytes": "gigabytes",
+             "maxTotalBackups": "backups", "maxTotalBackupGigabytes": "backup_gigabytes"}
+_USED = {"totalVolumesUsed": "volumes", "totalSnapshotsUsed": "snapshots", "totalGigabytesUsed": "gigabytes",
+         "totalBackupsUsed": "backups", "totalBackupGigabytesUsed": "backup_gigabytes"}
+
+
+def _names(tx):
+    """{key of the API: (resource, type id or "")}."""
+    keys = {resource: (resource, "") for resource in quotas.DEFAULTS}
+    for type_ in types.all(tx):
+        keys |= {f"{resource}_{type_.name}": (resource, type_.id) for resource in quotas.PER_TYPE}
+    return keys
+
+
+def show(req):
+    """GET /os-quota-sets/{target_project_id}?usage="""
+    req.enforce("volume_extension:quotas:show", req.target_project_id)
+    with req.db.read() as tx:
+        found = quotas.allowance(tx, req.conf, req.target_project_id)
+        keys = _names(tx)
+    if req.flag("usage"):
+        shown = {key: {"limit": found.limit(at), "in_use": found.used.get(at, 0), "reserved": 0}
+                 for key, at in keys.items()}
+    else:
+        shown = {key: found.limit(at) for key, at in keys.items()}
+    return {"quota_set": {"id": req.target_project_id, **shown}}
+
+
+def defaults(req):
+    """GET /os-quota-sets/{target_project_id}/defaults"""
+    req.enforce("volume_extension:quotas:show", req.target_project_id)
+    with req.db.read() as tx:
+        limits, keys = quotas.defaults(tx, req.conf), _names(tx)
+    return {"quota_set": {"id": req.target_project_id, **{key: limits.get(at, -1) for key, at in keys.items()}}}
+
+
+def _wanted(keys, body, ignored):
+    unknown = sorted(key for key in body if key not in keys and key not in ignored)
+    if unknown:
+        raise errors.InvalidInput(reason=f"Bad key(s) in quota set: {', '.join(unknown)[:200]}. There are: "
+                                         f"{', '.join(sorted(keys))}.")
+    return {keys[key]: int(value) for key, value in body.items() if key not in ignored and value is not None}
+
+
+def update(req):
+    """PUT /os-quota-sets/{target_project_id}"""
+    ignored = ("tenant_id", "id", "force")
+    with req.db.write() as tx:
+        keys = _names(tx)
+        limits = _wanted(keys, req.body, ignored)
+        used = quotas.usages(tx, req.target_project_id)
+        low = sorted(key for key, at in keys.items() if 0 <= limits.get(at, -1) < used.get(at, 0))
+        if low:
+            raise errors.InvalidInput(reason="Limits below what is in use: " + ", ".join(
+                f"{key} {limits[keys[key]]} (in use: {used[keys[key]]})" for key in low) + ".")
+        quotas.set_limits(tx, req.target_project_id, limits)
+        found = quotas.allowance(tx, req.conf, req.target_project_id)
+    return {"quota_set": {key: found.limit(at) for key, at in keys.items()}}
+
+
+def delete(req):
+    """DELETE /os-quota-sets/{target_project_id}: the defaults hold again."""
+    with req.db.write() as tx:
+        quotas.reset(tx, req.target_project_id)
+
+
+def _class(tx, req):
+    if req.class_name == quotas.DEFAULT_CLASS:
+        limits = quotas.defaults(tx, req.conf)
+    else:
+        limits = quotas.defaults(tx, req.conf) | quotas.class_limits(tx, req.class_name)
+    return {key: limits.get(at, -1) for key, at in _names(tx).items()}
+
+
+def show_class(req):
+    """GET /os-quota-class-sets/{class_name}; `default` holds for every project without limits of its own."""
+    with req.db.read() as tx:
+        return {"quota_class_set": {"id": req.class_name, **_class(tx, req)}}
+
+
+def update_class(req):
+    """PUT /os-quota-class-sets/{class_name}"""
+    with req.db.write() as tx:
+        quotas.set_class(tx, req.class_name, _wanted(_names(tx), req.body, ("class_name", "id")))
+        return {"quota_class_set": _class(tx, req)}
+
+
+def limits(req):
+    """GET /limits: what the project may have and has."""
+    project_id = req.ctx.project_id
+    if req.at("3.39") and req.ctx.is_admin:
+        project_id = req.query.get("project_id") or req.query.get("tenant_id") or project_id
+    with req.db.read() as tx:
+        found = quotas.allowance(tx, req.conf, project_id)
+    absolute = {key: found.limit((resource, "")) for key, resource in _ABSOLUTE.items()}
+    if req.allows("limits_extension:used_limits", req.ctx.project_id):
+        absolute |= {key: found.used.get((resource, ""), 0) for key, resource in _USED.items()}
+    return {"limits": {"rate": [], "absolute": absolute}}

@@ -1,0 +1,105 @@
+"""Handlers of /os-services, /os-availability-zone, /scheduler-stats and /capabilities."""
+
+from cinder_lite import errors
+from cinder_lite.api import filters, lists
+from cinder_lite.api.views.services import VOLUME
+from cinder_lite.db import pools, services, types
+from cinder_lite.scheduler import choose
+from cinder_lite.scheduler import pools as rooms
+from cinder_lite.scheduler.manager import as_pool
+
+
+def index(req):
+    """GET /os-services?host=&binary="""
+    with req.db.read() as tx:
+        return lists.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
+
+
+def _switch(req, **values):
+    body = req.document
+    binary = body.get("binary") or body.get("service")
+    if not binary:
+        raise errors.InvalidInput(reason="The service is named by host and binary; binary is missing.")
+    with req.db.write() as tx:
+        services.switch(tx, binary, body["host"], **values)
+    return {"host": body["host"], "service": binary, "binary": binary, "disabled": values["disabled"],
+            "status": "disabled" if values["disabled"] else "enabled"}
+
+
+def enable(req):
+    """PUT /os-services/enable"""
+    return _switch(req, disabled=False, disabled_reason=None)
+
+
+def disable(req):
+    """PUT /os-services/disable"""
+    return _switch(req, disabled=True, disabled_reason=None)
+
+
+def disable_with_reason(req):
+    """PUT /os-services/disable-log-reason"""
+    reason = req.document["disabled_reason"].strip()
+    return {**_switch(req, disabled=True, disabled_reason=reason), "disabled_reason": reason}
+
+
+def _freeze(req, frozen):
+    host = req.document.get("host")
+    if not host:
+        raise errors.InvalidInput(reason="host is needed: the backend's, as host@backend.")
+    with req.db.write() as tx:
+        row = services.find(tx, VOLUME, host)
+        if row is None:
+            raise errors.InvalidInput(reason=f"There is no service cinder-volume on {host}.")
+        if row.frozen == frozen:
+            raise errors.InvalidInput(reason=f"{host} is {'frozen already' if frozen else 'not frozen'}.")
+        services.switch(tx, VOLUME, host, frozen=frozen)
+
+
+def freeze(req):
+    """PUT /os-services/freeze: the backend takes no more creates, deletes and snapshots; its data goes on working."""
+    _freeze(req, True)
+
+
+def thaw(req):
+    """PUT /os-services/thaw"""
+    _freeze(req, False)
+
+
+def zones(req):
+    """GET /os-availability-zone: a zone is available when any of its volume services is enabled."""
+    found = {}
+    with req.db.read() as tx:
+        for row in services.page(tx, binary=VOLUME):
+            found[row.availability_zone] = found.get(row.availability_zone, False) or not row.disabled
+    return {"availabilityZoneInfo": [{"zoneName": name, "zoneState": {"available": True}}
+                                     for name, available in sorted(found.items()) if available]}
+
+
+def get_pools(req):
+    """GET /scheduler-stats/get_pools?detail="""
+    req.flag("detail")
+    wanted = {key: value for key, value in req.filters().items() if key != "detail"} if req.at("3.28") else {}
+    filters.check(req, "pool", wanted, admins_too=True)
+    with req.db.read() as tx:
+        rows = pools.with_services(tx)
+        type_ = types.named(tx, req.ctx, wanted.pop("volume_type")) if (
+            req.at("3.35") and wanted.get("volume_type")) else None
+    wanted.pop("volume_type", None)
+    return lists.Page([row for row in rows if _matches(req, row, wanted, type_)])
+
+
+def _matches(req, row, wanted, type_):
+    pool = as_pool(row, req.conf.service_down_time)
+    facts = {**pool.facts(), "name": pool.name}
+    if any(str(facts.get(key)) != value for key, value in wanted.items()):
+        return False
+    if type_ is None:
+        return True
+    request = rooms.Request(size=0, extra_specs=type_.extra_specs)
+    chosen = choose.choose(request, [pool], choose.load_filters(req.conf.scheduler_default_filters), ())
+    return bool(chosen.ranked)
+
+
+def capabilities(req):
+    """GET /capabilities/{host}"""
+    return req.volumes.capabilities(req.ctx, req.host)

@@ -1,0 +1,184 @@
+"""Handlers of /types: volume types, their extra specs and who may use them."""
+
+from cinder_lite import db, errors
+from cinder_lite.api import filters, lists
+from cinder_lite.api.body import FALSE, TRUE, is_true
+from cinder_lite.api.views.types import FOR_USERS, visible_specs
+from cinder_lite.db import quotas, schema, types
+
+T = schema.volume_types
+
+
+def create(req):
+    """POST /types"""
+    body = req.body
+    try:
+        with req.db.write() as tx:
+            id = types.create(tx, body["name"].strip(), body.get("description"),
+                              is_true(body.get("os-volume-type-access:is_public", True)),
+                              _specs(body.get("extra_specs") or {}))
+            return types.get(tx, req.ctx, id)
+    except db.Duplicate as error:
+        raise errors.TypeExists(name=body["name"]) from error
+
+
+def _specs(specs):
+    """Refuse specs that contradict each other."""
+    if specs.get("cacheable") and specs.get("multiattach"):
+        raise errors.BadRequest("A type cannot be both cacheable and multiattach.")
+    for key in ("provisioning:min_vol_size", "provisioning:max_vol_size"):
+        value = specs.get(key)
+        if value is not None and not (value.isascii() and value.isdecimal() and int(value) > 0):
+            raise errors.BadRequest(f"{key} must be a whole number of GiB above 0, not '{value}'.")
+    return specs
+
+
+def show(req):
+    """GET /types/{type_id}; the id `default` is the project's or the configured default."""
+    with req.db.read() as tx:
+        if req.type_id == "default":
+            try:
+                return types.default(tx, req.conf, req.ctx.project_id)
+            except errors.DefaultTypeMissing as error:
+                raise errors.NotFound(f"Default volume type can not be found: {error}") from error
+        return types.get(tx, req.ctx, req.type_id)
+
+
+def index(req):
+    """GET /types"""
+    paging = req.paging()
+    where = [types.visible_to(req.ctx, _is_public(req))]
+    specs = req.query.get("extra_specs")
+    with req.db.read() as tx:
+        if specs is not None and req.at("3.52"):
+            wanted = filters.dictionary("extra_specs", specs)
+            if not req.ctx.is_admin and not wanted.keys() <= set(FOR_USERS):
+                return lists.page([], paging)
+            where += [T.c.extra_specs[key].as_string() == str(value) for key, value in wanted.items()]
+        return lists.page(types.page(tx, where, paging), paging)
+
+
+def _is_public(req):
+    """The filter of administrators: public types by default, `none` for all."""
+    word = req.query.get("is_public")
+    if not req.ctx.is_admin or word is None:
+        return True
+    if word.lower() == "none":
+        return None
+    if word in TRUE or word in FALSE:
+        return word in TRUE
+    raise errors.InvalidInput(reason=f"is_public takes true, false or none, not '{word}'.")
+
+
+def update(req):
+    """PUT /types/{type_id}"""
+    values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
+    if "is_public" in req.body:
+        values["is_public"] = is_true(req.body["is_public"])
+    if not values:
+        raise errors.BadRequest("The type needs at least one of name, description and is_public.")
+    if "name" in values:
+        values["name"] = values["name"].strip()
+        if not values["name"]:
+            raise errors.BadRequest("The name of a type cannot be empty.")
+    try:
+        with req.db.write() as tx:
+            types.update(tx, req.type_id, **values)
+            return types.get(tx, req.ctx, req.type_id)
+    except db.Duplicate as error:
+        raise errors.TypeExists(name=values.get("name")) from error
+
+
+def delete(req):
+    """DELETE /types/{type_id}"""
+    with req.db.write() as tx:
+        row = types.get(tx, req.ctx, req.type_id)
+        if row.name == req.conf.default_volume_type:
+            raise errors.BadRequest(f"The type {row.name} is the default and cannot be deleted.")
+        types.delete(tx, req.type_id)
+        quotas.forget_type(tx, req.type_id)
+
+
+# -- extra specs
+
+def _get(req):
+    with req.db.read() as tx:
+        return types.get(tx, req.ctx, req.type_id)
+
+
+def list_specs(req):
+    """GET /types/{type_id}/extra_specs"""
+    return {"extra_specs": visible_specs(_get(req), req)}
+
+
+def show_spec(req):
+    """GET /types/{type_id}/extra_specs/{key}"""
+    specs = visible_specs(_get(req), req)
+    if req.key not in specs:
+        raise errors.ExtraSpecNotFound(type_id=req.type_id, key=req.key)
+    return {req.key: specs[req.key]}
+
+
+def _change_specs(req, change):
+    with req.db.write() as tx:
+        row = types.get(tx, req.ctx, req.type_id)
+        if types.in_use(tx, req.type_id):
+            raise errors.BadRequest(f"Volume type {row.name} is in use: its extra specs cannot be changed while "
+                                    "volumes are of it.")
+        types.update(tx, req.type_id, extra_specs=_specs(change(dict(row.extra_specs))))
+
+
+def add_specs(req):
+    """POST /types/{type_id}/extra_specs"""
+    _change_specs(req, lambda present: present | req.body)
+    return {"extra_specs": req.body}
+
+
+def set_spec(req):
+    """PUT /types/{type_id}/extra_specs/{key}"""
+    if req.key not in req.document:
+        raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
+    _change_specs(req, lambda present: present | req.document)
+    return req.document
+
+
+def delete_spec(req):
+    """DELETE /types/{type_id}/extra_specs/{key}"""
+    def without(present):
+        if req.key not in present:
+            raise errors.ExtraSpecNotFound(type_id=req.type_id, key=req.key)
+        return {key: value for key, value in present.items() if key != req.key}
+
+    _change_specs(req, without)
+
+
+# -- access
+
+def list_access(req):
+    """GET /types/{type_id}/os-volume-type-access"""
+    with req.db.read() as tx:
+        if types.get(tx, req.ctx, req.type_id).is_public:
+            raise errors.NotFound("Access list not available for public volume types.")
+        return {"volume_type_access": [{"volume_type_id": req.type_id, "project_id": project_id}
+                                       for project_id in types.projects(tx, req.type_id)]}
+
+
+def add_access(req):
+    """addProjectAccess: share a private type with a project."""
+    project_id = req.body["project"]
+    try:
+        with req.db.write() as tx:
+            if types.get(tx, req.ctx, req.type_id).is_public:
+                raise errors.BadRequest("Type access modification is not applicable to public volume types.")
+            types.share(tx, req.type_id, project_id)
+    except db.Duplicate as error:
+        raise errors.AccessExists(type_id=req.type_id, project_id=project_id) from error
+
+
+def remove_access(req):
+    """removeProjectAccess"""
+    with req.db.write() as tx:
+        if types.get(tx, req.ctx, req.type_id).is_public:
+            raise errors.BadRequest("Type access modification is not applicable to public volume types.")
+        if not types.unshare(tx, req.type_id, req.body["project"]):
+            raise errors.AccessNotFound(type_id=req.type_id, project_id=req.body["project"])

@@ -1,0 +1,29 @@
+"""What answers show of a backup."""
+
+from cinder_lite.api.route import Field, View
+from cinder_lite.api.views.volumes import created_at, time, updated_at
+
+
+def _links(row, req):
+    return req.links("backups", row.id)
+
+
+_ADMIN = "backup:backup_project_attribute"
+
+SUMMARY = View(Field("id"), Field("name"), Field("links", _links))
+_detail = View(
+    Field("id"), Field("status"), Field("size"), Field("object_count"), Field("availability_zone"), Field("container"),
+    Field("created_at", created_at), Field("updated_at", updated_at), Field("name"), Field("description"),
+    Field("fail_reason"), Field("volume_id"), Field("links", _links),
+    Field("is_incremental", lambda row, req: row.parent_id is not None),
+    Field("has_dependent_backups", lambda row, req: bool(row.has_dependent_backups)), Field("snapshot_id"),
+    Field("data_timestamp", lambda row, req: time(row.data_timestamp)),
+    Field("os-backup-project-attr:project_id", "project_id", since="3.18", policy=_ADMIN),
+    Field("metadata", since="3.43"), Field("user_id", since="3.56", policy=_ADMIN))
+
+
+def DETAIL(row, req):
+    shown = _detail(row, req)
+    if row.encryption_key_id is not None and req.at("3.64"):
+        shown["encryption_key_id"] = row.encryption_key_id
+    return shown

@@ -1,0 +1,29 @@
+"""What answers show of a volume type."""
+
+#: Extra specs that every user may see, because they say how the volumes can be used.
+FOR_USERS = ("multiattach", "RESKEY:availability_zones", "replication_enabled")
+
+
+def visible_specs(row, req):
+    """The extra specs that the asker may see."""
+    if req.allows("volume_extension:types_extra_specs:read_sensitive", req.ctx.project_id):
+        return row.extra_specs
+    return {key: value for key, value in row.extra_specs.items() if key in FOR_USERS}
+
+
+def UPDATED(row, req):
+    """The answer of update, which does not say os-volume-type-access:is_public."""
+    project = req.ctx.project_id
+    shown = {"id": row.id, "name": row.name, "is_public": row.is_public, "description": row.description}
+    if req.allows("volume_extension:access_types_extra_specs", project):
+        shown["extra_specs"] = visible_specs(row, req)
+    if req.allows("volume_extension:access_types_qos_specs_id", project):
+        shown["qos_specs_id"] = row.qos_specs_id
+    return shown
+
+
+def DETAIL(row, req):
+    shown = UPDATED(row, req)
+    if req.allows("volume_extension:volume_type_access", req.ctx.project_id):
+        shown["os-volume-type-access:is_public"] = row.is_public
+    return shown
