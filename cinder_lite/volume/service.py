@@ -24,7 +24,7 @@ class BackendService:
                                            self._facts)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
-        self._server = None
+        self._server, self.started = None, False
 
     def _facts(self):
         return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
@@ -42,6 +42,7 @@ class BackendService:
         self._server = rpc.server(self.process.transport, VolumeRPC, self.manager, self.backend.name)
         self._server.start()
         self.manager.worker.start()
+        self.started = True
 
     def _tidy(self):
         """What a former process left half made is removed, what it exported is exported again."""

@@ -1,0 +1,109 @@
+"""The whole service in this process: SQLite, messages in memory, file driver, real HTTP on a free loopback port."""
+
+import os
+import shutil
+import tempfile
+import time
+
+from cinder_lite import conf, process
+from cinder_lite.api import service as api
+from cinder_lite.backup.service import BackupService
+from cinder_lite.db import migrate
+from cinder_lite.scheduler.service import SchedulerService
+from cinder_lite.volume.service import VolumeService
+from cinder_lite.volume.targets.tgtd import TgtDaemon
+from tests.services.processes import free_port
+
+#: Control port of tests' tgtd; far from 0, which a system's own uses.
+CONTROL_PORT = 3900
+
+TEMPLATE = """
+[DEFAULT]
+state_path = {state}
+host = {host}
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = {port}
+enabled_backends = {backends}
+backup_posix_path = {state}/backups
+backup_file_size = 1048576
+report_interval = 1
+{default}
+[database]
+connection = sqlite:///{state}/cinder.sqlite
+{sections}
+"""
+
+FILE = """
+[file-1]
+volume_driver = file
+file_volume_dir = {state}/volumes
+target_port = {target_port}
+tgt_control_port = {control_port}
+"""
+
+NULL = """
+[null-1]
+volume_driver = null
+"""
+
+
+class Service:
+    """Start it, talk to `url`, stop it; `state` is its directory. `target` says whether a tgtd is started for exports."""
+
+    def __init__(self, port=None, backends=("file-1",), default="", sections=None, target=True, host="test"):
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.state = tempfile.mkdtemp(prefix="cinder-lite-")
+        self.target_port = free_port()
+        values = {"state": self.state, "target_port": self.target_port, "control_port": CONTROL_PORT, "port": self.port}
+        known = {"file-1": FILE, "null-1": NULL} | (sections or {})
+        text = TEMPLATE.format(backends=",".join(backends), default=default, host=host, sections="\n".join(
+            known[name].format(**values) for name in backends), **values)
+        self.config_file = os.path.join(self.state, "cinder.conf")
+        with open(self.config_file, "w") as out:
+            out.write(text)
+        self.tgtd = TgtDaemon(f"127.0.0.1:{self.target_port}", CONTROL_PORT) if target else None
+        self.services = []
+
+    def start(self):
+        if self.tgtd is not None:
+            self.tgtd.start()
+        self.conf = conf.load(argv=["--config-file", self.config_file])
+        self.process = process.Process(self.conf)
+        migrate.sync(self.process.db)
+        sock = api.listen(self.conf)
+        self.volume = VolumeService(self.process)
+        self.services = [self.volume, SchedulerService(self.process), BackupService(self.process),
+                         api.ApiService(self.process, sock)]
+        for service in self.services:
+            service.start()
+        until(lambda: all(backend.started for backend in self.volume.backends), "the backends to start")
+        return self
+
+    def stop(self):
+        for service in reversed(self.services):
+            service.stop(10)
+        self.process.db.dispose()
+        if self.tgtd is not None:
+            self.tgtd.stop()
+
+    def remove(self):
+        shutil.rmtree(self.state)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exception):
+        self.stop()
+        self.remove()
+
+
+def until(condition, what, limit=60):
+    """Wait until the condition holds and return what it returned."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {limit} s in vain for {what}")
