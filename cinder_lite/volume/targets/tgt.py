@@ -1,6 +1,7 @@
 """The tgt target: volumes over iSCSI by tgtd, one target for each volume, its disk LUN 1 (tgtd keeps LUN 0 itself)."""
 
 import contextlib
+import hashlib
 import os
 import random
 import re
@@ -241,5 +242,6 @@ def _as_asked(target, path, auth, read_only):
 
 
 def _serial(iqn):
-    """32 characters that name the volume on every host and after every restart: its id, without dashes."""
-    return re.sub(r"[^0-9A-Za-z]", "", iqn)[-32:]
+    """32 hexadecimal digits that name the volume on every host and after every restart: its id, where it has one."""
+    digits = iqn.replace("-", "")[-32:]
+    return digits if re.fullmatch("[0-9a-f]{32}", digits) else hashlib.sha256(iqn.encode()).hexdigest()[:32]

@@ -56,12 +56,13 @@ def delete_lun(tid):
 
 
 def describe_lun(tid, serial, read_only):
-    """What the initiator learns of the disk.
+    """What the initiator learns of the disk; `serial` is 32 hexadecimal digits.
 
     tgtd's own serial number counts targets, so that disks of two hosts, or of one host before and after a restart, look
-    like one disk to multipath.
+    like one disk to multipath. tgtd makes an NAA identifier of the bytes of scsi_id: 6 is its type with room for all of
+    them (SPC-4, 7.8.6.6.5), 001405 the company number that Linux's targets use.
     """
-    facts = {"vendor_id": "CINDER", "product_id": "VOLUME", "scsi_id": serial, "scsi_sn": serial,
+    facts = {"vendor_id": "CINDER", "product_id": "VOLUME", "scsi_id": f"6001405{serial[7:]}", "scsi_sn": serial,
              "thin_provisioning": 1, "readonly": int(read_only)}
     return ask("logicalunit", "update", "--tid", tid, "--lun", 1,
                "--params", ",".join(f"{key}={value}" for key, value in facts.items()))

@@ -34,6 +34,7 @@ class TgtDaemon:
             if self._listening():
                 raise base.TargetError(f"another tgtd answers on control port {self.control_port}; end it, use it, or "
                                        "set tgt_control_port")
+            self._probe()
             self._launch()
         with concurrency.deadline(START) as left:
             while self.portal not in self._listening():
@@ -57,6 +58,14 @@ class TgtDaemon:
                 os.kill(pid, signal.SIGKILL)
         while self.alive():
             time.sleep(0.02)
+
+    def _probe(self):
+        """Find out whether the portal is free: tgtd itself goes on without it when it is not."""
+        address, _, port = self.portal.rpartition(":")
+        try:
+            concurrency.listen(address.strip("[]"), int(port)).close()
+        except OSError as error:
+            raise base.TargetError(f"tgtd cannot listen on {self.portal}: {error.strerror}") from error
 
     def _launch(self):
         try:
