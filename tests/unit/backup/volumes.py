@@ -54,7 +54,7 @@ def bring_back(store, backup_id, path, size, old=None, **more):
         with open(path, "wb") as file:
             file.truncate(size)
     else:
-        make(path, old)
+        make(path, old.ljust(size, b"\0"))
     with devices.Target(path) as target:
         restore.restore(store, place(store, backup_id), target, target_is_zero=old is None, **more)
     return path.read_bytes()
