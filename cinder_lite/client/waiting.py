@@ -1,0 +1,98 @@
+"""`--wait`: which requests a command has sent, and when what they asked for is done."""
+
+import dataclasses
+import re
+import sys
+import time
+
+import rich.console
+import rich.progress
+from cinderclient import exceptions
+
+from cinder_lite import states
+from cinder_lite.client import jobs, tables
+
+#: Commands that can wait, and the command that then shows what was made, with its argument.
+COMMANDS = {
+    "create": ("show", "volume"), "delete": None, "force-delete": None, "extend": None, "revert-to-snapshot": None,
+    "snapshot-create": ("snapshot-show", "snapshot"), "snapshot-delete": None,
+    "backup-create": ("backup-show", "backup"), "backup-restore": None, "backup-delete": None,
+    "backup-import": None,
+}
+#: Seconds between two looks; the first come faster, as most things take no time.
+INTERVALS = (0.05, 0.1, 0.2, 0.5)
+
+_PATH = re.compile(r"/(?P<kind>volume|snapshot|backup)s(?:/(?P<id>[^/?]+))?(?:/(?:action|restore|import_record))?(?:\?.*)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Accepted:
+    """A request that was answered with "accepted": what it is about, and by which id its jobs are found."""
+
+    kind: str
+    resource_id: str
+    request_id: str
+
+
+class Recorder:
+    """Stands in a session client's `request` and keeps what has been accepted through it."""
+
+    def __init__(self, client):
+        self.accepted = []
+        self._request = client.request
+        client.request = self
+
+    def __call__(self, url, method, **arguments):
+        response, body = self._request(url, method, **arguments)
+        path = _PATH.fullmatch(url)
+        if method != "GET" and path and response.status_code in (201, 202):
+            kind = path["kind"]
+            made = (body or {}).get(kind) or {}
+            id = path["id"] if path["id"] not in (None, "import_record") else made.get("id")
+            request_id = response.headers.get("x-openstack-request-id")
+            self.accepted.append(Accepted(kind, id, request_id))
+        return response, body
+
+
+def wait(cs, accepted, file=None):
+    """Wait for the jobs of all requests; returns the failed ones. Bars go to `file`, by default the error stream."""
+    api = jobs.Jobs(cs)
+    console = rich.console.Console(file=file or sys.stderr)
+    columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn(),
+               rich.progress.TextColumn("{task.percentage:>3.0f}%"), rich.progress.TimeElapsedColumn())
+    failed = []
+    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bars = {one: progress.add_task(f"{one.kind} {one.resource_id}", total=100) for one in accepted}
+        looks = 0
+        while bars:
+            for one, bar in list(bars.items()):
+                mine = api.of_request(one.request_id, one.resource_id)
+                if mine:
+                    progress.update(bar, completed=min(job["progress"] or 0 for job in mine), description=_said(mine[0]))
+                if all(map(jobs.over, mine)):
+                    progress.update(bar, completed=100)
+                    failed += [job for job in mine if job["status"] == states.FAILED]
+                    del bars[one]
+            if bars:
+                time.sleep(INTERVALS[min(looks, len(INTERVALS) - 1)])
+                looks += 1
+    return failed
+
+
+def _said(job):
+    again = f", attempt {job['attempt']}" if job["attempt"] > 1 else ""
+    return f"{job['action']} {job['kind']} {job['resource_id']} ({job['status']}{again})"
+
+
+def reason(failed):
+    """The sentence for the user when jobs have failed."""
+    lines = [f"{job['action']} of {job['kind']} {job['resource_id']} failed after "
+             f"{tables.duration(tables.seconds(job['created_at'], job['finished_at']))}: {job['error']}" for job in failed]
+    ids = dict.fromkeys(job["resource_id"] for job in failed)
+    return "\n".join([*lines, *(f"More: cinder-lite explain {id}" for id in ids)])
+
+
+def raise_on(failed):
+    """CommandError with the reasons, when there are any."""
+    if failed:
+        raise exceptions.CommandError(reason(failed))
