@@ -1,10 +1,12 @@
 """Fixtures of the contract suite: disks with other file systems, a driver on each, and free ports."""
 
+import random
 import subprocess
+import uuid
 
 import pytest
 
-from tests.contract import backends
+from tests.contract import backends, initiator
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,15 @@ def driver(request, tmp_path, disks):
 def keeper(request, tmp_path, disks):
     """Each driver that keeps data, in turn."""
     return backends.DRIVERS[request.param](tmp_path, disks)
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """A function that makes a file of random bytes under a volume's name, and returns name and path."""
+    def make(size=initiator.SIZE, seed=3):
+        name = f"volume-{uuid.uuid4()}"
+        path = tmp_path / name
+        path.write_bytes(random.Random(seed).randbytes(size // 2) + bytes(size - size // 2))
+        return name, str(path)
+
+    return make

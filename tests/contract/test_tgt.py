@@ -2,13 +2,8 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import os
-import random
-import socket
 import subprocess
-import time
-import uuid
 
 import pytest
 
@@ -16,14 +11,7 @@ from cinder_lite import concurrency
 from cinder_lite.volume.targets import base, tgt, tgtadm, tgtd
 from tests.contract import backends
 from tests.contract.backends import MIB
-
-SIZE = 32 * MIB
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.contract.initiator import SIZE, digest, digest_of, free_port, qemu, size_of, until, write
 
 
 def control_port():
@@ -55,62 +43,11 @@ def target(daemon, tmp_path):
         made.remove(name)
 
 
-@pytest.fixture
-def volume(tmp_path):
-    """A function that makes a file of random bytes under a volume's name, and returns name and path."""
-    def make(size=SIZE, seed=3):
-        name = f"volume-{uuid.uuid4()}"
-        path = tmp_path / name
-        path.write_bytes(random.Random(seed).randbytes(size // 2) + bytes(size - size // 2))
-        return name, str(path)
-
-    return make
-
-
 def url(data, **changes):
     """The address under which libiscsi logs in; it takes user and secret with a bare % between them."""
     data = data | changes
     who = f"{data['auth_username']}%{data['auth_password']}@" if data.get("auth_method") else ""
     return f"iscsi://{who}{data['target_portal']}/{data['target_iqn']}/{data['target_lun']}"
-
-
-def qemu(*arguments):
-    """Run qemu-img; (whether it succeeded, what it said)."""
-    done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, timeout=60)
-    return done.returncode == 0, done.stdout + done.stderr
-
-
-def write(path, address):
-    done, said = qemu("convert", "-n", "-f", "raw", "-O", "raw", path, address)
-    assert done, said
-
-
-def digest_of(address, directory):
-    """SHA-256 of what an initiator reads."""
-    copy = str(directory / f"read-{uuid.uuid4()}")
-    done, said = qemu("convert", "-f", "raw", "-O", "raw", address, copy)
-    assert done, said
-    try:
-        return digest(copy)
-    finally:
-        os.unlink(copy)
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def size_of(address):
-    return next(int(line.split("(")[1].split()[0]) for line in qemu("info", "-f", "raw", address)[1].splitlines()
-                if line.startswith("virtual size"))
-
-
-def until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

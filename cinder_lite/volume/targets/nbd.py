@@ -42,6 +42,16 @@ class Process:
         return next((word.partition("=")[2] for word in self.argv if word.startswith(f"--{name}=")), None)
 
     @property
+    def ended(self):
+        """Whether it is gone; dead with all its threads, so that its port is free, but not yet asked for is gone too."""
+        try:
+            with open(f"/proc/{self.pid}/stat") as file:
+                dead = file.read().rpartition(")")[2].split()[0] in "ZX"
+            return dead and len(os.listdir(f"/proc/{self.pid}/task")) == 1
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    @property
     def in_use(self):
         """Whether a client is connected: a socket besides the one that it listens on."""
         sockets = 0
@@ -208,7 +218,7 @@ class NbdTarget(base.Target):
                 return
             signal.pidfd_send_signal(handle, way)
             with concurrency.deadline(STOP) as left:
-                while self._process(name) == process and left():
+                while not process.ended and left():
                     time.sleep(0.01)
-        if self._process(name) == process:
+        if not process.ended:
             raise base.TargetError(f"qemu-nbd of {name}, process {process.pid}, does not end")
