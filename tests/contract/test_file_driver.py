@@ -180,8 +180,13 @@ def test_a_directory_that_cannot_be_is_down(tmp_path):
         driver.check()
 
 
+def on_a_mount(directory):
+    options = backends.options(file.OPTIONS, file_volume_dir=str(directory), file_require_mount=True)
+    return file.FileDriver(options, "one")
+
+
 def test_a_disk_that_has_to_be_mounted_and_is_not_is_down(tmp_path):
-    driver = file.FileDriver(backends.options(file.OPTIONS, file_volume_dir=str(tmp_path), file_require_mount=True), "one")
+    driver = on_a_mount(tmp_path)
     with pytest.raises(base.BackendDown, match="nothing is mounted at"):
         driver.check()
 
@@ -189,7 +194,7 @@ def test_a_disk_that_has_to_be_mounted_and_is_not_is_down(tmp_path):
 @pytest.mark.parametrize("kind", backends.SHARING[:1])
 def test_a_mounted_disk_is_up_and_a_read_only_one_down(kind, disks):
     directory = disks(kind)
-    driver = file.FileDriver(backends.options(file.OPTIONS, file_volume_dir=str(directory), file_require_mount=True), "one")
+    driver = on_a_mount(directory)
     driver.check()
     subprocess.run(["mount", "-o", "remount,ro", directory], check=True)
     try:

@@ -101,7 +101,8 @@ def test_secondary_addresses_are_listed_for_multipath(daemon, target, volume, tm
         both.check()
 
 
-@pytest.mark.parametrize("changes", [{"auth_password": "wrong" * 4}, {"auth_username": "nobody"}, {"auth_method": None}])
+@pytest.mark.parametrize("changes", [
+    {"auth_password": "wrong" * 4}, {"auth_username": "nobody"}, {"auth_method": None}])
 def test_who_does_not_know_the_secret_is_refused(target, volume, changes):
     name, path = volume()
     data = data_of(target, name, target.export(name, path))
@@ -170,8 +171,9 @@ def test_an_export_whose_secret_was_lost_is_made_anew(target, volume):
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
 def test_an_export_that_was_cut_off_is_completed(target, volume, tmp_path, steps):
     name, path = volume()
-    export = base.Export(f"{target._portals()[0]},1 {target.options.target_prefix}{name} 1", "CHAP someone secret0123456789")
-    commands = [tgtadm.new_target(4000, target.options.target_prefix + name),
+    iqn = target.options.target_prefix + name
+    export = base.Export(f"{target._portals()[0]},1 {iqn} 1", "CHAP someone secret0123456789")
+    commands = [tgtadm.new_target(4000, iqn),
                 tgtadm.new_account("someone", "anothersecret1234"), tgtadm.bind_account(4000, "someone"),
                 tgtadm.new_lun(4000, path)]
     for command in commands[:steps]:

@@ -43,7 +43,7 @@ class Process:
 
     @property
     def ended(self):
-        """Whether it is gone; dead with all its threads, so that its port is free, but not yet asked for is gone too."""
+        """Whether it is gone, or dead with all its threads, so that its port is free, and only not reaped yet."""
         try:
             with open(f"/proc/{self.pid}/stat") as file:
                 dead = file.read().rpartition(")")[2].split()[0] in "ZX"
@@ -152,8 +152,8 @@ class NbdTarget(base.Target):
 
     def _start(self, name, path, identity, export, read_only):
         argv = ["qemu-nbd", "--fork", f"--pid-file={self._file(name, 'pid')}", "--format=raw", "--persistent",
-                "--shared=0", "--cache=writeback", "--discard=unmap", f"--export-name={name}", f"--description={identity}",
-                *(["--read-only"] if read_only else [])]
+                "--shared=0", "--cache=writeback", "--discard=unmap", f"--export-name={name}",
+                f"--description={identity}", *(["--read-only"] if read_only else [])]
         if self.options.nbd_transport == "unix":
             self._launch(name, [*argv, f"--socket={self._file(name, 'sock')}", path])
             return self._location(name, None)
