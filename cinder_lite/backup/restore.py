@@ -65,7 +65,7 @@ def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled
 
 def _run(reader, start, threads, progress, cancelled):
     made = reader.made
-    first = min(start, made.size) // made.group_size
+    first = start // made.group_size if start < made.size else made.group_count
     done = concurrency.map_in_threads(reader.bring_back, reader.segments(first), threads)
     with contextlib.closing(done):
         for group, segments in itertools.groupby(done, key=lambda segment: segment.group):

@@ -1,0 +1,47 @@
+"""For any content, any changes and any sizes: what a chain brings back is what was written, at every link of it."""
+
+import pathlib
+import tempfile
+
+from hypothesis import given, settings, strategies
+
+from cinder_lite.backup import chunks
+from tests.unit.backup import stores, volumes
+from tests.unit.backup.volumes import BLOCK, content
+
+letters = strategies.text(alphabet="......abcdABC", min_size=1, max_size=60)
+layouts = strategies.builds(
+    lambda blocks, segments, compress, threads: chunks.Format(BLOCK, blocks * BLOCK, segments * blocks * BLOCK, compress, threads),
+    strategies.integers(1, 9), strategies.integers(1, 5), strategies.booleans(), strategies.integers(1, 4))
+#: An edit: where (as a part of the length), and what is written there.
+edits = strategies.lists(strategies.tuples(strategies.floats(0, 0.999), strategies.text(alphabet="..abxyzXYZ", min_size=1, max_size=8)),
+                         max_size=4)
+links = strategies.lists(strategies.tuples(edits, strategies.sampled_from([0, 0, 0, 1, 7, 40]), layouts), max_size=3)
+
+
+def changed(text, edit, growth):
+    for where, new in edit:
+        at = int(where * len(text))
+        text = (text[:at] + new + text[at + len(new):])[:len(text)]
+    return text + "." * (growth // 2) + "z" * (growth - growth // 2)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(letters, strategies.integers(0, BLOCK - 1), layouts, links, strategies.booleans(), strategies.booleans())
+def test_what_is_brought_back_is_what_was_written(text, tail, layout, links, in_memory, over_old):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        store = stores.MemoryStore() if in_memory else stores.directory(folder / "store")
+        states = [text]
+        for edit, growth, _ in links:
+            states.append(changed(states[-1], edit, growth))
+        for number, state in enumerate(states):
+            data = content(state, tail)
+            volumes.make(folder / "volume", data)
+            volumes.write(store, f"b{number}", folder / "volume", len(data), f"b{number - 1}" if number else None,
+                          layout if not number else links[number - 1][2])
+        for number, state in enumerate(states):
+            data = content(state, tail)
+            old = content("q" * (len(state) + 3)) if over_old else None
+            room = len(old) if old else len(data)
+            assert volumes.bring_back(store, f"b{number}", folder / "target", room, old) == data + bytes(room - len(data))

@@ -1,0 +1,117 @@
+"""What a backup holds in memory is bounded, however large the volume is."""
+
+import os
+import threading
+import tracemalloc
+
+import pytest
+
+from cinder_lite.backup import chunks, devices, manifest, restore
+from tests.unit.backup import stores, volumes
+
+GIB = 1024**3
+BLOCK = 16384
+THREADS = 3
+
+
+class Held:
+    """Counts the bytes of buffers that are alive."""
+
+    def __init__(self):
+        self.now = self.peak = 0
+        self._lock = threading.Lock()
+
+    def buffer(self, data):
+        held = self
+
+        class Buffer(bytes):
+            def __del__(self):
+                held.change(-len(self))
+
+        self.change(len(data))
+        return Buffer(data)
+
+    def change(self, size):
+        with self._lock:
+            self.now += size
+            self.peak = max(self.peak, self.now)
+
+
+class Discarding(stores.MemoryStore):
+    """Streams what it is given, as a directory does, and keeps it in pieces."""
+
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+
+    def put(self, name, parts):
+        self.objects[name] = b""
+        data = bytearray()
+        for part in parts:
+            data += part
+        self.objects[name] = bytes(data)
+        return len(data)
+
+    def get(self, name, offset=0, size=None):
+        return self.held.buffer(super().get(name, offset, size))
+
+
+@pytest.mark.parametrize("segments", [4, 40])
+def test_buffers_alive_do_not_grow_with_the_volume(tmp_path, segments):
+    """A few blocks a thread for a backup, a few spans a thread for a restore, of segments far larger than both."""
+    held = Held()
+
+    class Source(devices.Source):
+        def read(self, offset, length):
+            return held.buffer(super().read(offset, length))
+
+    segment, group = 128 * BLOCK, 2 * 128 * BLOCK
+    size = segments * segment
+    path = tmp_path / "volume"
+    path.write_bytes(os.urandom(size))
+    store = Discarding(held)
+    place = volumes.place(store, "one")
+    with Source(path) as source:
+        chunks.write(store, place, source, size, chunks.Format(BLOCK, segment, group, threads=THREADS))
+    assert held.peak <= THREADS * 3 * BLOCK + 200_000  # blocks; and an index or a manifest, read back
+    held.peak = 0
+    volumes.make(tmp_path / "target", bytes(size))
+    with devices.Target(tmp_path / "target") as target:
+        restore.restore(store, place, target, target_is_zero=True, threads=THREADS)
+    assert held.peak <= THREADS * 2 * restore.SPAN + 200_000  # one that is used and the next
+    assert (tmp_path / "target").read_bytes() == path.read_bytes()
+
+
+def test_four_tebibytes_take_no_more_memory_than_their_index(tmp_path):
+    """A sparse volume with a little data in each eighth of it: written, compared with its parent, restored."""
+    size = 4096 * GIB
+    path, target_path = tmp_path / "volume", tmp_path / "target"
+    with open(path, "wb") as file:
+        for eighth in range(8):
+            file.seek(eighth * size // 8 + 12345)
+            file.write(os.urandom(100_000))
+        file.truncate(size)
+    with open(target_path, "wb") as file:
+        file.truncate(size)
+    store = stores.directory(tmp_path / "store")
+    one, two = (volumes.place(store, backup_id) for backup_id in ("one", "two"))
+    tracemalloc.start()
+    try:
+        with devices.Source(path) as source:
+            chunks.write(store, one, source, size, chunks.Format(threads=THREADS))
+            assert chunks.write(store, two, source, size, chunks.Format(threads=THREADS), one).object_count == 1
+        with devices.Target(target_path) as target:
+            restore.restore(store, two, target, target_is_zero=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000
+    assert os.path.getsize(os.path.join(store.root, two.manifest)) < 20_000
+    for path in (path, target_path):
+        with devices.Source(path) as source:
+            extents = list(source.extents(0, size))
+            assert sum(end - start for start, end in extents) < 2_000_000
+    with devices.Source(tmp_path / "volume") as source, devices.Source(target_path) as target:
+        for start, end in source.extents(0, size):
+            assert source.read(start, end - start) == target.read(start, end - start)
+    manifest.delete(store, one)
