@@ -39,7 +39,7 @@ def in_thread(function, *args, **kwargs):
 
     Returns what the function returns and raises what it raises.
     """
-    if not GREEN:
+    if not GREEN or threading.get_native_id() != os.getpid():  # in a native thread already: only the first one is green
         return function(*args, **kwargs)
     from eventlet import tpool
 
