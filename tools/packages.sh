@@ -1,0 +1,54 @@
+# Debian packages: which are missing, and installing them. Sourced by the tools of this directory.
+
+python=python3
+if [ -f /etc/debian_version ]; then python=/usr/bin/python3; fi
+
+# A line "PACKAGE|a command that succeeds when it is there" for each package that is asked for.
+package_tests() {
+    local package
+    for package in "$@"; do
+        case $package in
+            python3-venv) echo "$package|$python -c 'import ensurepip, venv'" ;;
+            tgt) echo "$package|command -v tgtd tgtadm" ;;
+            qemu-utils) echo "$package|command -v qemu-img qemu-nbd" ;;
+            qemu-block-extra) echo "$package|ls /usr/lib/*/qemu/block-iscsi.so" ;;
+            libiscsi-bin) echo "$package|command -v iscsi-ls" ;;
+            e2fsprogs) echo "$package|command -v mkfs.ext4" ;;
+            rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;
+            mariadb-server) echo "$package|command -v mariadbd mariadb-install-db" ;;
+            postgresql) echo "$package|ls /usr/lib/postgresql/*/bin/postgres" ;;
+            *) echo "$package|dpkg -s $package" ;;
+        esac
+    done
+}
+
+# Those of the packages that are not there, one a line. Where tests need no root, neither does a tool.
+missing() {
+    local package test
+    package_tests "$@" | sort -u | while IFS='|' read -r package test; do
+        PATH=$PATH:/usr/sbin:/sbin eval "$test" >/dev/null 2>&1 </dev/null || echo "$package"
+    done
+}
+
+# Whether packages can be installed at all.
+can_install() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+# apt-get, with no service of the system started by what it installs. Says what apt-get said when that failed.
+install_packages() {
+    local guard=/usr/sbin/policy-rc.d kept= log status=0 restore
+    log=$(mktemp)
+    if [ -e "$guard" ]; then kept=$(mktemp -u "$guard.XXXXXX"); mv "$guard" "$kept"; fi
+    printf '#!/bin/sh\nexit 101\n' >"$guard"
+    chmod 755 "$guard"
+    restore="if [ -n '$kept' ]; then mv -f '$kept' '$guard'; else rm -f '$guard'; fi"
+    trap "$restore" EXIT
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >"$log" 2>&1 &&
+        apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1 || { status=1; cat "$log" >&2; }
+    trap - EXIT
+    eval "$restore"
+    rm -f "$log"
+    return "$status"
+}

@@ -1,0 +1,335 @@
+"""Runs cinder-lite-all with everything in one directory, shows the main job on it and serves until Ctrl-C."""
+
+import argparse
+import configparser
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+ENVIRONMENT = dict(os.environ)
+# For this program itself, which starts and watches others; the service runs as the environment says.
+os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
+
+from cinder_lite.client import local  # noqa: E402
+from cinder_lite.volume.targets import base as targets  # noqa: E402
+from cinder_lite.volume.targets import nbd, tgtd  # noqa: E402
+
+from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
+
+#: Seconds within which the service begins to answer.
+START = 60
+#: Where iSCSI listens when nothing else does; a free port otherwise.
+ISCSI_PORT = 3260
+
+CONFIGURATION = """\
+# Made by tools/quickstart, once; edit it as you like. What the options mean: etc/cinder/cinder.conf.sample
+[DEFAULT]
+host = quickstart
+state_path = {state}
+log_file = {state}/cinder-lite.log
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = {port}
+auth_strategy = noauth
+enabled_backends = file
+backup_driver = posix
+backup_posix_path = {state}/backups
+quota_volumes = -1
+quota_snapshots = -1
+quota_gigabytes = -1
+quota_backups = -1
+quota_backup_gigabytes = -1
+
+[database]
+connection = sqlite:///{state}/cinder.sqlite
+
+[file]
+volume_driver = file
+volume_backend_name = file
+file_volume_dir = {state}/volumes
+target_helper = {helper}
+target_ip_address = 127.0.0.1
+target_port = {target_port}
+tgt_control_port = {target_port}
+"""
+
+
+class Stop(Exception):
+    """The user has asked to end (Ctrl-C, SIGTERM, SIGHUP)."""
+
+
+def say(text, seconds=None, facts=""):
+    """One line: what was done, how long it took, what came of it."""
+    if seconds is None:
+        print(text, flush=True)
+    else:
+        print(f"{text:<58}{seconds:7.2f} s   {facts}".rstrip(), flush=True)
+
+
+def fail(text):
+    raise SystemExit(f"quickstart: {text}")
+
+
+def main():
+    arguments = parse()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    state = os.path.abspath(arguments.state)
+    again = os.path.exists(os.path.join(state, "cinder.conf"))
+    with contextlib.ExitStack() as started:
+        try:
+            lock(state, started)
+            config = configure(state, arguments)
+            say(f"{'Going on with' if again else 'Everything is kept in'} {state}")
+            endpoint = start(state, config, started)
+            held = demonstrate(endpoint, state)
+            if not arguments.once:
+                usage(endpoint, state, config)
+                serve(started.service)
+        except Stop:
+            say("\nEnding")
+            return 130 if arguments.once else 0
+    return 0 if held or not arguments.once else 1
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="tools/quickstart")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--state", default=os.path.dirname(local.STATE_FILE))
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--target", choices=("tgt", "nbd"))
+    return parser.parse_args()
+
+
+def stop(_number, _frame):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise Stop
+
+
+def lock(state, started):
+    """One quickstart at a time for a directory."""
+    os.makedirs(state, mode=0o700, exist_ok=True)
+    file = started.enter_context(open(os.path.join(state, "lock"), "w"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fail(f"another quickstart runs with {state}; end it, or name another directory by --state")
+
+
+def configure(state, arguments):
+    """The section of the backend and the defaults of cinder.conf, which is made when it is not there."""
+    path = os.path.join(state, "cinder.conf")
+    if not os.path.exists(path):
+        helper = arguments.target or ("tgt" if tgt_reason() is None else "nbd")
+        if helper == "nbd" and not arguments.target:
+            say(f"iSCSI by tgt cannot be had here: {tgt_reason()}. Volumes are exported over NBD (qemu-nbd) instead.")
+        text = CONFIGURATION.format(state=state, port=arguments.port or 8776, helper=helper, target_port=free_port())
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+    options = read(path)
+    changes = {"osapi_volume_listen_port": arguments.port} if arguments.port else {}
+    if changes.get("osapi_volume_listen_port") not in (None, options.getint("DEFAULT", "osapi_volume_listen_port")):
+        rewrite(path, changes)
+    if arguments.target and arguments.target != options["file"]["target_helper"]:
+        rewrite(path, {"target_helper": arguments.target})
+    return read(path)
+
+
+def read(path):
+    options = configparser.ConfigParser(interpolation=None)
+    options.read(path)
+    return options
+
+
+def rewrite(path, changes):
+    """Change options of a configuration file, leaving all other lines as they are."""
+    with open(path) as file:
+        lines = file.read().splitlines()
+    for name, value in changes.items():
+        lines = [f"{name} = {value}" if line.partition("=")[0].strip() == name else line for line in lines]
+    with open(path, "w") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def tgt_reason():
+    """Why iSCSI cannot be had here, or None."""
+    if not shutil.which("tgtd") or not shutil.which("tgtadm"):
+        return "the package tgt is not installed"
+    formats = subprocess.run(["qemu-img", "--help"], capture_output=True, text=True).stdout
+    modules = [os.path.join(root, "block-iscsi.so") for root, _, names in os.walk("/usr/lib")
+               if os.path.basename(root) == "qemu" and "block-iscsi.so" in names]
+    if not modules and " iscsi" not in formats:
+        return "qemu-img knows no iSCSI (package qemu-block-extra)"
+    port = free_port()
+    daemon = tgtd.TgtDaemon(targets.portal("127.0.0.1", port), port)
+    try:
+        daemon.start()
+    except targets.TargetError as error:
+        return str(error)
+    daemon.stop()
+    return None
+
+
+def free_port():
+    for port in (ISCSI_PORT, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return probe.getsockname()[1]
+    raise SystemExit("quickstart: no port of 127.0.0.1 is free")
+
+
+def start(state, config, started):
+    """Start the target daemon and the service; `started` ends them. Returns the URL."""
+    port = config.getint("DEFAULT", "osapi_volume_listen_port")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            fail(f"port {port} cannot be had: {error.strerror}. Another service may be there; choose one by --port NUMBER")
+    backend = config["file"]
+    if backend["target_helper"] == "tgt":
+        start_tgtd(backend, state, started)
+    else:
+        started.callback(end_nbd, backend, state)
+    began = time.monotonic()
+    service = launch(state)
+    started.callback(end, service)
+    started.service = service
+    wait(service, f"http://127.0.0.1:{port}", state)
+    say("Start cinder-lite-all (api, scheduler, volume, backup)", time.monotonic() - began)
+    endpoint = os.path.join(state, "endpoint")
+    with open(endpoint, "w") as file:
+        file.write(f"http://127.0.0.1:{port}/v3\n")
+    started.callback(os.unlink, endpoint)
+    return f"http://127.0.0.1:{port}"
+
+
+def start_tgtd(backend, state, started):
+    port = backend.getint("target_port")
+    daemon = tgtd.TgtDaemon(targets.portal("127.0.0.1", port), backend.getint("tgt_control_port"),
+                            os.path.join(state, "tgtd.log"))
+    began = time.monotonic()
+    try:
+        daemon.start()
+    except targets.TargetError as error:
+        fail(f"{error} target_port and tgt_control_port in {state}/cinder.conf set others.")
+    started.callback(daemon.stop)
+    say(f"Start a tgtd of its own on 127.0.0.1:{port}", time.monotonic() - began)
+
+
+class Options:
+    """What the NBD target needs to end what it has started."""
+
+    def __init__(self, backend):
+        self.target_ip_address, self.nbd_transport = backend["target_ip_address"], "tcp"
+
+
+def end_nbd(backend, state):
+    target = nbd.NbdTarget(Options(backend), os.path.join(state, "targets", "file"))
+    for name in target.exported():
+        target.remove(name)
+
+
+def launch(state):
+    pr_set_pdeathsig = 1
+    command = os.path.join(os.path.dirname(sys.executable), "cinder-lite-all")
+    with open(os.path.join(state, "output.log"), "a") as log:
+        # A session of its own, so that Ctrl-C reaches it by way of us; and it ends with us even if we are killed.
+        return subprocess.Popen(
+            [command, "--config-file", os.path.join(state, "cinder.conf")], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, start_new_session=True,
+            preexec_fn=lambda: ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM))
+
+
+def wait(service, url, state):
+    """Wait until the API answers and all services and the backend have reported themselves."""
+    began = time.monotonic()
+    api = Service(url)
+    while time.monotonic() - began < START:
+        if service.poll() is not None:
+            died(service, state)
+        with contextlib.suppress(OSError, Failed):
+            urllib.request.urlopen(f"{url}/healthcheck", timeout=5).close()
+            rows = api("GET", "/os-services")["services"]
+            up = {row["binary"] for row in rows if row["state"] == "up"}
+            pools = api("GET", "/scheduler-stats/get_pools")["pools"]
+            if {"cinder-scheduler", "cinder-volume", "cinder-backup"} <= up and pools:
+                return
+        time.sleep(0.05)
+    fail(f"the service does not answer at {url} within {START} s; see {state}/cinder-lite.log")
+
+
+def died(service, state):
+    for name in ("output.log", "cinder-lite.log"):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(state, name)) as file:
+            sys.stderr.write("".join(file.readlines()[-8:]))
+    fail(f"the service ended with status {service.returncode}; its log is {state}/cinder-lite.log")
+
+
+def demonstrate(url, state):
+    """Whether every step came out and every comparison held."""
+    demonstration = Demonstration(Service(url), os.path.join(state, "demonstration"), say)
+    began = time.monotonic()
+    try:
+        demonstration.run()
+    except Failed as error:
+        say(f"\nFAILED: {error}\nThe log is {state}/cinder-lite.log")
+        return False
+    for text in demonstration.broken:
+        say(f"\nFAILED: {text}")
+    if demonstration.broken:
+        return False
+    say(f"All {demonstration.held} comparisons held", time.monotonic() - began)
+    return True
+
+
+def usage(url, state, config):
+    """How to use what runs."""
+    venv = os.path.dirname(sys.executable)
+    backend = config["file"]
+    export = f"iSCSI, 127.0.0.1:{backend['target_port']}" if backend["target_helper"] == "tgt" else "NBD"
+    say(f"""
+The service listens on {url}/v3 (this machine only; everybody here is believed to be an administrator).
+Volumes are exported over {export}. Settings: {state}/cinder.conf, log: {state}/cinder-lite.log
+
+With the `cinder` command of python-cinderclient:
+    export OS_AUTH_TYPE=noauth CINDER_ENDPOINT={url}/v3 OS_USER_ID=admin OS_PROJECT_ID={PROJECT}
+    {venv}/cinder list
+
+With this project's own, which finds it by itself from the directory that holds {os.path.basename(state)}, or anywhere with
+    export CINDER_LITE_ENDPOINT={url}/v3
+    {venv}/cinder-lite create 1 --name first --wait
+    {venv}/cinder-lite explain first
+    {venv}/cinder-lite jobs
+
+It runs until Ctrl-C. The next run goes on with what is there; `rm -r {state}` forgets everything.""")
+
+
+def serve(service):
+    """Until the user ends it, or it ends by itself, which is an error."""
+    status = service.wait()
+    fail(f"the service has ended by itself with status {status}; it is not started again")
+
+
+def end(service):
+    """SIGTERM lets it finish what runs."""
+    if service.poll() is None:
+        service.terminate()
+        try:
+            service.wait(90)
+        except subprocess.TimeoutExpired:
+            service.kill()
+            service.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
