@@ -27,6 +27,9 @@ LOG = logging.getLogger(__name__)
 EXPOSED = ["cinder_lite.errors"]
 #: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
 BACKLOG = 10000
+RABBIT = "oslo_messaging_rabbit"
+#: How soon a broker that was away is used again; oslo.messaging waits up to half a minute.
+RECONNECT = {"kombu_reconnect_delay": 0.5, "rabbit_interval_max": 2}
 
 
 class NoAnswer(errors.Error):
@@ -73,9 +76,11 @@ def register_options(conf):
     """oslo.messaging's options, with messages in memory as the default transport."""
     oslo_messaging.set_transport_defaults("cinder_lite")
     for group, options in opts.list_opts():
-        if group is None:
-            conf.register_opts(options)
+        if group in (None, RABBIT):
+            conf.register_opts(options, group=group)
     conf.set_default("transport_url", "local://")
+    for name, value in RECONNECT.items():
+        conf.set_default(name, value, group=RABBIT)
 
 
 def transport(conf):
@@ -84,11 +89,7 @@ def transport(conf):
     for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
         for found in cfg.CONF._groups[group]._opts.values():
             conf.register_opt(found["opt"], group=group)
-    made = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
-    if conf.transport_url.startswith("rabbit"):
-        conf.set_default("heartbeat_in_pthread", False, group="oslo_messaging_rabbit")
-        conf.set_default("kombu_reconnect_delay", 0.5, group="oslo_messaging_rabbit")
-    return made
+    return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
 
 
 class Sender:

@@ -9,23 +9,31 @@ import sys
 import urllib.error
 import urllib.request
 
+from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests.services import keeper, processes
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("api", "scheduler", "volume", "backup")
 
 
-def configuration(directory, port, database_url, transport_url, driver):
+#: Limits that are out of the way of tests of anything else.
+UNLIMITED = dict.fromkeys(("quota_volumes", "quota_snapshots", "quota_gigabytes", "quota_backups",
+                           "quota_backup_gigabytes"), -1)
+
+
+def configuration(directory, port, database_url, transport_url, driver, target_port):
     """The options of a service that keeps everything below `directory`, as {section: {option: value}}."""
     return {
         "DEFAULT": {
             "host": "test", "state_path": directory, "transport_url": transport_url,
             "osapi_volume_listen": "127.0.0.1", "osapi_volume_listen_port": port, "auth_strategy": "noauth",
             "enabled_backends": driver, "report_interval": 1, "service_down_time": 5, "job_lease": 5,
-            "backup_driver": "posix", "backup_posix_path": f"{directory}/backups",
+            "job_sweep_interval": 1, "rpc_reply_timeout": 10, "backup_driver": "posix", "backup_posix_path": f"{directory}/backups", "backup_file_size": 1024**2,
+            **UNLIMITED,
         },
         "database": {"connection": database_url},
-        driver: {"volume_driver": driver, "volume_backend_name": driver},
+        driver: {"volume_driver": driver, "volume_backend_name": driver, "file_volume_dir": f"{directory}/volumes",
+                 "target_port": target_port, "tgt_control_port": target_port},
     }
 
 
@@ -39,7 +47,7 @@ def as_text(options):
 
 
 class Daemons:
-    """api, scheduler, volume and backup service as processes over a database and a broker.
+    """api, scheduler, volume and backup service as processes over a database and a broker, and a tgtd for the file driver.
 
     Where a test fails inside the `with` block, the ends of the four logs are printed.
     """
@@ -50,7 +58,8 @@ class Daemons:
         self.port = processes.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.project = "11111111111111111111111111111111"
-        options = configuration(self.directory.path, self.port, database_url, transport_url, driver)
+        target_port = processes.free_port()
+        options = configuration(self.directory.path, self.port, database_url, transport_url, driver, target_port)
         for section, values in (changes or {}).items():
             options.setdefault(section, {}).update(values)
         self.config_file = self.directory.make("cinder.conf", as_text(options))
@@ -58,10 +67,22 @@ class Daemons:
         self._started = {}
         self._sessions = set()
         self.processes = {name: self._process(name) for name in NAMES}
+        self.target = self._target(target_port) if driver == "file" else None
 
     def _process(self, name):
         argv = [sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.config_file]
         return processes.Process(name, argv, os.path.join(self.directory.path, f"{name}.log"), self._env)
+
+    def _target(self, port):
+        argv = TgtDaemon(f"127.0.0.1:{port}", port).argv
+        target = processes.Process("tgtd", argv, os.path.join(self.directory.path, "tgtd.log"))
+        target.start()
+        target.wait(lambda: processes.listens(port))
+        return target
+
+    def path(self, name):
+        """The file that is volume-ID or snapshot-ID on the file driver."""
+        return os.path.join(self.directory.path, "volumes", name)
 
     def __enter__(self):
         return self
@@ -135,7 +156,7 @@ class Daemons:
 
     def remove(self):
         """End everything and remove its data."""
-        for process in self.processes.values():
+        for process in (*self.processes.values(), *filter(None, (self.target,))):
             process.kill()
         for left in (pid for number in self._sessions for pid in keeper.session(number)):
             keeper.kill(left)
