@@ -26,8 +26,8 @@ from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
 
 #: Seconds within which the service begins to answer.
 START = 60
-#: Where iSCSI listens when nothing else does; a free port otherwise.
-ISCSI_PORT = 3260
+#: Where iSCSI listens: the first that is free.
+ISCSI_PORTS = range(3260, 3360)
 
 CONFIGURATION = """\
 # Made by tools/quickstart, once; edit it as you like. What the options mean: etc/cinder/cinder.conf.sample
@@ -125,38 +125,32 @@ def lock(state, started):
 
 
 def configure(state, arguments):
-    """The section of the backend and the defaults of cinder.conf, which is made when it is not there."""
+    """The options of cinder.conf, which is made when it is not there, and changed to what the command line says."""
     path = os.path.join(state, "cinder.conf")
     if not os.path.exists(path):
-        helper = arguments.target or ("tgt" if tgt_reason() is None else "nbd")
-        if helper == "nbd" and not arguments.target:
-            say(f"iSCSI by tgt cannot be had here: {tgt_reason()}. Volumes are exported over NBD (qemu-nbd) instead.")
+        reason = None if arguments.target else tgt_reason()
+        helper = arguments.target or ("nbd" if reason else "tgt")
+        if reason:
+            say(f"iSCSI by tgt cannot be had here ({reason}); volumes are exported over NBD (qemu-nbd) instead.")
         text = CONFIGURATION.format(state=state, port=arguments.port or 8776, helper=helper, target_port=free_port())
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
-    options = read(path)
-    changes = {"osapi_volume_listen_port": arguments.port} if arguments.port else {}
-    if changes.get("osapi_volume_listen_port") not in (None, options.getint("DEFAULT", "osapi_volume_listen_port")):
-        rewrite(path, changes)
-    if arguments.target and arguments.target != options["file"]["target_helper"]:
-        rewrite(path, {"target_helper": arguments.target})
-    return read(path)
-
-
-def read(path):
+    rewrite(path, {"osapi_volume_listen_port": arguments.port, "target_helper": arguments.target})
     options = configparser.ConfigParser(interpolation=None)
     options.read(path)
     return options
 
 
 def rewrite(path, changes):
-    """Change options of a configuration file, leaving all other lines as they are."""
+    """Change those options of the configuration file that have a value, leaving all other lines as they are."""
     with open(path) as file:
-        lines = file.read().splitlines()
+        before = lines = file.read().splitlines()
     for name, value in changes.items():
-        lines = [f"{name} = {value}" if line.partition("=")[0].strip() == name else line for line in lines]
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+        if value is not None:
+            lines = [f"{name} = {value}" if line.partition("=")[0].strip() == name else line for line in lines]
+    if lines != before:
+        with open(path, "w") as file:
+            file.write("\n".join(lines) + "\n")
 
 
 def tgt_reason():
@@ -179,11 +173,13 @@ def tgt_reason():
 
 
 def free_port():
-    for port in (ISCSI_PORT, 0):
+    """A port for iSCSI and for tgtd's control, which takes none above 32767."""
+    for port in ISCSI_PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            return probe.getsockname()[1]
-    raise SystemExit("quickstart: no port of 127.0.0.1 is free")
+            return port
+    return fail(f"no port of 127.0.0.1 from {ISCSI_PORTS[0]} to {ISCSI_PORTS[-1]} is free")
 
 
 def start(state, config, started):
