@@ -40,7 +40,8 @@ def main():
     for phase in PHASES:
         seconds = sorted(run[phase]["seconds"] for run in runs)[len(runs) // 2]
         peak = max(run[phase]["peak"] for run in runs)
-        print(f"{phase:22} {seconds:7.2f} s {arguments.gib * 1024 * MIB / 1e6 / seconds:7.0f} MB/s  peak {peak:4.0f} MB")
+        speed = arguments.gib * 1024 * MIB / 1e6 / seconds
+        print(f"{phase:22} {seconds:7.2f} s {speed:7.0f} MB/s  peak {peak:4.0f} MB")
 
 
 def measure(arguments):

@@ -21,11 +21,11 @@ from cinder_lite.backup.stores import base
 
 OPTIONS = (
     cfg.IntOpt("backup_sha_block_size_bytes", default=64 * 1024, min=4096, max=4 * 1024**2,
-               help="Size in bytes of the blocks that incremental backups compare and store. A chain of incremental "
-                    "backups keeps the size of its full backup."),
+               help="Size in bytes of the blocks that incremental backups compare and store. After a change the next "
+                    "backup of each volume has to be a full one."),
     cfg.IntOpt("backup_file_size", default=32 * 1024**2, min=1024**2, max=2 * 1024**3,
-               help="How much of a volume, in bytes, goes into one object of the store at most; rounded up to a multiple "
-                    "of backup_sha_block_size_bytes."),
+               help="How much of a volume, in bytes, goes into one object of the store at most; rounded up to a "
+                    "multiple of backup_sha_block_size_bytes."),
     cfg.StrOpt("backup_compression_algorithm", default="zstd", choices=("zstd", "none", "off", "no"),
                help="How blocks are compressed. Blocks that hardly become smaller are stored as they are in any case."),
     cfg.IntOpt("backup_threads", default=3, min=1, max=64,
@@ -39,7 +39,7 @@ WORTH = 16  # a block is kept compressed when that saves at least this part of i
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """How new backups are laid out. Sizes in bytes; the segment's is a multiple of the block's, as the group's of it."""
+    """How new backups are laid out. Sizes in bytes, each a multiple of the one before."""
 
     block_size: int = 64 * 1024
     segment_size: int = 32 * 1024**2
@@ -87,9 +87,10 @@ def write(store, place, source, size, layout=Format(), parent=None, origin="",
           progress=lambda done, whole: None, cancelled=lambda: False):
     """Back up `size` bytes of an open source to `place`, and return a Result.
 
-    With `parent` (a Place) only blocks that differ from that backup are stored. `origin` names what is read (a snapshot's
-    id, say): a former run of the same backup that was cut off is gone on with when it read the same, and removed when it
-    did not. A backup that is there already is not made again. `progress(done, whole)` counts bytes of the volume.
+    With `parent` (a Place) only blocks that differ from that backup are stored. A former run of the same backup that
+    was cut off is gone on with when it read the same, and removed when it did not: `origin` names the content (a
+    snapshot's id, say; it must be another when the content is), and files show by themselves that they were changed.
+    A backup that is there already is not made again. `progress(done, whole)` counts bytes of the volume.
 
     Raises BackupError (NeedsFullBackup, Cancelled, Superseded), StoreError or DeviceError; there is no backup then, and
     what was stored stays for the next run or for `manifest.delete`.
@@ -134,11 +135,11 @@ def _parent(store, place, layout, size):
         raise manifest.NeedsFullBackup(f"the parent cannot be used ({error}); make a full backup") from error
     if parent.block_size != layout.block_size:
         raise manifest.NeedsFullBackup(
-            f"the parent has blocks of {parent.block_size} bytes and backup_sha_block_size_bytes is {layout.block_size}; "
-            "make a full backup, or set the option back")
+            f"the parent has blocks of {parent.block_size} bytes and backup_sha_block_size_bytes is "
+            f"{layout.block_size}; make a full backup, or set the option back")
     if parent.size > size:
-        raise manifest.NeedsFullBackup(f"the parent is of a volume of {parent.size} bytes, larger than this one of {size}; "
-                                       "make a full backup")
+        raise manifest.NeedsFullBackup(
+            f"the parent is of a volume of {parent.size} bytes, larger than this one of {size}; make a full backup")
     return parent
 
 
@@ -213,7 +214,7 @@ class _Writer:
         self.zeros = bytes(made.block_size)
 
     def segments(self):
-        """Each segment with data, and the last of each group so that the group is finished, from where the run stands."""
+        """From where the run stands: each segment with data, and the last of each group, to finish the group."""
         for group in range(len(self.made.groups), self.made.group_count):
             tables = self._parent_tables(group)
             bounds = self.made.segments(group)

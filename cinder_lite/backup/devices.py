@@ -1,4 +1,4 @@
-"""Where a backup's bytes come from and go to: files and block devices of this host, read and written around their holes.
+"""Where a backup's bytes come from and go to: files and block devices of this host, around their holes.
 
 A volume that has no path (RBD) gets a source and a target of its own with the same methods.
 """

@@ -49,7 +49,7 @@ def encode(run, group, tables):
 
 
 def decode(name, data, run, group):
-    """The tables that `encode` was given, one a segment. Raises Corrupt when the object is not whole or not that one."""
+    """The tables that `encode` was given, one a segment. Raises Corrupt when it is not whole or another's."""
     body, digest = data[:-DIGEST_SIZE], data[-DIGEST_SIZE:]
     if len(body) < HEADER.size or hashlib.sha256(body).digest() != digest:
         raise base.Corrupt(name, 0, "the SHA-256 of the index does not match")

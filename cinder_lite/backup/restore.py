@@ -140,7 +140,8 @@ class _Reader:
                     raise zstandard.ZstdError("wrong size")
                 data = unpacker.decompress(stored, max_output_size=length)
         except zstandard.ZstdError as error:
-            raise base.Corrupt(self._name(segment, record), record.offset, f"it cannot be decompressed ({error})") from error
+            reason = f"it cannot be decompressed ({error})"
+            raise base.Corrupt(self._name(segment, record), record.offset, reason) from error
         if hashlib.sha256(data).digest() != record.digest:
             raise base.Corrupt(self._name(segment, record), record.offset, "the SHA-256 of the block does not match")
         return data

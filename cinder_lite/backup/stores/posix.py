@@ -25,7 +25,7 @@ REMEDIES = {
 
 
 class PosixStore(base.Store):
-    """Objects as files below `backup_posix_path`, for a local disk or anything mounted there that knows rename and fsync."""
+    """Objects as files below `backup_posix_path`: a local disk, or any mount that knows rename and fsync."""
 
     OPTIONS = (
         cfg.StrOpt("backup_posix_path", default="/var/lib/cinder/backup",
@@ -107,8 +107,8 @@ class PosixStore(base.Store):
         parts = name.split("/")
         for part in parts:
             if not part or part.startswith(".") or "\0" in part or len(os.fsencode(part)) > 255:
-                raise base.StoreError(f"'{name}' cannot be a name in the backup store: its parts must be of 1 to 255 bytes "
-                                      "and not begin with a dot; choose another container")
+                raise base.StoreError(f"'{name}' cannot be a name in the backup store: its parts must be of 1 to 255 "
+                                      "bytes and not begin with a dot; choose another container")
         return os.path.join(self.root, *parts)
 
     def _drop_empty(self, folder):
@@ -123,7 +123,7 @@ class PosixStore(base.Store):
 
 
 def _write(path, parts):
-    """Write a new file through to the disk; it stays locked while it is written, so that a sweep can tell it is alive."""
+    """Write a new file through to the disk, locked meanwhile, so that a sweep can tell it is alive."""
     with open(path, "xb", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for part in parts:

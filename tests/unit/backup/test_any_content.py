@@ -11,11 +11,12 @@ from tests.unit.backup.volumes import BLOCK, content
 
 letters = strategies.text(alphabet="......abcdABC", min_size=1, max_size=60)
 layouts = strategies.builds(
-    lambda blocks, segments, compress, threads: chunks.Format(BLOCK, blocks * BLOCK, segments * blocks * BLOCK, compress, threads),
+    lambda blocks, segments, *more: chunks.Format(BLOCK, blocks * BLOCK, segments * blocks * BLOCK, *more),
     strategies.integers(1, 9), strategies.integers(1, 5), strategies.booleans(), strategies.integers(1, 4))
 #: An edit: where (as a part of the length), and what is written there.
-edits = strategies.lists(strategies.tuples(strategies.floats(0, 0.999), strategies.text(alphabet="..abxyzXYZ", min_size=1, max_size=8)),
-                         max_size=4)
+edits = strategies.lists(
+    strategies.tuples(strategies.floats(0, 0.999), strategies.text(alphabet="..abxyzXYZ", min_size=1, max_size=8)),
+    max_size=4)
 links = strategies.lists(strategies.tuples(edits, strategies.sampled_from([0, 0, 0, 1, 7, 40]), layouts), max_size=3)
 
 
@@ -44,4 +45,5 @@ def test_what_is_brought_back_is_what_was_written(text, tail, layout, links, in_
             data = content(state, tail)
             old = content("q" * (len(state) + 3)) if over_old else None
             room = len(old) if old else len(data)
-            assert volumes.bring_back(store, f"b{number}", folder / "target", room, old) == data + bytes(room - len(data))
+            back = volumes.bring_back(store, f"b{number}", folder / "target", room, old)
+            assert back == data + bytes(room - len(data))

@@ -129,7 +129,8 @@ def test_a_chain_of_four_restores_at_every_link(store, volume, tmp_path):
     for number, letters in enumerate(states):
         volumes.write(store, f"b{number}", volume(letters), 24 * BLOCK, parent=f"b{number - 1}" if number else None)
     for number, letters in enumerate(states):
-        assert volumes.bring_back(store, f"b{number}", tmp_path / "target", 24 * BLOCK, old=content("q" * 24)) == content(letters)
+        back = volumes.bring_back(store, f"b{number}", tmp_path / "target", 24 * BLOCK, old=content("q" * 24))
+        assert back == content(letters)
         assert restore.verify(store, volumes.place(store, f"b{number}")) == 24 * BLOCK
 
 
@@ -170,8 +171,12 @@ def test_another_segment_size_does_not_matter_to_a_chain(store, volume, tmp_path
 def test_progress_rises_to_the_whole(store, volume, tmp_path):
     seen = []
     size = len(content(FULL, 7))
-    volumes.write(store, "one", volume(FULL, 7), size, progress=lambda done, whole: seen.append((done, whole)))
-    volumes.bring_back(store, "one", tmp_path / "target", size, old=content("q"), progress=lambda done, whole: seen.append((done, whole)))
+
+    def progress(done, whole):
+        seen.append((done, whole))
+
+    volumes.write(store, "one", volume(FULL, 7), size, progress=progress)
+    volumes.bring_back(store, "one", tmp_path / "target", size, old=content("q"), progress=progress)
     half = seen.index((size, size)) + 1
     for part in (seen[:half], seen[half:]):
         assert part == sorted(part) and part[-1] == (size, size) and len(part) > 2

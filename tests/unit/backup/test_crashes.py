@@ -91,7 +91,7 @@ def test_a_run_may_be_cut_off_again_and_again(volume, tmp_path, seed):
 
 @pytest.mark.parametrize("after", [False, True])
 def test_another_content_is_never_mixed_with_the_first(volume, tmp_path, after):
-    """The volume changes after the first run is cut off: its file shows it, or (a snapshot, a device) the origin does."""
+    """The volume changes after the first run is cut off, as its file and the origin show."""
     start = based(volume)
     whole = stores.MortalStore(dict(start))
     volumes.write(whole, "two", volume(CHANGED), SIZE, parent="one")

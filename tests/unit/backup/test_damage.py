@@ -62,14 +62,14 @@ def test_each_flipped_byte_of_stored_blocks_is_found(store, tmp_path):
             whole = store.get(name)
             for offset in [*range(0, len(whole), 97), len(whole) - 1]:
                 damage(store, name, offset)
-                error = fails(store, "two", tmp_path) if used_by_two(store, name, offset) else fails(store, "one", tmp_path)
+                error = fails(store, "two" if used_by_two(name, offset) else "one", tmp_path)
                 assert error.name == name and error.offset <= offset < error.offset + BLOCK
                 assert name in str(error)
                 store.put(name, (whole,))
     assert restore.verify(store, volumes.place(store, "two"))
 
 
-def used_by_two(store, name, offset):
+def used_by_two(name, offset):
     """Whether "two" has the block of "one" that lies there, or the object is its own."""
     return "backup_two" in name or not (
         (name.endswith("000000/000000") and BLOCK <= offset < 2 * BLOCK)
@@ -138,4 +138,5 @@ def test_a_target_that_is_too_small_is_refused_untouched(store, tmp_path):
 
 def test_a_larger_target_reads_as_zeros_at_its_end(store, tmp_path):
     size = len(content(FULL))
-    assert volumes.bring_back(store, "one", tmp_path / "target", 2 * size, old=b"\xff" * 2 * size) == content(FULL) + bytes(size)
+    back = volumes.bring_back(store, "one", tmp_path / "target", 2 * size, old=b"\xff" * 2 * size)
+    assert back == content(FULL) + bytes(size)
