@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from cinder_lite import db, states
-from cinder_lite.db import schema
+from cinder_lite.db import schema, volumes
 
 P, S, V = schema.pools, schema.services, schema.volumes
 
@@ -47,14 +47,14 @@ def measured(tx, name, service_host, since, values):
 
     allocated_gb and volume_count are ours, not the backend's: they are left alone, or counted when the row is new.
     """
-    coming = tx.execute(sa.select(sa.func.coalesce(sa.func.sum(V.c.size), 0)).where(
+    coming = tx.execute(sa.select(volumes.TOGETHER).where(
         V.c.host == name, V.c.counted.is_(True),
         sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
     values = dict(values, provisioned_gb=values["provisioned_gb"] + coming, measured_at=since)
     if not values["thin"] and values["free_gb"] is not None:
         values["free_gb"] -= coming
     if tx.execute(sa.update(P).where(P.c.name == name).values(**values)).rowcount == 0:
-        held = tx.execute(sa.select(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.func.count()).where(
+        held = tx.execute(sa.select(volumes.TOGETHER, sa.func.count()).where(
             V.c.host == name, V.c.counted.is_(True))).one()
         tx.execute(sa.insert(P).values(name=name, service_host=service_host, allocated_gb=held[0],
                                        volume_count=held[1], **values))

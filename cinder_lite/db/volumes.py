@@ -14,6 +14,8 @@ ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extr
 SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "export", "previous_status")),
                   T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
 SUMMARY = sa.select(V.c.id, V.c.name)
+#: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
+TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
 LISTING = listing.Listing(V, frozenset((
     "id", "status", "size", "name", "availability_zone", "created_at", "updated_at", "bootable", "host", "project_id",
@@ -74,7 +76,7 @@ def labels_gone(tx, id):
 
 def summary(tx, visible):
     """(count, GiB together) of the visible volumes."""
-    return tx.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(V.c.size), 0)).where(visible)).one()
+    return tx.execute(sa.select(sa.func.count(), TOGETHER).where(visible)).one()
 
 
 def metadata_values(tx, visible):

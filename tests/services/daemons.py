@@ -109,7 +109,7 @@ class Daemons:
 
     def launch(self, name):
         """Start one process, without waiting for it."""
-        self._started[name] = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        self._started[name] = datetime.datetime.now(datetime.UTC).replace(tzinfo=None).isoformat("T", "microseconds")
         self.processes[name].start()
 
     def wait(self, limit=60):
@@ -131,7 +131,7 @@ class Daemons:
         status, body = self.request("GET", "/os-services")
         return status == 200 and any(
             row["binary"] == f"cinder-{name}" and row["state"] == "up" and
-            (row["updated_at"] or "")[:19] >= self._started[name] for row in body["services"])
+            (row["updated_at"] or "") >= self._started[name] for row in body["services"])
 
     def kill(self, name, number=signal.SIGKILL, tree=True):
         """Send a signal to one process; SIGKILL goes to all that it started too, as from systemd, unless not `tree`."""
