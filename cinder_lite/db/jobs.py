@@ -85,6 +85,11 @@ def pass_back(tx, id, stage):
     tx.execute(sa.update(J).where(J.c.id == id).values(stage=stage, host=None, decision=None))
 
 
+def keep_decision(tx, id, decision):
+    """Keep the reasons of a job for which there is no place."""
+    tx.execute(sa.update(J).where(J.c.id == id).values(decision=decision))
+
+
 def hand_back(tx, job, stage=None, host=None, args=None):
     """The owner gives the job back to be done again: here, or at another stage. Raises Stale."""
     values = {"status": states.QUEUED, "owner": None, "lease_until": None, "updated_at": db.now()}

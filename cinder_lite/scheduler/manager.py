@@ -117,6 +117,7 @@ class SchedulerManager(SchedulerRPC):
         with self.db.write() as tx:
             if not KINDS[job.kind].fail(tx, job, reason, counted=False):
                 return
+            jobs.keep_decision(tx, job.id, decision.plain())
             quotas.release(tx, counted(volume))
             messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}",
                          self.conf.message_ttl)
