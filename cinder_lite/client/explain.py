@@ -55,8 +55,10 @@ def _facts(output, job):
     progress = f"took {took}" if jobs.over(job) else f"{output.bar(job['progress'])} after {took}"
     yield f"{where}, attempt {job['attempt']}, {progress}"
     yield from job["decision_lines"]
-    if job["error"]:
-        yield f"reason: {job['error']}"
+    # Where no pool was found, the decision is the reason; what backends said before stands in front of it.
+    reason = (job["error"] or "").removesuffix("; ".join(job["decision_lines"])).rstrip("; ")
+    if reason:
+        yield f"reason: {reason}"
 
 
 def _find(cs, name_or_id):
