@@ -9,11 +9,14 @@ import sys
 import urllib.error
 import urllib.request
 
+from cinder_lite import states
 from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests.services import keeper, processes
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("api", "scheduler", "volume", "backup")
+#: Statuses that a volume, snapshot or backup has only while a job does something with it.
+TRANSITIONAL = frozenset(status for found in states.TRANSITIONAL.values() for status in found)
 
 
 #: Limits that are out of the way of tests of anything else.

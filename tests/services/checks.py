@@ -1,0 +1,128 @@
+"""What must hold when nothing runs: every promise kept, sums right, nothing on the disk without a row."""
+
+import os
+import re
+
+from tests.services import daemons, load, processes
+
+TABLES = ("volumes", "snapshots", "backups")
+OBJECT = re.compile(r"backup_([0-9a-f-]{36})")
+RESTING = ("available", "in-use", "reserved", "attaching", "detaching", "error", "error_deleting", "error_extending",
+           "error_restoring")
+
+
+def rows(database, query):
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def restless(database):
+    """What is not at rest: live jobs, and rows in a status that only a job may hold."""
+    quoted = ", ".join(f"'{status}'" for status in daemons.TRANSITIONAL)
+    found = [f"job {row}" for row in rows(
+        database, "SELECT id, kind, resource_id, action, status, stage, host, owner, attempt FROM jobs "
+                  "WHERE status IN ('queued', 'running')")]
+    for table in TABLES:
+        found += [f"{table} {row}" for row in rows(
+            database, f"SELECT id, status, previous_status, host FROM {table} WHERE status IN ({quoted})"
+            if table != "snapshots" else f"SELECT id, status FROM snapshots WHERE status IN ({quoted})")]
+    return found
+
+
+def await_rest(database, limit=30):
+    """Wait until everything has come to rest; processes.NotReady says what has not."""
+    try:
+        processes.until(lambda: not restless(database), limit, "everything being at rest", every=0.2)
+    except processes.NotReady as error:
+        raise AssertionError("\n".join([str(error), *restless(database)])) from None
+
+
+def wrong(service, database, clients):
+    """Everything that is not as it must be, a line each."""
+    return [*_stray_files(service, database), *_stray_objects(service, database), *_usage(database), *_pools(database),
+            *_doctor(service), *(line for client in clients for line in broken(service, client))]
+
+
+def _stray_files(service, database):
+    expected = {f"{table[:-1]}-{id}" for table in ("volumes", "snapshots") for id, status in rows(
+        database, f"SELECT id, status FROM {table}") if not status.startswith("error")}
+    possible = {f"{table[:-1]}-{id}" for table in ("volumes", "snapshots") for (id,) in rows(
+        database, f"SELECT id FROM {table}")}
+    there = set(os.listdir(service.path("")))
+    yield from (f"file without row: {name}" for name in sorted(there - possible))
+    yield from (f"row without file: {name}" for name in sorted(expected - there))
+
+
+def _stray_objects(service, database):
+    known = {id for (id,) in rows(database, "SELECT id FROM backups")}
+    whole = {id for (id,) in rows(database, "SELECT id FROM backups WHERE status = 'available'")}
+    stored = set()
+    for path, folders, files in os.walk(os.path.join(service.directory.path, "backups")):
+        found = OBJECT.search(path)
+        if found and files:
+            stored.add(found[1])
+            if found[1] not in known:
+                yield f"object without row: {path} {files}"
+    yield from (f"backup without object: {id}" for id in sorted(whole - stored))
+
+
+def _usage(database):
+    sums = {
+        "volumes": "SELECT count(*) FROM volumes WHERE counted", "snapshots": "SELECT count(*) FROM snapshots WHERE counted",
+        "backups": "SELECT count(*) FROM backups WHERE counted",
+        "gigabytes": "SELECT (SELECT coalesce(sum(size), 0) FROM volumes WHERE counted) + "
+                     "(SELECT coalesce(sum(size), 0) FROM snapshots WHERE counted)",
+        "backup_gigabytes": "SELECT coalesce(sum(size), 0) FROM backups WHERE counted"}
+    usage = dict(rows(database, "SELECT resource, in_use FROM quota_usages WHERE type_id = ''"))
+    for resource, query in sums.items():
+        if usage.get(resource, 0) != rows(database, query)[0][0]:
+            yield f"usage of {resource} is {usage.get(resource)}, its rows add up to {rows(database, query)[0][0]}"
+
+
+def _pools(database):
+    for name, gigabytes, count in rows(database, "SELECT name, allocated_gb, volume_count FROM pools"):
+        held = rows(database, "SELECT coalesce(sum(size), 0), count(*) FROM volumes WHERE counted AND host IS NOT NULL")[0]
+        if (gigabytes, count) != (int(held[0]), held[1]):
+            yield f"pool {name} gave out {gigabytes} GiB in {count} volumes, its rows add up to {held}"
+
+
+def _doctor(service):
+    done = service.manage("doctor")
+    if done.returncode:
+        yield f"doctor: {done.stdout}{done.stderr}"
+
+
+def broken(service, client):
+    """What a client was promised and does not hold."""
+    for thing in list(client.things):
+        status, body = client.read(f"/{thing.kind}/{thing.id}")
+        if status == 404:
+            if not thing.going:
+                yield f"{thing} is gone though nobody deleted it"
+            client.things.remove(thing)
+            continue
+        found = body[thing.kind[:-1]]
+        yield from (f"{thing}: {what}" for what in _differs(service, client, thing, found))
+        if found["status"].startswith("error"):
+            thing.contents = frozenset()
+
+
+def _differs(service, client, thing, found):
+    if found["status"] not in RESTING:
+        yield f"its status is {found['status']}"
+    if found["status"].startswith("error"):
+        messages = client.read(f"/messages?resource_uuid={thing.id}")[1]["messages"]
+        if not messages:
+            yield f"its status is {found['status']}, but no message says why"
+        return
+    if thing.going == "yes":
+        yield f"it was to be deleted, but is {found['status']}"
+    if found["size"] not in thing.sizes:
+        yield f"its size is {found['size']}, not one of {sorted(thing.sizes)}"
+    if thing.kind != "backups":
+        path = service.path(f"{thing.kind[:-1]}-{thing.id}")
+        if thing.kind == "volumes" and os.path.getsize(path) != found["size"] << 30:
+            yield f"its file has {os.path.getsize(path)} bytes, its size is {found['size']} GiB"
+        if thing.contents and load.digest(path) not in map(load.digest_of, thing.contents):
+            yield f"it does not hold what it must hold, one of {sorted(thing.contents)}"
