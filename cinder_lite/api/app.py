@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import types
+import urllib.parse
 import uuid
 
 import orjson
@@ -15,6 +16,8 @@ from cinder_lite.api.routes import ROUTES
 LOG = logging.getLogger(__name__)
 
 JSON = ("Content-Type", "application/json")
+#: First segments of paths; v2 is answered as the first microversion of v3.
+VERSIONS = ("v3", "v2")
 _REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
 _PROJECT = re.compile(r"[0-9A-Za-z_.-]{1,255}")
 
@@ -51,22 +54,22 @@ class Application:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
 
     def _answer(self, req, environ, request_id):
-        path = environ.get("PATH_INFO") or "/"
+        path = _readable(environ)
         if path == "/":
             return 300, [JSON], orjson.dumps(versions.document(req.root))
         if path == "/healthcheck":
             return self.health()
         api, slash, rest = path[1:].partition("/")
-        if api not in ("v3", "v2"):
-            return _no_such_path(path)
+        if api not in VERSIONS:
+            raise _nothing_at(path)
         if not slash:
             return 302, [("Location", f"{req.root}{path}/"), JSON], b""
         asked = self._identify(req, request_id)
         if asked is not None:
             return asked
-        if not rest:
-            return 200, [JSON, *_said(versions.MINIMUM)], orjson.dumps(versions.document(req.root))
         req.version = versions.asked(req.http.headers.get(versions.HEADER)) if api == "v3" else versions.MINIMUM
+        if not rest:
+            return 200, [JSON, *_said(req.version)], orjson.dumps(versions.document(req.root))
         return self._dispatch(req, "/" + rest)
 
     def _identify(self, req, request_id):
@@ -79,13 +82,13 @@ class Application:
         return None
 
     def _dispatch(self, req, path):
-        path, project = self._without_project(path)
+        rest, project = self._without_project(path)
         req.project_in_path = project
+        entry, arguments = self.table.match(rest.rstrip("/") or "/")
+        if entry is None:
+            raise _nothing_at(path)
         if project is not None and project != req.ctx.project_id:
             raise errors.BadRequest("Malformed request url: the project in the path is not the token's.")
-        entry, arguments = self.table.match(path.rstrip("/") or "/")
-        if entry is None:
-            return _no_such_path(path)
         method = "GET" if req.http.method == "HEAD" else req.http.method
         req.document = self._read_body(req)
         found = self.table.choose(entry, method, req.version, req.document)
@@ -123,7 +126,7 @@ class Application:
         return body.read(raw, req.http.content_type or "")
 
     def _version_headers(self, req, environ, error):
-        if not environ.get("PATH_INFO", "").startswith(("/v3", "/v2")):
+        if (environ.get("PATH_INFO") or "/").split("/")[1] not in VERSIONS:
             return []
         if isinstance(error, errors.VersionOutOfRange):
             word = error.values["version"]
@@ -135,9 +138,20 @@ def _said(version):
     return [(versions.HEADER, f"{versions.SERVICE} {versions.text(version)}"), ("Vary", versions.HEADER)]
 
 
-def _no_such_path(path):
-    out = orjson.dumps({"itemNotFound": {"code": 404, "message": f"There is nothing at {path[:200]}."}})
-    return 404, [JSON, *_said(versions.MINIMUM)], out
+def _nothing_at(path):
+    return errors.NotFound(f"There is nothing at {path[:200]}.")
+
+
+def _readable(environ):
+    """The path as text, which WSGI hands on as bytes in Latin-1. Raises BadRequest for a URL that is no text."""
+    try:
+        path = (environ.get("PATH_INFO") or "/").encode("latin-1").decode()
+        query = urllib.parse.unquote_to_bytes(environ.get("QUERY_STRING", "")).decode()
+    except UnicodeDecodeError as error:
+        raise errors.BadRequest("The URL is not UTF-8.") from error
+    if "\0" in path or "\0" in query:
+        raise errors.BadRequest("The URL has a NUL character in it.")
+    return path
 
 
 def _plain(value):

@@ -33,9 +33,7 @@ def detail(req):
 def _list(req, query):
     req.flag("all_tenants")
     where = filters.clauses(req, "backup")
-    paging, visible = req.paging(), backups.visible_to(req.ctx, req.all_projects)
-    if not req.at("3.37") and any(key == "name" for key, _ in paging.sort):
-        raise errors.InvalidInput(reason="Sorting by name needs microversion 3.37.")
+    paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = backups.page(tx, query, where, paging, visible)
         count = backups.count(tx, where, visible) if lists.wants_count(req) else None

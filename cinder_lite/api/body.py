@@ -21,6 +21,9 @@ NAME = {"type": ["string", "null"], "format": "text", "maxLength": 255}
 UUID = {"type": "string", "format": "uuid"}
 BOOL = {"type": ["boolean", "string", "integer"], "enum": [True, False, *TRUE, *FALSE, 1, 0]}
 SIZE = {"type": ["integer", "string"], "format": "size"}
+OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
+#: The largest number that a column of whole numbers holds.
+MOST = 2**31 - 1
 METADATA = {"type": "object", "patternProperties": {r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 255}},
             "additionalProperties": False}
 EMPTY = {"type": ["object", "null", "string"]}
@@ -59,6 +62,8 @@ def read(raw, content_type):
         raise errors.BadRequest("The body is nested too deeply.") from error
     if not isinstance(document, dict):
         raise errors.BadRequest("The body must be a JSON object.")
+    if b"\\u0000" in raw:
+        raise errors.BadRequest("The body has a NUL character in a text, which cannot be stored.")
     return document
 
 
@@ -91,7 +96,9 @@ def _is_uuid(value):
 def _is_size(value):
     if isinstance(value, bool):
         return False
-    return isinstance(value, int) and value > 0 or isinstance(value, str) and value.isdecimal() and int(value) > 0
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < 18 else 0
+    return isinstance(value, int) and 0 < value <= MOST
 
 
 @_FORMATS.checks("text")
@@ -109,8 +116,8 @@ def _is_limit(value):
     if value is None or isinstance(value, bool):
         return value is None
     try:
-        return -1 <= int(value) <= 2**31 - 1
-    except ValueError:
+        return -1 <= int(value) <= MOST
+    except (ValueError, OverflowError):
         return False
 
 
@@ -123,7 +130,7 @@ _TOLD = {
 def check(document, schema, version):
     """The document without the keys that the version ignores. Raises BadRequest when it is not as the schema asks."""
     if document is None:
-        raise errors.BadRequest("The request has no body; a JSON object is needed.")
+        raise errors.PreconditionFailed("The request has no body; a JSON object is needed.")
     validator = _validator_at(_Keyed(schema), version)
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is not None:

@@ -2,12 +2,11 @@
 
 import ast
 import datetime
-
-import sqlalchemy as sa
+import re
 
 from cinder_lite import errors
 from cinder_lite.api.body import FALSE, TRUE
-from cinder_lite.db import listing, schema, snapshots, volumes
+from cinder_lite.db import filtering
 
 #: resource -> filters that everybody may use from 3.31 on, as GET /resource_filters shows them.
 ALLOWED = {
@@ -29,79 +28,87 @@ SYNONYMS = {"display_name": "name", "instance_id": "instance_uuid", "tenant_id":
 SINCE = {("volume", "group_id"): "3.10", ("volume", "glance_metadata"): "3.4", ("volume", "created_at"): "3.60",
          ("volume", "updated_at"): "3.60", ("volume", "consumes_quota"): "3.65", ("snapshot", "metadata"): "3.22",
          ("snapshot", "consumes_quota"): "3.65"}
-TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
-          "attachment": schema.attachments, "message": schema.messages}
-METADATA = {"volume": volumes.with_metadata, "snapshot": snapshots.with_metadata}
 WHITELIST_SINCE, LIKE_SINCE = "3.31", "3.34"
+_NUMBER = re.compile(r"-?[0-9]{1,17}")
 _COMPARISONS = {"gt": "__gt__", "gte": "__ge__", "eq": "__eq__", "neq": "__ne__", "lt": "__lt__", "lte": "__le__"}
 
 
 def clauses(req, resource):
     """The conditions that the request's filters put on the resource's table."""
-    found = []
-    for key, value in req.filters().items():
-        clause = _clause(req, resource, key, value)
-        if clause is not None:
-            found.append(clause)
-    return found
+    wanted = req.filters()
+    check(req, resource, wanted)
+    found = (_clause(req, resource, key, value) for key, value in wanted.items())
+    return [clause for clause in found if clause is not None]
 
 
 def check(req, resource, keys, admins_too=False):
     """From 3.31 on refuse the keys that are not filters of the resource; administrators may use any column."""
     if not req.at(WHITELIST_SINCE) or (req.ctx.is_admin and not admins_too):
         return
-    unknown = [key for key in keys if key.removesuffix("~") not in ALLOWED[resource]]
+    unknown = [key for key in keys if not _allowed(req, resource, key)]
     if unknown:
         raise errors.InvalidInput(reason=f"Invalid filters {', '.join(sorted(unknown))[:300]} are found in query "
                                          f"options. There are: {', '.join(ALLOWED[resource])}.")
 
 
+def _allowed(req, resource, key):
+    return (key.removesuffix("~") if req.at(LIKE_SINCE) else key) in ALLOWED[resource]
+
+
 def _clause(req, resource, key, value):
-    allowed = key.removesuffix("~") in ALLOWED[resource] or key in SYNONYMS
-    check(req, resource, [key] if not allowed else [])
-    if not allowed and not req.ctx.is_admin:
+    # Below 3.31 other keys are dropped, but for those that a version made a filter before there was a list.
+    if not req.ctx.is_admin and not _allowed(req, resource, key) and (resource, key) not in SINCE:
         return None
     if key.endswith("~"):
-        return _like(req, resource, key.removesuffix("~"), value)
+        return _contains(req, resource, key.removesuffix("~"), value)
     since = SINCE.get((resource, key))
     if since is not None and not req.at(since):
         return None
-    if key == "metadata" and resource in METADATA:
-        return METADATA[resource](dictionary(key, value))
-    if key == "glance_metadata":
-        return sa.and_(*(schema.volumes.c.image_metadata[name].as_string() == str(wanted)
-                         for name, wanted in dictionary(key, value).items()))
-    return _column(req, TABLES[resource], SYNONYMS.get(key, key), value)
+    if key == "metadata" and resource in filtering.METADATA:
+        return filtering.metadata(resource, dictionary(key, value))
+    if key == "glance_metadata" and resource == "volume":
+        return filtering.image_metadata(dictionary(key, value))
+    if key == "availability_zone" and resource == "snapshot":
+        return filtering.in_zone(value)
+    return _column(req, resource, SYNONYMS.get(key, key), value)
 
 
-def _like(req, resource, key, value):
-    if not req.at(LIKE_SINCE) or key not in ALLOWED[resource]:
-        return sa.false() if req.ctx.is_admin else None
-    column = TABLES[resource].c.get(SYNONYMS.get(key, key))
-    if column is None:
-        return sa.false()
-    return listing.like(sa.cast(column, sa.String) if not isinstance(column.type, sa.String) else column, value)
+def _contains(req, resource, key, value):
+    column = SYNONYMS.get(key, key)
+    if not req.at(LIKE_SINCE) or key not in ALLOWED[resource] or filtering.kind(resource, column) is None:
+        return filtering.nothing()
+    return filtering.contains(resource, column, value)
 
 
-def _column(req, table, key, value):
-    column = table.c.get(key)
-    if column is None:
-        return sa.false()
-    if isinstance(column.type, sa.Boolean):
-        return column.is_(boolean(req, key, value))
-    if isinstance(column.type, sa.Integer):
-        return column == int(value) if value.isascii() and value.isdecimal() and len(value) < 18 else sa.false()
-    if isinstance(column.type, sa.DateTime):
-        return _times(column, key, value)
-    if isinstance(column.type, sa.JSON):
-        return sa.false()
-    return column == value
+def _column(req, resource, key, value):
+    kind = filtering.kind(resource, key)
+    if kind == "boolean":
+        return filtering.one_of(resource, key, [boolean(req, key, value)])
+    if kind == "time":
+        return _times(resource, key, value)
+    values = _literals(value) if resource == "volume" else [value]
+    if kind == "integer":
+        return filtering.one_of(resource, key, [int(one) for one in values if _NUMBER.fullmatch(one)])
+    if kind == "text":
+        return filtering.one_of(resource, key, values)
+    return filtering.nothing()
+
+
+def _literals(text):
+    """The texts that a filter of volumes names: itself, or what it is when it is read as a Python literal."""
+    if text[:1] not in ("'", '"', "[", "("):
+        return [text]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return [text]
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
 
 
 def boolean(req, key, value):
     """A boolean filter: any boolean word from 3.2 on; before, three spellings, and whatever else is not empty is true."""
     if not req.at("3.2"):
-        return value.lower() != "false" and value != ""
+        return value not in ("false", "False", "FALSE", "")
     if value in TRUE:
         return True
     if value in FALSE:
@@ -109,7 +116,7 @@ def boolean(req, key, value):
     raise errors.InvalidInput(reason=f"The filter {key} takes a boolean word such as true or false, not '{value}'.")
 
 
-def _times(column, key, value):
+def _times(resource, key, value):
     """`op:time`, several joined by commas; a bare time is compared for equality."""
     found = []
     for part in value.split(","):
@@ -118,14 +125,14 @@ def _times(column, key, value):
             operator, text = "eq", part
         try:
             time = datetime.datetime.fromisoformat(text)
-        except ValueError as error:
+            if time.tzinfo is not None:
+                time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError) as error:
             raise errors.InvalidInput(reason=(
                 f"The filter {key} takes op:time with one of {', '.join(_COMPARISONS)} and an ISO 8601 time, "
-                f"not '{part}'.")) from error
-        if time.tzinfo is not None:
-            time = time.astimezone(datetime.UTC).replace(tzinfo=None)
-        found.append(getattr(column, _COMPARISONS[operator])(time))
-    return sa.and_(*found)
+                f"not '{part[:100]}'.")) from error
+        found.append(filtering.compared(resource, key, _COMPARISONS[operator], time))
+    return filtering.all_of(found)
 
 
 def dictionary(key, text):
@@ -137,4 +144,4 @@ def dictionary(key, text):
                                          f"not '{text[:100]}'.") from error
     if not isinstance(value, dict):
         raise errors.InvalidInput(reason=f"The filter {key} takes a dictionary such as {{'key': 'value'}}.")
-    return value
+    return {str(name): one for name, one in value.items()}

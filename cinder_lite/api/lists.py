@@ -12,9 +12,8 @@ def wants_count(req):
 
 
 def page(rows, paging, count=None):
-    """A page: a next link follows when the page is full, or with a count, when there is more than it shows."""
-    more = bool(rows) and (len(rows) >= paging.limit if count is None else count > 0 and len(rows) >= paging.limit)
-    return Page(rows, more, count)
+    """A page: a next link follows when it is full. With a count clients compare that with the limit, so it decides."""
+    return Page(rows, bool(rows) and paging.limit <= (len(rows) if count is None else count), count)
 
 
 def names(body, given_only=False):

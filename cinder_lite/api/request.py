@@ -71,16 +71,19 @@ class Request:
         """The query's filters: {key: text}."""
         return {key: value for key, value in self.query.items() if key not in PAGING_KEYS}
 
-    def paging(self):
-        """The page that the query asks for. Raises BadRequest."""
+    def paging(self, name_since="3.0"):
+        """The page that the query asks for; it can be sorted by name from `name_since` on. Raises BadRequest."""
         most = self.conf.osapi_max_limit
         limit = self._natural("limit")
+        sort = self._sort()
+        if not self.at(name_since) and any(key == "name" for key, _ in sort):
+            raise errors.InvalidInput(reason=f"Invalid sort key: 'name'. It needs microversion {name_since}.")
         return Paging(limit=most if limit is None else min(limit, most), marker=self.query.get("marker"),
-                      offset=self._natural("offset") or 0, sort=self._sort())
+                      offset=self._natural("offset") or 0, sort=sort)
 
     def _natural(self, name):
         value = self.query.get(name)
-        if value is None or value == "":
+        if value is None:
             return None
         if not value.isascii() or not value.isdecimal() or len(value) > 18:
             raise errors.InvalidInput(reason=f"{name} must be an integer of 0 or more, not '{value[:50]}'.")
@@ -95,8 +98,11 @@ class Request:
             pairs = [part.strip().partition(":")[::2] for part in both.split(",") if part.strip()]
         else:
             keys = keys or (["created_at"] if directions else [])
-            directions = (directions or ["desc"]) * len(keys) if len(directions) <= 1 else directions
-            pairs = list(zip(keys, directions, strict=False))
+            if len(directions) > len(keys):
+                raise errors.InvalidInput(reason="There are more values of sort_dir than of sort_key.")
+            # Keys without a direction of their own take the first.
+            directions += (directions[:1] or ["desc"]) * (len(keys) - len(directions))
+            pairs = list(zip(keys, directions, strict=True))
         sort = tuple((_SORT_NAMES.get(key.strip(), key.strip()), (direction or "desc").strip().lower())
                      for key, direction in pairs)
         for _, direction in sort:

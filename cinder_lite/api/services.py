@@ -66,13 +66,13 @@ def thaw(req):
 
 
 def zones(req):
-    """GET /os-availability-zone: a zone is available when any of its volume services is enabled."""
+    """GET /os-availability-zone: the zones of volume services; available when any of a zone's is enabled."""
     found = {}
     with req.db.read() as tx:
         for row in services.page(tx, binary=VOLUME):
             found[row.availability_zone] = found.get(row.availability_zone, False) or not row.disabled
-    return {"availabilityZoneInfo": [{"zoneName": name, "zoneState": {"available": True}}
-                                     for name, available in sorted(found.items()) if available]}
+    return {"availabilityZoneInfo": [{"zoneName": name, "zoneState": {"available": available}}
+                                     for name, available in sorted(found.items())]}
 
 
 def get_pools(req):

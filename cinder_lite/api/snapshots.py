@@ -30,17 +30,11 @@ def show(req):
 def index(req):
     """GET /snapshots and /snapshots/detail"""
     where = filters.clauses(req, "snapshot")
-    paging, visible = req.paging(), snapshots.visible_to(req.ctx, req.all_projects)
-    _sortable_by_name(req, paging, "3.30")
+    paging, visible = req.paging(name_since="3.30"), snapshots.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = snapshots.page(tx, where, paging, visible)
         count = snapshots.count(tx, where, visible) if lists.wants_count(req) else None
     return lists.page(rows, paging, count)
-
-
-def _sortable_by_name(req, paging, since):
-    if not req.at(since) and any(key == "name" for key, _ in paging.sort):
-        raise errors.InvalidInput(reason=f"Sorting by name needs microversion {since}.")
 
 
 def update(req):

@@ -49,6 +49,8 @@ def index(req):
     paging = req.paging()
     where = [types.visible_to(req.ctx, _is_public(req))]
     specs = req.query.get("extra_specs")
+    if req.at("3.52"):
+        filters.check(req, "volume_type", req.filters())
     with req.db.read() as tx:
         if specs is not None and req.at("3.52"):
             wanted = filters.dictionary("extra_specs", specs)

@@ -59,7 +59,10 @@ def force_detach(req):
 def extend(req):
     """os-extend: grow a volume; from 3.42 also one in use."""
     attached_too = req.at("3.42") and req.allows("volume:extend_attached_volume", req.ctx.project_id)
-    req.volumes.extend(req.ctx, req.volume_id, int(req.body["new_size"]), attached_too)
+    new_size = int(req.body["new_size"])
+    if new_size > req.conf.max_volume_size:
+        raise errors.InvalidInput(reason=f"A volume can have {req.conf.max_volume_size} GiB at most, not {new_size}.")
+    req.volumes.extend(req.ctx, req.volume_id, new_size, attached_too)
 
 
 def revert(req):
@@ -79,8 +82,10 @@ def set_bootable(req):
 
 def reset_status(req):
     """os-reset_status: write statuses by hand."""
-    req.volumes.reset_status(req.ctx, req.volume_id, **{
-        key: value.lower() for key, value in req.body.items() if value is not None})
+    values = {key: value.lower() for key, value in req.body.items() if value is not None}
+    if not values:
+        raise errors.BadRequest("At least one of status, attach_status and migration_status is needed.")
+    req.volumes.reset_status(req.ctx, req.volume_id, **values)
 
 
 def force_delete(req):

@@ -1,9 +1,8 @@
 """Bodies of backup requests."""
 
 from cinder_lite import states
-from cinder_lite.api.body import BOOL, EMPTY, METADATA, NAME, UUID, closed, wrapped
+from cinder_lite.api.body import EMPTY, METADATA, NAME, OPTIONAL_BOOL, UUID, closed, wrapped
 
-_OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
 _METADATA = {**METADATA, "type": ["object", "null"], "since": "3.43"}
 
 CREATE = wrapped("backup", {
@@ -11,7 +10,7 @@ CREATE = wrapped("backup", {
         "volume_id": UUID, "name": NAME, "description": NAME,
         "container": {"type": ["string", "null"], "maxLength": 255,
                       "pattern": r"^(?!\.{1,2}($|/))[A-Za-z0-9_.-]*$"},
-        "incremental": _OPTIONAL_BOOL, "force": _OPTIONAL_BOOL,
+        "incremental": OPTIONAL_BOOL, "force": OPTIONAL_BOOL,
         "snapshot_id": {"type": ["string", "null"], "format": "uuid"}, "metadata": _METADATA,
         "availability_zone": {**NAME, "since": "3.51"}}})
 UPDATE = wrapped("backup", {

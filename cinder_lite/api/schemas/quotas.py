@@ -2,7 +2,6 @@
 
 from cinder_lite.api.body import wrapped
 
-MOST = 2**31 - 1
 _LIMIT = {"type": ["integer", "string", "null"], "format": "limit"}
 
 SET = wrapped("quota_set", {"type": "object", "additionalProperties": _LIMIT, "properties": {

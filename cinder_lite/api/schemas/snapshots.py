@@ -1,13 +1,13 @@
 """Bodies of snapshot requests."""
 
 from cinder_lite import states
-from cinder_lite.api.body import BOOL, EMPTY, METADATA, NAME, UUID, closed, wrapped
+from cinder_lite.api.body import EMPTY, METADATA, NAME, OPTIONAL_BOOL, UUID, closed, wrapped
 
 CREATE = wrapped("snapshot", {
     "type": "object", "required": ["volume_id"], "additionalProperties": True,
     "properties": {
         "volume_id": UUID, "name": NAME, "description": NAME, "display_name": NAME, "display_description": NAME,
-        "force": {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]},
+        "force": OPTIONAL_BOOL,
         "metadata": {**METADATA, "type": ["object", "null"]}}})
 UPDATE = wrapped("snapshot", {
     "type": "object", "minProperties": 1, "additionalProperties": False,

@@ -4,7 +4,7 @@ from cinder_lite.api.body import BOOL, NAME, closed, wrapped
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
 SPECS = {"type": "object", "additionalProperties": False, "patternProperties": {
-    r"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": ["string", "null"], "maxLength": 255}}}
+    r"^[a-zA-Z0-9-_:.]{1,255}$": {"type": ["string", "null"], "maxLength": 255}}}
 
 CREATE = wrapped("volume_type", {
     "type": "object", "required": ["name"], "additionalProperties": False, "properties": {

@@ -1,7 +1,7 @@
 """Bodies of volume requests."""
 
 from cinder_lite import states
-from cinder_lite.api.body import BOOL, EMPTY, METADATA, NAME, SIZE, UUID, closed, wrapped
+from cinder_lite.api.body import BOOL, EMPTY, METADATA, NAME, OPTIONAL_BOOL, SIZE, UUID, closed, wrapped
 
 _OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
 _OPTIONAL_METADATA = {**METADATA, "type": ["object", "null"]}
@@ -19,7 +19,7 @@ CREATE = {
                 "snapshot_id": _OPTIONAL_UUID,
                 "source_volid": _OPTIONAL_UUID,
                 "consistencygroup_id": _OPTIONAL_UUID,
-                "multiattach": {"type": ["boolean", "string", "null"]},
+                "multiattach": OPTIONAL_BOOL,
                 "availability_zone": NAME,
                 "image_id": {"type": ["string", "null"]},
                 "imageRef": {"type": ["string", "null"]},

@@ -60,13 +60,13 @@ _COMMON = (
     Field("replication_status"),
     Field("consistencygroup_id", lambda row, req: None),
     Field("attachments", _attachments),
-    Field("migration_status", lambda row, req: row.migration_status if req.ctx.is_admin else None),
     Field("group_id", since="3.13"),
     Field("shared_targets", _shared_targets, since="3.48"),
     Field("service_uuid", since="3.48"),
     Field("consumes_quota", since="3.65"),
 )
 _ADMIN = (
+    Field("migration_status", policy="context_is_admin"),
     Field("provider_id", since="3.21", policy="context_is_admin"),
     Field("cluster_name", since="3.61", policy="context_is_admin"),
 )

@@ -1,0 +1,63 @@
+"""Conditions that the filters of lists put on tables."""
+
+import sqlalchemy as sa
+
+from cinder_lite.db import listing, schema, snapshots, volumes
+
+TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
+          "attachment": schema.attachments, "message": schema.messages}
+METADATA = {"volume": volumes.with_metadata, "snapshot": snapshots.with_metadata}
+#: What the values of a column are, by its type; every other column is text.
+KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time"), (sa.JSON, "document"))
+TEXT = "text"
+
+
+def nothing():
+    """A condition that no row meets."""
+    return sa.false()
+
+
+def all_of(conditions):
+    """A condition that holds where all of them do."""
+    return sa.and_(*conditions)
+
+
+def kind(resource, key):
+    """What the values of that column are: boolean, integer, time, document, text; None when there is no such column."""
+    column = TABLES[resource].c.get(key)
+    if column is None:
+        return None
+    return next((kind for type_, kind in KINDS if isinstance(column.type, type_)), TEXT)
+
+
+def one_of(resource, key, values):
+    """The column has one of the values."""
+    return TABLES[resource].c[key].in_(values)
+
+
+def compared(resource, key, operator, value):
+    """The column compares with the value as `operator` (__gt__, __le__, ...) says."""
+    return getattr(TABLES[resource].c[key], operator)(value)
+
+
+def contains(resource, key, text):
+    """The column has the text in it."""
+    column = TABLES[resource].c[key]
+    return listing.like(column if isinstance(column.type, sa.String) else sa.cast(column, sa.String), text)
+
+
+def metadata(resource, pairs):
+    """The rows that carry all these pairs; for the resources of METADATA."""
+    return METADATA[resource](pairs) if pairs else sa.true()
+
+
+def image_metadata(pairs):
+    """The volumes whose image metadata has all these pairs."""
+    return sa.and_(sa.true(), *(schema.volumes.c.image_metadata[key].as_string() == str(value)
+                                for key, value in pairs.items()))
+
+
+def in_zone(zone):
+    """The snapshots of volumes in that availability zone."""
+    return schema.snapshots.c.volume_id.in_(
+        sa.select(schema.volumes.c.id).where(schema.volumes.c.availability_zone == zone))
