@@ -250,8 +250,11 @@ class WSGIServer:
         from cheroot import wsgi
 
         server = wsgi.Server(self.sock.getsockname()[:2], self.application, numthreads=self.threads, timeout=75)
-        server.socket = self.sock
-        server.bind = lambda *args, **kwargs: self.sock
+
+        def bind(*_address):
+            server.socket = self.sock
+
+        server.bind = bind
         server.prepare()
         return server
 
