@@ -30,8 +30,27 @@ def patch():
         import eventlet
 
         eventlet.monkey_patch()
+        _remember_current_thread()
     else:
         os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+
+
+def _remember_current_thread():
+    """Keep each greenlet's thread object with it: eventlet looks through all threads at every call of current_thread,
+    which every lock of taskflow and every line of a log makes."""
+    import greenlet
+
+    find = threading.current_thread
+
+    def current_thread():
+        here = greenlet.getcurrent()
+        try:
+            return here.cinder_lite_thread
+        except AttributeError:
+            here.cinder_lite_thread = found = find()
+            return found
+
+    threading.current_thread = current_thread
 
 
 def in_thread(function, *args, **kwargs):

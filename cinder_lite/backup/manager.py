@@ -2,7 +2,7 @@
 
 import os
 
-from cinder_lite import concurrency, db, states, worker
+from cinder_lite import concurrency, db, errors, states, worker
 from cinder_lite.backup import chunks, devices, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
@@ -56,9 +56,13 @@ class BackupManager(BackupRPC):
         host = self.volume.on(api.service_of(volume.host))
         path = host.open_local(work.ctx, kind=kind, id=id, host=self.conf.host, copy_id=row.id)
         try:
-            made = concurrency.in_thread(self._write, work, row, place, path, parent)
+            origin = f"{row.id} {work.job.attempt}" if frozen else id
+            made = concurrency.in_thread(self._write, work, row, place, path, parent, origin)
         except manifest.Cancelled as error:
             raise worker.Interrupted from error
+        except manifest.Superseded as error:
+            # What is stored belongs to the worker that took over.
+            raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
         except (stores.StoreError, manifest.BackupError, devices.DeviceError):
             with worker.quiet(f"removing what was stored of backup {row.id}"):
                 concurrency.in_thread(manifest.delete, self.store, place)
@@ -70,11 +74,11 @@ class BackupManager(BackupRPC):
         work.keep(container=made.container, object_count=made.object_count,
                   facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
 
-    def _write(self, work, row, place, path, parent):
+    def _write(self, work, row, place, path, parent, origin):
         older = manifest.Place(parent.id, parent.container) if parent is not None else None
         with devices.Source(path) as source:
             return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf), older,
-                                origin=row.snapshot_id or row.volume_id, progress=work.progress,
+                                origin=origin, progress=work.progress,
                                 cancelled=work.cancelled)
 
     def _free_source_afterwards(self, work, row):

@@ -4,12 +4,7 @@ import dataclasses
 import logging
 import uuid
 
-import taskflow.engines
-from taskflow import task
-from taskflow.listeners import logging as flow_logging
-from taskflow.patterns import linear_flow
-
-from cinder_lite import context, db, errors, states
+from cinder_lite import context, db, errors, flow, states
 from cinder_lite.db import backups, quotas, services, snapshots, types, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.api import HAS_PLACE
@@ -29,7 +24,7 @@ class Plan:
     allowance: quotas.Allowance | None = None
 
 
-class Check(task.Task):
+class Check(flow.Step):
     """Size, type, zone and source of what is asked, against limits and each other."""
 
     default_provides = "plan"
@@ -157,7 +152,7 @@ def _is_true(spec):
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")
 
 
-class Record(task.Task):
+class Record(flow.Step):
     """One transaction: hold the source, insert volume and job, claim the quota."""
 
     default_provides = "recorded"
@@ -192,7 +187,7 @@ class Record(task.Task):
             VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(HAS_PLACE,))
 
 
-class HandOn(task.Task):
+class HandOn(flow.Step):
     """Wake a scheduler."""
 
     def __init__(self, scheduler):
@@ -205,8 +200,5 @@ class HandOn(task.Task):
 
 def run(ctx, wanted, database, conf, scheduler):
     """Accept a volume. Returns its row. Raises what is wrong with the request."""
-    flow = linear_flow.Flow("volume_create_api").add(Check(database, conf), Record(database), HandOn(scheduler))
-    engine = taskflow.engines.load(flow, store={"ctx": ctx, "wanted": wanted})
-    with flow_logging.DynamicLoggingListener(engine, log=LOG, failure_level=logging.DEBUG):
-        engine.run()
-    return engine.storage.fetch("recorded")[1]
+    steps = Check(database, conf), Record(database), HandOn(scheduler)
+    return flow.run("volume_create_api", steps, LOG, ctx=ctx, wanted=wanted)["recorded"][1]

@@ -3,11 +3,7 @@
 import dataclasses
 import logging
 
-import taskflow.engines
-from taskflow import task
-from taskflow.listeners import logging as flow_logging
-from taskflow.patterns import linear_flow
-
+from cinder_lite import flow
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
@@ -21,7 +17,7 @@ class Recipe:
     source: drivers.Volume | drivers.Snapshot | None = None
 
 
-class _Make(task.Task):
+class _Make(flow.Step):
     """A step that makes the volume on the backend. What it has begun is removed when a step fails, its own included."""
 
     default_provides = "facts"
@@ -61,9 +57,5 @@ RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneV
 
 def run(backend, volume, recipe, progress):
     """Make the volume. Returns the driver's facts. Raises the driver's error after removing what was made."""
-    flow = linear_flow.Flow("volume_create").add(*(step(backend) for step in RECIPES[recipe.kind]))
-    store = {"volume": volume, "source": recipe.source, "progress": progress}
-    engine = taskflow.engines.load(flow, store=store)
-    with flow_logging.DynamicLoggingListener(engine, log=LOG, failure_level=logging.DEBUG):
-        engine.run()
-    return engine.storage.fetch("facts")
+    steps = [step(backend) for step in RECIPES[recipe.kind]]
+    return flow.run("volume_create", steps, LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
