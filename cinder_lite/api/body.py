@@ -94,8 +94,8 @@ def _is_uuid(value):
 
 @_FORMATS.checks("size")
 def _is_size(value):
-    if isinstance(value, bool):
-        return False
+    if value is None or isinstance(value, bool):
+        return value is None  # whether it may be missing is said by the type
     if isinstance(value, str):
         value = int(value) if value.isdecimal() and len(value) < 18 else 0
     return isinstance(value, int) and 0 < value <= MOST
