@@ -1,0 +1,304 @@
+"""What `doctor` reads and rewrites: rows that belong together, seen at one moment, and sums made anew."""
+
+import contextlib
+import dataclasses
+
+import sqlalchemy as sa
+
+from cinder_lite import states
+from cinder_lite.db import quotas, schema
+
+V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
+J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
+TABLES = {"volume": V, "snapshot": S, "backup": B}
+
+#: Rows that are looked at together, where every row of a table has to be.
+PAGE = 1000
+#: Usage that is the sum of rows.
+SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")
+
+_SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
+
+LIVE_JOBS = sa.select(
+    J, V.c.status.label("volume_status"), V.c.backup_id.label("lent_id"), V.c.host.label("pool"),
+    S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), B.c.volume_id.label("read_volume_id"),
+    B.c.snapshot_id.label("read_snapshot_id"),
+).select_from(J.outerjoin(V, V.c.id == J.c.resource_id).outerjoin(S, S.c.id == J.c.resource_id)
+              .outerjoin(B, B.c.id == J.c.resource_id)).where(J.c.status.in_(states.LIVE_JOB))
+
+
+@contextlib.contextmanager
+def moment(database):
+    """A connection for reading whose statements all see the database as it was at the first of them."""
+    if database.dialect == "sqlite":
+        with database.read() as tx:
+            tx.exec_driver_sql("BEGIN")
+            try:
+                yield tx
+            finally:
+                tx.exec_driver_sql("ROLLBACK")
+        return
+    with database.engine.connect() as connection:
+        tx = connection.execution_options(isolation_level="REPEATABLE READ")
+        with tx.begin():
+            yield tx
+
+
+# -- jobs and statuses
+
+def live_jobs(tx):
+    """Every queued or running job, oldest first, with the statuses of its resource and of what it reads."""
+    return tx.execute(LIVE_JOBS.order_by(J.c.created_at, J.c.id)).all()
+
+
+def live_job(tx, id):
+    """One of `live_jobs`, or None when it is over."""
+    return tx.execute(LIVE_JOBS.where(J.c.id == id)).first()
+
+
+def latest_jobs(tx, most=200):
+    """The newest jobs, those that are over included."""
+    return tx.execute(sa.select(J).order_by(J.c.created_at.desc(), J.c.id).limit(most)).all()
+
+
+def in_transition(tx, kind):
+    """The rows of a kind whose status only a live job may hold."""
+    table = TABLES[kind]
+    return tx.execute(sa.select(table).where(table.c.status.in_(states.TRANSITIONAL[kind])).order_by(table.c.id)).all()
+
+
+# -- sums
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """GiB that a running extend has claimed beyond its volume's size."""
+
+    project_id: str
+    type_id: str | None
+    pool: str | None
+    gigabytes: int
+
+
+def _extends(tx):
+    rows = tx.execute(sa.select(J.c.args, V.c.project_id, V.c.volume_type_id, V.c.host, V.c.size).join(
+        V, V.c.id == J.c.resource_id).where(J.c.status.in_(states.LIVE_JOB), J.c.action == "extend",
+                                            V.c.counted.is_(True)))
+    return [Extra(row.project_id, row.volume_type_id, row.host, row.args["new_size"] - row.size) for row in rows]
+
+
+def usage_rows(tx, project_id=None):
+    """What is written down: {(project, resource, type id or ""): in_use}."""
+    query = sa.select(U.c.project_id, U.c.resource, U.c.type_id, U.c.in_use)
+    if project_id is not None:
+        query = query.where(U.c.project_id == project_id)
+    return {(project, resource, type_id): n for project, resource, type_id, n in tx.execute(query)}
+
+
+def usage_sums(tx, snapshots_weigh, project_id=None):
+    """What the rows add up to, in the form of `usage_rows`. `snapshots_weigh`: their GiB count as well."""
+    sums = {}
+
+    def add(project, type_id, amounts):
+        for resource, n in amounts.items():
+            for key in {(project, resource, ""), (project, resource, type_id or "")}:
+                if key[2] == "" or resource in quotas.PER_TYPE:
+                    sums[key] = sums.get(key, 0) + int(n)
+
+    def rows(table, *group):
+        query = sa.select(*group, sa.func.count().label("n"), sa.func.sum(table.c.size).label("gb")).where(
+            table.c.counted.is_(True)).group_by(*group)
+        return tx.execute(query if project_id is None else query.where(table.c.project_id == project_id))
+
+    for row in rows(V, V.c.project_id, V.c.volume_type_id):
+        add(row.project_id, row.volume_type_id, {"volumes": row.n, "gigabytes": row.gb})
+    for row in rows(S, S.c.project_id, S.c.volume_type_id):
+        add(row.project_id, row.volume_type_id,
+            {"snapshots": row.n, "gigabytes": row.gb} if snapshots_weigh else {"snapshots": row.n})
+    for row in rows(B, B.c.project_id):
+        add(row.project_id, None, {"backups": row.n, "backup_gigabytes": row.gb})
+    for extra in _extends(tx):
+        if project_id in (None, extra.project_id):
+            add(extra.project_id, extra.type_id, {"gigabytes": extra.gigabytes})
+    return sums
+
+
+def usage_differences(tx, snapshots_weigh, project_id=None):
+    """[((project, resource, type id), in_use or None without a row, what it should be)] of what is not the sum."""
+    held, sums = usage_rows(tx, project_id), usage_sums(tx, snapshots_weigh, project_id)
+    known = {key for key in held if key[1] in SUMMED} | sums.keys()
+    found = [(key, held.get(key), sums.get(key, 0)) for key in known if (held.get(key) or 0) != sums.get(key, 0)]
+    found += [(key, n, 0) for key, n in held.items() if key[1] not in SUMMED and n < 0]
+    return sorted(found, key=lambda one: one[0])
+
+
+def rewrite_usage(tx, snapshots_weigh, project_id):
+    """Make a project's usage the sum of its rows. Returns the differences that there were.
+
+    The usage rows are locked before the sums are made: whoever changes a row that counts changes its usage in the same
+    transaction, so it is either in both or comes after. Raises Duplicate when a row is made by another meanwhile: repeat.
+    """
+    tx.execute(sa.select(U.c.in_use).where(U.c.project_id == project_id).with_for_update()).all()
+    found = usage_differences(tx, snapshots_weigh, project_id)
+    for (project, resource, type_id), in_use, n in found:
+        if in_use is None:
+            tx.execute(sa.insert(U).values(project_id=project, resource=resource, type_id=type_id, in_use=n))
+        else:
+            tx.execute(sa.update(U).where(U.c.project_id == project, U.c.resource == resource, U.c.type_id == type_id)
+                       .values(in_use=n))
+    return found
+
+
+def pool_differences(tx, name=None):
+    """[(pool's row, GiB, volumes)] of pools whose allocated_gb or volume_count are not the sums of their volumes."""
+    pools = tx.execute(sa.select(P).where(sa.true() if name is None else P.c.name == name).order_by(P.c.name)).all()
+    held = tx.execute(sa.select(V.c.host, _SUM, sa.func.count()).where(V.c.counted.is_(True), V.c.host.is_not(None))
+                      .group_by(V.c.host))
+    sums = {host: (int(gb), n) for host, gb, n in held}
+    for extra in _extends(tx):
+        if extra.pool in sums:
+            gb, n = sums[extra.pool]
+            sums[extra.pool] = gb + extra.gigabytes, n
+    return [(row, *sums.get(row.name, (0, 0))) for row in pools
+            if (row.allocated_gb, row.volume_count) != sums.get(row.name, (0, 0))]
+
+
+def rewrite_pool(tx, name):
+    """Make what a pool gave out the sums of its volumes, locked like `rewrite_usage`. Returns the differences."""
+    tx.execute(sa.select(P.c.name).where(P.c.name == name).with_for_update()).all()
+    found = pool_differences(tx, name)
+    for row, gb, n in found:
+        tx.execute(sa.update(P).where(P.c.name == row.name).values(allocated_gb=gb, volume_count=n))
+    return found
+
+
+# -- rows that hang on others
+
+def perhaps_attached(tx):
+    """Volumes that say that they are attached, or have attachments: [(id, status, attach_status)]."""
+    having = sa.select(A.c.volume_id)
+    return tx.execute(sa.select(V.c.id, V.c.status, V.c.attach_status).where(sa.or_(
+        V.c.status.in_((states.IN_USE, states.RESERVED, states.DETACHING)), V.c.attach_status != states.DETACHED,
+        V.c.id.in_(having))).order_by(V.c.id)).all()
+
+
+def attachments_by_volume(tx):
+    """{volume id: its attachments}."""
+    found = {}
+    for row in tx.execute(sa.select(A.c.id, A.c.volume_id, A.c.attach_status)):
+        found.setdefault(row.volume_id, []).append(row)
+    return found
+
+
+def of_gone_volumes(tx, table, id=None):
+    """The rows of attachments or snapshots whose volume has no row."""
+    query = sa.select(table).where(~sa.exists().where(V.c.id == table.c.volume_id)).order_by(table.c.id)
+    return tx.execute(query if id is None else query.where(table.c.id == id)).all()
+
+
+_WITHOUT_RESOURCE = (~sa.exists().where(V.c.id == L.c.resource_id), ~sa.exists().where(S.c.id == L.c.resource_id))
+
+
+def labels_of_gone(tx):
+    """[(resource id, number of labels)] of resources that have no row."""
+    return tx.execute(sa.select(L.c.resource_id, sa.func.count()).where(*_WITHOUT_RESOURCE)
+                      .group_by(L.c.resource_id).order_by(L.c.resource_id)).all()
+
+
+def delete_labels_of_gone(tx, resource_id):
+    """How many there were."""
+    return tx.execute(sa.delete(L).where(L.c.resource_id == resource_id, *_WITHOUT_RESOURCE)).rowcount
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """A resource with its label rows (`labels`), its `metadata`, and all pairs that it may be labelled with (`allowed`)."""
+
+    kind: str
+    id: str
+    labels: dict
+    metadata: dict
+    allowed: dict
+
+    @property
+    def right(self):
+        """Each pair of the metadata is a label, and no label is another pair."""
+        return (self.labels.items() <= self.allowed.items()
+                and all(self.labels.get(key) == self.allowed[key] for key in self.metadata))
+
+
+def labelled(tx):
+    """Every volume and snapshot with its labels, by pages."""
+    for kind in ("volume", "snapshot"):
+        table, last = TABLES[kind], ""
+        while rows := tx.execute(_pairs(table).where(table.c.id > last).order_by(table.c.id).limit(PAGE)).all():
+            last = rows[-1].id
+            yield from _with_labels(tx, kind, rows)
+
+
+def _pairs(table):
+    admin = (table.c.admin_metadata,) if "admin_metadata" in table.c else ()
+    return sa.select(table.c.id, table.c.metadata.label("pairs"), *admin)
+
+
+def _with_labels(tx, kind, rows):
+    labels = {}
+    for resource_id, key, value in tx.execute(sa.select(L.c.resource_id, L.c.key, L.c.value).where(
+            L.c.resource_id.in_([row.id for row in rows]))):
+        labels.setdefault(resource_id, {})[key] = value
+    for row in rows:
+        yield Labelled(kind, row.id, labels.get(row.id, {}), row.pairs,
+                       {**row.pairs, **getattr(row, "admin_metadata", {})})
+
+
+def rewrite_labels(tx, kind, id):
+    """Make the labels what the metadata says. Returns whether they were not."""
+    table = TABLES[kind]
+    rows = tx.execute(_pairs(table).where(table.c.id == id).with_for_update()).all()
+    for one in _with_labels(tx, kind, rows):
+        if one.right:
+            return False
+        right = {key: value for key, value in one.allowed.items() if key in one.metadata or one.labels.get(key) == value}
+        tx.execute(sa.delete(L).where(L.c.resource_id == id))
+        if right:
+            tx.execute(sa.insert(L), [{"resource_id": id, "key": key, "value": value} for key, value in right.items()])
+        return True
+    return False
+
+
+# -- what lies outside the database
+
+def placed(tx, service_host):
+    """The volumes of a backend: {name id: row}, by the id that is part of their name there."""
+    rows = tx.execute(sa.select(V).where(V.c.host.startswith(service_host + "#", autoescape=True)))
+    return {row.name_id or row.id: row for row in rows}
+
+
+def snapshots_placed(tx, service_host):
+    """{snapshot id: row} of a backend."""
+    rows = tx.execute(sa.select(S).join(V, V.c.id == S.c.volume_id).where(
+        V.c.host.startswith(service_host + "#", autoescape=True)))
+    return {row.id: row for row in rows}
+
+
+def backup_rows(tx):
+    """{backup id: row}."""
+    return {row.id: row for row in tx.execute(sa.select(B))}
+
+
+def containers(tx):
+    """The containers that backups name."""
+    return {name for name in tx.execute(sa.select(B.c.container).distinct()).scalars() if name}
+
+
+# -- one row
+
+def locked(tx, kind, id):
+    """The row, locked until the transaction ends, or None."""
+    table = TABLES[kind]
+    return tx.execute(sa.select(table).where(table.c.id == id).with_for_update()).first()
+
+
+def status(tx, kind, id):
+    """The present status; None when the row is gone."""
+    table = TABLES[kind]
+    return tx.execute(sa.select(table.c.status).where(table.c.id == id)).scalar()

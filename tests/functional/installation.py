@@ -1,0 +1,138 @@
+"""An installation without running services: configuration, a synced database, a file backend, a posix store; rows by hand."""
+
+import datetime
+import os
+import textwrap
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import conf as configuration
+from cinder_lite import db, process, states
+from cinder_lite.db import audit, migrate, schema
+
+HOST, BACKEND = "here", "here@file-1"
+POOL = f"{BACKEND}#file-1"
+PROJECT = "blue"
+LONG_AGO = datetime.timedelta(hours=1)
+
+#: Columns of a row that a test does not care about.
+PLAIN = {
+    "volumes": {"project_id": PROJECT, "user_id": "ann", "size": 1, "status": states.AVAILABLE, "host": POOL,
+                "metadata": {}, "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {},
+                "launched_at": datetime.datetime(2026, 1, 1)},
+    "snapshots": {"project_id": PROJECT, "user_id": "ann", "size": 1, "status": states.AVAILABLE, "metadata": {},
+                  "facts": {}},
+    "backups": {"project_id": PROJECT, "user_id": "ann", "size": 1, "status": states.AVAILABLE, "host": HOST,
+                "metadata": {}, "volume_record": {}, "facts": {}},
+    "attachments": {"project_id": PROJECT, "attach_status": states.ATTACHED, "connector": {}, "connection_info": {}},
+    "jobs": {"project_id": PROJECT, "args": {}, "stage": "volume", "host": BACKEND, "status": states.QUEUED},
+    "services": {"availability_zone": "nova"},
+    "pools": {"service_host": BACKEND, "capabilities": {}},
+}
+
+
+class Installation:
+    """`conf_file` is its configuration; `add` and `set` write rows as nobody should."""
+
+    def __init__(self, directory):
+        self.state = str(directory)
+        self.conf_file = os.path.join(self.state, "cinder.conf")
+        with open(self.conf_file, "w") as file:
+            file.write(textwrap.dedent(f"""
+                [DEFAULT]
+                state_path = {self.state}
+                host = {HOST}
+                enabled_backends = file-1
+                backup_posix_path = {self.state}/backups
+                [database]
+                connection = sqlite:///{self.state}/cinder.sqlite
+                [file-1]
+                volume_driver = file
+                file_volume_dir = {self.state}/volumes
+                """))
+        os.mkdir(os.path.join(self.state, "volumes"))
+        self.conf = configuration.load([], files=[self.conf_file])
+        self.db = process.Process(self.conf).db
+
+    def sync(self):
+        migrate.sync(self.db)
+        for binary, host in (("cinder-volume", BACKEND), ("cinder-backup", HOST), ("cinder-scheduler", HOST)):
+            self.add("services", uuid=str(uuid.uuid4()), binary=binary, host=host, seen_at=db.now())
+        self.add("pools", name=POOL)
+        return self
+
+    def add(self, table, **values):
+        """Insert a row; returns its id."""
+        table = schema.METADATA.tables[table]
+        row = {**PLAIN.get(table.name, {}), **values}
+        if "id" in table.c and table.name != "services":
+            row.setdefault("id", str(uuid.uuid4()))
+        if "created_at" in table.c:
+            row.setdefault("created_at", db.now() - LONG_AGO)
+        with self.db.write() as tx:
+            tx.execute(sa.insert(table).values(**row))
+        return row.get("id")
+
+    def set(self, table, id, **values):
+        table = schema.METADATA.tables[table]
+        with self.db.write() as tx:
+            tx.execute(sa.update(table).where(table.c.id == id).values(**values))
+
+    def delete(self, table, id):
+        table = schema.METADATA.tables[table]
+        with self.db.write() as tx:
+            tx.execute(sa.delete(table).where(table.c.id == id))
+
+    def rows(self, table, **values):
+        table = schema.METADATA.tables[table]
+        with self.db.read() as tx:
+            return tx.execute(sa.select(table).where(*(table.c[key] == value for key, value in values.items()))).all()
+
+    def row(self, table, id):
+        rows = self.rows(table, id=id)
+        return rows[0] if rows else None
+
+    def count(self):
+        """Make every sum what the rows say."""
+        projects = {row.project_id for table in ("volumes", "snapshots", "backups") for row in self.rows(table)}
+        with self.db.write() as tx:
+            for project in projects:
+                audit.rewrite_usage(tx, True, project)
+            audit.rewrite_pool(tx, POOL)
+
+    def volume(self, **values):
+        """A volume with its file, unless it is still being made."""
+        id = self.add("volumes", **values)
+        if values.get("status") != states.CREATING:
+            self.put(f"volume-{id}")
+        return id
+
+    def snapshot(self, volume_id, **values):
+        id = self.add("snapshots", volume_id=volume_id, **values)
+        if values.get("status") != states.CREATING:
+            self.put(f"snapshot-{id}")
+        return id
+
+    def backup(self, volume_id, **values):
+        """A backup with its manifest, when it is available."""
+        id = str(uuid.uuid4())
+        container = f"{id[:2]}/{id[2:4]}/{id}"
+        self.add("backups", id=id, volume_id=volume_id, container=container, **values)
+        if values.get("status", states.AVAILABLE) == states.AVAILABLE:
+            self.store(container, id, "manifest")
+        return id
+
+    def put(self, name):
+        with open(self.path(name), "wb"):
+            pass
+
+    def path(self, name):
+        return os.path.join(self.state, "volumes", name)
+
+    def store(self, container, id, name):
+        path = os.path.join(self.state, "backups", container, f"backup_{id}", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+        return path
