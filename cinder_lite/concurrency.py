@@ -247,8 +247,20 @@ class WSGIServer:
     """Serve a WSGI application on a listening socket: eventlet's server, or cheroot's on native threads."""
 
     def __init__(self, sock, application, threads, log):
-        self.sock, self.application, self.threads, self.log = sock, application, threads, log
-        self._server = None
+        self.sock, self.threads, self.log = sock, threads, log
+        self._application, self._server = application, None
+        self._busy, self._changed = 0, threading.Condition()
+
+    def application(self, environ, start_response):
+        """The application, counting the requests under way: idle connections must not hold up the end."""
+        with self._changed:
+            self._busy += 1
+        try:
+            return self._application(environ, start_response)
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
 
     def start(self):
         if GREEN:
@@ -261,8 +273,7 @@ class WSGIServer:
         import eventlet
         from eventlet import wsgi
 
-        self._pool = eventlet.GreenPool(self.threads)
-        wsgi.server(self.sock, self.application, custom_pool=self._pool, log=self.log, log_output=False,
+        wsgi.server(self.sock, self.application, max_size=self.threads, log=self.log, log_output=False,
                     keepalive=True, socket_timeout=75, debug=False, url_length_limit=65536)
 
     def _cheroot(self):
@@ -284,8 +295,7 @@ class WSGIServer:
         if GREEN:
             self._server.kill()
             self.sock.close()
-            with deadline(timeout) as left:
-                while self._pool.running() and left():
-                    time.sleep(0.05)
-        else:
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy == 0, timeout)
+        if not GREEN:
             self._server.stop()

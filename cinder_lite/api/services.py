@@ -85,7 +85,7 @@ def get_pools(req):
         type_ = types.named(tx, req.ctx, wanted.pop("volume_type")) if (
             req.at("3.35") and wanted.get("volume_type")) else None
     wanted.pop("volume_type", None)
-    return lists.Page([row for row in rows if _matches(req, row, wanted, type_)])
+    return lists.Page([row for row in rows if row.name is not None and _matches(req, row, wanted, type_)])
 
 
 def _matches(req, row, wanted, type_):

@@ -4,7 +4,7 @@ import hashlib
 
 import orjson
 
-from cinder_lite import errors
+from cinder_lite import errors, states
 from cinder_lite.api import filters, lists
 from cinder_lite.api.body import is_true
 from cinder_lite.db import attachments, volumes
@@ -43,7 +43,7 @@ def show(req):
 
 def _attached(tx, rows):
     """The attachments of those volumes that have any, by one statement for the whole page."""
-    return attachments.of_volumes(tx, [row.id for row in rows if row.attach_status != "detached"])
+    return attachments.of_volumes(tx, [row.id for row in rows if row.attach_status != states.DETACHED])
 
 
 def index(req):

@@ -9,12 +9,13 @@ P, S, V = schema.pools, schema.services, schema.volumes
 
 
 def with_services(tx, service_host=None):
-    """Every pool with its service's switches and heartbeat."""
-    query = sa.select(P, S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason,
-                      S.c.seen_at).join(S, sa.and_(S.c.host == P.c.service_host, S.c.binary == "cinder-volume"))
+    """Every pool with its service's switches and heartbeat; a service that never reported a pool has a row without one."""
+    query = sa.select(*(column for column in P.c if column is not P.c.service_host), S.c.host.label("service_host"),
+                      S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason, S.c.seen_at
+                      ).select_from(S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
     if service_host:
-        query = query.where(P.c.service_host == service_host)
-    return tx.execute(query.order_by(P.c.name)).all()
+        query = query.where(S.c.host == service_host)
+    return tx.execute(query.order_by(S.c.host, P.c.name)).all()
 
 
 def take(tx, name, size, count, bounds):

@@ -5,7 +5,7 @@ import random
 
 from cinder_lite import concurrency, context, db, states
 from cinder_lite.db import jobs, messages, pools, quotas, services, snapshots, volumes
-from cinder_lite.lifecycle import KINDS, VOLUME
+from cinder_lite.lifecycle import BACKUP, KINDS, VOLUME
 from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
@@ -119,6 +119,8 @@ class SchedulerManager(SchedulerRPC):
                 return
             jobs.keep_decision(tx, job.id, decision.plain())
             quotas.release(tx, counted(volume))
+            if volume.backup_id:
+                BACKUP.settle(tx, volume.backup_id, "lend", True)
             messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}",
                          self.conf.message_ttl)
 
@@ -148,8 +150,13 @@ def counted(volume):
 
 def as_pool(row, down_time):
     """A row of pools.with_services as the scheduler's Pool."""
-    service_host, _, pool = row.name.partition("#")
-    host, _, backend = service_host.partition("@")
+    host, _, backend = row.service_host.partition("@")
+    if row.name is None:
+        return rooms.Pool(
+            host=host, backend=backend, pool="", availability_zone=row.availability_zone,
+            service_up=services.is_up(row, down_time), service_disabled=row.disabled, frozen=row.frozen,
+            backend_up=row.backend_up, backend_reason=row.backend_reason or "", total_gb=None, free_gb=None)
+    pool = row.name.partition("#")[2]
     return rooms.Pool(
         host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
         service_up=services.is_up(row, down_time), service_disabled=row.disabled, frozen=row.frozen,

@@ -2,7 +2,7 @@
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, pools, quotas, schema, services, snapshots, volumes
-from cinder_lite.lifecycle import SNAPSHOT, VOLUME, Guard
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
 
@@ -184,7 +184,7 @@ class Volumes:
         if attach_status is not None:
             values["attach_status"] = attach_status
         if migration_status is not None:
-            values["migration_status"] = None if migration_status == "none" else migration_status
+            values["migration_status"] = None if migration_status == states.NO_MIGRATION else migration_status
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, id)
             if status == states.IN_USE and not attachments.of_volume(tx, id):
@@ -219,3 +219,10 @@ def uncount(tx, row):
     """Give back the room and the quota that a volume's row holds."""
     pools.give_back(tx, row.host, row.size, 1)
     quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))
+
+
+def not_made(tx, row):
+    """What goes with giving up to make a volume: its room and quota, and the backup that it was to be made from is free."""
+    uncount(tx, row)
+    if row.backup_id:
+        BACKUP.settle(tx, row.backup_id, "lend", True)
