@@ -9,7 +9,6 @@ import sys  # noqa: E402
 
 import orjson  # noqa: E402
 from oslo_config import cfg  # noqa: E402
-from oslo_db import exception as db_errors  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
 from cinder_lite import errors, process  # noqa: E402
@@ -201,9 +200,10 @@ def _run(args):
         if args.needs_schema:
             _expect_schema(shared)
         return args.function(shared, args)
-    except db_errors.DBError as error:
+    except audit.ERRORS as error:
         url = shared.db.url.render_as_string(hide_password=True)
-        raise Failed(f"the database at {url} cannot be used: {error}") from error
+        reason = str(error).strip().splitlines()[0]
+        raise Failed(f"the database at {url} cannot be used: {reason}") from error
     finally:
         shared.db.dispose()
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 
 import sqlalchemy as sa
+from oslo_db import exception as db_errors
 
 from cinder_lite import states
 from cinder_lite.db import quotas, schema
@@ -12,6 +13,8 @@ V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachment
 J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
 TABLES = {"volume": V, "snapshot": S, "backup": B}
 
+#: What a database that is away, or does not want us, makes of a statement.
+ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 #: Rows that are looked at together, where every row of a table has to be.
 PAGE = 1000
 #: Usage that is the sum of rows.

@@ -39,17 +39,20 @@ class Places:
                 self.found[backend.name] = backend.call(_names, backend.driver)
             except drivers.DriverError as error:
                 self._notes[backend.name] = f"backend {backend.name} was not looked at: {error}"
-        for folder in sorted(self._folders(containers)):
-            try:
-                concurrency.in_thread(self._list_folder, folder)
-            except store_base.StoreError as error:
-                self._notes[folder] = f"container {folder} of the backup store was not looked at: {error}"
+        concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
 
     def _folders(self, containers):
         """Containers that were named, and the first digits of ids, below which the others are."""
         digits = {f"{n:02x}" for n in range(256)}
         named = {self.conf.backup_container} if "backup_container" in self.conf else set()
         return digits | {name for name in named | set(containers) if name and name.split("/")[0] not in digits}
+
+    def _list_store(self, folders):
+        for folder in folders:
+            try:
+                self._list_folder(folder)
+            except store_base.StoreError as error:
+                self._notes[folder] = f"container {folder} of the backup store was not looked at: {error}"
 
     def _list_folder(self, folder):
         for name in self.store.names(folder):
