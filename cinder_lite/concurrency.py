@@ -22,17 +22,17 @@ def patch():
     """Make the standard library cooperative when the mode is eventlet; does nothing in threading mode."""
     if MODE not in ("eventlet", "threading"):
         sys.exit(f"CINDER_LITE_CONCURRENCY is '{MODE}'; it can be 'eventlet' or 'threading'")
-    # The traps of psycopg: its C wait loop would stop every other green thread of the process.
     if GREEN:
+        # psycopg's C wait loop would stop every other green thread of the process.
         os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_select")
+        # eventlet's own resolver takes 15 MB and does not follow nsswitch.conf; names are looked up once a connection.
+        os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
         warnings.filterwarnings("ignore", message=r"(?s).*Eventlet is deprecated")
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="eventlet")
         import eventlet
 
         eventlet.monkey_patch()
         _remember_current_thread()
-    else:
-        os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 
 
 def _remember_current_thread():

@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -100,6 +101,9 @@ def run_workers(conf, count, make):
         for pid in list(children):
             os.kill(pid, number)
 
+    # What is imported by now is shared with the workers; the collector would write to all of it.
+    gc.collect()
+    gc.freeze()
     for _ in range(count):
         start()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

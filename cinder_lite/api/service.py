@@ -6,6 +6,10 @@ import logging
 from cinder_lite import concurrency, service
 from cinder_lite.api import auth
 from cinder_lite.api.app import Application
+from cinder_lite.backup.api import Backups
+from cinder_lite.volume.api import Volumes
+from cinder_lite.volume.attachments import Attachments
+from cinder_lite.volume.snapshots import Snapshots
 
 LOG = logging.getLogger(__name__)
 
@@ -50,11 +54,6 @@ class ApiService:
 
 def domains(shared):
     """The verbs that handlers may call."""
-    from cinder_lite.volume.attachments import Attachments
-    from cinder_lite.backup.api import Backups
-    from cinder_lite.volume.snapshots import Snapshots
-    from cinder_lite.volume.api import Volumes
-
     volumes = Volumes(shared.db, shared.conf, shared.scheduler, shared.volume)
     return {
         "volumes": volumes,

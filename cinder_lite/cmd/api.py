@@ -21,6 +21,9 @@ def main():
     if conf.osapi_volume_workers == 1:
         worker().run()
     else:
+        # Every worker needs taskflow at its first create: imported here, they share it.
+        from cinder_lite.volume.flows import api_create  # noqa: F401
+
         service.run_workers(conf, conf.osapi_volume_workers, worker)
 
 

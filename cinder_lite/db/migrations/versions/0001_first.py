@@ -1,12 +1,311 @@
-"""The tables of the first release."""
+"""The tables of the first release, as they were then: cinder_lite.db.schema goes on from here."""
 
+import sqlalchemy as sa
 from alembic import op
-
-from cinder_lite.db import schema
+from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
 
+METADATA = sa.MetaData(naming_convention={
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+})
+
+Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+Id = sa.String(36)
+Name = sa.String(255)
+
+
+def _table(name, *columns):
+    return sa.Table(name, METADATA, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4",
+                    mysql_collate="utf8mb4_bin")
+
+
+def _json(name):
+    """A small document, never null, {} by default: what is shown whole and not searched."""
+    return sa.Column(name, sa.JSON, nullable=False)
+
+
+def _flag(name, default):
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.true() if default else sa.false())
+
+
+def _born():
+    return [sa.Column("created_at", Time, nullable=False), sa.Column("updated_at", Time)]
+
+
+volumes = _table(
+    "volumes",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name, nullable=False),
+    sa.Column("name", Name),
+    sa.Column("description", Name),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(40), nullable=False),
+    sa.Column("previous_status", sa.String(40)),
+    sa.Column("attach_status", sa.String(40), nullable=False, server_default="detached"),
+    sa.Column("migration_status", Name),
+    sa.Column("replication_status", sa.String(40)),
+    sa.Column("host", Name),
+    sa.Column("availability_zone", Name),
+    sa.Column("volume_type_id", Id),
+    sa.Column("snapshot_id", Id),
+    sa.Column("source_volid", Id),
+    sa.Column("backup_id", Id),
+    sa.Column("group_id", Id),
+    sa.Column("name_id", Id),
+    sa.Column("provider_id", Name),
+    sa.Column("encryption_key_id", Id),
+    sa.Column("service_uuid", Id),
+    sa.Column("cluster_name", Name),
+    _flag("bootable", False),
+    _flag("multiattach", False),
+    _flag("counted", True),
+    _flag("consumes_quota", True),
+    sa.Column("shared_targets", sa.Boolean),
+    _json("metadata"),
+    _json("admin_metadata"),
+    _json("image_metadata"),
+    _json("facts"),
+    _json("export"),
+    *_born(),
+    sa.Column("launched_at", Time),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "created_at", "id"),
+    sa.Index(None, "project_id", "status", "created_at", "id"),
+    sa.Index(None, "project_id", "name"),
+    sa.Index(None, "host"),
+    sa.Index(None, "snapshot_id"),
+    sa.Index(None, "source_volid"),
+    sa.Index(None, "volume_type_id"),
+)
+
+snapshots = _table(
+    "snapshots",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name, nullable=False),
+    sa.Column("volume_id", Id, nullable=False),
+    sa.Column("name", Name),
+    sa.Column("description", Name),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(40), nullable=False),
+    sa.Column("previous_status", sa.String(40)),
+    sa.Column("progress", sa.String(8)),
+    sa.Column("volume_type_id", Id),
+    sa.Column("group_snapshot_id", Id),
+    sa.Column("encryption_key_id", Id),
+    _flag("counted", True),
+    _flag("consumes_quota", True),
+    _json("metadata"),
+    _json("facts"),
+    *_born(),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "created_at", "id"),
+    sa.Index(None, "volume_id", "created_at"),
+    sa.Index(None, "project_id", "name"),
+)
+
+#: The pairs of a volume's or snapshot's metadata as rows, for filters. `metadata` of the resource is what is shown.
+labels = _table(
+    "labels",
+    sa.Column("resource_id", Id, primary_key=True),
+    sa.Column("key", Name, primary_key=True),
+    sa.Column("value", Name, nullable=False),
+    sa.Index(None, "key", "value"),
+)
+
+attachments = _table(
+    "attachments",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("volume_id", Id, nullable=False),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("instance_uuid", Id),
+    sa.Column("attached_host", Name),
+    sa.Column("mountpoint", Name),
+    sa.Column("attach_mode", sa.String(8)),
+    sa.Column("attach_status", sa.String(40), nullable=False),
+    _json("connector"),
+    _json("connection_info"),
+    sa.Column("attached_at", Time),
+    *_born(),
+    sa.Index(None, "volume_id"),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "instance_uuid"),
+)
+
+backups = _table(
+    "backups",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name, nullable=False),
+    sa.Column("volume_id", Id, nullable=False),
+    sa.Column("snapshot_id", Id),
+    sa.Column("parent_id", Id),
+    sa.Column("restore_volume_id", Id),
+    sa.Column("name", Name),
+    sa.Column("description", Name),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(40), nullable=False),
+    sa.Column("previous_status", sa.String(40)),
+    sa.Column("object_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("host", Name),
+    sa.Column("availability_zone", Name),
+    sa.Column("container", Name),
+    sa.Column("service", Name),
+    sa.Column("fail_reason", sa.Text),
+    sa.Column("encryption_key_id", Id),
+    sa.Column("data_timestamp", Time),
+    _flag("counted", True),
+    _json("metadata"),
+    _json("volume_record"),
+    _json("facts"),
+    *_born(),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "created_at", "id"),
+    sa.Index(None, "volume_id", "data_timestamp"),
+    sa.Index(None, "parent_id"),
+    sa.Index(None, "project_id", "name"),
+)
+
+volume_types = _table(
+    "volume_types",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False, unique=True),
+    sa.Column("description", Name),
+    _flag("is_public", True),
+    sa.Column("qos_specs_id", Id),
+    _json("extra_specs"),
+    *_born(),
+)
+
+volume_type_projects = _table(
+    "volume_type_projects",
+    sa.Column("volume_type_id", Id, primary_key=True),
+    sa.Column("project_id", Name, primary_key=True),
+)
+
+default_types = _table(
+    "default_types",
+    sa.Column("project_id", Name, primary_key=True),
+    sa.Column("volume_type_id", Id, nullable=False),
+)
+
+#: Limits of a project; `type_id` is "" for the project's whole and a type's id for that type's share.
+quotas = _table(
+    "quotas",
+    sa.Column("project_id", Name, primary_key=True),
+    sa.Column("resource", sa.String(40), primary_key=True),
+    sa.Column("type_id", Id, primary_key=True),
+    sa.Column("hard_limit", sa.Integer, nullable=False),
+)
+
+quota_classes = _table(
+    "quota_classes",
+    sa.Column("class_name", Name, primary_key=True),
+    sa.Column("resource", sa.String(40), primary_key=True),
+    sa.Column("type_id", Id, primary_key=True),
+    sa.Column("hard_limit", sa.Integer, nullable=False),
+)
+
+quota_usages = _table(
+    "quota_usages",
+    sa.Column("project_id", Name, primary_key=True),
+    sa.Column("resource", sa.String(40), primary_key=True),
+    sa.Column("type_id", Id, primary_key=True),
+    sa.Column("in_use", sa.BigInteger, nullable=False),
+)
+
+jobs = _table(
+    "jobs",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("request_id", sa.String(64)),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("resource_id", Id, nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    _json("args"),
+    sa.Column("stage", sa.String(20), nullable=False),
+    sa.Column("host", Name),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("owner", Name),
+    sa.Column("lease_until", Time),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("progress", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("decision", sa.JSON),
+    *_born(),
+    sa.Column("finished_at", Time),
+    sa.Index(None, "status", "stage", "host"),
+    sa.Index(None, "resource_id", "created_at"),
+    sa.Index(None, "created_at"),
+)
+
+services = _table(
+    "services",
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("uuid", Id, nullable=False),
+    sa.Column("binary", sa.String(40), nullable=False),
+    sa.Column("host", Name, nullable=False),
+    sa.Column("availability_zone", Name, nullable=False),
+    _flag("disabled", False),
+    sa.Column("disabled_reason", Name),
+    _flag("frozen", False),
+    _flag("backend_up", True),
+    sa.Column("backend_reason", sa.Text),
+    sa.Column("replication_status", sa.String(40)),
+    sa.Column("active_backend_id", Name),
+    sa.Column("cluster_name", Name),
+    sa.Column("rpc_version", sa.String(20)),
+    sa.Column("instance", Id),
+    *_born(),
+    sa.Column("seen_at", Time),
+    sa.UniqueConstraint("host", "binary"),
+)
+
+pools = _table(
+    "pools",
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("service_host", Name, nullable=False),
+    sa.Column("total_gb", sa.Double),
+    sa.Column("free_gb", sa.Double),
+    sa.Column("total_word", sa.String(10)),
+    sa.Column("free_word", sa.String(10)),
+    sa.Column("provisioned_gb", sa.Double, nullable=False, server_default="0"),
+    sa.Column("allocated_gb", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("volume_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reserved_percentage", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_over_subscription_ratio", sa.String(10), nullable=False, server_default="20.0"),
+    _flag("thin", False),
+    _flag("thick", True),
+    _flag("multiattach", False),
+    _flag("online_extend", True),
+    _json("capabilities"),
+    sa.Column("measured_at", Time),
+    sa.Index(None, "service_host"),
+)
+
+messages = _table(
+    "messages",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("request_id", sa.String(64)),
+    sa.Column("resource_type", sa.String(40)),
+    sa.Column("resource_uuid", Id),
+    sa.Column("event_id", Name, nullable=False),
+    sa.Column("message_level", sa.String(20), nullable=False),
+    sa.Column("user_message", LongText, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "resource_uuid"),
+)
+
 
 def upgrade():
-    schema.METADATA.create_all(op.get_bind())
+    METADATA.create_all(op.get_bind())

@@ -1,0 +1,56 @@
+"""Migrations lead to the schema, and a database of another revision is not worked with."""
+
+import types
+
+import alembic.script
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from cinder_lite import db, service
+from cinder_lite.db import migrate, schema
+
+
+def database(path):
+    return db.Database(types.SimpleNamespace(
+        connection=f"sqlite:///{path}/test.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
+        connection_recycle_time=3600))
+
+
+def test_head_is_the_newest_migration():
+    assert alembic.script.ScriptDirectory(migrate.DIRECTORY).get_current_head() == migrate.HEAD
+
+
+def test_migrations_lead_to_the_schema(tmp_path):
+    found = database(tmp_path)
+    migrate.sync(found)
+    assert migrate.current(found) == migrate.HEAD
+    with found.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
+
+
+def test_syncing_twice_changes_nothing(tmp_path):
+    found = database(tmp_path)
+    migrate.sync(found)
+    migrate.sync(found)
+    with found.read() as tx:
+        assert tx.execute(sa.select(schema.volume_types.c.name)).scalars().all() == ["__DEFAULT__"]
+
+
+@pytest.mark.parametrize("revision", [None, "0000"])
+def test_another_revision_is_refused(tmp_path, revision, capsys):
+    found = database(tmp_path)
+    if revision is not None:
+        migrate.sync(found)
+        with found.write() as tx:
+            tx.execute(sa.text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+    with pytest.raises(SystemExit):
+        migrate.expect_current(types.SimpleNamespace(db=found))
+    assert "cinder-lite-manage db sync" in capsys.readouterr().err
+
+
+def test_fatal_says_one_line(capsys):
+    with pytest.raises(SystemExit):
+        service.fatal("what is wrong")
+    assert capsys.readouterr().err == "what is wrong\n"
