@@ -43,6 +43,16 @@ class Work:
         self.at, self.superseded, self.recorded = (0, 0), False, 0
         self._worker = worker
 
+    def begin(self):
+        """What is to happen at the end has been said, and the work itself begins. Raises Refused after too many deaths."""
+        if self.job.attempt > self._worker.conf.job_max_attempts:
+            raise Refused(f"it was begun {self.job.attempt - 1} times and its service died each time")
+
+    def later_if_possible(self, error):
+        """Raise Interrupted, so that the work is done again from its begin, unless it was tried often enough."""
+        if self.job.attempt < self._worker.conf.job_max_attempts:
+            raise Interrupted from error
+
     def keep(self, **values):
         """Columns of the resource to set when the job succeeds."""
         self.kept |= values
@@ -82,7 +92,7 @@ class Work:
 
 
 class Interrupted(Exception):
-    """The work stopped because the service ends; it is handed back."""
+    """The work stopped, because the service ends or another does not answer; it is handed back."""
 
 
 class Worker:
@@ -172,8 +182,6 @@ class Worker:
             LOG.error("job %s asks for %s %s, which this release does not know", job.id, job.action, job.kind)
             return
         try:
-            if job.attempt > self.conf.job_max_attempts:
-                raise Refused(f"it was begun {job.attempt - 1} times and its service died each time")
             handler(work)
         except errors.Stale as error:
             LOG.warning("%s", error)

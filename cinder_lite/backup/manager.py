@@ -1,16 +1,19 @@
 """The backup service at work: what each job does."""
 
+import logging
 import os
 
-from cinder_lite import concurrency, db, errors, states, worker
+from cinder_lite import concurrency, db, errors, rpc, states, worker
 from cinder_lite.backup import chunks, devices, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
-from cinder_lite.db import backups, quotas, snapshots, volumes
+from cinder_lite.db import backups, messages, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers.base import GIB
+
+LOG = logging.getLogger(__name__)
 
 worker.explains(stores.StoreError, manifest.BackupError, devices.DeviceError)
 
@@ -54,8 +57,9 @@ class BackupManager(BackupRPC):
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
         host = self.volume.on(api.service_of(volume.host))
-        path = host.open_local(work.ctx, kind=kind, id=id, host=self.conf.host, copy_id=row.id)
         try:
+            work.begin()
+            path = self._open(work, host, kind=kind, id=id, copy_id=row.id)
             origin = f"{row.id} {work.job.attempt}" if frozen else id
             made = concurrency.in_thread(self._write, work, row, place, path, parent, origin)
         except manifest.Cancelled as error:
@@ -68,11 +72,28 @@ class BackupManager(BackupRPC):
                 concurrency.in_thread(manifest.delete, self.store, place)
             raise
         finally:
-            if frozen:
-                with worker.quiet(f"removing the frozen copy of volume {volume.id}"):
-                    host.close_local(work.ctx, volume_id=volume.id, copy_id=row.id)
+            # It may have been attached, and frozen, when the work was begun for the first time.
+            if frozen or (snapshot is None and work.job.attempt > 1):
+                self._close(work, host, volume.id, row.id)
         work.keep(container=made.container, object_count=made.object_count,
                   facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
+
+    def _open(self, work, host, **what):
+        """The path of a volume or snapshot. A volume service that does not answer may just be starting."""
+        try:
+            return host.open_local(work.ctx, host=self.conf.host, **what)
+        except rpc.NoAnswer as error:
+            work.later_if_possible(error)
+            raise
+
+    @staticmethod
+    def _close(work, host, volume_id, copy_id):
+        """Remove a frozen copy; the work is not done before it is gone."""
+        try:
+            host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
+        except errors.Error as error:
+            work.later_if_possible(error)
+            LOG.warning("the frozen copy %s of volume %s is left: %s", copy_id, volume_id, error)
 
     def _write(self, work, row, place, path, parent, origin):
         older = manifest.Place(parent.id, parent.container) if parent is not None else None
@@ -107,7 +128,8 @@ class BackupManager(BackupRPC):
                 volumes.set_labels(tx, volume.id, volume.metadata, settled["metadata"])
 
         work.when_done(restored)
-        work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False))
+        work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False) and messages.add(
+            tx, work.job, *MESSAGES["backup", "restore"], work.reason, self.conf.message_ttl, ("volume", volume.id)))
         self._bring_back(work, row, volume, is_zero=False)
 
     def fill(self, work):
@@ -120,10 +142,9 @@ class BackupManager(BackupRPC):
         work.keep(launched_at=db.now(), metadata=metadata, image_metadata=record.get("image_metadata", {}),
                   bootable=record.get("bootable", False))
         work.when_done(lambda tx: volumes.set_labels(tx, volume.id, volume.metadata, metadata))
-        for ended in (work.when_done, work.when_failed):
-            ended(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
+        work.when_done(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
         work.lose(counted=False)
-        work.when_failed(lambda tx: api.uncount(tx, volume))
+        work.when_failed(lambda tx: api.not_made(tx, volume))
         self._bring_back(work, row, volume, is_zero=True)
 
     @staticmethod
@@ -131,8 +152,8 @@ class BackupManager(BackupRPC):
         return {"src_backup_id": row.id} if volume.id != row.volume_id else {}
 
     def _bring_back(self, work, row, volume, is_zero):
-        host = self.volume.on(api.service_of(volume.host))
-        path = host.open_local(work.ctx, kind="volume", id=volume.id, host=self.conf.host)
+        work.begin()
+        path = self._open(work, self.volume.on(api.service_of(volume.host)), kind="volume", id=volume.id)
         place = manifest.Place(row.id, row.container)
         try:
             concurrency.in_thread(self._read, work, place, path, is_zero and not work.args.get("restored"))
@@ -151,6 +172,7 @@ class BackupManager(BackupRPC):
     # -- the rest
 
     def delete(self, work):
+        work.begin()
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
         place = manifest.Place(row.id, row.container or self.store.container(row.id))

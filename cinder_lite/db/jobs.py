@@ -118,7 +118,8 @@ def end(tx, job, status, error=None):
 
 def _owned(tx, job, values):
     changed = tx.execute(sa.update(J).where(
-        J.c.id == job.id, J.c.attempt == job.attempt, J.c.status.in_(states.LIVE_JOB)).values(**values))
+        J.c.id == job.id, J.c.stage == job.stage, J.c.attempt == job.attempt, J.c.owner == job.owner,
+        J.c.status.in_(states.LIVE_JOB)).values(**values))
     if changed.rowcount == 0:
         raise errors.Stale(id=job.id, attempt=job.attempt)
 

@@ -30,13 +30,14 @@ DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create fa
            "backup restore": "019"}
 
 
-def add(tx, job, action, detail, text, ttl):
-    """Tell the resource's owner. `job` names the resource and the request; `ttl` is in seconds."""
+def add(tx, job, action, detail, text, ttl, about=None):
+    """Tell the resource's owner. `job` names the request, and the resource unless `about` (kind, id) does; `ttl` in seconds."""
     number, told = ACTIONS[action]
-    resource = RESOURCE_TYPES[job.kind]
+    kind, id = about or (job.kind, job.resource_id)
+    resource = RESOURCE_TYPES[kind]
     tx.execute(sa.insert(M).values(
         id=str(uuid.uuid4()), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
-        resource_uuid=job.resource_id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
+        resource_uuid=id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
         user_message=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
 
 

@@ -61,6 +61,9 @@ class VolumeManager(VolumeRPC):
 
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)
+            work.lose(counted=False)
+            work.when_failed(lambda tx: api.not_made(tx, row))
+            work.begin()
             recipe = self._recipe(tx, create, row)
             backup = backups.find(tx, row.backup_id) if row.backup_id else None
         volume = as_volume(row)
@@ -69,8 +72,6 @@ class VolumeManager(VolumeRPC):
         except drivers.DriverError as error:
             if self._try_elsewhere(work, row, error):
                 return
-            work.lose(counted=False)
-            work.when_failed(lambda tx: api.uncount(tx, row))
             raise
         work.keep(facts=facts or {}, launched_at=db.now())
         if backup is not None:
@@ -109,6 +110,7 @@ class VolumeManager(VolumeRPC):
             going = snapshots.of_volume(tx, row.id) if work.args.get("cascade") else []
         volume = as_volume(row)
         work.when_failed(lambda tx: [SNAPSHOT.settle(tx, one.id, "cascade", False) for one in going])
+        work.begin()
         if self.target is not None:
             self.backend.call(self.target.remove, volume.name)
         for snapshot in going:
@@ -132,6 +134,7 @@ class VolumeManager(VolumeRPC):
         work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
         work.when_failed(lambda tx: quotas.release(tx, quotas.Change(
             row.project_id, {"gigabytes": more}, row.volume_type_id)))
+        work.begin()
         self.backend.call(self.driver.extend, volume, new_size)
         if self.target is not None and row.export:
             self.backend.call(self.target.resize, volume.name, self.driver.path(volume))
@@ -143,6 +146,7 @@ class VolumeManager(VolumeRPC):
             snapshot = snapshots.find(tx, work.args["snapshot_id"])
         for settled in (work.when_done, work.when_failed):
             settled(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
+        work.begin()
         if not isinstance(self.driver, drivers.Revertable):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes")
         self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
@@ -155,6 +159,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             row = snapshots.find(tx, work.job.resource_id)
         work.when_failed(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+        work.begin()
         try:
             facts = self.backend.call(self.driver.create_snapshot, snapshot)
         except drivers.DriverError:
@@ -164,6 +169,7 @@ class VolumeManager(VolumeRPC):
         work.keep(facts=facts or {}, progress="100%")
 
     def delete_snapshot(self, work):
+        work.begin()
         self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
         with self.db.read() as tx:
             row = snapshots.find(tx, work.job.resource_id)

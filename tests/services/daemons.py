@@ -52,7 +52,7 @@ def as_text(options):
 class Daemons:
     """api, scheduler, volume and backup service as processes over a database and a broker, and a tgtd for the file driver.
 
-    Where a test fails inside the `with` block, the ends of the four logs are printed.
+    At the end of a `with` block the ends of the four logs are printed, which pytest shows of tests that failed.
     """
 
     def __init__(self, database_url, transport_url, driver="file", changes=None):
@@ -90,9 +90,8 @@ class Daemons:
     def __enter__(self):
         return self
 
-    def __exit__(self, failure, *unused):
-        if failure:
-            print(self.logs())
+    def __exit__(self, *unused):
+        print(self.logs())
         self.remove()
 
     def manage(self, *words):
@@ -165,7 +164,7 @@ class Daemons:
             keeper.kill(left)
         self.directory.remove()
 
-    def logs(self, lines=60):
+    def logs(self, lines=100):
         """The last lines of each process's log."""
         return "".join(f"---- {name}\n{process.tail(lines)}" for name, process in self.processes.items())
 
