@@ -31,9 +31,10 @@ class NullBackend(fixture.GabbiFixture):
 
     backends = ("null-1",)
     default = MANY
+    target = False
 
     def start_fixture(self):
-        self.service = Service(port=PORT, backends=self.backends, default=self.default, target=False).start()
+        self.service = Service(port=PORT, backends=self.backends, default=self.default, target=self.target).start()
         self.service.services[-1].application.authenticate = Roles()
 
     def stop_fixture(self):
@@ -63,6 +64,7 @@ class Files(NullBackend):
     """Volumes with bytes, so that they can be backed up."""
 
     backends = ("file-1",)
+    target = True
 
 
 class JSONKeys(base.ResponseHandler):
