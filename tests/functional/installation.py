@@ -1,15 +1,20 @@
 """An installation without running services: configuration, a synced database, a file backend, a posix store; rows by hand."""
 
+import contextlib
 import datetime
 import os
+import random
 import textwrap
+import threading
+import time
 import uuid
 
 import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
-from cinder_lite import db, process, states
-from cinder_lite.db import audit, migrate, schema
+from cinder_lite import context, db, process, states
+from cinder_lite.db import audit, jobs, migrate, quotas, schema
+from cinder_lite.lifecycle import VOLUME
 
 HOST, BACKEND = "here", "here@file-1"
 POOL = f"{BACKEND}#file-1"
@@ -35,7 +40,7 @@ PLAIN = {
 class Installation:
     """`conf_file` is its configuration; `add` and `set` write rows as nobody should."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, connection=None):
         self.state = str(directory)
         self.conf_file = os.path.join(self.state, "cinder.conf")
         with open(self.conf_file, "w") as file:
@@ -46,7 +51,7 @@ class Installation:
                 enabled_backends = file-1
                 backup_posix_path = {self.state}/backups
                 [database]
-                connection = sqlite:///{self.state}/cinder.sqlite
+                connection = {connection or f'sqlite:///{self.state}/cinder.sqlite'}
                 [file-1]
                 volume_driver = file
                 file_volume_dir = {self.state}/volumes
@@ -92,6 +97,61 @@ class Installation:
     def row(self, table, id):
         rows = self.rows(table, id=id)
         return rows[0] if rows else None
+
+    @contextlib.contextmanager
+    def churning(self, count=3):
+        """Volumes are made and deleted meanwhile, by whole transactions of the service's own engines."""
+        stop, errors = threading.Event(), []
+        running = [threading.Thread(target=self._churn, args=(seed, stop, errors)) for seed in range(count)]
+        for thread in running:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join()
+        assert errors == []
+
+    def _churn(self, seed, stop, errors):
+        rng, mine = random.Random(seed), []
+        try:
+            while not stop.is_set():
+                time.sleep(0)  # a green thread gives way nowhere else
+                if mine and rng.random() < 0.5:
+                    self._delete(*mine.pop())
+                else:
+                    size = rng.randrange(1, 9)
+                    mine.append((self._create(size), size))
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    @db.retried
+    def _create(self, size):
+        id, ctx = str(uuid.uuid4()), context.Context(user_id="ann", project_id=PROJECT, overwrite=False)
+        row = {"id": id, "project_id": PROJECT, "user_id": "ann", "size": size, "metadata": {}, "admin_metadata": {},
+               "image_metadata": {}, "facts": {}, "export": {}}
+        with self.db.write() as tx:
+            VOLUME.insert(tx, ctx, "create", row)
+            quotas.claim(tx, quotas.Change(PROJECT, {"volumes": 1, "gigabytes": size}), quotas.Allowance({}, {}))
+        self._end(id, "create", None)
+        return id
+
+    def _delete(self, id, size):
+        ctx = context.Context(user_id="ann", project_id=PROJECT, overwrite=False)
+        with self.db.write() as tx:
+            VOLUME.begin(tx, ctx, id, "delete")
+        self._end(id, "delete", quotas.Change(PROJECT, {"volumes": 1, "gigabytes": size}))
+
+    @db.retried
+    def _end(self, id, action, change):
+        with self.db.write() as tx:
+            for job in jobs.of_resource(tx, id):
+                if job.action == action:
+                    VOLUME.finish(tx, job)
+            if change is not None:
+                quotas.release(tx, change)
 
     def count(self):
         """Make every sum what the rows say."""

@@ -1,16 +1,13 @@
 """Each invariant: broken by hand in a real database, found by the doctor, repaired, clean afterwards."""
 
 import datetime
-import random
-import threading
-import time
 
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import context, db, states
+from cinder_lite import db, states
 from cinder_lite.db import quotas, schema
-from cinder_lite.doctor import Doctor
+from cinder_lite.doctor import Doctor, sums
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT, Installation
 
@@ -323,45 +320,15 @@ def test_labels_follow_the_metadata(here):
 # -- no false alarms
 
 def test_there_is_no_alarm_while_volumes_come_and_go(here):
-    """Whole transactions by the service's own engines, from three threads, while the doctor looks."""
-    stop, errors, limits = threading.Event(), [], quotas.Allowance({}, {})
-
-    def churn(seed):
-        rng, mine = random.Random(seed), []
-        ctx = context.Context(user_id="ann", project_id=PROJECT, overwrite=False)
-        try:
-            while not stop.is_set():
-                time.sleep(0)  # a green thread gives way nowhere else
-                size = rng.randrange(1, 9)
-                if mine and rng.random() < 0.5:
-                    id, size = mine.pop()
-                    with here.db.write() as tx:
-                        VOLUME.begin(tx, ctx, id, "delete")
-                        VOLUME.settle(tx, id, "delete", True)
-                        quotas.release(tx, quotas.Change(PROJECT, {"volumes": 1, "gigabytes": size}))
-                        tx.execute(sa.update(schema.jobs).where(schema.jobs.c.resource_id == id)
-                                   .values(status=states.SUCCEEDED))
-                else:
-                    with here.db.write() as tx:
-                        id = f"{seed}-{rng.random()}"
-                        VOLUME.insert(tx, ctx, "create", {
-                            "id": id, "project_id": PROJECT, "user_id": "ann", "size": size, "metadata": {},
-                            "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}})
-                        VOLUME.settle(tx, id, "create", True)
-                        quotas.claim(tx, quotas.Change(PROJECT, {"volumes": 1, "gigabytes": size}), limits)
-                        mine.append((id, size))
-        except Exception as error:
-            errors.append(error)
-            raise
-
-    threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
+    with here.churning():
         looks = [doctor(here)._look() for _ in range(10)]
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert errors == []
     assert [finding.text for look in looks for finding in look] == []
+
+
+def test_usage_is_repaired_while_volumes_come_and_go(here):
+    with here.churning():
+        for _ in range(5):
+            with here.db.write() as tx:
+                tx.execute(sa.update(schema.quota_usages).values(in_use=schema.quota_usages.c.in_use + 20))
+            sums.rewrite_usage(PROJECT, here.db, here.conf)
+    assert found(here) == []
