@@ -86,8 +86,11 @@ def claim(tx, change, allowance):
     for resource, type_id in rows.keys() - allowance.used.keys():
         _insert_if_missing(tx, change.project_id, resource, type_id)
     if _add(tx, change.project_id, rows, allowance) < len(rows):
-        used = usages(tx, change.project_id)
         limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
+        # The rows that had room are changed by now: what was read before tells the one that had none, unless somebody
+        # else took its room since.
+        full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
+        used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
         tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
         raise over(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
 
