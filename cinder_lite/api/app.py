@@ -64,7 +64,8 @@ class Application:
             raise _nothing_at(path)
         if not slash:
             return 302, [("Location", f"{req.root}{path}/"), JSON], b""
-        asked = self._identify(req, request_id)
+        # keystoneauth looks the versions up without a token, and the SDK needs them; X-Auth-User asks for a token.
+        asked = self._identify(req, request_id) if rest or "X-Auth-User" in req.http.headers else None
         if asked is not None:
             return asked
         req.version = versions.asked(req.http.headers.get(versions.HEADER)) if api == "v3" else versions.MINIMUM

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import requests
 
 from cinder_lite.client import local, tables
 from tests.functional.client import Client
@@ -171,3 +172,11 @@ def test_help_and_completion_know_the_new_commands(command):
     listed = ok(command("help"))
     assert "explain" in listed and "usage: cinder-lite" in listed
     assert {"jobs", "explain", "--all-projects"} <= set(ok(command("bash-completion")).split())
+
+
+def test_versions_are_told_without_a_token_and_nothing_else_is(service):
+    # keystoneauth's discovery, on which openstacksdk relies, sends none.
+    answer = requests.get(f"{service.url}/v3/", timeout=60)
+    assert (answer.status_code, answer.json()["versions"][0]["version"]) == (200, "3.71")
+    assert requests.get(f"{service.url}/v3/", headers={"X-Auth-User": "ann"}, timeout=60).status_code == 204
+    assert requests.get(f"{service.url}/v3/volumes", timeout=60).status_code == 204
