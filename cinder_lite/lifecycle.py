@@ -38,7 +38,7 @@ class Lifecycle:
     def insert(self, tx, ctx, action, row, **job):
         """Insert a new row in the action's status, and its job. Returns the job's id (None when there is no stage)."""
         action = self.actions[action]
-        tx.execute(sa.insert(self.table).values(status=action.doing, created_at=db.now(), **row))
+        tx.execute(sa.insert(self.table), {"status": action.doing, "created_at": db.now(), **row})
         return self._job(tx, ctx, action, row["id"], **job)
 
     def begin(self, tx, ctx, id, action, guards=(), refusal=errors.InvalidState, job=None, **values):

@@ -36,7 +36,7 @@ def create(req):
 def show(req):
     """GET /volumes/{volume_id}"""
     with req.db.read() as tx:
-        row = volumes.get(tx, req.ctx, req.volume_id)
+        row = volumes.shown(tx, req.ctx, req.volume_id)
         req.attached = _attached(tx, [row])
     return row
 

@@ -7,6 +7,8 @@ from cinder_lite.db import listing, schema
 
 A = schema.attachments
 ROW = sa.select(A)
+_BY_ID = ROW.where(A.c.id == sa.bindparam("id"))
+_OF_VOLUME = ROW.where(A.c.volume_id == sa.bindparam("volume_id")).order_by(A.c.created_at, A.c.id)
 
 LISTING = listing.Listing(A, frozenset((
     "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")))
@@ -17,14 +19,14 @@ STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, 
 
 def get(tx, ctx, id):
     """The attachment, if the asker may see it. Raises AttachmentNotFound."""
-    row = tx.execute(ROW.where(A.c.id == id)).first()
+    row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.AttachmentNotFound(id=id)
     return row
 
 
 def find(tx, id):
-    return tx.execute(ROW.where(A.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
 
 
 def page(tx, where, paging, visible):
@@ -39,7 +41,7 @@ def visible_to(ctx, all_projects):
 
 def of_volume(tx, volume_id):
     """The volume's attachments, oldest first."""
-    return tx.execute(ROW.where(A.c.volume_id == volume_id).order_by(A.c.created_at, A.c.id)).all()
+    return tx.execute(_OF_VOLUME, {"volume_id": volume_id}).all()
 
 
 def of_volumes(tx, ids):
@@ -54,7 +56,7 @@ def of_volumes(tx, ids):
 
 
 def insert(tx, **values):
-    tx.execute(sa.insert(A).values(created_at=db.now(), **values))
+    tx.execute(sa.insert(A), {"created_at": db.now(), **values})
 
 
 def update(tx, id, **values):

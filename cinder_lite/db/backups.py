@@ -10,6 +10,7 @@ _CHILD = schema.backups.alias("child")
 HAS_CHILDREN = sa.exists().where(_CHILD.c.parent_id == B.c.id)
 ROW = sa.select(B, HAS_CHILDREN.label("has_dependent_backups"))
 SUMMARY = sa.select(B.c.id, B.c.name)
+_BY_ID = ROW.where(B.c.id == sa.bindparam("id"))
 
 LISTING = listing.Listing(B, frozenset((
     "id", "status", "size", "name", "created_at", "updated_at", "volume_id", "project_id", "user_id", "description",
@@ -25,7 +26,7 @@ def get(tx, ctx, id):
 
 
 def find(tx, id):
-    return tx.execute(ROW.where(B.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
 
 
 def page(tx, query, where, paging, visible):

@@ -1,7 +1,8 @@
 """Rows of jobs: every accepted asynchronous request, from the transaction that accepted it until it is done.
 
 A job waits (`queued`) at a stage, which is a service and, for volume and backup services, a host. Whoever works on it
-has claimed it with a conditional UPDATE that raises `attempt`; only the owner of the latest attempt can end it.
+has claimed it with a conditional UPDATE that raises `attempt`; only the owner of the latest attempt can end it. An owner
+is one process, so a later one never has the same name.
 """
 
 import datetime
@@ -21,40 +22,47 @@ FILTERS = ("resource_id", "status", "kind", "action", "host", "stage", "request_
 def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
     """Record a queued job. `host` is the service's (host@backend), None for any. Returns the job's id."""
     id = str(uuid.uuid4())
-    tx.execute(sa.insert(J).values(
-        id=id, request_id=ctx.request_id, project_id=ctx.project_id or "", user_id=ctx.user_id, kind=kind,
-        resource_id=resource_id, action=action, stage=stage, host=host, args=args or {}, status=states.QUEUED,
-        created_at=db.now()))
+    tx.execute(sa.insert(J), {
+        "id": id, "request_id": ctx.request_id, "project_id": ctx.project_id or "", "user_id": ctx.user_id,
+        "kind": kind, "resource_id": resource_id, "action": action, "stage": stage, "host": host, "args": args or {},
+        "status": states.QUEUED, "created_at": db.now()})
     return id
+
+
+_BY_ID = sa.select(J).where(J.c.id == sa.bindparam("id"))
 
 
 def get(tx, id):
     """The job, or None."""
-    return tx.execute(sa.select(J).where(J.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
 
 
 def claim(tx, id, owner, lease):
-    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None when it is not to be had."""
+    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None when it is not to be had.
+
+    Its own job it can claim again: an owner is one process, which knows what it works on.
+    """
     now = db.now()
-    took = tx.execute(sa.update(J).where(J.c.id == id, _claimable(now)).values(
+    took = tx.execute(sa.update(J).where(J.c.id == id, _claimable(now, owner)).values(
         status=states.RUNNING, owner=owner, lease_until=now + datetime.timedelta(seconds=lease),
         attempt=J.c.attempt + 1, updated_at=now))
     return get(tx, id) if took.rowcount else None
 
 
-def _claimable(now):
-    return sa.or_(J.c.status == states.QUEUED, sa.and_(J.c.status == states.RUNNING, J.c.lease_until < now))
+def _claimable(now, owner):
+    return sa.or_(J.c.status == states.QUEUED, sa.and_(J.c.status == states.RUNNING, sa.or_(
+        J.c.lease_until < now, J.c.owner == owner)))
 
 
-def waiting(tx, stage, hosts, older_than=0.0, most=200):
-    """Ids of the jobs that nobody works on at that stage, oldest first.
+def waiting(tx, stage, hosts, owner=None, older_than=0.0, most=200):
+    """Ids of the jobs at that stage that nobody works on, or nobody but `owner`, oldest first.
 
     `hosts` is the hosts to look for (None: jobs of any host); `older_than` leaves out those queued in the last seconds.
     """
     now = db.now()
     recent = now - datetime.timedelta(seconds=older_than)
     query = sa.select(J.c.id).where(
-        J.c.stage == stage, J.c.status.in_(states.LIVE_JOB), _claimable(now),
+        J.c.stage == stage, J.c.status.in_(states.LIVE_JOB), _claimable(now, owner),
         sa.func.coalesce(J.c.updated_at, J.c.created_at) <= recent)
     if hosts is not None:
         query = query.where(J.c.host.in_(hosts))
@@ -91,8 +99,12 @@ def keep_decision(tx, id, decision):
 
 
 def hand_back(tx, job, stage=None, host=None, args=None):
-    """The owner gives the job back to be done again: here, or at another stage. Raises Stale."""
-    values = {"status": states.QUEUED, "owner": None, "lease_until": None, "updated_at": db.now()}
+    """The owner gives the job back to be done again: here, or at another stage. Raises Stale.
+
+    It does not count as an attempt: those are limited because of what kills its worker.
+    """
+    values = {"status": states.QUEUED, "owner": None, "lease_until": None, "updated_at": db.now(),
+              "attempt": job.attempt - 1}
     if stage is not None:
         values |= {"stage": stage, "host": host, "attempt": 0}
     if args is not None:

@@ -8,14 +8,16 @@ from cinder_lite.db import schema, volumes
 P, S, V = schema.pools, schema.services, schema.volumes
 
 
+_WITH_SERVICES = sa.select(
+    *(column for column in P.c if column is not P.c.service_host), S.c.host.label("service_host"),
+    S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason, S.c.seen_at).select_from(
+        S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume").order_by(S.c.host, P.c.name)
+
+
 def with_services(tx, service_host=None):
     """Every pool with its service's switches and heartbeat; a service that never reported a pool has a row without one."""
-    query = sa.select(*(column for column in P.c if column is not P.c.service_host), S.c.host.label("service_host"),
-                      S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason, S.c.seen_at
-                      ).select_from(S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
-    if service_host:
-        query = query.where(S.c.host == service_host)
-    return tx.execute(query.order_by(S.c.host, P.c.name)).all()
+    query = _WITH_SERVICES.where(S.c.host == service_host) if service_host else _WITH_SERVICES
+    return tx.execute(query).all()
 
 
 def take(tx, name, size, count, bounds):

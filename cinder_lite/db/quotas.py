@@ -56,18 +56,20 @@ class Allowance:
         return self.limits.get(key, -1)
 
 
+_ALLOWANCE = sa.union_all(
+    sa.select(sa.literal_column("0").label("rank"), C.c.resource, C.c.type_id, C.c.hard_limit)
+    .where(C.c.class_name == DEFAULT_CLASS),
+    sa.select(sa.literal_column("1"), Q.c.resource, Q.c.type_id, Q.c.hard_limit)
+    .where(Q.c.project_id == sa.bindparam("project_id")),
+    sa.select(sa.literal_column("2"), U.c.resource, U.c.type_id, U.c.in_use)
+    .where(U.c.project_id == sa.bindparam("project_id")))
+
+
 def allowance(tx, conf, project_id):
     """The project's allowance, by one statement."""
     limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
     used = {}
-    query = sa.union_all(
-        sa.select(sa.literal_column("0").label("rank"), C.c.resource, C.c.type_id, C.c.hard_limit)
-        .where(C.c.class_name == DEFAULT_CLASS),
-        sa.select(sa.literal_column("1"), Q.c.resource, Q.c.type_id, Q.c.hard_limit)
-        .where(Q.c.project_id == project_id),
-        sa.select(sa.literal_column("2"), U.c.resource, U.c.type_id, U.c.in_use)
-        .where(U.c.project_id == project_id))
-    for rank, resource, type_id, n in sorted(tx.execute(query).all()):
+    for rank, resource, type_id, n in sorted(tx.execute(_ALLOWANCE, {"project_id": project_id}).all()):
         (used if int(rank) == 2 else limits)[resource, type_id] = n
     return Allowance(limits, used)
 

@@ -8,6 +8,7 @@ from cinder_lite.db import listing, schema
 S, L = schema.snapshots, schema.labels
 ROW = sa.select(S)
 SUMMARY = ROW
+_BY_ID = ROW.where(S.c.id == sa.bindparam("id"))
 
 LISTING = listing.Listing(S, frozenset((
     "id", "status", "size", "name", "created_at", "updated_at", "volume_id", "project_id", "user_id", "description")))
@@ -22,7 +23,7 @@ def get(tx, ctx, id):
 
 
 def find(tx, id):
-    return tx.execute(ROW.where(S.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
 
 
 def page(tx, where, paging, visible):

@@ -44,11 +44,13 @@ def named(tx, ctx, word):
     return min(rows, key=lambda row: row.id != word)
 
 
+_DEFAULT = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id == sa.bindparam("project_id"))).where(
+    sa.or_(T.c.name == sa.bindparam("name"), D.c.project_id == sa.bindparam("project_id"))).add_columns(D.c.project_id)
+
+
 def default(tx, conf, project_id):
     """The type of volumes that ask for none: the project's default, else the configured one."""
-    query = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id == project_id)).where(
-        sa.or_(T.c.name == conf.default_volume_type, D.c.project_id == project_id)).add_columns(D.c.project_id)
-    rows = tx.execute(query).all()
+    rows = tx.execute(_DEFAULT, {"project_id": project_id, "name": conf.default_volume_type}).all()
     if not rows:
         raise errors.DefaultTypeMissing(name=conf.default_volume_type)
     return min(rows, key=lambda row: row.project_id is None)

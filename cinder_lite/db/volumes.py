@@ -1,8 +1,10 @@
 """Rows of volumes: reading, listing and filtering them. Statuses are changed by the lifecycle engine alone."""
 
+import collections
+
 import sqlalchemy as sa
 
-from cinder_lite import errors
+from cinder_lite import errors, states
 from cinder_lite.db import listing, schema
 
 V, T, L = schema.volumes, schema.volume_types, schema.labels
@@ -14,6 +16,11 @@ ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extr
 SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "export", "previous_status")),
                   T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
 SUMMARY = sa.select(V.c.id, V.c.name)
+_BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
+_SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
+_Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
+_UNSET = {name: None for name in _Row._fields} | {
+    "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True}
 #: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
 TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
@@ -27,7 +34,7 @@ _TARGETS_TOO = sa.true()
 
 def get(tx, ctx, id):
     """The volume, if the asker may see it. Raises VolumeNotFound."""
-    row = tx.execute(ROW.where(V.c.id == id)).first()
+    row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.VolumeNotFound(id=id)
     return row
@@ -35,7 +42,20 @@ def get(tx, ctx, id):
 
 def find(tx, id):
     """The volume, or None."""
-    return tx.execute(ROW.where(V.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
+
+
+def shown(tx, ctx, id):
+    """The columns of the volume that answers show. Raises VolumeNotFound."""
+    row = tx.execute(_SHOWN_BY_ID, {"id": id}).first()
+    if row is None or not ctx.sees(row.project_id):
+        raise errors.VolumeNotFound(id=id)
+    return row
+
+
+def inserted(values, type_):
+    """The row that an INSERT of these values has made, without asking for it. `type_` is the row of its type."""
+    return _Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs})
 
 
 def page(tx, query, where, paging, visible):

@@ -19,7 +19,7 @@ class Plan:
     """What is going to be recorded: the row's values, and what the volume is made from."""
 
     row: dict
-    extra_specs: dict
+    type: object
     source: object = None
     allowance: quotas.Allowance | None = None
 
@@ -47,7 +47,7 @@ class Check(flow.Step):
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
             "multiattach": _is_true(type_.extra_specs.get(MULTIATTACH)), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
-        return Plan(row, type_.extra_specs, source, allowance)
+        return Plan(row, type_, source, allowance)
 
     def _source(self, tx, ctx, wanted):
         """The volume, snapshot (with its volume) or backup that the volume is made from, or None."""
@@ -166,7 +166,7 @@ class Record(flow.Step):
 
     @db.retried
     def _transact(self, ctx, plan, wanted):
-        row = plan.row
+        row = plan.row | {"created_at": db.now()}
         with self.db.write() as tx:
             self._hold(tx, plan.source)
             job_id = VOLUME.insert(tx, ctx, "create", row, args={"hints": wanted.hints} if wanted.hints else {})
@@ -174,7 +174,7 @@ class Record(flow.Step):
                 volumes.set_labels(tx, row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
                                            row["volume_type_id"]), plan.allowance)
-            return job_id, volumes.find(tx, row["id"])
+        return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):
         if source is None:
