@@ -307,6 +307,9 @@ With this project's own, which finds it by itself from the directory that holds 
     {venv}/cinder-lite explain first
     {venv}/cinder-lite jobs
 
+With `openstack` of python-openstackclient, or openstacksdk:
+    export OS_AUTH_TYPE=admin_token OS_ENDPOINT={url}/v3 OS_TOKEN=admin:{PROJECT}
+
 It runs until Ctrl-C. The next run goes on with what is there; `rm -r {state}` forgets everything.""")
 
 
