@@ -41,13 +41,16 @@ class Volumes:
 
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
+        self._create = None
 
     def create(self, ctx, wanted):
         """Accept a volume (a flows.api_create.Wanted). Returns its row."""
         # taskflow is not needed to answer a GET: it is imported by the first create.
         from cinder_lite.volume.flows import api_create
 
-        return api_create.run(ctx, wanted, self.db, self.conf, self.scheduler)
+        if self._create is None:
+            self._create = api_create.made(self.db, self.conf, self.scheduler)
+        return api_create.run(self._create, ctx, wanted)
 
     def get(self, ctx, id):
         with self.db.read() as tx:

@@ -48,6 +48,7 @@ class VolumeManager(VolumeRPC):
             ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot}
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
                                     conf.volume_max_operations, lambda job: MESSAGES[job.kind, job.action])
+        self._flows = None
         self._locks = collections.defaultdict(threading.Lock)
 
     def run_job(self, ctx, job_id):
@@ -67,8 +68,10 @@ class VolumeManager(VolumeRPC):
             recipe = self._recipe(tx, create, row)
             backup = backups.find(tx, row.backup_id) if row.backup_id else None
         volume = as_volume(row)
+        if self._flows is None:
+            self._flows = create.made(self.backend)
         try:
-            facts = create.run(self.backend, volume, recipe, work.progress)
+            facts = create.run(self._flows, volume, recipe, work.progress)
         except drivers.DriverError as error:
             if self._try_elsewhere(work, row, error):
                 return

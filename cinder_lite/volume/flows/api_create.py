@@ -198,7 +198,11 @@ class HandOn(flow.Step):
         self.scheduler.run_job(ctx, job_id=recorded[0])
 
 
-def run(ctx, wanted, database, conf, scheduler):
+def made(database, conf, scheduler):
+    """The flow; `run` takes it."""
+    return flow.line("volume_create_api", Check(database, conf), Record(database), HandOn(scheduler))
+
+
+def run(made, ctx, wanted):
     """Accept a volume. Returns its row. Raises what is wrong with the request."""
-    steps = Check(database, conf), Record(database), HandOn(scheduler)
-    return flow.run("volume_create_api", steps, LOG, ctx=ctx, wanted=wanted)["recorded"][1]
+    return flow.run(made, LOG, ctx=ctx, wanted=wanted)["recorded"][1]

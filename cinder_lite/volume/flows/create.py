@@ -55,7 +55,12 @@ class CloneVolume(_Make):
 RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,)}
 
 
-def run(backend, volume, recipe, progress):
+def made(backend):
+    """The flows of a backend by the kind of source; `run` takes them."""
+    return {kind: flow.line(f"volume_create_{kind}", *(step(backend) for step in steps))
+            for kind, steps in RECIPES.items()}
+
+
+def run(made, volume, recipe, progress):
     """Make the volume. Returns the driver's facts. Raises the driver's error after removing what was made."""
-    steps = [step(backend) for step in RECIPES[recipe.kind]]
-    return flow.run("volume_create", steps, LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
+    return flow.run(made[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
