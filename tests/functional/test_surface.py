@@ -1,0 +1,59 @@
+"""The published surface against ROUTES: api-surface.csv has a row for each operation of the Block Storage API.
+
+`served` says where it stands: `here` in ROUTES, `app` in api/app.py (see gabbi/versions.yaml), `later` not yet.
+"""
+
+import csv
+import pathlib
+import re
+
+import pytest
+
+from cinder_lite import policy
+from cinder_lite.api.routes import ROUTES
+
+ROWS = list(csv.DictReader((pathlib.Path(__file__).parent / "api-surface.csv").open()))
+#: What this service has beyond the published surface.
+OWN = {("GET", "/jobs", ""), ("GET", "/jobs/{}", "")}
+WHO = {"reader": policy.READER, "member": policy.MEMBER, "admin": policy.ADMIN}
+#: Operations that ask for a policy themselves, because the project is in the path or only part of the answer depends on it.
+ASKS_ITSELF = {"/os-quota-sets/{}", "/os-quota-sets/{}/defaults", "/limits"}
+ROUTE_OF = {(route.method, re.sub(r"\{[^}]*\}", "{}", route.path), route.action or ""): route for route in ROUTES}
+
+
+def key(row):
+    return row["method"], re.sub(r"\{[^}]*\}", "{}", row["path"]), row["action"]
+
+
+def name(row):
+    return " ".join(filter(None, (row["method"], row["path"], row["action"])))
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["served"] == "here"], ids=name)
+def test_a_row_has_its_route(row):
+    route = ROUTE_OF.get(key(row))
+    assert route is not None, f"no route for {name(row)}"
+    assert route.since == row["since"]
+    assert str(route.status) == row["status"]
+    if key(row)[1] in ASKS_ITSELF and route.policy is None:
+        return
+    wanted = WHO.get(row["who"])
+    assert (policy.RULES[route.policy][0] if route.policy else None) == wanted
+
+
+def test_every_route_has_its_row():
+    assert ROUTE_OF.keys() - {key(row) for row in ROWS if row["served"] == "here"} == OWN
+
+
+def test_what_is_to_come_has_no_route_yet():
+    assert [name(row) for row in ROWS if row["served"] == "later" and key(row) in ROUTE_OF] == []
+
+
+def test_no_operation_stands_twice():
+    assert len(ROUTE_OF) == len(ROUTES)
+    assert len({key(row) for row in ROWS}) == len(ROWS)
+
+
+def test_no_action_shares_a_path_with_a_plain_post():
+    actions = {route.path for route in ROUTES if route.action}
+    assert [route.path for route in ROUTES if route.path in actions and not route.action] == []
