@@ -124,7 +124,7 @@ def sha256(path):
 
 
 class Demonstration:
-    """The steps. `say(text, seconds)` writes one; `held` counts the comparisons that held, `broken` lists the others."""
+    """The steps. `say(text, seconds, facts)` writes one; `held` counts comparisons that held, `broken` lists others."""
 
     def __init__(self, service, directory, say):
         self.service, self.directory, self.say = service, directory, say
@@ -175,7 +175,8 @@ class Demonstration:
             with open(os.path.join(tree, "random"), "wb") as file:
                 for _ in range(RANDOM):
                     file.write(os.urandom(2**20))
-            done = subprocess.run(["mkfs.ext4", "-q", "-F", "-d", tree, image, f"{SIZE}G"], capture_output=True, text=True)
+            argv = ["mkfs.ext4", "-q", "-F", "-d", tree, image, f"{SIZE}G"]
+            done = subprocess.run(argv, capture_output=True, text=True)
             if done.returncode:
                 raise Failed(f"mkfs.ext4: {done.stderr.strip()}")
             shutil.rmtree(tree)

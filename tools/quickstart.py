@@ -190,7 +190,7 @@ def start(state, config, started):
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            fail(f"port {port} cannot be had: {error.strerror}. Another service may be there; choose one by --port NUMBER")
+            fail(f"port {port} cannot be had: {error.strerror}. Is another service there? --port NUMBER sets another")
     backend = config["file"]
     if backend["target_helper"] == "tgt":
         start_tgtd(backend, state, started)
@@ -217,7 +217,7 @@ def start_tgtd(backend, state, started):
     try:
         daemon.start()
     except targets.TargetError as error:
-        fail(f"{error} target_port and tgt_control_port in {state}/cinder.conf set others.")
+        fail(f"{error}; target_port and tgt_control_port in {state}/cinder.conf set others")
     started.callback(daemon.stop)
     say(f"Start a tgtd of its own on 127.0.0.1:{port}", time.monotonic() - began)
 
@@ -301,7 +301,7 @@ With the `cinder` command of python-cinderclient:
     export OS_AUTH_TYPE=noauth CINDER_ENDPOINT={url}/v3 OS_USER_ID=admin OS_PROJECT_ID={PROJECT}
     {venv}/cinder list
 
-With this project's own, which finds it by itself from the directory that holds {os.path.basename(state)}, or anywhere with
+With this project's own, which waits and explains:
     export CINDER_LITE_ENDPOINT={url}/v3
     {venv}/cinder-lite create 1 --name first --wait
     {venv}/cinder-lite explain first

@@ -18,7 +18,9 @@ class Output:
     """Writes to a stream; `terminal` overrules what the stream says of itself."""
 
     def __init__(self, file=None, terminal=None):
-        self.console = rich.console.Console(file=file, force_terminal=terminal, highlight=False, soft_wrap=True)
+        # Never narrower than what is written: ids have to stay whole, so that they can be copied.
+        self.console = rich.console.Console(file=file, force_terminal=terminal, highlight=False, soft_wrap=True,
+                                            width=1000)
 
     @property
     def terminal(self):
@@ -42,7 +44,7 @@ class Output:
         for row in (columns, *rows):
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
-    def bar(self, percent, width=20):
+    def bar(self, percent, width=10):
         """A percentage, as a bar before the figure on a terminal."""
         if not self.terminal:
             return f"{percent}%"

@@ -22,7 +22,7 @@ COMMANDS = {
 #: Seconds between two looks; the first come faster, as most things take no time.
 INTERVALS = (0.05, 0.1, 0.2, 0.5)
 
-_PATH = re.compile(r"/(?P<kind>volume|snapshot|backup)s(?:/(?P<id>[^/?]+))?(?:/(?:action|restore|import_record))?(?:\?.*)?")
+_PATH = re.compile(r"/(?P<kind>volume|snapshot|backup)s(?:/(?P<id>[^/?]+))?(?:/(?:action|restore))?(?:\?.*)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,8 @@ def wait(cs, accepted, file=None):
             for one, bar in list(bars.items()):
                 mine = api.of_request(one.request_id, one.resource_id)
                 if mine:
-                    progress.update(bar, completed=min(job["progress"] or 0 for job in mine), description=_said(mine[0]))
+                    done = min(job["progress"] or 0 for job in mine)
+                    progress.update(bar, completed=done, description=_said(mine[0]))
                 if all(map(jobs.over, mine)):
                     progress.update(bar, completed=100)
                     failed += [job for job in mine if job["status"] == states.FAILED]
@@ -86,8 +87,10 @@ def _said(job):
 
 def reason(failed):
     """The sentence for the user when jobs have failed."""
-    lines = [f"{job['action']} of {job['kind']} {job['resource_id']} failed after "
-             f"{tables.duration(tables.seconds(job['created_at'], job['finished_at']))}: {job['error']}" for job in failed]
+    lines = []
+    for job in failed:
+        took = tables.duration(tables.seconds(job["created_at"], job["finished_at"]))
+        lines.append(f"{job['action']} of {job['kind']} {job['resource_id']} failed after {took}: {job['error']}")
     ids = dict.fromkeys(job["resource_id"] for job in failed)
     return "\n".join([*lines, *(f"More: cinder-lite explain {id}" for id in ids)])
 

@@ -152,12 +152,12 @@ def test_a_bar_and_lines_are_for_terminals_only():
     reader, writer = pty.openpty()
     with os.fdopen(writer, "w") as terminal:
         shown = tables.Output(terminal, terminal=True)
-        assert shown.bar(50) == "━" * 10 + " " * 10 + " 50%"
-        shown.table(["Status"], [["failed"], ["[odd]"]])
+        assert shown.bar(50) == "━" * 5 + " " * 5 + " 50%"
+        shown.table(["Status", "Long"], [["failed", "x" * 200], ["[odd]", ""]])
         terminal.flush()
         drawn = os.read(reader, 65536).decode()
     os.close(reader)
-    assert "╭" in drawn and "\x1b[31mfailed" in drawn and "[odd]" in drawn
+    assert "╭" in drawn and "\x1b[31mfailed" in drawn and "[odd]" in drawn and "x" * 200 in drawn
     assert tables.Output(open(os.devnull, "w")).bar(50) == "50%"
 
 

@@ -90,7 +90,8 @@ def volume(cinder):
 
 
 def test_volumes(cinder):
-    made = cinder.facts("create", "1", "--name", "first", "--description", "a volume", "--metadata", "for=test", "--poll")
+    words = ("--name", "first", "--description", "a volume", "--metadata", "for=test", "--poll")
+    made = cinder.facts("create", "1", *words)
     assert (made["status"], made["size"], made["name"], made["description"]) == ("available", "1", "first", "a volume")
     assert made["os-vol-host-attr:host"] == f"{BACKEND}#file"
     assert cinder.facts("show", "first")["id"] == made["id"] == cinder.facts("show", made["id"])["id"]
