@@ -48,11 +48,6 @@ class Work:
         if self.job.attempt > self._worker.conf.job_max_attempts:
             raise Refused(f"it was begun {self.job.attempt - 1} times and its service died each time")
 
-    def later_if_possible(self, error):
-        """Raise Interrupted, so that the work is done again from its begin, unless it was tried often enough."""
-        if self.job.attempt < self._worker.conf.job_max_attempts:
-            raise Interrupted from error
-
     def keep(self, **values):
         """Columns of the resource to set when the job succeeds."""
         self.kept |= values
@@ -133,7 +128,7 @@ class Worker:
     def sweep(self):
         """Look for jobs of which nobody told us."""
         with self.db.read() as tx:
-            found = jobs.waiting(tx, self.stage, [self.host], older_than=self.conf.job_sweep_interval / 2)
+            found = jobs.waiting(tx, self.stage, [self.host], self.owner, self.conf.job_sweep_interval / 2)
         for job_id in found:
             self.wake(job_id)
 
@@ -158,12 +153,12 @@ class Worker:
 
     def _run(self, job_id):
         try:
-            job = self._claim(job_id)
+            job = self._claim(job_id) if not self.stopping else None
             if job is not None:
                 work = self._working[job_id] = Work(self, job)
                 self._work(work)
         except Exception:
-            # The outermost loop of a worker: the lease runs out and the job is taken up again.
+            # The outermost loop of a worker: the next sweep finds a job of ours that nobody works on.
             LOG.exception("job %s was left as it is", job_id)
         finally:
             self._working.pop(job_id, None)

@@ -79,20 +79,20 @@ class BackupManager(BackupRPC):
                   facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
 
     def _open(self, work, host, **what):
-        """The path of a volume or snapshot. A volume service that does not answer may just be starting."""
+        """The path of a volume or snapshot. When the volume service does not answer, the work waits for it."""
         try:
             return host.open_local(work.ctx, host=self.conf.host, **what)
         except rpc.NoAnswer as error:
-            work.later_if_possible(error)
-            raise
+            raise worker.Interrupted from error
 
     @staticmethod
     def _close(work, host, volume_id, copy_id):
         """Remove a frozen copy; the work is not done before it is gone."""
         try:
             host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
+        except rpc.NoAnswer as error:
+            raise worker.Interrupted from error
         except errors.Error as error:
-            work.later_if_possible(error)
             LOG.warning("the frozen copy %s of volume %s is left: %s", copy_id, volume_id, error)
 
     def _write(self, work, row, place, path, parent, origin):
