@@ -28,6 +28,8 @@ EXPOSED = ["cinder_lite.errors"]
 #: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
 BACKLOG = 10000
 RABBIT = "oslo_messaging_rabbit"
+#: Seconds that a call waits for the broker.
+CONNECT = 5
 #: How soon a broker that was away is used again; oslo.messaging waits up to half a minute.
 RECONNECT = {"kombu_reconnect_delay": 0.5, "rabbit_interval_max": 2}
 
@@ -37,6 +39,13 @@ class NoAnswer(errors.Error):
 
     status = 500
     message = "the service '{topic}' on {host} did not answer within {seconds} s; is it running?"
+
+
+class BrokerAway(NoAnswer):
+    """The service could not even be asked."""
+
+    status = 503
+    message = "the service '{topic}' on {host} cannot be asked, because the message broker is away; try again later"
 
 
 def cast(method):
@@ -135,12 +144,42 @@ class Client:
             transport, oslo_messaging.Target(topic=interface.topic, version=interface.version),
             serializer=_ContextSerializer(), timeout=timeout)
         self._methods = methods(interface)
+        self._answers = _Answers(transport)
 
     def on(self, host):
         return _Bound(self, host)
 
     def __getattr__(self, name):
         return getattr(_Bound(self, None), name)
+
+
+class _Answers:
+    """The queue on which this process gets answers.
+
+    oslo.messaging makes it with the first call, and waits for the broker as long as it takes: that is done aside.
+    """
+
+    def __init__(self, transport):
+        self._make = getattr(transport._driver, "_get_reply_q", None)
+        self._made, self._lock, self._begun = threading.Event(), threading.Lock(), False
+
+    def await_queue(self, seconds):
+        """False when it is not there after so many seconds."""
+        if self._make is None:
+            return True
+        with self._lock:
+            if not self._begun:
+                self._begun = True
+                concurrency.spawn(self._run)
+        return self._made.wait(seconds)
+
+    def _run(self):
+        try:
+            self._make()
+            self._made.set()
+        except oslo_messaging.MessagingException as error:
+            LOG.warning("answers cannot be received yet: %s", error)
+            self._begun = False
 
 
 class _Bound:
@@ -159,11 +198,15 @@ class _Bound:
 
     def _call(self, name, ctx, **arguments):
         owner = self._owner
+        asked = {"topic": owner.interface.topic, "host": self._host or "any host", "seconds": owner.timeout}
+        if not owner._answers.await_queue(min(owner.timeout, CONNECT)):
+            raise BrokerAway(**asked)
         try:
-            return owner._client.prepare(server=self._host, retry=2).call(ctx, name, **arguments)
-        except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure) as error:
-            raise NoAnswer(topic=owner.interface.topic, host=self._host or "any host",
-                           seconds=owner.timeout) from error
+            return owner._client.prepare(server=self._host, retry=1).call(ctx, name, **arguments)
+        except oslo_messaging.MessageDeliveryFailure as error:
+            raise BrokerAway(**asked) from error
+        except oslo_messaging.MessagingTimeout as error:
+            raise NoAnswer(**asked) from error
 
 
 def server(transport, interface, manager, host):
