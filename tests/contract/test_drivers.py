@@ -104,6 +104,16 @@ def test_a_clone_is_equal_and_goes_its_own_way(keeper):
     assert content(keeper.path(made)) == changed
 
 
+def test_copies_have_their_own_size_when_the_source_was_extended_meanwhile(keeper):
+    source, cloned, restored = filled(keeper), volume(), volume()
+    taken, before = snapshot(source), content(keeper.path(source))
+    keeper.extend(source, 2)
+    keeper.create_snapshot(taken)
+    keeper.clone(cloned, source, ignore)
+    keeper.from_snapshot(restored, taken, ignore)
+    assert content(keeper.path(cloned)) == content(keeper.path(restored)) == before
+
+
 def test_copies_may_be_larger_than_their_source(keeper):
     source, cloned, restored = filled(keeper), volume(2), volume(3)
     taken, blocks = snapshot(source), content(keeper.path(source))[1]

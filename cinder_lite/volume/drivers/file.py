@@ -137,7 +137,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable):
             yield from entries
 
     def _copy(self, source_name, name, size, progress, replace=False):
-        """Copy a file to `name` unless that is there already; it gets at least `size` bytes."""
+        """Copy a file to `name` unless that is there already; it gets `size` bytes (0: as many as the source has)."""
         if not replace and os.path.exists(os.path.join(self.directory, name)):
             return
         with _saying(f"cannot copy {source_name} to {name}"), self._opened(source_name, os.O_RDONLY) as source:

@@ -15,15 +15,19 @@ ZEROS = bytes(HOLE)
 
 
 def copy(source, destination, size, progress):
-    """Give the empty file `destination` the content of `source` and `size` bytes, zeros at the end (both descriptors).
+    """Give the empty file `destination` the content of `source` (both descriptors).
+
+    It gets `size` bytes, with zeros at the end or without what lies beyond, or as many as the source with a size of 0.
 
     `progress(done, whole)` is called in bytes of the source. Returns True when blocks are shared. Raises OSError.
     """
     whole = os.fstat(source).st_size
+    size = size or whole
+    whole = min(size, whole)
     shared = reflink(source, destination)
     if not shared:
         copy_data(source, destination, whole, progress)
-    os.ftruncate(destination, max(size, whole))
+    os.ftruncate(destination, size)
     progress(whole, whole)
     return shared
 
