@@ -8,7 +8,7 @@ import orjson
 from cinder_lite import db, errors, states
 from cinder_lite.db import backups, quotas, schema, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
-from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING
+from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING, still_of_size
 from cinder_lite.volume.flows.wanted import Wanted
 
 B, V = schema.backups, schema.volumes
@@ -69,7 +69,7 @@ class Backups:
                 SNAPSHOT.begin(tx, None, row["snapshot_id"], "backup")
             else:
                 VOLUME.begin(tx, None, volume.id, "backup" if force else "backup_available",
-                             (HAS_PLACE, NOT_MIGRATING))
+                             (HAS_PLACE, NOT_MIGRATING, still_of_size(volume.size)))
             if row["parent_id"]:
                 BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
             job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"])

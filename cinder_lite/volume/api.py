@@ -31,6 +31,11 @@ def bigger_than_present(new_size):
     return Guard(V.c.size < new_size, f"the new size, {new_size} GiB, must be larger than the present one")
 
 
+def still_of_size(size):
+    """What was computed from the size that was read holds."""
+    return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
+
+
 def service_of(host):
     """host@backend of a volume's host string."""
     return host.partition("#")[0] if host else None
@@ -136,6 +141,7 @@ class Volumes:
             allowance = quotas.allowance(tx, self.conf, row.project_id)
             pool = [one for one in pools.with_services(tx, service_of(row.host)) if one.name == row.host]
         more = new_size - row.size
+        guards.append(still_of_size(row.size))
         quotas.check_volume_size(new_size, allowance)
         with self.db.write() as tx:
             job_id = VOLUME.begin(tx, ctx, id, "extend", guards, job={
