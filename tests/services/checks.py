@@ -14,7 +14,7 @@ RESTING = ("available", "in-use", "reserved", "attaching", "detaching", "error",
 def rows(database, query):
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(query)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def restless(database):
@@ -30,18 +30,23 @@ def restless(database):
     return found
 
 
-def await_rest(database, limit=30):
-    """Wait until everything has come to rest; processes.NotReady says what has not."""
+def await_rest(service, database, limit=30):
+    """Wait until everything has come to rest; an AssertionError says what has not."""
     try:
         processes.until(lambda: not restless(database), limit, "everything being at rest", every=0.2)
     except processes.NotReady as error:
-        raise AssertionError("\n".join([str(error), *restless(database)])) from None
+        raise AssertionError("\n".join([str(error), *_ended(service), *restless(database)])) from None
 
 
 def wrong(service, database, clients):
     """Everything that is not as it must be, a line each."""
-    return [*_stray_files(service, database), *_stray_objects(service, database), *_usage(database), *_pools(database),
+    return [*_ended(service), *_stray_files(service, database), *_stray_objects(service, database), *usage(database), *pools(database),
             *_doctor(service), *(line for client in clients for line in broken(service, client))]
+
+
+def _ended(service):
+    yield from (f"{name} ended with status {process.status}" for name, process in service.processes.items()
+                if not process.running)
 
 
 def _stray_files(service, database):
@@ -67,24 +72,30 @@ def _stray_objects(service, database):
     yield from (f"backup without object: {id}" for id in sorted(whole - stored))
 
 
-def _usage(database):
+def usage(database):
+    """Usage that is not what the rows add up to, a line each."""
+    found = []
     sums = {
         "volumes": "SELECT count(*) FROM volumes WHERE counted", "snapshots": "SELECT count(*) FROM snapshots WHERE counted",
         "backups": "SELECT count(*) FROM backups WHERE counted",
         "gigabytes": "SELECT (SELECT coalesce(sum(size), 0) FROM volumes WHERE counted) + "
                      "(SELECT coalesce(sum(size), 0) FROM snapshots WHERE counted)",
         "backup_gigabytes": "SELECT coalesce(sum(size), 0) FROM backups WHERE counted"}
-    usage = dict(rows(database, "SELECT resource, in_use FROM quota_usages WHERE type_id = ''"))
+    held = dict(rows(database, "SELECT resource, in_use FROM quota_usages WHERE type_id = ''"))
     for resource, query in sums.items():
-        if usage.get(resource, 0) != rows(database, query)[0][0]:
-            yield f"usage of {resource} is {usage.get(resource)}, its rows add up to {rows(database, query)[0][0]}"
+        if held.get(resource, 0) != rows(database, query)[0][0]:
+            found.append(f"usage of {resource} is {held.get(resource)}, its rows add up to {rows(database, query)[0][0]}")
+    return found
 
 
-def _pools(database):
+def pools(database):
+    """Pools that gave out something else than their volumes add up to, a line each."""
+    found = []
     for name, gigabytes, count in rows(database, "SELECT name, allocated_gb, volume_count FROM pools"):
         held = rows(database, "SELECT coalesce(sum(size), 0), count(*) FROM volumes WHERE counted AND host IS NOT NULL")[0]
         if (gigabytes, count) != (int(held[0]), held[1]):
-            yield f"pool {name} gave out {gigabytes} GiB in {count} volumes, its rows add up to {held}"
+            found.append(f"pool {name} gave out {gigabytes} GiB in {count} volumes, its rows add up to {held}")
+    return found
 
 
 def _doctor(service):

@@ -66,7 +66,7 @@ class Daemons:
         for section, values in (changes or {}).items():
             options.setdefault(section, {}).update(values)
         self.config_file = self.directory.make("cinder.conf", as_text(options))
-        self._env = {"PYTHONPATH": TOP}
+        self._env = {"PYTHONPATH": TOP, "PYTHONFAULTHANDLER": "1"}
         self._started = {}
         self._sessions = set()
         self.processes = {name: self._process(name) for name in NAMES}

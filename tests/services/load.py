@@ -69,7 +69,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.service, self.random = service, random.Random(seed)
         self.things, self.failure = [], None
-        self.accepted = self.refused = self.unanswered = 0
+        self.accepted = self.refused = self.unanswered = self.unconnected = 0
         self._run, self._idle, self._end = threading.Event(), threading.Event(), False
         self._seeds = iter(range(1, 1 << 30))
 
@@ -130,6 +130,7 @@ class Client(threading.Thread):
             self.refused += 1
             return False
         self.unanswered += 1
+        self.unconnected += path.startswith("/attachments")
         for thing in touched:
             thing.unsure = True
         return None

@@ -111,6 +111,11 @@ class Process:
     def running(self):
         return self._popen is not None and self._popen.poll() is None
 
+    @property
+    def status(self):
+        """How it ended, None while it runs: its exit status, or the signal's number with a minus."""
+        return self._popen.poll()
+
     def start(self):
         """Start it; its being ready is waited for with `wait`."""
         with open(self.log, "ab") as log:

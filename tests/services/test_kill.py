@@ -39,7 +39,7 @@ def look(service, database, clients):
     for client in clients:
         client.pause()
     service.wait()
-    checks.await_rest(database)
+    checks.await_rest(service, database)
     assert checks.wrong(service, database, clients) == []
 
 
@@ -55,10 +55,10 @@ def remove_all(service, database, clients):
             break
         for id in left:
             assert client.change(f"/backups/{id}", None)
-        checks.await_rest(database)
+        checks.await_rest(service, database)
     for volume in client.read("/volumes/detail")[1]["volumes"]:
         assert client.change(f"/volumes/{volume['id']}?cascade=True", None), volume
-    checks.await_rest(database)
+    checks.await_rest(service, database)
     assert [checks.rows(database, f"SELECT count(*) FROM {table}")[0][0] for table in checks.TABLES] == [0, 0, 0]
     for client in clients:
         for thing in client.things:

@@ -19,7 +19,7 @@ def accepted(service, path, body):
 
 def made(service, database, kind, **body):
     id = accepted(service, f"/{kind}", {kind[:-1]: body})
-    checks.await_rest(database)
+    checks.await_rest(service, database)
     assert status(service, kind, id) == "available"
     return id
 
@@ -39,7 +39,7 @@ def give_up(database, stage, n):
 
 def outcome(service, database, expected):
     """Wait until all is at rest; {(kind, id): status} must be as expected, and what failed has a message."""
-    checks.await_rest(database)
+    checks.await_rest(service, database)
     assert {(kind, id): status(service, kind, id) for kind, id in expected} == expected
     for (_, id), found in expected.items():
         if found.startswith("error"):
@@ -98,6 +98,6 @@ def test_a_volume_without_a_place_gives_back_what_it_was_to_be_made_from(service
     status_, _ = service.request("PUT", "/os-services/disable", {"binary": "cinder-volume", "host": "test@file"})
     assert status_ == 200
     new = accepted(service, "/volumes", {"volume": {"size": 1, "backup_id": backup}})
-    checks.await_rest(database)
+    checks.await_rest(service, database)
     assert (status(service, "volumes", new), status(service, "backups", backup)) == ("error", "available")
     assert checks.wrong(service, database, []) == []

@@ -1,0 +1,59 @@
+"""The broker goes away under load and comes back without its queues: what was accepted is done, once."""
+
+import time
+
+import pytest
+
+from tests.services import checks, daemons, load, processes
+
+AWAY = 20
+CLIENTS = 3
+
+
+@pytest.fixture
+def service(database, broker):
+    with daemons.Daemons(database.url, broker.url) as four:
+        yield four.start()
+
+
+def volume(service, database):
+    status, body = service.request("POST", "/volumes", {"volume": {"size": 1}})
+    assert status == 202
+    checks.await_rest(service, database)
+    return body["volume"]["id"]
+
+
+def connect(service, volume_id):
+    """Attach the volume's host: the one request that waits for an answer over the broker."""
+    status, body = service.request("POST", f"/volumes/{volume_id}/action", {
+        "os-initialize_connection": {"connector": load.CONNECTOR}})
+    return status, next(iter(body.values())) if body else None
+
+
+def test_what_was_accepted_without_a_broker_is_done_once(service, database, broker):
+    first = volume(service, database)
+    clients = [load.Client(service, f"broker {number}") for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+        client.resume()
+    broker.kill()
+    end = time.monotonic() + AWAY
+    names = []
+    while time.monotonic() < end:
+        name = f"away-{len(names)}"
+        assert service.request("POST", "/volumes", {"volume": {"size": 1, "name": name}})[0] == 202
+        names.append(name)
+        status, answer = connect(service, first)
+        assert status == 503 and "the message broker is away" in answer["message"], answer
+    broker.restart(empty=True)
+    for client in clients:
+        client.pause()
+        client.end()
+    assert [client.unanswered - client.unconnected for client in clients] == [0] * CLIENTS
+    checks.await_rest(service, database)
+    assert checks.wrong(service, database, clients) == []
+    found = service.request("GET", "/volumes/detail?limit=1000")[1]["volumes"]
+    assert sorted(one["name"] for one in found if one["name"] and one["name"].startswith("away-")) == sorted(names)
+    assert {one["status"] for one in found if one["name"] in names} == {"available"}
+    assert checks.rows(database, "SELECT id FROM jobs WHERE attempt > 1 OR status = 'failed'") == []
+    assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
