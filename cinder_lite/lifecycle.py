@@ -67,9 +67,13 @@ class Lifecycle:
             self._refuse(tx, id, statuses, guards, refusal)
         return held
 
+    def lock(self, tx, id):
+        """Lock the row until the transaction ends, whatever its status."""
+        tx.execute(sa.select(self.table.c.id).where(self.table.c.id == id).with_for_update())
+
     def _lock_for(self, tx, id, guards, always=False):
         if always or any(guard.across for guard in guards):
-            tx.execute(sa.select(self.table.c.id).where(self.table.c.id == id).with_for_update())
+            self.lock(tx, id)
 
     def _refuse(self, tx, id, begins, guards, refusal):
         row = tx.execute(sa.select(

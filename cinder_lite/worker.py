@@ -101,7 +101,7 @@ class Worker:
         self._taken, self._lock = set(), threading.Lock()
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
-        self._working = {}
+        self._working, self._busy = {}, {}
 
     # -- finding work
 
@@ -156,7 +156,9 @@ class Worker:
             job = self._claim(job_id) if not self.stopping else None
             if job is not None:
                 work = self._working[job_id] = Work(self, job)
-                self._work(work)
+                # Two jobs of one resource exist when the first was ended from outside and is still at it.
+                with self._one_at_a_time(job.resource_id):
+                    self._work(work)
         except Exception:
             # The outermost loop of a worker: the next sweep finds a job of ours that nobody works on.
             LOG.exception("job %s was left as it is", job_id)
@@ -164,6 +166,21 @@ class Worker:
             self._working.pop(job_id, None)
             with self._lock:
                 self._taken.discard(job_id)
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self, resource_id):
+        with self._lock:
+            lock, waiting = self._busy.get(resource_id, (None, 0))
+            lock = lock or threading.Lock()
+            self._busy[resource_id] = lock, waiting + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                lock, waiting = self._busy.pop(resource_id)
+                if waiting > 1:
+                    self._busy[resource_id] = lock, waiting - 1
 
     @db.retried
     def _claim(self, job_id):
@@ -174,19 +191,26 @@ class Worker:
         job = work.job
         handler = self.handlers.get((job.kind, job.action))
         if handler is None:
-            LOG.error("job %s asks for %s %s, which this release does not know", job.id, job.action, job.kind)
-            return
+            handler = self._unknown
         try:
             handler(work)
         except errors.Stale as error:
             LOG.warning("%s", error)
         except Interrupted:
             self._persist(lambda tx: jobs.hand_back(tx, job, args=work.args))
+        except db_errors.DBConnectionError as error:
+            # Not the work's fault: it is begun again when the database is back.
+            LOG.warning("%s of %s %s waits for the database: %s", job.action, job.kind, job.resource_id, error)
+            self._persist(lambda tx: jobs.hand_back(tx, job, args=work.args))
         except Exception as error:
             # Whatever went wrong, the promise is an end with a reason.
             self._fail(work, error)
         else:
             self._succeed(work)
+
+    @staticmethod
+    def _unknown(work):
+        raise Refused(f"the service on {work.job.host} does not know how to {work.job.action} a {work.job.kind}")
 
     def _succeed(self, work):
         job = work.job

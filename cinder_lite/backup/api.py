@@ -5,7 +5,7 @@ import uuid
 
 import orjson
 
-from cinder_lite import db, errors, states
+from cinder_lite import abandon, db, errors, states
 from cinder_lite.db import backups, quotas, schema, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
 from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING, still_of_size
@@ -136,12 +136,17 @@ class Backups:
     def _begin_delete(self, ctx, id, action):
         with self.db.write() as tx:
             row = backups.get(tx, ctx, id)
+            if action == "force_delete":
+                BACKUP.lock(tx, id)
+                abandon.all_jobs(tx, "backup", id)
             return BACKUP.begin(tx, ctx, id, action, (NO_CHILDREN, NOT_RESTORING), job={"host": row.host}), row.host
 
     def reset_status(self, ctx, id, status):
         """Write the status as it is given."""
         with self.db.write() as tx:
             backups.get(tx, ctx, id)
+            BACKUP.lock(tx, id)
+            abandon.all_jobs(tx, "backup", id)
             BACKUP.write(tx, id, status=status)
 
     def export_record(self, ctx, id):

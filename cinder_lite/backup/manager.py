@@ -36,7 +36,7 @@ class BackupManager(BackupRPC):
             ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
             ("backup", "import"): self.take_in, ("volume", "create"): self.fill}
         self.worker = worker.Worker(database, conf, "backup", conf.host, owner, handlers, conf.backup_max_operations,
-                                    lambda job: MESSAGES[job.kind, job.action])
+                                    lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
 
     def run_job(self, ctx, job_id):
         self.worker.wake(job_id)
@@ -119,13 +119,15 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
             volume = volumes.find(tx, work.args["volume_id"])
-        settled = {"metadata": {**row.volume_record.get("metadata", {}), **self._origin(row, volume)},
-                   "image_metadata": row.volume_record.get("image_metadata", {}),
-                   "bootable": row.volume_record.get("bootable", False)}
+        record = row.volume_record
+        metadata = {**record.get("metadata", {}), **self._origin(row, volume)}
 
         def restored(tx):
-            if VOLUME.settle(tx, volume.id, "restore", True, **settled):
-                volumes.set_labels(tx, volume.id, volume.metadata, settled["metadata"])
+            VOLUME.lock(tx, volume.id)
+            present = volumes.find(tx, volume.id)
+            if VOLUME.settle(tx, volume.id, "restore", True, metadata=metadata,
+                             image_metadata=record.get("image_metadata", {}), bootable=record.get("bootable", False)):
+                volumes.relabel(tx, present, metadata=metadata)
 
         work.when_done(restored)
         work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False) and messages.add(
@@ -138,10 +140,16 @@ class BackupManager(BackupRPC):
             volume = volumes.find(tx, work.job.resource_id)
             row = backups.find(tx, volume.backup_id)
         record = row.volume_record
-        metadata = {**record.get("metadata", {}), **volume.metadata, **self._origin(row, volume)}
-        work.keep(launched_at=db.now(), metadata=metadata, image_metadata=record.get("image_metadata", {}),
+        work.keep(launched_at=db.now(), image_metadata=record.get("image_metadata", {}),
                   bootable=record.get("bootable", False))
-        work.when_done(lambda tx: volumes.set_labels(tx, volume.id, volume.metadata, metadata))
+
+        def described(tx):
+            present = volumes.find(tx, volume.id)
+            metadata = {**record.get("metadata", {}), **present.metadata, **self._origin(row, volume)}
+            volumes.relabel(tx, present, metadata=metadata)
+            VOLUME.write(tx, volume.id, metadata=metadata)
+
+        work.when_done(described)
         work.when_done(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
         work.lose(counted=False)
         work.when_failed(lambda tx: api.not_made(tx, volume))

@@ -87,17 +87,17 @@ class Database:
     @contextlib.contextmanager
     def read(self):
         """A connection for reading; each statement sees what is committed when it begins."""
-        with self._reader.connect() as tx:
+        with _connected(self._reader) as tx:
             yield tx
 
     @contextlib.contextmanager
     def write(self):
         """A transaction: committed when the block ends, undone when it raises."""
         if self.dialect != "sqlite":
-            with self._writer.begin() as tx:
+            with _connected(self._writer) as tx, tx.begin():
                 yield tx
             return
-        with self._one_writer, self._writer.connect() as tx:
+        with self._one_writer, _connected(self._writer) as tx:
             tx.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield tx
@@ -126,6 +126,14 @@ def _prepare_sqlite(connection, _record):
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+
+
+def _connected(engine):
+    """A connection of the engine. oslo.db does not know how psycopg words that none could be made."""
+    try:
+        return engine.connect()
+    except sa.exc.OperationalError as error:
+        raise Unreachable(error) from error
 
 
 def _note_idle(_connection, record):

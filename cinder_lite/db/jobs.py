@@ -136,6 +136,20 @@ def _owned(tx, job, values):
         raise errors.Stale(id=job.id, attempt=job.attempt)
 
 
+def live_of(tx, kind, resource_id):
+    """The jobs of the resource that have not ended, oldest first."""
+    return tx.execute(sa.select(J).where(J.c.resource_id == resource_id, J.c.kind == kind,
+                                         J.c.status.in_(states.LIVE_JOB)).order_by(J.c.created_at)).all()
+
+
+def abandon(tx, job, reason):
+    """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself."""
+    ended = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.status.in_(states.LIVE_JOB)).values(
+        status=states.FAILED, error=reason, attempt=J.c.attempt + 1, lease_until=None, updated_at=db.now(),
+        finished_at=db.now()))
+    return ended.rowcount == 1
+
+
 def visible_to(ctx, all_projects):
     return sa.true() if ctx.is_admin and all_projects else J.c.project_id == ctx.project_id
 

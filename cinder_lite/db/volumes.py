@@ -90,6 +90,12 @@ def set_labels(tx, id, before, after):
         tx.execute(sa.insert(L), new)
 
 
+def relabel(tx, row, **new):
+    """Make the labels of a volume follow a change of its `metadata` or `admin_metadata`, which win over the user's."""
+    after = {name: new.get(name, getattr(row, name)) for name in ("metadata", "admin_metadata")}
+    set_labels(tx, row.id, {**row.metadata, **row.admin_metadata}, {**after["metadata"], **after["admin_metadata"]})
+
+
 def labels_gone(tx, id):
     tx.execute(sa.delete(L).where(L.c.resource_id == id))
 

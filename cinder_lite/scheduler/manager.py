@@ -76,7 +76,7 @@ class SchedulerManager(SchedulerRPC):
                 return ""
             volume = volumes.find(tx, job.resource_id)
             if volume is None:
-                return ""
+                return self._forget(job)
             request = self._request(tx, job, volume)
             found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
         decision = choose.choose(request, found, self.filters, self.weighers, self.random)
@@ -84,6 +84,12 @@ class SchedulerManager(SchedulerRPC):
             self._give_up(job, volume, decision)
             return ""
         return self._place(job, volume, request, decision)
+
+    def _forget(self, job):
+        """The volume is gone, and its job with it."""
+        with self.db.write() as tx:
+            jobs.abandon(tx, job, "the volume is gone")
+        return ""
 
     def _request(self, tx, job, volume):
         source = _source_of(tx, volume)

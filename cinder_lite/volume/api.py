@@ -1,6 +1,6 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
-from cinder_lite import db, errors, states
+from cinder_lite import abandon, db, errors, states
 from cinder_lite.db import attachments, pools, quotas, schema, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
 from cinder_lite.scheduler import pools as rooms
@@ -68,8 +68,9 @@ class Volumes:
             row = volumes.get(tx, ctx, id)
             _unlocked(row)
             if "metadata" in values:
-                volumes.set_labels(tx, id, {**row.metadata, **row.admin_metadata},
-                                   {**values["metadata"], **row.admin_metadata})
+                VOLUME.lock(tx, id)
+                row = volumes.get(tx, ctx, id)
+                volumes.relabel(tx, row, metadata=values["metadata"])
             if values:
                 VOLUME.write(tx, id, **values)
             return volumes.get(tx, ctx, id)
@@ -82,17 +83,17 @@ class Volumes:
             _unlocked(row, (*states.LOCKED, states.UPLOADING))
             new = change(dict(getattr(row, column)))
             if column == "metadata":
-                volumes.set_labels(tx, id, {**row.metadata, **row.admin_metadata}, {**new, **row.admin_metadata})
+                volumes.relabel(tx, row, metadata=new)
             VOLUME.write(tx, id, **{column: new})
             return new
 
     @db.retried
     def set_readonly(self, ctx, id, readonly):
         with self.db.write() as tx:
-            row = volumes.get(tx, ctx, id)
+            row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, (states.AVAILABLE,))
             new = {**row.admin_metadata, "readonly": str(readonly)}
-            volumes.set_labels(tx, id, row.admin_metadata, new)
-            VOLUME.write(tx, id, (states.AVAILABLE,), admin_metadata=new)
+            volumes.relabel(tx, row, admin_metadata=new)
+            VOLUME.write(tx, id, admin_metadata=new)
 
     # -- delete
 
@@ -107,8 +108,11 @@ class Volumes:
         guards = _DELETE_GUARDS if cascade else (*_DELETE_GUARDS, NO_SNAPSHOTS)
         action = "force_delete" if force else "delete"
         with self.db.write() as tx:
+            VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
             host = service_of(row.host)
+            if force:
+                abandon.all_jobs(tx, "volume", id)
             if host is None:
                 self._delete_unplaced(tx, row, action, guards)
                 return None, None
@@ -195,13 +199,17 @@ class Volumes:
         if migration_status is not None:
             values["migration_status"] = None if migration_status == states.NO_MIGRATION else migration_status
         with self.db.write() as tx:
+            VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
+            if status is not None:
+                abandon.all_jobs(tx, "volume", id)
             if status == states.IN_USE and not attachments.of_volume(tx, id):
                 raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
             if attach_status == states.DETACHED:
                 attachments.delete_all(tx, id)
                 values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
                                             if key != "attached_mode"}
+                volumes.relabel(tx, row, admin_metadata=values["admin_metadata"])
             VOLUME.write(tx, id, **values)
 
     def capabilities(self, ctx, host):

@@ -81,7 +81,7 @@ class Attachments:
     @db.retried
     def _record_connection(self, ctx, row, volume, connector, info):
         with self.db.write() as tx:
-            VOLUME.hold(tx, volume.id, states.VOLUME_STATUSES)
+            volume = self._held(tx, volume.id)
             mode = row.attach_mode or connector.get("mode") or "rw"
             flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": row.id,
                     "encrypted": volume.encryption_key_id is not None, "access_mode": mode,
@@ -99,7 +99,7 @@ class Attachments:
         """The host has the volume: attached, in-use."""
         with self.db.write() as tx:
             row = attachments.get(tx, ctx, id)
-            volume = VOLUME.hold(tx, row.volume_id, states.VOLUME_STATUSES)
+            volume = self._held(tx, row.volume_id)
             if row.attach_status not in (states.ATTACHING, states.RESERVED) or volume.status not in (
                     states.ATTACHING, states.RESERVED, states.IN_USE):
                 raise errors.InvalidState(kind="volume", reason=(
@@ -112,7 +112,8 @@ class Attachments:
         with self.db.read() as tx:
             row = attachments.get(tx, ctx, id)
             volume = volumes.find(tx, row.volume_id)
-        if row.connector:
+        # Attached the old way, the connector is not known; the export is there all the same.
+        if row.connector or volume.export:
             self.volume.on(service_of(volume.host)).disconnect(ctx, volume_id=volume.id, attachment_id=id,
                                                                connector=row.connector)
         return self._remove(row)
@@ -120,10 +121,15 @@ class Attachments:
     @db.retried
     def _remove(self, row):
         with self.db.write() as tx:
-            volume = VOLUME.hold(tx, row.volume_id, states.VOLUME_STATUSES + states.UNLISTED)
+            volume = self._held(tx, row.volume_id)
             attachments.delete(tx, row.id)
             self._mirror(tx, volume)
             return attachments.of_volume(tx, row.volume_id)
+
+    @staticmethod
+    def _held(tx, volume_id):
+        """The volume's row, locked, whatever its status."""
+        return VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES + states.UNLISTED)
 
     def _mirror(self, tx, volume):
         """Give the volume the status that its attachments make. `volume` is its locked row."""
@@ -132,6 +138,7 @@ class Attachments:
         if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
             values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                         if key != "attached_mode"}
+            volumes.relabel(tx, volume, admin_metadata=values["admin_metadata"])
         column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
         VOLUME.write(tx, volume.id, **{column: status}, **values)
 
@@ -149,7 +156,7 @@ class Attachments:
     def unreserve(self, ctx, volume_id):
         """attaching -> what the attachments say; otherwise nothing."""
         with self.db.write() as tx:
-            row = volumes.get(tx, ctx, volume_id)
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.ATTACHING:
                 self._mirror(tx, row)
 
@@ -162,7 +169,7 @@ class Attachments:
     @db.retried
     def roll_detaching(self, ctx, volume_id):
         with self.db.write() as tx:
-            row = volumes.get(tx, ctx, volume_id)
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.DETACHING:
                 self._mirror(tx, row)
 
@@ -200,8 +207,9 @@ class Attachments:
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
                                connection_info={})
             new = {**row.admin_metadata, "attached_mode": mode}
+            volumes.relabel(tx, row, admin_metadata=new)
             VOLUME.write(tx, volume_id, admin_metadata=new)
-            self._mirror(tx, VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES))
+            self._mirror(tx, self._held(tx, volume_id))
 
     def detach(self, ctx, volume_id, attachment_id):
         """Record that the volume is not attached any more; the export is taken back with the last attachment."""
@@ -223,7 +231,7 @@ class Attachments:
     def settle(self, ctx, volume_id):
         """A volume without attachments that says it has some is available again."""
         with self.db.write() as tx:
-            self._mirror(tx, VOLUME.hold(tx, volumes.get(tx, ctx, volume_id).id, states.VOLUME_STATUSES))
+            self._mirror(tx, self._held(tx, volumes.get(tx, ctx, volume_id).id))
 
     def force_detach(self, ctx, volume_id, attachment_id, connector):
         """Disconnect and detach whatever the statuses say."""

@@ -47,7 +47,7 @@ class VolumeManager(VolumeRPC):
             ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
             ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot}
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
-                                    conf.volume_max_operations, lambda job: MESSAGES[job.kind, job.action])
+                                    conf.volume_max_operations, lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
         self._flows = None
         self._locks = collections.defaultdict(threading.Lock)
 
@@ -110,7 +110,9 @@ class VolumeManager(VolumeRPC):
     def delete(self, work):
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)
-            going = snapshots.of_volume(tx, row.id) if work.args.get("cascade") else []
+            going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
+        if row is None:
+            return
         volume = as_volume(row)
         work.when_failed(lambda tx: [SNAPSHOT.settle(tx, one.id, "cascade", False) for one in going])
         work.begin()
@@ -126,7 +128,8 @@ class VolumeManager(VolumeRPC):
     def _forget_snapshot(self, tx, snapshot, volume):
         if SNAPSHOT.settle(tx, snapshot.id, "cascade", True):
             volumes.labels_gone(tx, snapshot.id)
-            quotas.release(tx, snapshot_share(self.conf, snapshot))
+            if snapshot.counted:
+                quotas.release(tx, snapshot_share(self.conf, snapshot))
 
     def extend(self, work):
         new_size = work.args["new_size"]

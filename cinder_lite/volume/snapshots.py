@@ -2,7 +2,7 @@
 
 import uuid
 
-from cinder_lite import db, errors, states
+from cinder_lite import abandon, db, errors, states
 from cinder_lite.db import quotas, schema, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.api import (
@@ -83,6 +83,9 @@ class Snapshots:
             row = snapshots.get(tx, ctx, id)
             volume = volumes.find(tx, row.volume_id)
             host = service_of(volume.host)
+            if action == "force_delete":
+                SNAPSHOT.lock(tx, id)
+                abandon.all_jobs(tx, "snapshot", id)
             return SNAPSHOT.begin(tx, ctx, id, action, (NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED),
                                   job={"host": host}), host
 
@@ -90,6 +93,8 @@ class Snapshots:
         """Write the status as it is given."""
         with self.db.write() as tx:
             snapshots.get(tx, ctx, id)
+            SNAPSHOT.lock(tx, id)
+            abandon.all_jobs(tx, "snapshot", id)
             SNAPSHOT.write(tx, id, status=status)
 
     def record_status(self, ctx, id, status, progress):

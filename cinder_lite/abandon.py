@@ -1,0 +1,59 @@
+"""Ends the jobs of a resource from outside, for forced deletes and statuses set by hand.
+
+Whoever works on such a job is fenced out of its final transaction, so what the job holds besides its resource's status
+is given back here: the size that an extend has claimed, the status of another resource that it uses.
+"""
+
+from cinder_lite.db import backups, jobs, pools, quotas, snapshots, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+
+REASON = "it was ended by an administrator's request"
+
+
+def _extend(tx, job):
+    row, more = volumes.find(tx, job.resource_id), job.args["new_size"] - job.args["old_size"]
+    pools.give_back(tx, row.host, more, 0)
+    quotas.release(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id))
+
+
+def _create_volume(tx, job):
+    row = volumes.find(tx, job.resource_id)
+    if row.backup_id:
+        BACKUP.settle(tx, row.backup_id, "lend", True)
+
+
+def _revert(tx, job):
+    SNAPSHOT.settle(tx, job.args["snapshot_id"], "revert", True)
+
+
+def _delete_volume(tx, job):
+    if job.args.get("cascade"):
+        for snapshot in snapshots.of_volume(tx, job.resource_id):
+            SNAPSHOT.settle(tx, snapshot.id, "cascade", False)
+
+
+def _create_backup(tx, job):
+    row = backups.find(tx, job.resource_id)
+    if row.snapshot_id:
+        SNAPSHOT.settle(tx, row.snapshot_id, "backup", True)
+    else:
+        VOLUME.settle(tx, row.volume_id, "backup", True)
+
+
+def _restore(tx, job):
+    VOLUME.settle(tx, job.args["volume_id"], "restore", False)
+
+
+#: (kind, action) of a live job -> function(tx, job) that gives back what it holds.
+HELD = {
+    ("volume", "extend"): _extend, ("volume", "create"): _create_volume, ("volume", "revert"): _revert,
+    ("volume", "delete"): _delete_volume, ("volume", "force_delete"): _delete_volume,
+    ("backup", "create"): _create_backup, ("backup", "restore"): _restore,
+}
+
+
+def all_jobs(tx, kind, id):
+    """End every live job of the resource, which the caller has locked, and give back what they hold."""
+    for job in jobs.live_of(tx, kind, id):
+        if jobs.abandon(tx, job, REASON) and (kind, job.action) in HELD:
+            HELD[kind, job.action](tx, job)
