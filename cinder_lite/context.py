@@ -11,10 +11,6 @@ class Context(oslo_context.RequestContext):
         """Whether another service speaks for the user (a valid service token with the role `service`)."""
         return "service" in (self.service_roles or ())
 
-    @classmethod
-    def from_dict(cls, values, **kwargs):
-        return super().from_dict(values, **kwargs)
-
     def sees(self, project_id):
         """Whether resources of that project are visible to the asker at all."""
         return self.is_admin or project_id == self.project_id

@@ -97,7 +97,8 @@ class Application:
         if found.body is not None:
             document = body.check(req.document, found.body, req.version)
             req.document = document
-            req.body = document[found.action] if found.action else next(iter(document.values()), None)
+            # The inner part is under the action's name, or under the one key that such a body must have.
+            req.body = document.get(found.action or next(iter(found.body.get("required", document)), None))
         elif found.action:
             req.body = req.document[found.action]
         if found.policy is not None:

@@ -2,7 +2,7 @@
 
 from cinder_lite import errors
 from cinder_lite.api import filters, lists
-from cinder_lite.api.body import is_true
+from cinder_lite.api.body import is_true, names
 from cinder_lite.db import backups
 
 
@@ -12,7 +12,7 @@ def create(req):
     return req.backups.create(
         req.ctx, body["volume_id"], body.get("snapshot_id"), container=body.get("container") or None,
         incremental=is_true(body.get("incremental", False)), force=is_true(body.get("force", False)),
-        metadata=body.get("metadata") or {}, zone=body.get("availability_zone"), **lists.names(body))
+        metadata=body.get("metadata") or {}, zone=body.get("availability_zone"), **names(body))
 
 
 def show(req):
@@ -42,7 +42,7 @@ def _list(req, query):
 
 def update(req):
     """PUT /backups/{backup_id}: rename, describe, replace the metadata."""
-    values = lists.names(req.body, given_only=True)
+    values = names(req.body, given_only=True)
     if req.body.get("metadata") is not None:
         values["metadata"] = req.body["metadata"]
     if not values:

@@ -45,6 +45,16 @@ def is_true(value):
     return value is True or str(value) in TRUE
 
 
+def names(body, given_only=False):
+    """name and description of a body under either of their keys, without outer blanks."""
+    found = {}
+    for key, older in (("name", "display_name"), ("description", "display_description")):
+        if not given_only or key in body or older in body:
+            value = body[key] if key in body else body.get(older)
+            found[key] = value.strip() if isinstance(value, str) else value
+    return found
+
+
 # -- reading
 
 def read(raw, content_type):
@@ -117,7 +127,7 @@ def _is_limit(value):
         return value is None
     try:
         return -1 <= int(value) <= MOST
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

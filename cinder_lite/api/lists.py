@@ -1,4 +1,4 @@
-"""What handlers of several resources do alike: pages, names, metadata keys."""
+"""What handlers of several resources do alike: pages, metadata keys."""
 
 from cinder_lite import errors
 from cinder_lite.api.route import Page
@@ -14,16 +14,6 @@ def wants_count(req):
 def page(rows, paging, count=None):
     """A page: a next link follows when it is full. With a count clients compare that with the limit, so it decides."""
     return Page(rows, bool(rows) and paging.limit <= (len(rows) if count is None else count), count)
-
-
-def names(body, given_only=False):
-    """name and description of a body under either of their keys, without outer blanks."""
-    found = {}
-    for key, older in (("name", "display_name"), ("description", "display_description")):
-        if not given_only or key in body or older in body:
-            value = body[key] if key in body else body.get(older)
-            found[key] = value.strip() if isinstance(value, str) else value
-    return found
 
 
 def present(metadata, key, kind, id):

@@ -27,6 +27,7 @@ class Request:
         self.ctx, self.version, self.body, self.document = None, versions.MINIMUM, None, None
         self.project_in_path = None
         self.headers = []
+        self.showing = {}
 
     def __getattr__(self, name):
         # The domains, so that a handler says req.volumes.extend(...).

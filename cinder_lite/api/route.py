@@ -2,7 +2,7 @@
 
 import bisect
 import dataclasses
-import functools
+import operator
 import typing
 
 import routes
@@ -139,30 +139,39 @@ class View:
         self._by_version = {}
 
     def at(self, version):
-        """The (name, getter, policy) triples of that version."""
+        """The fields of that version."""
         key = bisect.bisect_right(self.breaks, version)
         found = self._by_version.get(key)
         if found is None:
-            found = self._by_version[key] = tuple(
-                (field.name, _getter(field), field.policy) for field in self.fields if field.served_at(version))
+            found = self._by_version[key] = tuple(field for field in self.fields if field.served_at(version))
         return found
 
     def __call__(self, row, req):
-        shown = {}
-        for name, get, policy in self.at(req.version):
-            if policy is None or req.allows(policy, row.project_id):
-                shown[name] = get(row, req)
+        # A page is of one project, or of few: what its rows show is worked out once a project.
+        project = getattr(row, "project_id", None)
+        found = req.showing.get((self, project))
+        if found is None:
+            found = req.showing[self, project] = _Showing([
+                field for field in self.at(req.version) if field.policy is None or req.allows(field.policy, project)])
+        return found(row, req)
+
+
+class _Showing:
+    """Renders rows as a fixed set of fields: plain columns all at once, the rest one by one."""
+
+    def __init__(self, fields):
+        plain = [field for field in fields if not callable(field.get)]
+        self.names = [field.name for field in plain]
+        columns = [field.get or field.name for field in plain]
+        get = operator.attrgetter(*columns) if columns else None
+        self.values = get if len(columns) > 1 else (lambda row: (get(row),) if get else ())
+        self.computed = [(field.name, field.get) for field in fields if callable(field.get)]
+
+    def __call__(self, row, req):
+        shown = dict(zip(self.names, self.values(row), strict=True))
+        for name, get in self.computed:
+            shown[name] = get(row, req)
         return shown
-
-
-def _getter(field):
-    if callable(field.get):
-        return field.get
-    return functools.partial(_attribute, field.get or field.name)
-
-
-def _attribute(name, row, _req):
-    return getattr(row, name)
 
 
 @dataclasses.dataclass(frozen=True)

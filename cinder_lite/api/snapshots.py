@@ -2,7 +2,7 @@
 
 from cinder_lite import errors
 from cinder_lite.api import filters, lists
-from cinder_lite.api.body import is_true
+from cinder_lite.api.body import is_true, names
 from cinder_lite.db import snapshots
 
 FORCE_UNTIL = "3.66"
@@ -19,7 +19,7 @@ def create(req):
             raise errors.InvalidInput(reason="force cannot be false from 3.66 on: leave it out.")
         in_use_too = True
     return req.snapshots.create(req.ctx, body["volume_id"], metadata=body.get("metadata") or {}, in_use_too=in_use_too,
-                                **lists.names(body))
+                                **names(body))
 
 
 def show(req):
@@ -39,7 +39,7 @@ def index(req):
 
 def update(req):
     """PUT /snapshots/{snapshot_id}: rename, describe."""
-    return req.snapshots.update(req.ctx, req.snapshot_id, **lists.names(req.body, given_only=True))
+    return req.snapshots.update(req.ctx, req.snapshot_id, **names(req.body, given_only=True))
 
 
 def delete(req):

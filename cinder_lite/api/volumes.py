@@ -6,7 +6,7 @@ import orjson
 
 from cinder_lite import errors, states
 from cinder_lite.api import filters, lists
-from cinder_lite.api.body import is_true
+from cinder_lite.api.body import is_true, names
 from cinder_lite.db import attachments, volumes
 from cinder_lite.volume.flows.wanted import Wanted
 
@@ -28,7 +28,7 @@ def create(req):
         size=int(body["size"]) if body.get("size") is not None else None, hints=hints,
         type=body.get("volume_type") or None, zone=body.get("availability_zone") or None,
         snapshot_id=body.get("snapshot_id"), source_volid=body.get("source_volid"), backup_id=body.get("backup_id"),
-        metadata=body.get("metadata") or {}, **lists.names(body)))
+        metadata=body.get("metadata") or {}, **names(body)))
     req.attached = {}
     return row
 
@@ -81,7 +81,7 @@ def summary(req):
 
 def update(req):
     """PUT /volumes/{volume_id}: rename, describe, replace the metadata."""
-    values = lists.names(req.body, given_only=True)
+    values = names(req.body, given_only=True)
     if req.body.get("metadata") is not None:
         values["metadata"] = req.body["metadata"]
     if not values and req.at("3.53"):
