@@ -80,7 +80,7 @@ VIEW = View(Field("always"), Field("later", since="3.5"), Field("formerly", unti
     ((3, 8), "always later other twice"), ((3, 71), "always later other twice")])
 def test_a_view_follows_the_version(version, keys):
     row = types.SimpleNamespace(always=2, later=3, formerly=4, project_id="a1")
-    shown = VIEW(row, types.SimpleNamespace(version=version, allows=lambda rule, project: True))
+    shown = VIEW(row, types.SimpleNamespace(version=version, showing={}, allows=lambda rule, project: True))
     assert sorted(shown) == keys.split()
     assert shown["other"] == 2 and shown.get("twice", 4) == 4
 
@@ -88,6 +88,6 @@ def test_a_view_follows_the_version(version, keys):
 def test_a_view_follows_the_policy():
     row = types.SimpleNamespace(always=2, later=3, formerly=4, project_id="a1")
     asked = []
-    shown = VIEW(row, types.SimpleNamespace(version=(3, 71), allows=lambda *what: asked.append(what)))
+    shown = VIEW(row, types.SimpleNamespace(version=(3, 71), showing={}, allows=lambda *what: asked.append(what)))
     assert "twice" not in shown
     assert asked == [("see:twice", "a1")]
