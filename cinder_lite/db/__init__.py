@@ -81,6 +81,8 @@ class Database:
             engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
             sa.event.listen(engine, "checkin", _note_idle)
             sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
+        if self.dialect == "postgresql":
+            sa.event.listen(engine, "handle_error", _tell_lost_connection, retval=True)
         exc_filters.register_engine(engine)
         return engine
 
@@ -138,6 +140,17 @@ def _connected(engine):
 
 def _note_idle(_connection, record):
     record.info["idle_since"] = time.monotonic()
+
+
+def _tell_lost_connection(context):
+    """Of psycopg's errors SQLAlchemy knows only those on open connections as lost; a server may also not let anyone in.
+
+    Class 08 is a failed connection, 57P a server that ends or begins; what libpq itself finds has no SQLSTATE.
+    """
+    error = context.original_exception
+    if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
+        state = getattr(error, "sqlstate", None)
+        context.is_disconnect = context.is_disconnect or state is None or state.startswith(("08", "57P"))
 
 
 def _check_idle(dialect, connection, record, _proxy):
