@@ -6,6 +6,7 @@ thing that an entry point calls, before anything else is imported.
 
 import collections
 import contextlib
+import ctypes
 import importlib
 import os
 import subprocess
@@ -22,6 +23,7 @@ def patch():
     """Make the standard library cooperative when the mode is eventlet; does nothing in threading mode."""
     if MODE not in ("eventlet", "threading"):
         sys.exit(f"CINDER_LITE_CONCURRENCY is '{MODE}'; it can be 'eventlet' or 'threading'")
+    _spare_memory()
     if GREEN:
         # psycopg's C wait loop would stop every other green thread of the process.
         os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_select")
@@ -33,6 +35,14 @@ def patch():
 
         eventlet.monkey_patch()
         _remember_current_thread()
+
+
+def _spare_memory():
+    """Let all threads take memory from two arenas of the C library instead of from one each (mallopt(3))."""
+    m_arena_max = -8
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(m_arena_max, 2)
 
 
 def _remember_current_thread():
