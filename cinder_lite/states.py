@@ -39,6 +39,8 @@ UNLISTED = ("reverting", "unmanaging", "error_unmanaging", "error_managing_delet
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
+#: Migration statuses, beside none at all, in which nothing is under way.
+NOT_MIGRATING = ("success", "error")
 #: The word that clears a migration status.
 NO_MIGRATION = "none"
 #: Statuses by which a volume only mirrors its attachments.

@@ -6,21 +6,10 @@ import uuid
 import orjson
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import backups, quotas, schema, services, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
-from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING, still_of_size
+from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
 
-B, V = schema.backups, schema.volumes
-_CHILD = B.alias("children")
-NO_CHILDREN = Guard(
-    ~_CHILD.select().with_only_columns(_CHILD.c.id).where(_CHILD.c.parent_id == B.c.id).exists(),
-    "incremental backups depend on it; delete them first", across=True)
-_VOLUME = V.alias("made_from_backup")
-NOT_RESTORING = Guard(
-    ~_VOLUME.select().with_only_columns(_VOLUME.c.id).where(
-        _VOLUME.c.backup_id == B.c.id, _VOLUME.c.status == states.CREATING).exists(),
-    "a volume is being made from it; wait until that is done", across=True)
 BINARY = "cinder-backup"
 RECORD_VERSION = 1
 
@@ -69,7 +58,7 @@ class Backups:
                 SNAPSHOT.begin(tx, None, row["snapshot_id"], "backup")
             else:
                 VOLUME.begin(tx, None, volume.id, "backup" if force else "backup_available",
-                             (HAS_PLACE, NOT_MIGRATING, still_of_size(volume.size)))
+                             (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.still_of_size(volume.size)))
             if row["parent_id"]:
                 BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
             job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"])
@@ -116,7 +105,7 @@ class Backups:
                     f"volume size {volume.size} GiB is too small to restore backup of size {row.size} GiB"))
             job_id = BACKUP.begin(tx, ctx, id, "restore", job={"host": row.host, "args": {"volume_id": volume_id}},
                                   restore_volume_id=volume_id)
-            VOLUME.begin(tx, None, volume_id, "restore", (HAS_PLACE, NOT_MIGRATING))
+            VOLUME.begin(tx, None, volume_id, "restore", (guards.HAS_PLACE, guards.NOT_MIGRATING))
             return job_id, row, volume
 
     # -- the rest
@@ -139,7 +128,7 @@ class Backups:
             if action == "force_delete":
                 BACKUP.lock(tx, id)
                 abandon.all_jobs(tx, "backup", id)
-            return BACKUP.begin(tx, ctx, id, action, (NO_CHILDREN, NOT_RESTORING), job={"host": row.host}), row.host
+            return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING), job={"host": row.host}), row.host
 
     def reset_status(self, ctx, id, status):
         """Write the status as it is given."""

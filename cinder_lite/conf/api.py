@@ -12,13 +12,13 @@ OPTIONS = {
                    help="Who is believed: noauth takes the token 'user:project' at its word, as an administrator; "
                         "it is refused on other addresses than loopback unless allow_noauth_anywhere is set."),
         cfg.BoolOpt("allow_noauth_anywhere", default=False, help="Serve noauth on other addresses than loopback."),
-        cfg.IntOpt("osapi_max_limit", default=1000, min=1, help="The longest page of a list."),
+        cfg.IntOpt("osapi_max_limit", default=1000, min=1, mutable=True, help="The longest page of a list."),
         cfg.IntOpt("osapi_max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),
         cfg.StrOpt("public_endpoint", help="URL that links in answers begin with, when it differs from the request's."),
         cfg.StrOpt("default_volume_type", default="__DEFAULT__", help="Type of volumes that ask for none."),
         cfg.StrOpt("resource_query_filters_file",
                    help="JSON file of the filters that lists accept; default: the table in api/filters.py."),
         cfg.BoolOpt("cloned_volume_same_az", default=True, help="Keep clones in their source's availability zone."),
-        cfg.IntOpt("max_volume_size", default=262144, min=1, help="Largest volume that can be asked for, in GiB."),
+        cfg.IntOpt("max_volume_size", default=262144, min=1, mutable=True, help="Largest volume that can be asked for, in GiB."),
     ],
 }

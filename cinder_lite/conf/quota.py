@@ -4,7 +4,7 @@ from oslo_config import cfg
 
 
 def _limit(name, default, what):
-    return cfg.IntOpt(name, default=default, min=-1, help=f"{what} that a project may have; -1 is unlimited.")
+    return cfg.IntOpt(name, default=default, min=-1, mutable=True, help=f"{what} that a project may have; -1 is unlimited.")
 
 
 OPTIONS = {
@@ -16,6 +16,6 @@ OPTIONS = {
         _limit("quota_backup_gigabytes", 1000, "GiB of backups"),
         _limit("quota_groups", 10, "Number of groups"),
         _limit("per_volume_size_limit", -1, "GiB in a single volume"),
-        cfg.BoolOpt("no_snapshot_gb_quota", default=False, help="Do not count snapshots as GiB."),
+        cfg.BoolOpt("no_snapshot_gb_quota", default=False, mutable=True, help="Do not count snapshots as GiB."),
     ],
 }

@@ -1,39 +1,10 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, pools, quotas, schema, services, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME, Guard
+from cinder_lite.db import attachments, guards, pools, quotas, services, snapshots, volumes
+from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
-
-V, S, A = schema.volumes, schema.snapshots, schema.attachments
-
-NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
-NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(("success", "error")),
-                      "it is being migrated")
-HAS_PLACE = Guard(V.c.host.is_not(None), "it has not been placed on a backend, so it holds no data")
-NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
-NO_SNAPSHOTS = Guard(~S.select().with_only_columns(S.c.id).where(S.c.volume_id == V.c.id).exists(),
-                     "it has snapshots; delete them first, or delete it with cascade", across=True)
-_COPY = schema.volumes.alias("copies")
-NO_COPIES = Guard(
-    ~_COPY.select().with_only_columns(_COPY.c.id).where(_COPY.c.source_volid == V.c.id,
-                                                        _COPY.c.status == states.CREATING).exists(),
-    "a volume is being made from it; wait until that is done", across=True)
-SNAPSHOT_NOT_COPIED = Guard(
-    ~V.select().with_only_columns(V.c.id).where(V.c.snapshot_id == S.c.id, V.c.status == states.CREATING).exists(),
-    "a volume is being made from it; wait until that is done", across=True)
-NOT_IN_GROUP_SNAPSHOT = Guard(S.c.group_snapshot_id.is_(None), "it belongs to a group snapshot")
-_DELETE_GUARDS = (NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
-
-
-def bigger_than_present(new_size):
-    return Guard(V.c.size < new_size, f"the new size, {new_size} GiB, must be larger than the present one")
-
-
-def still_of_size(size):
-    """What was computed from the size that was read holds."""
-    return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
 
 
 def service_of(host):
@@ -105,7 +76,7 @@ class Volumes:
 
     @db.retried
     def _begin_delete(self, ctx, id, cascade, force):
-        guards = _DELETE_GUARDS if cascade else (*_DELETE_GUARDS, NO_SNAPSHOTS)
+        needed = guards.DELETABLE if cascade else (*guards.DELETABLE, guards.NO_SNAPSHOTS)
         action = "force_delete" if force else "delete"
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
@@ -114,17 +85,17 @@ class Volumes:
             if force:
                 abandon.all_jobs(tx, "volume", id)
             if host is None:
-                self._delete_unplaced(tx, row, action, guards)
+                self._delete_unplaced(tx, row, action, needed)
                 return None, None
-            job_id = VOLUME.begin(tx, ctx, id, action, guards, job={"host": host, "args": {"cascade": cascade}})
+            job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": {"cascade": cascade}})
             if cascade:
                 for snapshot in snapshots.of_volume(tx, id):
-                    SNAPSHOT.begin(tx, None, snapshot.id, "cascade", (NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED))
+                    SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
             return job_id, host
 
-    def _delete_unplaced(self, tx, row, action, guards):
+    def _delete_unplaced(self, tx, row, action, needed):
         """A volume that no backend has heard of is gone at once."""
-        VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", guards)
+        VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
         VOLUME.settle(tx, row.id, "forget", True)
         forget(tx, row)
 
@@ -137,18 +108,18 @@ class Volumes:
 
     @db.retried
     def _begin_extend(self, ctx, id, new_size, attached_too):
-        guards = [bigger_than_present(new_size), NOT_MIGRATING]
+        needed = [guards.NOT_FROZEN, guards.bigger_than_present(new_size), guards.NOT_MIGRATING]
         if not attached_too:
-            guards.append(NOT_ATTACHED)
+            needed.append(guards.NOT_ATTACHED)
         with self.db.read() as tx:
             row = volumes.get(tx, ctx, id)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
             pool = [one for one in pools.with_services(tx, service_of(row.host)) if one.name == row.host]
         more = new_size - row.size
-        guards.append(still_of_size(row.size))
+        needed.append(guards.still_of_size(row.size))
         quotas.check_volume_size(new_size, allowance)
         with self.db.write() as tx:
-            job_id = VOLUME.begin(tx, ctx, id, "extend", guards, job={
+            job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
             if more > 0 and pool:
                 self._take(tx, row, pool[0], more)
@@ -182,7 +153,7 @@ class Volumes:
                 raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "
                                         "was taken; it cannot be reverted after it was extended.")
             SNAPSHOT.begin(tx, None, snapshot_id, "revert", refusal=errors.StateConflict)
-            job_id = VOLUME.begin(tx, ctx, id, "revert", (NOT_ATTACHED, NOT_MIGRATING), errors.StateConflict, job={
+            job_id = VOLUME.begin(tx, ctx, id, "revert", (guards.NOT_ATTACHED, guards.NOT_MIGRATING), errors.StateConflict, job={
                 "host": service_of(row.host), "args": {"snapshot_id": snapshot_id}})
         return job_id, service_of(row.host)
 

@@ -7,9 +7,9 @@ action runs on the volume (it is being extended, say), the status it returns to 
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, volumes
+from cinder_lite.db import attachments, guards, volumes
 from cinder_lite.lifecycle import VOLUME
-from cinder_lite.volume.api import HAS_PLACE, NOT_MIGRATING, service_of
+from cinder_lite.volume.api import service_of
 
 
 class Attachments:
@@ -36,7 +36,7 @@ class Attachments:
         with self.db.write() as tx:
             volumes.get(tx, ctx, volume_id)
             volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
-                                                 states.DOWNLOADING), (HAS_PLACE, NOT_MIGRATING))
+                                                 states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MIGRATING))
             present = attachments.of_volume(tx, volume_id)
             same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
             if not volume.multiattach and (
@@ -150,7 +150,7 @@ class Attachments:
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, volume_id)
             statuses = (states.AVAILABLE, states.IN_USE) if row.multiattach else (states.AVAILABLE,)
-            VOLUME.write(tx, volume_id, statuses, (HAS_PLACE, NOT_MIGRATING), status=states.ATTACHING)
+            VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MIGRATING), status=states.ATTACHING)
 
     @db.retried
     def unreserve(self, ctx, volume_id):

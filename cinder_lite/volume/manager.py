@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 
-from cinder_lite import concurrency, db, errors, states, worker
+from cinder_lite import db, errors, states, worker
 from cinder_lite.db import attachments, backups, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api

@@ -3,15 +3,9 @@
 import uuid
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import quotas, schema, snapshots, volumes
+from cinder_lite.db import guards, quotas, schema, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume.api import (
-    HAS_PLACE,
-    NOT_IN_GROUP_SNAPSHOT,
-    NOT_MIGRATING,
-    SNAPSHOT_NOT_COPIED,
-    service_of,
-)
+from cinder_lite.volume.api import service_of
 
 S = schema.snapshots
 
@@ -35,7 +29,7 @@ class Snapshots:
             allowance = quotas.allowance(tx, self.conf, volume.project_id)
         statuses = (states.AVAILABLE, states.IN_USE) if in_use_too else (states.AVAILABLE,)
         with self.db.write() as tx:
-            volume = VOLUME.hold(tx, volume_id, statuses, (HAS_PLACE, NOT_MIGRATING))
+            volume = VOLUME.hold(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             host = service_of(volume.host)
             row = {"id": str(uuid.uuid4()), "project_id": volume.project_id, "user_id": ctx.user_id,
                    "volume_id": volume_id, "name": name, "description": description, "size": volume.size,
@@ -86,7 +80,7 @@ class Snapshots:
             if action == "force_delete":
                 SNAPSHOT.lock(tx, id)
                 abandon.all_jobs(tx, "snapshot", id)
-            return SNAPSHOT.begin(tx, ctx, id, action, (NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED),
+            return SNAPSHOT.begin(tx, ctx, id, action, guards.SNAPSHOT_DELETABLE,
                                   job={"host": host}), host
 
     def reset_status(self, ctx, id, status):

@@ -21,7 +21,7 @@ tgt_control_port = {{control_port}}
 @pytest.fixture(scope="module")
 def service():
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    with Service(backends=("one", "two"), sections=sections, default="job_sweep_interval = 1") as running:
+    with Service(backends=("one", "two"), sections=sections, default="job_sweep_interval = 1\nquota_volumes = 100") as running:
         yield running
 
 
@@ -170,4 +170,24 @@ def test_create_goes_to_another_backend_when_one_fails(service, client, gate):
     assert "create was made to fail" in said
     client("DELETE", f"/volumes/{failed['id']}", expect=202)
     client.gone("volumes", failed["id"])
+    sound(service, client)
+
+
+def test_frozen_backend_takes_no_creates_deletes_and_snapshots(service, client, types):
+    volume = client.made("volumes", size=1, volume_type="one")
+    snapshot = client.made("snapshots", volume_id=volume["id"])
+    client("PUT", "/os-services/freeze", {"host": "test@one"}, expect=200)
+    refused = [client("DELETE", f"/volumes/{volume['id']}?cascade=true"),
+               client("DELETE", f"/snapshots/{snapshot['id']}"),
+               client("POST", "/snapshots", {"snapshot": {"volume_id": volume["id"]}}),
+               client("POST", f"/volumes/{volume['id']}/action", {"os-extend": {"new_size": 2}})]
+    assert [status for status, _ in refused] == [400] * 4
+    assert all("frozen" in body["badRequest"]["message"] for _, body in refused)
+    unplaced = client.settled("volumes", client.create("volumes", size=1, volume_type="one")["id"], "error")
+    said = client("GET", f"/messages?resource_uuid={unplaced['id']}", expect=200)["messages"][0]
+    assert "frozen" in said["user_message"]
+    client("PUT", "/os-services/thaw", {"host": "test@one"}, expect=200)
+    client("DELETE", f"/volumes/{volume['id']}?cascade=true", expect=202)
+    client.gone("volumes", volume["id"])
+    client("DELETE", f"/volumes/{unplaced['id']}", expect=202)
     sound(service, client)

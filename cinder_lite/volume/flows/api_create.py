@@ -5,9 +5,8 @@ import logging
 import uuid
 
 from cinder_lite import context, db, errors, flow, states
-from cinder_lite.db import backups, quotas, services, snapshots, types, volumes
+from cinder_lite.db import backups, guards, quotas, services, snapshots, types, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
-from cinder_lite.volume.api import HAS_PLACE
 
 LOG = logging.getLogger(__name__)
 
@@ -184,7 +183,7 @@ class Record(flow.Step):
         elif source.kind == "snapshot":
             SNAPSHOT.hold(tx, source.row.id, (states.AVAILABLE,))
         else:
-            VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(HAS_PLACE,))
+            VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(guards.HAS_PLACE, guards.NOT_FROZEN))
 
 
 class HandOn(flow.Step):

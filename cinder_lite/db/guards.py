@@ -1,0 +1,63 @@
+"""What must hold besides the status before an action may begin, and the sentence that is said when it does not."""
+
+import sqlalchemy as sa
+
+from cinder_lite import states
+from cinder_lite.db import schema
+from cinder_lite.lifecycle import Guard
+
+V, S, B, F = schema.volumes, schema.snapshots, schema.backups, schema.services
+
+
+def _frozen(host):
+    """Whether the backend of a volume's host string has been frozen."""
+    prefix = F.c.host.concat("#")
+    return sa.exists().where(F.c.frozen.is_(True), sa.func.substr(host, 1, sa.func.length(prefix)) == prefix)
+
+
+def _copying(column, id):
+    """Whether a volume is being made whose column of that name holds the id."""
+    copy = V.alias()
+    return sa.exists().where(copy.c[column] == id, copy.c.status == states.CREATING)
+
+
+_WAIT = "a volume is being made from it; wait until that is done"
+
+# -- volumes
+
+NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
+NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(states.NOT_MIGRATING),
+                      "it is being migrated")
+HAS_PLACE = Guard(V.c.host.is_not(None), "it has not been placed on a backend, so it holds no data")
+NOT_FROZEN = Guard(~_frozen(V.c.host), "its backend is frozen; thaw it first")
+NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
+NO_SNAPSHOTS = Guard(~sa.exists().where(S.c.volume_id == V.c.id),
+                     "it has snapshots; delete them first, or delete it with cascade", across=True)
+NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
+DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
+
+
+def bigger_than_present(new_size):
+    return Guard(V.c.size < new_size, f"the new size, {new_size} GiB, must be larger than the present one")
+
+
+def still_of_size(size):
+    """What was computed from the size that was read holds."""
+    return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
+
+
+# -- snapshots
+
+_OF_SNAPSHOT = V.alias()
+SNAPSHOT_NOT_FROZEN = Guard(
+    ~sa.exists().where(_OF_SNAPSHOT.c.id == S.c.volume_id, _frozen(_OF_SNAPSHOT.c.host)), NOT_FROZEN.says)
+SNAPSHOT_NOT_COPIED = Guard(~_copying("snapshot_id", S.c.id), _WAIT, across=True)
+NOT_IN_GROUP_SNAPSHOT = Guard(S.c.group_snapshot_id.is_(None), "it belongs to a group snapshot")
+SNAPSHOT_DELETABLE = (SNAPSHOT_NOT_FROZEN, NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED)
+
+# -- backups
+
+_CHILD = B.alias()
+NO_CHILDREN = Guard(~sa.exists().where(_CHILD.c.parent_id == B.c.id),
+                    "incremental backups depend on it; delete them first", across=True)
+NOT_RESTORING = Guard(~_copying("backup_id", B.c.id), _WAIT, across=True)
