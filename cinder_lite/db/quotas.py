@@ -7,6 +7,7 @@ rows that it concerns: either all of them had room, or the transaction is refuse
 import dataclasses
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from cinder_lite import errors
 from cinder_lite.db import schema
@@ -85,7 +86,7 @@ def claim(tx, change, allowance):
     rows = change.rows()
     if not rows:
         return
-    for resource, type_id in rows.keys() - allowance.used.keys():
+    for resource, type_id in sorted(rows.keys() - allowance.used.keys()):
         _insert_if_missing(tx, change.project_id, resource, type_id)
     if _add(tx, change.project_id, rows, allowance) < len(rows):
         limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
@@ -113,7 +114,8 @@ def _insert_if_missing(tx, project_id, resource, type_id):
 
 
 def _mysql_insert(_tx, row):
-    return sa.insert(U).prefix_with("IGNORE").values(**row)
+    # Unlike INSERT IGNORE this locks a row that is there as the UPDATE that follows does; raising the lock would deadlock.
+    return mysql.insert(U).values(**row).on_duplicate_key_update(in_use=U.c.in_use)
 
 
 def _plain_insert(tx, row):
