@@ -282,7 +282,6 @@ class WSGIServer:
             spawn(self._server.serve)
 
     def _serve_green(self):
-        import eventlet
         from eventlet import wsgi
 
         wsgi.server(self.sock, self.application, max_size=self.threads, log=self.log, log_output=False,

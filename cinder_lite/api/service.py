@@ -2,7 +2,6 @@
 
 import logging
 
-
 from cinder_lite import concurrency, service
 from cinder_lite.api import auth
 from cinder_lite.api.app import Application

@@ -5,8 +5,8 @@ from cinder_lite import concurrency
 concurrency.patch()
 
 from cinder_lite import process, service  # noqa: E402
-from cinder_lite.db import migrate  # noqa: E402
 from cinder_lite.backup.service import BackupService  # noqa: E402
+from cinder_lite.db import migrate  # noqa: E402
 
 
 def main():

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from cinder_lite import db, states
+from cinder_lite import states
 from cinder_lite.db import schema, volumes
 
 P, S, V = schema.pools, schema.services, schema.volumes

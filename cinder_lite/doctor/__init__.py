@@ -9,7 +9,7 @@ import time
 import typing
 
 from cinder_lite.db import audit, services
-from cinder_lite.doctor import jobs, resources, sums, storage
+from cinder_lite.doctor import jobs, resources, storage, sums
 from cinder_lite.doctor.finding import Finding, NotRepaired
 
 #: In the order in which they are repaired: a job that is ended leaves its resource to the next check, and usage is

@@ -6,7 +6,7 @@ from cinder_lite import context, db, states
 from cinder_lite.backup.api import share
 from cinder_lite.db import attachments, audit, jobs, quotas, schema, snapshots, volumes
 from cinder_lite.doctor.finding import Finding
-from cinder_lite.lifecycle import BACKUP, KINDS, SNAPSHOT, VOLUME
+from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.manager import snapshot_share
 
