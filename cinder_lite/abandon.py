@@ -12,8 +12,8 @@ REASON = "it was ended by an administrator's request"
 
 def _extend(tx, job):
     row, more = volumes.find(tx, job.resource_id), job.args["new_size"] - job.args["old_size"]
-    pools.give_back(tx, row.host, more, 0)
     quotas.release(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id))
+    pools.give_back(tx, row.host, more, 0)
 
 
 def _create_volume(tx, job):

@@ -76,6 +76,8 @@ class Heartbeat:
     def beat(self):
         with self.process.db.write() as tx:
             row = services.beat(tx, self.binary, self.host, self.zone, self.instance, **self.facts())
+        # By itself: it waits for the transactions that end jobs, and that must not make the service look dead.
+        with self.process.db.write() as tx:
             jobs.renew(tx, self.owner, self.process.conf.job_lease)
         return row
 

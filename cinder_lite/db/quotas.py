@@ -1,7 +1,8 @@
 """Quota: limits, and usage that is exact because it is claimed and released in the transaction of the row it counts.
 
 Usage is a row per project, resource and type ("" for the whole project). A claim is one conditional UPDATE over the
-rows that it concerns: either all of them had room, or the transaction is refused.
+rows that it concerns: either all of them had room, or the transaction is refused. A transaction that changes usage and a
+pool's room changes usage first, so that no two of them wait for each other.
 """
 
 import dataclasses
@@ -86,16 +87,18 @@ def claim(tx, change, allowance):
     rows = change.rows()
     if not rows:
         return
-    for resource, type_id in sorted(rows.keys() - allowance.used.keys()):
-        _insert_if_missing(tx, change.project_id, resource, type_id)
-    if _add(tx, change.project_id, rows, allowance) < len(rows):
-        limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
-        # The rows that had room are changed by now: what was read before tells the one that had none, unless somebody
-        # else took its room since.
-        full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
-        used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
-        tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
-        raise over(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
+    limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
+    # Who had no room when the allowance was read does not line up for the rows.
+    full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
+    if not full:
+        for resource, type_id in sorted(rows.keys() - allowance.used.keys()):
+            _insert_if_missing(tx, change.project_id, resource, type_id)
+        if _add(tx, change.project_id, rows, allowance) == len(rows):
+            return
+    # Rows that had room are changed by now, so that usage is read again only where somebody took the room since.
+    used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
+    tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
+    raise over(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
 
 
 def _add(tx, project_id, rows, allowance):
@@ -103,8 +106,20 @@ def _add(tx, project_id, rows, allowance):
     delta = sa.case(*((mine[key], n) for key, n in rows.items()))
     fits = [sa.and_(mine[key], U.c.in_use + n <= allowance.limit(key))
             if n > 0 and allowance and allowance.limit(key) >= 0 else mine[key] for key, n in rows.items()]
-    return tx.execute(sa.update(U).where(U.c.project_id == project_id, sa.or_(*fits))
+    return tx.execute(sa.update(U).where(U.c.project_id == project_id, sa.or_(*fits), *_in_order(tx, project_id, mine))
                       .values(in_use=U.c.in_use + delta)).rowcount
+
+
+def _in_order(tx, project_id, mine):
+    """What makes the UPDATE lock its rows in the order of their keys, so that two of them never wait for each other.
+
+    PostgreSQL updates rows in the order in which they happen to lie, which every update changes; the others go by the key.
+    """
+    if tx.dialect.name != "postgresql":
+        return ()
+    locked = sa.select(U.c.resource, U.c.type_id).where(U.c.project_id == project_id, sa.or_(*mine.values())).order_by(
+        U.c.resource, U.c.type_id).with_for_update().cte("locked")
+    return U.c.resource == locked.c.resource, U.c.type_id == locked.c.type_id
 
 
 def _insert_if_missing(tx, project_id, resource, type_id):

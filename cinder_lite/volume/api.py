@@ -121,9 +121,9 @@ class Volumes:
         with self.db.write() as tx:
             job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
+            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
             if more > 0 and pool:
                 self._take(tx, row, pool[0], more)
-            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
         return job_id, service_of(row.host)
 
     def _take(self, tx, row, found, more):
@@ -205,8 +205,8 @@ def forget(tx, row):
 
 def uncount(tx, row):
     """Give back the room and the quota that a volume's row holds."""
-    pools.give_back(tx, row.host, row.size, 1)
     quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))
+    pools.give_back(tx, row.host, row.size, 1)
 
 
 def not_made(tx, row):

@@ -137,9 +137,9 @@ class VolumeManager(VolumeRPC):
             row = volumes.find(tx, work.job.resource_id)
         more = new_size - row.size
         volume = as_volume(row)
-        work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
         work.when_failed(lambda tx: quotas.release(tx, quotas.Change(
             row.project_id, {"gigabytes": more}, row.volume_type_id)))
+        work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
         work.begin()
         self.backend.call(self.driver.extend, volume, new_size)
         if self.target is not None and row.export:
