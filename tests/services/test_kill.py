@@ -12,7 +12,7 @@ import pytest
 from tests.services import checks, daemons, load
 
 KILLS = int(os.environ.get("CINDER_LITE_KILLS", "50"))
-SEED = os.environ.get("CINDER_LITE_KILL_SEED") or str(random.SystemRandom().randrange(10**6))
+SEED = os.environ.get("CINDER_LITE_KILL_SEED", "20261122")
 #: Kills after which everything is looked at.
 ROUND = 25
 CLIENTS = 5
