@@ -63,16 +63,20 @@ class Heartbeat:
         self.facts = facts
         interval = min(process.conf.report_interval, process.conf.job_lease / 3)
         self._beats = concurrency.Periodic(interval, self.beat, self._missed)
+        self._beating = False
 
     def start(self):
         """The first heartbeat, waiting for the database as long as it takes, then one each interval."""
         wait_for(self.beat, "the database")
-        self._beats.start()
+        if not self._beating:
+            self._beating = True
+            self._beats.start()
 
     def stop(self):
         self._beats.stop()
         once(self._say_goodbye)
 
+    @db.retried
     def beat(self):
         with self.process.db.write() as tx:
             row = services.beat(tx, self.binary, self.host, self.zone, self.instance, **self.facts())

@@ -209,13 +209,31 @@ class _Bound:
             raise NoAnswer(**asked) from error
 
 
-def server(transport, interface, manager, host):
-    """A server that answers for `manager`, addressed as `host`; start() and stop() it."""
-    endpoint = _endpoint(interface, manager)
-    executor = {"executor": "eventlet"} if concurrency.GREEN else {}
-    return oslo_messaging.get_rpc_server(
-        transport, oslo_messaging.Target(topic=interface.topic, server=host), [endpoint],
-        serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
+class Server:
+    """Answers for `manager`, addressed as `host`. It starts aside: a broker that is away holds nobody up."""
+
+    def __init__(self, transport, interface, manager, host):
+        executor = {"executor": "eventlet"} if concurrency.GREEN else {}
+        self._server = oslo_messaging.get_rpc_server(
+            transport, oslo_messaging.Target(topic=interface.topic, server=host), [_endpoint(interface, manager)],
+            serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
+        self._started, self._lock = None, threading.Lock()
+
+    def start(self):
+        concurrency.spawn(self._start)
+
+    def _start(self):
+        self._server.start()
+        with self._lock:
+            stopped, self._started = self._started is False, True
+        if stopped:
+            self._server.stop()
+
+    def stop(self):
+        with self._lock:
+            started, self._started = self._started, False
+        if started:
+            self._server.stop()
 
 
 def _endpoint(interface, manager):

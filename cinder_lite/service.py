@@ -139,6 +139,8 @@ class HostLock:
 
     def take(self):
         """Wait until it is ours."""
+        if self._file is not None:
+            return
         self._file = open(self.path, "w")
         told = False
         while True:

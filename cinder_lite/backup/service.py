@@ -24,9 +24,9 @@ class BackupService:
     def start(self):
         self.lock.take()
         self.heartbeat.start()
-        with self.process.db.write() as tx:
-            jobs.take_over(tx, "backup", [self.conf.host], self.heartbeat.owner)
-        self._server = rpc.server(self.process.transport, BackupRPC, self.manager, self.conf.host)
+        process.wait_for(lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner),
+                         "the database")
+        self._server = rpc.Server(self.process.transport, BackupRPC, self.manager, self.conf.host)
         self._server.start()
         self.manager.worker.start()
 

@@ -69,10 +69,12 @@ def waiting(tx, stage, hosts, owner=None, older_than=0.0, most=200):
     return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
 
 
-def take_over(tx, stage, hosts, owner):
+@db.retried
+def take_over(database, stage, hosts, owner):
     """Free the jobs of the hosts' former processes: only for who knows that these are dead."""
-    tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host.in_(hosts), J.c.status == states.RUNNING,
-                                  J.c.owner != owner).values(lease_until=db.now() - datetime.timedelta(days=1)))
+    with database.write() as tx:
+        tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host.in_(hosts), J.c.status == states.RUNNING,
+                                      J.c.owner != owner).values(lease_until=db.now() - datetime.timedelta(days=1)))
 
 
 def renew(tx, owner, lease):

@@ -2,8 +2,9 @@
 
 import logging
 import random
+import threading
 
-from cinder_lite import concurrency, context, db, states
+from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.db import jobs, messages, pools, quotas, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, KINDS, VOLUME
 from cinder_lite.scheduler import choose
@@ -30,6 +31,7 @@ class SchedulerManager(SchedulerRPC):
         self.pool = concurrency.Pool(16)
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self.stopping = False
+        self._deciding, self._lock = set(), threading.Lock()
 
     def start(self):
         self._sweeper.start(now=True)
@@ -40,8 +42,11 @@ class SchedulerManager(SchedulerRPC):
         self.pool.drain(timeout)
 
     def run_job(self, ctx, job_id):
-        if not self.stopping:
-            self.pool.submit(self._decide, ctx, job_id)
+        with self._lock:
+            if self.stopping or job_id in self._deciding:
+                return
+            self._deciding.add(job_id)
+        self.pool.submit(self._decide, ctx, job_id)
 
     def sweep(self):
         """Take up the jobs of which nobody told any scheduler."""
@@ -60,12 +65,17 @@ class SchedulerManager(SchedulerRPC):
                 host = self._round(job_id)
                 if host is not None:
                     break
+        except errors.Stale as error:
+            LOG.info("another has decided: %s", error)
         except Exception:
             # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
             LOG.exception("job %s was not decided, will be tried again", job_id)
         else:
             if host:
                 self.volume.on(host).run_job(ctx, job_id=job_id)
+        finally:
+            with self._lock:
+                self._deciding.discard(job_id)
 
     @db.retried
     def _round(self, job_id):

@@ -25,7 +25,7 @@ class SchedulerService:
     def start(self):
         self.lock.take()
         self.heartbeat.start()
-        self._server = rpc.server(self.process.transport, SchedulerRPC, self.manager, self.conf.host)
+        self._server = rpc.Server(self.process.transport, SchedulerRPC, self.manager, self.conf.host)
         self._server.start()
         self.manager.start()
         self._purges.start()

@@ -1,6 +1,7 @@
 """The volume service: one process, any number of backends, each by itself."""
 
 import logging
+import time
 
 from cinder_lite import concurrency, db, process, rpc, service
 from cinder_lite.db import jobs, pools
@@ -11,6 +12,8 @@ from cinder_lite.volume.rpcapi import VolumeRPC
 LOG = logging.getLogger(__name__)
 
 BINARY = "cinder-volume"
+#: Seconds between attempts to start a backend.
+RETRY = 2
 
 
 class BackendService:
@@ -31,15 +34,15 @@ class BackendService:
                 "rpc_version": VolumeRPC.version}
 
     def start(self):
+        """May be called again after it has raised."""
         self.lock.take()
         self.backend.check()
         self.heartbeat.start()
-        with self.process.db.write() as tx:
-            jobs.take_over(tx, "volume", [self.backend.name], self.heartbeat.owner)
+        jobs.take_over(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
         self._tidy()
         self.measure()
         self._measures.start()
-        self._server = rpc.server(self.process.transport, VolumeRPC, self.manager, self.backend.name)
+        self._server = rpc.Server(self.process.transport, VolumeRPC, self.manager, self.backend.name)
         self._server.start()
         self.manager.worker.start()
         self.started = True
@@ -83,6 +86,7 @@ class VolumeService:
 
     def __init__(self, shared):
         self.backends = [BackendService(shared, section) for section in shared.conf.enabled_backends]
+        self._stopping = False
         if not self.backends:
             service.fatal("enabled_backends is empty: name the sections that describe the backends")
 
@@ -90,14 +94,18 @@ class VolumeService:
         for backend in self.backends:
             concurrency.spawn(self._start, backend)
 
-    @staticmethod
-    def _start(backend):
-        try:
-            backend.start()
-        except Exception:
-            LOG.exception("backend %s could not be started", backend.backend.name)
+    def _start(self, backend):
+        while not self._stopping:
+            try:
+                backend.start()
+                return
+            except Exception:
+                # The outermost loop of a backend: what is in its way may pass.
+                LOG.exception("backend %s could not be started, will be tried again", backend.backend.name)
+            time.sleep(RETRY)
 
     def stop(self, timeout):
+        self._stopping = True
         with concurrency.deadline(timeout) as left:
             for backend in self.backends:
                 backend.stop(left())

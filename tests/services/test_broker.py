@@ -57,3 +57,20 @@ def test_what_was_accepted_without_a_broker_is_done_once(service, database, brok
     assert {one["status"] for one in found if one["name"] in names} == {"available"}
     assert checks.rows(database, "SELECT id FROM jobs WHERE attempt > 1 OR status = 'failed'") == []
     assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
+
+
+def test_services_work_that_are_started_without_a_broker(service, database, broker):
+    for name in ("scheduler", "volume", "backup"):
+        service.kill(name)
+    broker.kill()
+    for name in ("scheduler", "volume", "backup"):
+        service.launch(name)
+    service.wait()
+    first = volume(service, database)
+    assert connect(service, first)[0] == 503
+    assert service.stop(limit=30) == dict.fromkeys(daemons.NAMES, 0)
+    for name in daemons.NAMES:
+        service.launch(name)
+    broker.restart(empty=True)
+    service.wait()
+    assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
