@@ -106,7 +106,7 @@ def _literals(text):
 
 
 def boolean(req, key, value):
-    """A boolean filter: any boolean word from 3.2 on; before, three spellings, and whatever else is not empty is true."""
+    """A boolean filter: any boolean word from 3.2 on; before, three spellings, and whatever else has text is true."""
     if not req.at("3.2"):
         return value not in ("false", "False", "FALSE", "")
     if value in TRUE:

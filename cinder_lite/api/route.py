@@ -113,7 +113,7 @@ def _specific(path):
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """A key of a view: `get` takes (row, req), a text names the row's attribute, None the attribute called like the key.
+    """A key of a view: `get` takes (row, req), a text names the row's attribute, None the one called like the key.
 
     `policy` names a rule that must allow the field for the row's project.
     """

@@ -24,7 +24,7 @@ QUIET = ("report_interval = 3600\njob_lease = 36000\njob_sweep_interval = 3600\n
 
 
 class Work:
-    """Counts while it is asked to: statements by what they are, transactions, and our files in which a function runs."""
+    """Counts while it is asked to: statements, transactions, and our files in which a function runs."""
 
     def __init__(self):
         self.counting, self.statements, self.transactions, self.files = False, [], 0, set()

@@ -22,7 +22,8 @@ def sdk(service):
     """openstacksdk, told where the service is and with a token that noauth believes."""
     with contextlib.closing(openstack.connection.Connection(
             session=session.Session(Token(f"{service.url}/v3/{PROJECT}", f"tester:{PROJECT}")),
-            block_storage_endpoint_override=f"{service.url}/v3/{PROJECT}", block_storage_api_version="3")) as connection:
+            block_storage_endpoint_override=f"{service.url}/v3/{PROJECT}",
+            block_storage_api_version="3")) as connection:
         yield connection.block_storage
 
 

@@ -13,15 +13,17 @@ from tests.functional.client import Client
 from tests.functional.service import Service
 
 JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=300),
-                 st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3))
+                 st.lists(st.integers(), max_size=3),
+                 st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3))
 NESTED = st.recursive(JUNK, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner,
                                                                                         max_size=3), max_leaves=8)
-KEYS = st.sampled_from(("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants", "name",
-                        "name~", "status", "size", "metadata", "created_at", "bootable", "extra_specs", "is_public",
-                        "detail", "usage", "cascade", "force", "volume_type", "resource_id", "project_id", "host",
-                        "group_id", "glance_metadata", "consumes_quota", "volume_id", "instance_id", "event_id"))
-WORDS = st.one_of(st.sampled_from(("", "1", "-1", "0", "true", "None", "available", "{'a': 'b'}", "{", "gt:2026-01-01", "lt:",
-                                   "name:asc", "created_at", "[1]", "'", "999999999999999999999", "%", "\x00", "\ud7ff")),
+KEYS = st.sampled_from(("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants",
+                        "name", "name~", "status", "size", "metadata", "created_at", "bootable", "extra_specs",
+                        "is_public", "detail", "usage", "cascade", "force", "volume_type", "resource_id", "project_id",
+                        "host", "group_id", "glance_metadata", "consumes_quota", "volume_id", "instance_id", "event_id"))
+WORDS = st.one_of(st.sampled_from(("", "1", "-1", "0", "true", "None", "available", "{'a': 'b'}", "{", "gt:2026-01-01",
+                                   "lt:", "name:asc", "created_at", "[1]", "'", "999999999999999999999", "%",
+                                   "\x00", "\ud7ff")),
                   st.text(max_size=20))
 VERSIONS = st.sampled_from(("3.0", "3.4", "3.27", "3.33", "3.50", "3.59", "3.66", "3.71", "latest"))
 
@@ -39,9 +41,10 @@ def ids(running):
     volume = client.made("volumes", size=1, metadata={"a": "b"})["id"]
     snapshot = client.made("snapshots", volume_id=volume)["id"]
     attached = client.made("volumes", size=1)["id"]
-    attachment = client("POST", "/attachments", {"attachment": {"volume_uuid": attached}}, expect=200)["attachment"]["id"]
+    attachment = client("POST", "/attachments", {"attachment": {"volume_uuid": attached}}, expect=200)
     type_id = client("GET", "/types", expect=200)["volume_types"][0]["id"]
-    return {"volume_id": volume, "snapshot_id": snapshot, "attachment_id": attachment, "type_id": type_id,
+    return {"volume_id": volume, "snapshot_id": snapshot, "attachment_id": attachment["attachment"]["id"],
+            "type_id": type_id,
             "host": "test@null-1", "key": "a", "alias": "backups", "class_name": "default",
             "target_project_id": client.project, "default_project_id": client.project}
 
@@ -70,8 +73,9 @@ def ask(application, method, path, query, body, version):
     raw = json.dumps(body).encode() if body is not None else b""
     answered = []
     application({
-        "REQUEST_METHOD": method, "PATH_INFO": path.encode().decode("latin-1"), "QUERY_STRING": query, "SCRIPT_NAME": "",
-        "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8776", "HTTP_HOST": "127.0.0.1:8776", "wsgi.url_scheme": "http",
+        "REQUEST_METHOD": method, "PATH_INFO": path.encode().decode("latin-1"), "QUERY_STRING": query,
+        "SCRIPT_NAME": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8776", "HTTP_HOST": "127.0.0.1:8776",
+        "wsgi.url_scheme": "http",
         "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(raw)), "wsgi.input": io.BytesIO(raw),
         "HTTP_X_AUTH_TOKEN": "tester:a0000000000000000000000000000001",
         "HTTP_OPENSTACK_API_VERSION": f"volume {version}"}, lambda status, headers: answered.append(int(status[:3])))

@@ -13,8 +13,9 @@ from tests.functional import fixtures
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUITES = sorted(driver.build_tests(
-    os.path.join(HERE, "gabbi"), unittest.TestLoader(), host="127.0.0.1", port=fixtures.PORT, test_loader_name="contract",
-    fixture_module=fixtures, response_handlers=[fixtures.JSONKeys]), key=lambda suite: suite._tests[0].__class__.__name__)
+    os.path.join(HERE, "gabbi"), unittest.TestLoader(), host="127.0.0.1", port=fixtures.PORT,
+    test_loader_name="contract", fixture_module=fixtures, response_handlers=[fixtures.JSONKeys]),
+    key=lambda suite: suite._tests[0].__class__.__name__)
 REQUESTS = [pytest.param(suite, one, id=one.__class__.__name__.replace("_", "-", 1).replace("_", " "))
             for suite in SUITES for one in suite]
 

@@ -16,7 +16,7 @@ ROWS = list(csv.DictReader((pathlib.Path(__file__).parent / "api-surface.csv").o
 #: What this service has beyond the published surface.
 OWN = {("GET", "/jobs", ""), ("GET", "/jobs/{}", "")}
 WHO = {"reader": policy.READER, "member": policy.MEMBER, "admin": policy.ADMIN}
-#: Operations that ask for a policy themselves, because the project is in the path or only part of the answer depends on it.
+#: Operations that ask for a policy themselves: the project is in the path, or only part of the answer depends on it.
 ASKS_ITSELF = {"/os-quota-sets/{}", "/os-quota-sets/{}/defaults", "/limits"}
 ROUTE_OF = {(route.method, re.sub(r"\{[^}]*\}", "{}", route.path), route.action or ""): route for route in ROUTES}
 

@@ -21,7 +21,8 @@ def test_a_document_is_read(raw, media, document):
 
 
 @pytest.mark.parametrize("raw", [
-    b"{", b"[]", b'"text"', b"1", b"null", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b'{"a": "\\u0000"}', b"{'a': 1}",
+    b"{", b"[]", b'"text"', b"1", b"null", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b'{"a": "\\u0000"}',
+    b"{'a': 1}",
     b"[" * 5000 + b"]" * 5000,
 ])
 def test_what_is_no_document(raw):

@@ -27,8 +27,9 @@ def database(tmp_path_factory):
     schema.METADATA.create_all(database.engine)
     with database.write() as tx:
         for n, (name, values) in enumerate(ROWS.items()):
-            row = {"id": str(uuid.UUID(int=n)), "project_id": "a1", "user_id": "u", "name": name, "facts": {}, "export": {},
-                   "admin_metadata": {}, "image_metadata": {}, "created_at": BORN + datetime.timedelta(days=n), **values}
+            row = {"id": str(uuid.UUID(int=n)), "project_id": "a1", "user_id": "u", "name": name, "facts": {},
+                   "export": {}, "admin_metadata": {}, "image_metadata": {},
+                   "created_at": BORN + datetime.timedelta(days=n), **values}
             tx.execute(schema.volumes.insert().values(**row))
             volumes.set_labels(tx, row["id"], {}, row["metadata"])
     yield database
@@ -38,8 +39,8 @@ def database(tmp_path_factory):
 def found(database, query, **who):
     where = filters.clauses(asked(query, **who), "volume")
     with database.read() as tx:
-        rows = volumes.page(tx, volumes.SUMMARY, where, listing.Paging(sort=(("created_at", "asc"),)), schema.volumes.c.id
-                            .is_not(None))
+        rows = volumes.page(tx, volumes.SUMMARY, where, listing.Paging(sort=(("created_at", "asc"),)),
+                            schema.volumes.c.id.is_not(None))
     return [row.name for row in rows]
 
 
@@ -66,7 +67,8 @@ def test_what_administrators_find(database, query, names):
 
 @pytest.mark.parametrize(("query", "version", "names"), [
     ("glance_metadata={'os':'x'}", "3.3", EVERY), ("group_id=x", "3.9", EVERY), ("group_id=x", "3.10", []),
-    ("created_at=gt:2027-01-01", "3.59", EVERY), ("consumes_quota=no", "3.64", EVERY), ("consumes_quota=no", "3.65", []),
+    ("created_at=gt:2027-01-01", "3.59", EVERY), ("consumes_quota=no", "3.64", EVERY),
+    ("consumes_quota=no", "3.65", []),
     ("bootable=anything", "3.1", ["two"]), ("bootable=False", "3.1", ["one", "100%"]), ("name~=o", "3.33", []),
 ])
 def test_filters_begin_at_versions(database, query, version, names):

@@ -35,7 +35,8 @@ def test_paths(method, path, handler, arguments):
     assert choose(method, path) == (handler, arguments)
 
 
-@pytest.mark.parametrize("path", ["/", "/thing", "/things/7/parts", "/things/7/parts/x/y", "/things/7/other", "//things"])
+@pytest.mark.parametrize("path", ["/", "/thing", "/things/7/parts", "/things/7/parts/x/y", "/things/7/other",
+                                  "//things"])
 def test_paths_that_lead_nowhere(path):
     assert TABLE.match(path) == (None, None)
 
