@@ -34,6 +34,11 @@ def now():
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
+def is_recent(time, seconds):
+    """Whether a stored time is no older than so many seconds; None never is."""
+    return time is not None and now() - time <= datetime.timedelta(seconds=seconds)
+
+
 def parse_time(text):
     """A stored time from its ISO 8601 text."""
     return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC).replace(tzinfo=None) if "+" in text \

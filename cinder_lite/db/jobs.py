@@ -5,13 +5,14 @@ has claimed it with a conditional UPDATE that raises `attempt`; only the owner o
 is one process, so a later one never has the same name.
 """
 
+import collections
 import datetime
 import uuid
 
 import sqlalchemy as sa
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import listing, schema
+from cinder_lite.db import listing, schema, volumes
 
 J = schema.jobs
 LISTING = listing.Listing(J, frozenset(("id", "created_at", "status", "kind", "action")))
@@ -35,6 +36,22 @@ _BY_ID = sa.select(J).where(J.c.id == sa.bindparam("id"))
 def get(tx, id):
     """The job, or None."""
     return tx.execute(_BY_ID, {"id": id}).first()
+
+
+_Job = collections.namedtuple("Job", [column.name for column in J.c])
+_WITH_VOLUME = sa.select(
+    *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(
+        J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
+            volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id)).where(J.c.id == sa.bindparam("id"))
+
+
+def with_volume(tx, id):
+    """(the job, its volume) by one statement; None for what there is not."""
+    row = tx.execute(_WITH_VOLUME, {"id": id}).first()
+    if row is None:
+        return None, None
+    job, volume = _Job(*row[:len(_Job._fields)]), volumes.Row(*row[len(_Job._fields):])
+    return job, volume if volume.id is not None else None
 
 
 def claim(tx, id, owner, lease):

@@ -1,6 +1,5 @@
 """Rows of services: heartbeats, switches, and what is up."""
 
-import datetime
 import uuid
 
 import sqlalchemy as sa
@@ -30,7 +29,7 @@ def silent(tx, binary, host, instance):
 
 def is_up(row, down_time):
     """Whether the last heartbeat is no older than `down_time` seconds."""
-    return row.seen_at is not None and db.now() - row.seen_at <= datetime.timedelta(seconds=down_time)
+    return db.is_recent(row.seen_at, down_time)
 
 
 def page(tx, host=None, binary=None):

@@ -18,8 +18,9 @@ SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "ex
 SUMMARY = sa.select(V.c.id, V.c.name)
 _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
-_Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
-_UNSET = {name: None for name in _Row._fields} | {
+#: A volume like those of ROW, put together without it.
+Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
+_UNSET = {name: None for name in Row._fields} | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True}
 #: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
 TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
@@ -55,7 +56,7 @@ def shown(tx, ctx, id):
 
 def inserted(values, type_):
     """The row that an INSERT of these values has made, without asking for it. `type_` is the row of its type."""
-    return _Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs})
+    return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs})
 
 
 def page(tx, query, where, paging, visible):

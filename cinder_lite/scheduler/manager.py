@@ -5,7 +5,7 @@ import random
 import threading
 
 from cinder_lite import concurrency, context, db, errors, states
-from cinder_lite.db import jobs, messages, pools, quotas, services, snapshots, volumes
+from cinder_lite.db import jobs, messages, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, KINDS, VOLUME
 from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
@@ -81,10 +81,9 @@ class SchedulerManager(SchedulerRPC):
     def _round(self, job_id):
         """One decision: the backend's name, "" when there is nothing to send, None when the room was taken away."""
         with self.db.read() as tx:
-            job = jobs.get(tx, job_id)
+            job, volume = jobs.with_volume(tx, job_id)
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
-            volume = volumes.find(tx, job.resource_id)
             if volume is None:
                 return self._forget(job)
             request = self._request(tx, job, volume)
@@ -170,12 +169,12 @@ def as_pool(row, down_time):
     if row.name is None:
         return rooms.Pool(
             host=host, backend=backend, pool="", availability_zone=row.availability_zone,
-            service_up=services.is_up(row, down_time), service_disabled=row.disabled, frozen=row.frozen,
+            service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
             backend_up=row.backend_up, backend_reason=row.backend_reason or "", total_gb=None, free_gb=None)
     pool = row.name.partition("#")[2]
     return rooms.Pool(
         host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
-        service_up=services.is_up(row, down_time), service_disabled=row.disabled, frozen=row.frozen,
+        service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
         backend_up=row.backend_up, backend_reason=row.backend_reason or "",
         total_gb=row.total_word or row.total_gb, free_gb=row.free_word or row.free_gb,
         provisioned_gb=row.provisioned_gb, allocated_gb=row.allocated_gb,

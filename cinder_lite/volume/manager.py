@@ -69,7 +69,7 @@ class VolumeManager(VolumeRPC):
             backup = backups.find(tx, row.backup_id) if row.backup_id else None
         volume = as_volume(row)
         if self._flows is None:
-            self._flows = create.made(self.backend)
+            self._flows = create.made(self.driver)
         try:
             facts = create.run(self._flows, volume, recipe, work.progress)
         except drivers.DriverError as error:

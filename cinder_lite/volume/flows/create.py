@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from cinder_lite import flow
+from cinder_lite import concurrency, flow
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
@@ -22,42 +22,42 @@ class _Make(flow.Step):
 
     default_provides = "facts"
 
-    def __init__(self, backend):
+    def __init__(self, driver):
         super().__init__()
-        self.backend = backend
+        self.driver = driver
 
     def revert(self, volume, **_):
         LOG.info("removing what was made of volume %s", volume.id)
-        self.backend.call(self.backend.driver.delete, volume)
+        concurrency.in_thread(self.driver.delete, volume)
 
 
 class MakeEmpty(_Make):
     """A volume that reads as zeros."""
 
     def execute(self, volume):
-        return self.backend.call(self.backend.driver.create, volume)
+        return concurrency.in_thread(self.driver.create, volume)
 
 
 class CopySnapshot(_Make):
     """A volume with a snapshot's content."""
 
     def execute(self, volume, source, progress):
-        return self.backend.call(self.backend.driver.from_snapshot, volume, source, progress)
+        return concurrency.in_thread(self.driver.from_snapshot, volume, source, progress)
 
 
 class CloneVolume(_Make):
     """A volume with another volume's content."""
 
     def execute(self, volume, source, progress):
-        return self.backend.call(self.backend.driver.clone, volume, source, progress)
+        return concurrency.in_thread(self.driver.clone, volume, source, progress)
 
 
 RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,)}
 
 
-def made(backend):
-    """The flows of a backend by the kind of source; `run` takes them."""
-    return {kind: flow.line(f"volume_create_{kind}", *(step(backend) for step in steps))
+def made(driver):
+    """The flows over a driver by the kind of source; `run` takes them."""
+    return {kind: flow.line(f"volume_create_{kind}", *(step(driver) for step in steps))
             for kind, steps in RECIPES.items()}
 
 
