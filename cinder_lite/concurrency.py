@@ -290,7 +290,8 @@ class WSGIServer:
     def _cheroot(self):
         from cheroot import wsgi
 
-        server = wsgi.Server(self.sock.getsockname()[:2], self.application, numthreads=self.threads, timeout=75)
+        server = wsgi.Server(self.sock.getsockname()[:2], self.application, numthreads=self.threads, timeout=75,
+                             request_queue_size=1024)
 
         def bind(*_address):
             server.socket = self.sock

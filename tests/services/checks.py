@@ -119,6 +119,16 @@ def broken(service, client):
             thing.contents = frozenset()
 
 
+def _history(client, thing):
+    """The jobs of a thing and of what it was made from, oldest first, for who has to find out."""
+    told = []
+    for one in filter(None, (thing.source, thing)):
+        jobs = client.read(f"/jobs?resource_id={one.id}")[1]["jobs"]
+        told += [f"\n  {one}: {job['action']} {job['status']} attempt {job['attempt']} {job['created_at']} to "
+                 f"{job['finished_at']}" for job in reversed(jobs)]
+    return "".join(told)
+
+
 def _differs(service, client, thing, found):
     if found["status"] not in RESTING:
         yield f"its status is {found['status']}"
@@ -136,4 +146,4 @@ def _differs(service, client, thing, found):
         if thing.kind == "volumes" and os.path.getsize(path) != found["size"] << 30:
             yield f"its file has {os.path.getsize(path)} bytes, its size is {found['size']} GiB"
         if thing.contents and load.digest(path) not in map(load.digest_of, thing.contents):
-            yield f"it does not hold what it must hold, one of {sorted(thing.contents)}"
+            yield f"it does not hold what it must hold, one of {sorted(thing.contents)}{_history(client, thing)}"

@@ -59,6 +59,7 @@ def test_what_was_accepted_without_a_broker_is_done_once(service, database, brok
     assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_services_work_that_are_started_without_a_broker(service, database, broker):
     for name in ("scheduler", "volume", "backup"):
         service.kill(name)

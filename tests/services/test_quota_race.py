@@ -7,7 +7,7 @@ import pytest
 
 from tests.services import checks, daemons
 
-LIMIT, CLIENTS, REQUESTS = 100, 32, 30
+LIMIT, CLIENTS, REQUESTS = 100, 32, 20
 
 
 @pytest.fixture

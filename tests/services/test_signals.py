@@ -6,7 +6,7 @@ import pytest
 
 from tests.services import checks, daemons, load, processes
 
-CLIENTS, TIMES = 4, 3
+CLIENTS, TIMES = 4, 2
 
 
 @pytest.fixture
