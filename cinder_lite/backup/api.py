@@ -105,7 +105,7 @@ class Backups:
                     f"volume size {volume.size} GiB is too small to restore backup of size {row.size} GiB"))
             job_id = BACKUP.begin(tx, ctx, id, "restore", job={"host": row.host, "args": {"volume_id": volume_id}},
                                   restore_volume_id=volume_id)
-            VOLUME.begin(tx, None, volume_id, "restore", (guards.HAS_PLACE, guards.NOT_MIGRATING))
+            VOLUME.begin(tx, None, volume_id, "restore", guards.OVERWRITABLE)
             return job_id, row, volume
 
     # -- the rest

@@ -34,6 +34,10 @@ NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
 NO_SNAPSHOTS = Guard(~sa.exists().where(S.c.volume_id == V.c.id),
                      "it has snapshots; delete them first, or delete it with cascade", across=True)
 NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
+NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
+                           "a snapshot of it is being taken; wait until that is done", across=True)
+#: Copies that were accepted get what the volume holds now.
+OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
 DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
 
 

@@ -143,6 +143,7 @@ class Volumes:
     @db.retried
     def _begin_revert(self, ctx, id, snapshot_id):
         with self.db.write() as tx:
+            VOLUME.lock(tx, id)
             row, snapshot = volumes.get(tx, ctx, id), snapshots.get(tx, ctx, snapshot_id)
             of_volume = snapshots.of_volume(tx, id)
             if snapshot.volume_id != id:
@@ -153,8 +154,9 @@ class Volumes:
                 raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "
                                         "was taken; it cannot be reverted after it was extended.")
             SNAPSHOT.begin(tx, None, snapshot_id, "revert", refusal=errors.StateConflict)
-            job_id = VOLUME.begin(tx, ctx, id, "revert", (guards.NOT_ATTACHED, guards.NOT_MIGRATING), errors.StateConflict, job={
-                "host": service_of(row.host), "args": {"snapshot_id": snapshot_id}})
+            job_id = VOLUME.begin(tx, ctx, id, "revert", (guards.NOT_ATTACHED, *guards.OVERWRITABLE),
+                                  errors.StateConflict, job={"host": service_of(row.host),
+                                                             "args": {"snapshot_id": snapshot_id}})
         return job_id, service_of(row.host)
 
     # -- by hand

@@ -101,3 +101,27 @@ def test_a_volume_without_a_place_gives_back_what_it_was_to_be_made_from(service
     checks.await_rest(service, database)
     assert (status(service, "volumes", new), status(service, "backups", backup)) == ("error", "available")
     assert checks.wrong(service, database, []) == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_what_is_still_to_be_copied_is_not_overwritten(service, database):
+    cloned, taken, idle = (made(service, database, "volumes", size=1) for _ in range(3))
+    snapshots = {volume: made(service, database, "snapshots", volume_id=volume) for volume in (cloned, taken, idle)}
+    backup = made(service, database, "backups", volume_id=idle)
+    service.kill("volume")
+    copies = accepted(service, "/volumes", {"volume": {"source_volid": cloned}}), accepted(
+        service, "/snapshots", {"snapshot": {"volume_id": taken}})
+
+    def overwrite(volume):
+        return (service.request("POST", f"/volumes/{volume}/action", {"revert": {"snapshot_id": snapshots[volume]}})[0],
+                service.request("POST", f"/backups/{backup}/restore", {"restore": {"volume_id": volume}})[0])
+
+    assert (overwrite(cloned), overwrite(taken)) == ((409, 400), (400, 400))
+    service.restart("volume")
+    service.wait()
+    checks.await_rest(service, database)
+    assert [status(service, kind, id) for kind, id in zip(("volumes", "snapshots"), copies, strict=True)] == [
+        "available", "available"]
+    assert overwrite(cloned)[0] == 202
+    checks.await_rest(service, database)
+    assert checks.wrong(service, database, []) == []
