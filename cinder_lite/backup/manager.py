@@ -1,10 +1,9 @@
 """The backup service at work: what each job does."""
 
 import logging
-import os
 
-from cinder_lite import concurrency, db, errors, rpc, states, worker
-from cinder_lite.backup import chunks, devices, manifest, restore
+from cinder_lite import concurrency, content, db, errors, rpc, states, worker
+from cinder_lite.backup import chunks, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
@@ -15,7 +14,7 @@ from cinder_lite.volume.drivers.base import GIB
 
 LOG = logging.getLogger(__name__)
 
-worker.explains(stores.StoreError, manifest.BackupError, devices.DeviceError)
+worker.explains(stores.StoreError, manifest.BackupError, content.ContentError)
 
 #: (kind, action) of a job -> (action, cause) of the message when it fails.
 MESSAGES = {
@@ -59,15 +58,15 @@ class BackupManager(BackupRPC):
         host = self.volume.on(api.service_of(volume.host))
         try:
             work.begin()
-            path = self._open(work, host, kind=kind, id=id, copy_id=row.id)
+            where = self._open(work, host, kind=kind, id=id, copy_id=row.id)
             origin = f"{row.id} {work.job.attempt}" if frozen else id
-            made = concurrency.in_thread(self._write, work, row, place, path, parent, origin)
+            made = concurrency.in_thread(self._write, work, row, place, where, parent, origin)
         except manifest.Cancelled as error:
             raise worker.Interrupted from error
         except manifest.Superseded as error:
             # What is stored belongs to the worker that took over.
             raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
-        except (stores.StoreError, manifest.BackupError, devices.DeviceError):
+        except (stores.StoreError, manifest.BackupError, content.ContentError):
             with worker.quiet(f"removing what was stored of backup {row.id}"):
                 concurrency.in_thread(manifest.delete, self.store, place)
             raise
@@ -79,7 +78,7 @@ class BackupManager(BackupRPC):
                   facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
 
     def _open(self, work, host, **what):
-        """The path of a volume or snapshot. When the volume service does not answer, the work waits for it."""
+        """Where a volume or snapshot is. When the volume service does not answer, the work waits for it."""
         try:
             return host.open_local(work.ctx, host=self.conf.host, **what)
         except rpc.NoAnswer as error:
@@ -95,9 +94,9 @@ class BackupManager(BackupRPC):
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s is left: %s", copy_id, volume_id, error)
 
-    def _write(self, work, row, place, path, parent, origin):
+    def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place(parent.id, parent.container) if parent is not None else None
-        with devices.Source(path) as source:
+        with content.source(where) as source:
             return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf), older,
                                 origin=origin, progress=work.progress,
                                 cancelled=work.cancelled)
@@ -161,19 +160,19 @@ class BackupManager(BackupRPC):
 
     def _bring_back(self, work, row, volume, is_zero):
         work.begin()
-        path = self._open(work, self.volume.on(api.service_of(volume.host)), kind="volume", id=volume.id)
+        where = self._open(work, self.volume.on(api.service_of(volume.host)), kind="volume", id=volume.id)
         place = manifest.Place(row.id, row.container)
         try:
-            concurrency.in_thread(self._read, work, place, path, is_zero and not work.args.get("restored"))
+            concurrency.in_thread(self._read, work, place, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
             raise worker.Interrupted from error
 
-    def _read(self, work, place, path, is_zero):
+    def _read(self, work, place, where, is_zero):
         def progress(done, whole):
             work.args["restored"] = done
             work.progress(done, whole)
 
-        with devices.Target(os.fspath(path)) as target:
+        with content.target(where) as target:
             restore.restore(self.store, place, target, target_is_zero=is_zero, start=work.args.get("restored", 0),
                             threads=self.conf.backup_threads, progress=progress, cancelled=work.cancelled)
 

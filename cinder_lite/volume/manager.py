@@ -260,8 +260,8 @@ class VolumeManager(VolumeRPC):
         if host != self.conf.host:
             raise BackendFailed(reason=f"the service on {host} cannot read volumes of {self.backend.name}: run a "
                                        f"backup service on {self.conf.host}")
-        if not isinstance(self.driver, drivers.HasPath):
-            raise BackendFailed(reason=f"volumes of {self.backend.name} have no path on this host")
+        if not isinstance(self.driver, drivers.HasPath | drivers.Connects):
+            raise BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")
         with self.db.read() as tx:
             snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
@@ -272,14 +272,22 @@ class VolumeManager(VolumeRPC):
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
-            return os.fspath(self.driver.snapshot_path(as_snapshot(snapshot, row)))
+            return self._snapshot_content(as_snapshot(snapshot, row))
         volume = as_volume(row)
         if kind == "frozen":
             frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
             self.backend.call(self.driver.create_snapshot, frozen)
-            return os.fspath(self.driver.snapshot_path(frozen))
+            return self._snapshot_content(frozen)
+        if isinstance(self.driver, drivers.Connects):
+            return self.driver.content(volume)
         self.backend.call(self.driver.activate, volume)
-        return os.fspath(self.driver.path(volume))
+        return {"path": os.fspath(self.driver.path(volume))}
+
+    def _snapshot_content(self, snapshot):
+        if isinstance(self.driver, drivers.Connects):
+            return self.driver.snapshot_content(snapshot)
+        self.backend.call(self.driver.activate_snapshot, snapshot)
+        return {"path": os.fspath(self.driver.snapshot_path(snapshot))}
 
     def close_local(self, ctx, volume_id, copy_id):
         with self.db.read() as tx:

@@ -22,7 +22,7 @@ class VolumeRPC(rpc.Interface):
 
     @rpc.call
     def open_local(self, ctx, kind, id, host, copy_id=None):
-        """The path by which a process on `host` reaches the content of a "volume" or a "snapshot".
+        """Where a process on `host` finds the content of a "volume" or a "snapshot": see cinder_lite.content.
 
         "frozen" is the content that volume `id` has now, kept as a snapshot of its own named `copy_id` until
         `close_local`, so that a volume in use can be read.

@@ -68,6 +68,8 @@ class BackendService:
             self.heartbeat.beat()
             if self.backend.up:
                 self._tidy()
+        if self.backend.up:
+            self.backend.call(self.backend.driver.tend)
 
     def _unmeasured(self, error):
         LOG.warning("measuring %s failed, will be tried again: %s", self.backend.name, error)

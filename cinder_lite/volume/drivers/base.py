@@ -93,6 +93,9 @@ class Driver(abc.ABC):
     def check(self):
         """Find out whether the backend can work now; raise BackendDown with the reason when it cannot."""
 
+    def tend(self):
+        """Go on with work that nobody waits for (purging, flattening); called at every measurement. Idempotent."""
+
     def clean_up(self):
         """Remove what calls cut off by a crash have left behind; called at start, before any other work. Idempotent."""
 
@@ -160,6 +163,9 @@ class HasPath(abc.ABC):
     def deactivate(self, volume):
         """Undo `activate`."""
 
+    def activate_snapshot(self, snapshot):
+        """Make the snapshot's path usable, as `activate` does; its removal undoes it."""
+
 
 class Connects(abc.ABC):
     """A driver whose volumes have a protocol of their own (RBD): it says itself how a host connects."""
@@ -171,6 +177,56 @@ class Connects(abc.ABC):
     @abc.abstractmethod
     def disconnect(self, volume, connector):
         """Undo what `connection` did for that connector (None: for all)."""
+
+    @abc.abstractmethod
+    def content(self, volume):
+        """Where the volume's bytes are, as plain data for `content.reader` and `content.writer` of any process here."""
+
+    @abc.abstractmethod
+    def snapshot_content(self, snapshot):
+        """Where the snapshot's bytes are, as plain data for `content.reader`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A volume or snapshot on the backend that could be taken over. `size` is in bytes.
+
+    `reference` names it for `adopt`, {"source-name": ...}; `reason` says why it cannot be taken over, None when it can;
+    `source` is, of a snapshot, the reference of its volume.
+    """
+
+    reference: dict
+    size: int
+    reason: str | None = None
+    source: dict | None = None
+    extra: dict | None = None
+
+
+class Manages(abc.ABC):
+    """A driver that takes over volumes and snapshots which others made on its backend.
+
+    What belongs to the service already is recognised by its name alone: the service marks it as managed.
+    """
+
+    @abc.abstractmethod
+    def foreign_volumes(self):
+        """A list of Found: every volume on the backend, those of the service too."""
+
+    @abc.abstractmethod
+    def foreign_snapshots(self):
+        """A list of Found: every snapshot on the backend, those of the service too."""
+
+    @abc.abstractmethod
+    def inspect(self, reference, volume=None):
+        """The Found of that reference: a volume, or a snapshot of `volume`. Raises DriverError that names what is wrong."""
+
+    @abc.abstractmethod
+    def adopt(self, volume, reference):
+        """Give what the reference names the volume's name; repeated, success. Returns facts."""
+
+    @abc.abstractmethod
+    def adopt_snapshot(self, snapshot, reference):
+        """Give what the reference names the snapshot's name; repeated, success. Returns facts."""
 
 
 class Revertable(abc.ABC):

@@ -50,13 +50,13 @@ class NullDriver(base.Driver, base.Connects, base.Revertable):
     def exists(self, volume):
         return True
 
-    def path(self, volume):
+    def content(self, volume):
         """Always a DriverError: there is nothing to read, write, export or back up."""
         raise base.DriverError(f"backend {self.backend} uses the null driver: {volume.name} holds no data; choose a "
                                "backend with another driver")
 
-    def snapshot_path(self, snapshot):
-        return self.path(snapshot)
+    def snapshot_content(self, snapshot):
+        return self.content(snapshot)
 
     def connection(self, volume, connector):
         return {"driver_volume_type": "null",

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies
 
 from cinder_lite.backup import chunks
 from tests.unit.backup import stores, volumes
-from tests.unit.backup.volumes import BLOCK, content
+from tests.unit.backup.volumes import BLOCK, pattern
 
 letters = strategies.text(alphabet="......abcdABC", min_size=1, max_size=60)
 layouts = strategies.builds(
@@ -37,13 +37,13 @@ def test_what_is_brought_back_is_what_was_written(text, tail, layout, links, in_
         for edit, growth, _ in links:
             states.append(changed(states[-1], edit, growth))
         for number, state in enumerate(states):
-            data = content(state, tail)
+            data = pattern(state, tail)
             volumes.make(folder / "volume", data)
             volumes.write(store, f"b{number}", folder / "volume", len(data), f"b{number - 1}" if number else None,
                           layout if not number else links[number - 1][2])
         for number, state in enumerate(states):
-            data = content(state, tail)
-            old = content("q" * (len(state) + 3)) if over_old else None
+            data = pattern(state, tail)
+            old = pattern("q" * (len(state) + 3)) if over_old else None
             room = len(old) if old else len(data)
             back = volumes.bring_back(store, f"b{number}", folder / "target", room, old)
             assert back == data + bytes(room - len(data))

@@ -6,9 +6,10 @@ import pytest
 from oslo_config import cfg
 
 from cinder_lite import concurrency
-from cinder_lite.backup import chunks, devices, index, manifest, restore
+from cinder_lite import content
+from cinder_lite.backup import chunks, index, manifest, restore
 from tests.unit.backup import stores, volumes
-from tests.unit.backup.volumes import BLOCK, SMALL, content
+from tests.unit.backup.volumes import BLOCK, SMALL, pattern
 
 FULL = "abAB..cc" + "." * 16 + "defgh..iXYZ"  # three groups of twelve blocks, the last one short
 
@@ -20,8 +21,8 @@ def store(request, tmp_path):
 
 @pytest.fixture
 def volume(tmp_path):
-    """A function that makes the volume's file for some letters (as volumes.content)."""
-    return lambda letters, tail=0: volumes.make(tmp_path / "volume", content(letters, tail))
+    """A function that makes the volume's file for some letters (as volumes.pattern)."""
+    return lambda letters, tail=0: volumes.make(tmp_path / "volume", pattern(letters, tail))
 
 
 def own_bytes(store, backup_id):
@@ -33,14 +34,14 @@ def own_bytes(store, backup_id):
 @pytest.mark.parametrize("tail", [0, 1, 511])
 @pytest.mark.parametrize("letters", [FULL, "a", ".", "." * 30, "a" * 50, "A" * 12, "." * 25 + "a"])
 def test_a_full_backup_comes_back(store, volume, tmp_path, letters, tail):
-    data = content(letters, tail)
+    data = pattern(letters, tail)
     volumes.write(store, "one", volume(letters, tail), len(data))
     assert volumes.bring_back(store, "one", tmp_path / "target", len(data)) == data
     assert volumes.bring_back(store, "one", tmp_path / "target", len(data), old=b"\xff" * len(data)) == data
 
 
 def test_the_result_tells_what_lies_in_the_store(store, volume):
-    data = content(FULL)
+    data = pattern(FULL)
     result = volumes.write(store, "one", volume(FULL), len(data))
     place = volumes.place(store, "one")
     names = list(store.names(place.folder))
@@ -72,12 +73,12 @@ def test_a_backup_of_nothing_is_a_manifest(store, volume, tmp_path):
 def test_holes_are_neither_read_nor_written(store, tmp_path):
     reads, writes = [], []
 
-    class Source(devices.Source):
+    class Source(content.Source):
         def read(self, offset, length):
             reads.append((offset, offset + length))
             return super().read(offset, length)
 
-    class Target(devices.Target):
+    class Target(content.Target):
         def write(self, offset, data):
             writes.append((offset, offset + len(data)))
             super().write(offset, data)
@@ -103,7 +104,7 @@ def test_holes_are_neither_read_nor_written(store, tmp_path):
             restore.restore(store, volumes.place(store, "one"), target, target_is_zero)
         assert {start // piece for start, _ in writes} == {3, 4, 40}
         assert (tmp_path / "target").read_bytes() == path.read_bytes()
-        with devices.Source(tmp_path / "target") as written:
+        with content.Source(tmp_path / "target") as written:
             assert sum(end - start for start, end in written.extents(0, size)) == 3 * piece
 
 
@@ -113,15 +114,15 @@ def test_an_incremental_stores_what_changed(store, volume, tmp_path):
     result = volumes.write(store, "two", volume(changed), 24 * BLOCK, parent="one")
     assert own_bytes(store, "two") < BLOCK + 100  # q and the compressed X
     assert result.object_count == 2 + 2 + 1  # two segments in two groups, two indexes, the manifest
-    assert volumes.bring_back(store, "two", tmp_path / "target", 24 * BLOCK) == content(changed)
-    assert volumes.bring_back(store, "one", tmp_path / "target", 24 * BLOCK) == content("abcdefgh" * 3)
+    assert volumes.bring_back(store, "two", tmp_path / "target", 24 * BLOCK) == pattern(changed)
+    assert volumes.bring_back(store, "one", tmp_path / "target", 24 * BLOCK) == pattern("abcdefgh" * 3)
 
 
 def test_an_unchanged_volume_costs_one_object(store, volume, tmp_path):
-    volumes.write(store, "one", volume(FULL), len(content(FULL)))
-    result = volumes.write(store, "two", volume(FULL), len(content(FULL)), parent="one")
+    volumes.write(store, "one", volume(FULL), len(pattern(FULL)))
+    result = volumes.write(store, "two", volume(FULL), len(pattern(FULL)), parent="one")
     assert result.object_count == 1 and result.stored_bytes == 0
-    assert volumes.bring_back(store, "two", tmp_path / "target", len(content(FULL))) == content(FULL)
+    assert volumes.bring_back(store, "two", tmp_path / "target", len(pattern(FULL))) == pattern(FULL)
 
 
 def test_a_chain_of_four_restores_at_every_link(store, volume, tmp_path):
@@ -129,24 +130,24 @@ def test_a_chain_of_four_restores_at_every_link(store, volume, tmp_path):
     for number, letters in enumerate(states):
         volumes.write(store, f"b{number}", volume(letters), 24 * BLOCK, parent=f"b{number - 1}" if number else None)
     for number, letters in enumerate(states):
-        back = volumes.bring_back(store, f"b{number}", tmp_path / "target", 24 * BLOCK, old=content("q" * 24))
-        assert back == content(letters)
+        back = volumes.bring_back(store, f"b{number}", tmp_path / "target", 24 * BLOCK, old=pattern("q" * 24))
+        assert back == pattern(letters)
         assert restore.verify(store, volumes.place(store, f"b{number}")) == 24 * BLOCK
 
 
 @pytest.mark.parametrize("tail", [0, 100])
 def test_a_volume_may_grow_between_the_links(store, volume, tmp_path, tail):
     before, after = "abc..fg", "abc..fg....." + "hij" + "." * 20 + "k"
-    volumes.write(store, "one", volume(before, tail), len(content(before, tail)))
-    volumes.write(store, "two", volume(after), len(content(after)), parent="one")
-    assert volumes.bring_back(store, "two", tmp_path / "target", len(content(after))) == content(after)
+    volumes.write(store, "one", volume(before, tail), len(pattern(before, tail)))
+    volumes.write(store, "two", volume(after), len(pattern(after)), parent="one")
+    assert volumes.bring_back(store, "two", tmp_path / "target", len(pattern(after))) == pattern(after)
 
 
 def test_a_grown_volume_of_the_same_content_keeps_its_parents_index(store, volume, tmp_path):
     volumes.write(store, "one", volume("ab.."), 4 * BLOCK)
     result = volumes.write(store, "two", volume("ab" + "." * 30), 32 * BLOCK, parent="one")
     assert result.object_count == 1
-    assert volumes.bring_back(store, "two", tmp_path / "target", 32 * BLOCK) == content("ab" + "." * 30)
+    assert volumes.bring_back(store, "two", tmp_path / "target", 32 * BLOCK) == pattern("ab" + "." * 30)
 
 
 def test_when_a_full_backup_is_needed_it_is_said(store, volume):
@@ -165,41 +166,41 @@ def test_another_segment_size_does_not_matter_to_a_chain(store, volume, tmp_path
     volumes.write(store, "one", volume("abcdefgh"), 8 * BLOCK)
     other = chunks.Format(BLOCK, 2 * BLOCK, 4 * BLOCK)
     volumes.write(store, "two", volume("abXdefgh"), 8 * BLOCK, parent="one", layout=other)
-    assert volumes.bring_back(store, "two", tmp_path / "target", 8 * BLOCK) == content("abXdefgh")
+    assert volumes.bring_back(store, "two", tmp_path / "target", 8 * BLOCK) == pattern("abXdefgh")
 
 
 def test_progress_rises_to_the_whole(store, volume, tmp_path):
     seen = []
-    size = len(content(FULL, 7))
+    size = len(pattern(FULL, 7))
 
     def progress(done, whole):
         seen.append((done, whole))
 
     volumes.write(store, "one", volume(FULL, 7), size, progress=progress)
-    volumes.bring_back(store, "one", tmp_path / "target", size, old=content("q"), progress=progress)
+    volumes.bring_back(store, "one", tmp_path / "target", size, old=pattern("q"), progress=progress)
     half = seen.index((size, size)) + 1
     for part in (seen[:half], seen[half:]):
         assert part == sorted(part) and part[-1] == (size, size) and len(part) > 2
 
 
 def test_a_cancelled_backup_is_none_and_can_be_gone_on_with(store, volume, tmp_path):
-    size, asked = len(content(FULL)), []
+    size, asked = len(pattern(FULL)), []
     with pytest.raises(manifest.Cancelled):
         volumes.write(store, "one", volume(FULL), size, cancelled=lambda: asked.append(1) or len(asked) > 6)
     assert not manifest.exists(store, volumes.place(store, "one"))
     volumes.write(store, "one", tmp_path / "volume", size)
-    assert volumes.bring_back(store, "one", tmp_path / "target", size) == content(FULL)
+    assert volumes.bring_back(store, "one", tmp_path / "target", size) == pattern(FULL)
 
 
 def test_a_source_shorter_than_the_volume_makes_no_backup(store, volume):
-    with pytest.raises(devices.DeviceError, match="ends at byte"):
+    with pytest.raises(content.ContentError, match="ends at byte"):
         volumes.write(store, "one", volume("abc"), 4 * BLOCK)
     assert not manifest.exists(store, volumes.place(store, "one"))
 
 
 def test_delete_leaves_nothing_and_may_be_repeated(store, volume):
-    volumes.write(store, "one", volume(FULL), len(content(FULL)))
-    volumes.write(store, "other", volume(FULL), len(content(FULL)))
+    volumes.write(store, "one", volume(FULL), len(pattern(FULL)))
+    volumes.write(store, "other", volume(FULL), len(pattern(FULL)))
     place = volumes.place(store, "one")
     for _ in range(2):
         manifest.delete(store, place)
@@ -216,20 +217,20 @@ def test_a_backup_that_is_there_is_not_made_again(store, volume):
 def test_backups_beside_each_other(store, tmp_path):
     """Eight at a time, four of them into one container."""
     letters = [chr(ord("a") + number) * 3 + FULL for number in range(8)]
-    paths = [volumes.make(tmp_path / f"volume{number}", content(text)) for number, text in enumerate(letters)]
+    paths = [volumes.make(tmp_path / f"volume{number}", pattern(text)) for number, text in enumerate(letters)]
     places = [manifest.Place(f"b{number}", "shared" if number % 2 else f"own/{number}") for number in range(8)]
 
     def work(number):
-        with devices.Source(paths[number]) as source:
-            return chunks.write(store, places[number], source, len(content(letters[number])), SMALL)
+        with content.Source(paths[number]) as source:
+            return chunks.write(store, places[number], source, len(pattern(letters[number])), SMALL)
 
     list(concurrency.map_in_threads(work, range(8), 8))
     manifest.delete(store, places[3])
     for number in (0, 1, 2, 4, 5, 6, 7):
-        target = volumes.make(tmp_path / "target", bytes(len(content(letters[number]))))
-        with devices.Target(target) as opened:
+        target = volumes.make(tmp_path / "target", bytes(len(pattern(letters[number]))))
+        with content.Target(target) as opened:
             restore.restore(store, places[number], opened, target_is_zero=True)
-        assert target.read_bytes() == content(letters[number])
+        assert target.read_bytes() == pattern(letters[number])
 
 
 def test_the_options_make_a_format():

@@ -9,18 +9,19 @@ import textwrap
 
 import pytest
 
-from cinder_lite.backup import devices, manifest, restore
+from cinder_lite import content
+from cinder_lite.backup import manifest, restore
 from tests.unit.backup import stores, volumes
-from tests.unit.backup.volumes import content
+from tests.unit.backup.volumes import pattern
 
 BASE = "abcdefghijkl" * 3 + "mno" + "." * 20  # five groups, one and a half of them empty
 CHANGED = "abcdefghijkl" + "aXcdefgh...q" + "abcdefghijkl" + "mno" + "." * 8 + "rstu" + "." * 8
-SIZE = len(content(BASE))
+SIZE = len(pattern(BASE))
 
 
 @pytest.fixture
 def volume(tmp_path):
-    return lambda letters: volumes.make(tmp_path / "volume", content(letters))
+    return lambda letters: volumes.make(tmp_path / "volume", pattern(letters))
 
 
 def based(volume):
@@ -55,10 +56,10 @@ def test_a_run_cut_off_at_any_change_is_gone_on_with(volume, tmp_path, after):
         assert not cut_off(objects, path, dies_at, after)
         store = stores.MortalStore(objects)
         if manifest.exists(store, volumes.place(store, "two")):
-            assert restored(objects, tmp_path) == content(CHANGED)
+            assert restored(objects, tmp_path) == pattern(CHANGED)
         assert volumes.write(store, "two", path, SIZE, parent="one") == expected
-        assert restored(objects, tmp_path) == content(CHANGED)
-        assert restored(objects, tmp_path, "one") == content(BASE)
+        assert restored(objects, tmp_path) == pattern(CHANGED)
+        assert restored(objects, tmp_path, "one") == pattern(BASE)
         manifest.delete(store, volumes.place(store, "two"))
         assert objects == start
 
@@ -86,7 +87,7 @@ def test_a_run_may_be_cut_off_again_and_again(volume, tmp_path, seed):
             break
     else:
         pytest.fail("it does not come to an end")
-    assert restored(objects, tmp_path) == content(CHANGED)
+    assert restored(objects, tmp_path) == pattern(CHANGED)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -105,7 +106,7 @@ def test_another_content_is_never_mixed_with_the_first(volume, tmp_path, after):
         if manifest.exists(store, volumes.place(store, "two")):
             continue
         volumes.write(store, "two", tmp_path / "volume", SIZE, parent="one", origin="snapshot 2")
-        assert restored(objects, tmp_path) == content(other)
+        assert restored(objects, tmp_path) == pattern(other)
         manifest.delete(store, volumes.place(store, "two"))
         assert objects == start
 
@@ -124,7 +125,7 @@ def test_a_record_of_progress_is_not_believed_blindly(volume, tmp_path, loss):
         elif loss == f"cut {kind}":
             objects[name] = objects[name][:-1]
     volumes.write(stores.MortalStore(objects), "two", path, SIZE, parent="one")
-    assert restored(objects, tmp_path) == content(CHANGED)
+    assert restored(objects, tmp_path) == pattern(CHANGED)
 
 
 def test_of_two_workers_the_later_one_wins(volume, tmp_path):
@@ -144,7 +145,7 @@ def test_of_two_workers_the_later_one_wins(volume, tmp_path):
     store.objects = objects
     with pytest.raises(manifest.Superseded):
         volumes.write(store, "two", path, SIZE, parent="one", origin="first")
-    assert restored(objects, tmp_path) == content(CHANGED)
+    assert restored(objects, tmp_path) == pattern(CHANGED)
     folders = {name.split("/")[2] for name in objects if "backup_two" in name}
     assert len(folders) == 2  # the manifest and one run
 
@@ -171,12 +172,12 @@ def test_a_worker_of_a_deleted_backup_stops_and_cleans_up(volume):
 
 def test_a_restore_goes_on_from_any_progress_it_reported(volume, tmp_path):
     store = stores.MemoryStore()
-    data = content(CHANGED)
+    data = pattern(CHANGED)
     volumes.write(store, "one", volume(CHANGED), SIZE)
     reports = []
     volumes.bring_back(store, "one", tmp_path / "target", SIZE, progress=lambda done, whole: reports.append(done))
     assert len(reports) > 5
-    for old in (None, content("q") * 200):
+    for old in (None, pattern("q") * 200):
         for stop in sorted(set(reports)):
             seen = []
             with contextlib.suppress(manifest.Cancelled):
@@ -184,7 +185,7 @@ def test_a_restore_goes_on_from_any_progress_it_reported(volume, tmp_path):
                                    progress=lambda done, whole: seen.append(done),
                                    cancelled=lambda: max(seen, default=0) >= stop)
             again = stores.MortalStore(store.objects)
-            with devices.Target(tmp_path / "target") as target:
+            with content.Target(tmp_path / "target") as target:
                 restore.restore(again, volumes.place(store, "one"), target, old is None, start=max(seen, default=0))
             assert (tmp_path / "target").read_bytes() == data
         assert len(again.gets) == 1  # gone on with at the end: only the manifest is read
@@ -224,6 +225,6 @@ def test_a_killed_process_leaves_nothing_but_what_the_next_one_takes(volume, tmp
         os.utime(os.path.join(store.incoming, name), (0, 0))
     volumes.write(store, "one", path, SIZE)
     assert os.listdir(store.incoming) == []
-    assert volumes.bring_back(store, "one", tmp_path / "target", SIZE) == content(CHANGED)
+    assert volumes.bring_back(store, "one", tmp_path / "target", SIZE) == pattern(CHANGED)
     manifest.delete(store, volumes.place(store, "one"))
     assert os.listdir(store.root) == [".incoming"]

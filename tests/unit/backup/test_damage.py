@@ -7,7 +7,7 @@ import pytest
 from cinder_lite.backup import manifest, restore
 from cinder_lite.backup.stores import base
 from tests.unit.backup import stores, volumes
-from tests.unit.backup.volumes import BLOCK, content
+from tests.unit.backup.volumes import BLOCK, pattern
 
 FULL = "abcAde" + "f" * 6 + "gBh...iiC..."  # two groups: random blocks and compressible ones
 
@@ -17,7 +17,7 @@ def store(request, tmp_path):
     """A store with the full backup "one" and "two" on it."""
     store = stores.directory(tmp_path / "store") if request.param == "posix" else stores.MemoryStore()
     for backup_id, letters, parent in (("one", FULL, None), ("two", FULL.replace("b", "x").replace("C", "D"), "one")):
-        volumes.write(store, backup_id, volumes.make(tmp_path / "volume", content(letters)), len(content(FULL)), parent)
+        volumes.write(store, backup_id, volumes.make(tmp_path / "volume", pattern(letters)), len(pattern(FULL)), parent)
     return store
 
 
@@ -43,7 +43,7 @@ def fails(store, backup_id, tmp_path):
     """The Corrupt that both verify and restore raise."""
     found = []
     for act in (lambda: restore.verify(store, volumes.place(store, backup_id)),
-                lambda: volumes.bring_back(store, backup_id, tmp_path / "target", len(content(FULL)))):
+                lambda: volumes.bring_back(store, backup_id, tmp_path / "target", len(pattern(FULL)))):
         with pytest.raises(base.Corrupt) as raised:
             act()
         found.append(raised.value)
@@ -122,7 +122,7 @@ def test_a_manifest_of_a_later_release_is_said_so(store):
 def test_a_damaged_parent_asks_for_a_full_backup(store, tmp_path):
     damage(store, volumes.place(store, "two").manifest, 100)
     with pytest.raises(manifest.NeedsFullBackup, match="make a full backup"):
-        volumes.write(store, "three", tmp_path / "volume", len(content(FULL)), parent="two")
+        volumes.write(store, "three", tmp_path / "volume", len(pattern(FULL)), parent="two")
 
 
 def test_a_chain_whose_first_link_was_removed_is_found(store, tmp_path):
@@ -132,11 +132,11 @@ def test_a_chain_whose_first_link_was_removed_is_found(store, tmp_path):
 
 def test_a_target_that_is_too_small_is_refused_untouched(store, tmp_path):
     with pytest.raises(restore.TargetTooSmall, match="restore to a larger volume"):
-        volumes.bring_back(store, "one", tmp_path / "target", len(content(FULL)) - 1)
+        volumes.bring_back(store, "one", tmp_path / "target", len(pattern(FULL)) - 1)
     assert not (tmp_path / "target").read_bytes().strip(b"\0")
 
 
 def test_a_larger_target_reads_as_zeros_at_its_end(store, tmp_path):
-    size = len(content(FULL))
+    size = len(pattern(FULL))
     back = volumes.bring_back(store, "one", tmp_path / "target", 2 * size, old=b"\xff" * 2 * size)
-    assert back == content(FULL) + bytes(size)
+    assert back == pattern(FULL) + bytes(size)

@@ -2,14 +2,15 @@
 
 import random
 
-from cinder_lite.backup import chunks, devices, manifest, restore
+from cinder_lite import content
+from cinder_lite.backup import chunks, manifest, restore
 
 BLOCK = 512
 #: Four blocks a segment, three segments a group: few bytes show what a large volume does.
 SMALL = chunks.Format(block_size=BLOCK, segment_size=4 * BLOCK, group_size=12 * BLOCK, threads=2)
 
 
-def content(letters, tail=0):
+def pattern(letters, tail=0):
     """Bytes for a string of letters: `.` zeros, `a`-`z` random bytes (each letter its own), `A`-`Z` compressible ones.
 
     `tail` bytes are cut off the last block.
@@ -43,7 +44,7 @@ def place(store, backup_id):
 
 def write(store, backup_id, path, size, parent=None, layout=SMALL, **more):
     """Back up a file."""
-    with devices.Source(path) as source:
+    with content.Source(path) as source:
         return chunks.write(store, place(store, backup_id), source, size, layout,
                             parent and place(store, parent), **more)
 
@@ -55,6 +56,6 @@ def bring_back(store, backup_id, path, size, old=None, **more):
             file.truncate(size)
     else:
         make(path, old.ljust(size, b"\0"))
-    with devices.Target(path) as target:
+    with content.Target(path) as target:
         restore.restore(store, place(store, backup_id), target, target_is_zero=old is None, **more)
     return path.read_bytes()

@@ -1,6 +1,7 @@
-"""Where a backup's bytes come from and go to: files and block devices of this host, around their holes.
+"""How the bytes of a volume are read and written, wherever a driver keeps them, around their holes.
 
-A volume that has no path (RBD) gets a source and a target of its own with the same methods.
+A driver says where they are as plain data, which travels to another process of the same host: {"path": ...} is a file
+or block device. What has no path gets a source and a target of its own with the same methods.
 """
 
 import contextlib
@@ -14,8 +15,18 @@ NO_HOLES_TO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 PIECE = 1024**2
 
 
-class DeviceError(Exception):
+class ContentError(Exception):
     """The volume's device cannot be read or written; the text says where."""
+
+
+def source(where):
+    """What reads the content that is there, to be entered as a context."""
+    return Source(where["path"])
+
+
+def target(where):
+    """What writes the content that is there, to be entered as a context."""
+    return Target(where["path"])
 
 
 class Source:
@@ -42,13 +53,13 @@ class Source:
         yield from _extents(self._fd, start, end)
 
     def read(self, offset, length):
-        """Exactly so many bytes. Raises DeviceError where the source ends before."""
+        """Exactly so many bytes. Raises ContentError where the source ends before."""
         with _failures(f"read at byte {offset}", self.path):
             data = os.pread(self._fd, length, offset)
             while len(data) < length:
                 more = os.pread(self._fd, length - len(data), offset + len(data))
                 if not more:
-                    raise DeviceError(f"{self.path} ends at byte {offset + len(data)}, before the volume's size")
+                    raise ContentError(f"{self.path} ends at byte {offset + len(data)}, before the volume's size")
                 data += more
         return data
 
@@ -133,4 +144,4 @@ def _failures(doing, path):
     try:
         yield
     except OSError as error:
-        raise DeviceError(f"cannot {doing} of {path}: {error.strerror}") from error
+        raise ContentError(f"cannot {doing} of {path}: {error.strerror}") from error

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cinder_lite.backup import devices
+from cinder_lite import content
 
 MIB = 1024**2
 
@@ -23,7 +23,7 @@ def sparse(tmp_path):
 
 
 def extents(path, start=0, end=16 * MIB):
-    with devices.Source(path) as source:
+    with content.Source(path) as source:
         return list(source.extents(start, end))
 
 
@@ -35,27 +35,27 @@ def test_extents_are_what_holds_data(sparse):
 
 
 def test_a_source_that_ends_early_is_refused(sparse):
-    with devices.Source(sparse) as source:
+    with content.Source(sparse) as source:
         assert source.read(8 * MIB, 3) == b"yyy"
-        with pytest.raises(devices.DeviceError, match=f"ends at byte {16 * MIB}"):
+        with pytest.raises(content.ContentError, match=f"ends at byte {16 * MIB}"):
             source.read(16 * MIB - 2, 10)
         assert list(source.extents(15 * MIB, 17 * MIB)) == [(15 * MIB, 17 * MIB)]  # so that reading finds it out
 
 
 def test_a_missing_source_is_named(tmp_path):
-    with pytest.raises(devices.DeviceError, match="nothing"), devices.Source(tmp_path / "nothing"):
+    with pytest.raises(content.ContentError, match="nothing"), content.Source(tmp_path / "nothing"):
         pass
 
 
 def test_a_device_without_holes_is_data_throughout():
-    with devices.Source("/dev/zero") as source:
+    with content.Source("/dev/zero") as source:
         assert list(source.extents(0, MIB)) == [(0, MIB)]
         assert source.read(12, 5) == bytes(5)
 
 
 def test_identity_changes_with_the_content(sparse):
     def identity():
-        with devices.Source(sparse) as source:
+        with content.Source(sparse) as source:
             return source.identity()
 
     before = identity()
@@ -66,7 +66,7 @@ def test_identity_changes_with_the_content(sparse):
 
 @pytest.mark.parametrize("punch", [None, lambda fd, start, length: False], ids=["holes", "no holes"])
 def test_zeroed_ranges_read_as_zeros(sparse, punch):
-    with devices.Target(sparse, punch) as target:
+    with content.Target(sparse, punch) as target:
         target.zero(2 * MIB + 5, 3 * MIB + 7)
         target.zero(8 * MIB, 16 * MIB)
         target.zero(9, 9)
@@ -81,6 +81,6 @@ def test_zeroed_ranges_read_as_zeros(sparse, punch):
 
 def test_zeroing_allocates_nothing_where_there_is_nothing(sparse):
     before = os.stat(sparse).st_blocks
-    with devices.Target(sparse, lambda fd, start, length: False) as target:
+    with content.Target(sparse, lambda fd, start, length: False) as target:
         target.zero(9 * MIB, 16 * MIB)
     assert os.stat(sparse).st_blocks == before
