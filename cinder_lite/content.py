@@ -10,12 +10,14 @@ import errno
 import os
 import stat
 
+from cinder_lite import errors
+
 KEEP_SIZE, PUNCH_HOLE = 1, 2  # of fallocate(2)
 NO_HOLES_TO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 PIECE = 1024**2
 
 
-class ContentError(Exception):
+class ContentError(errors.Explained):
     """The volume's device cannot be read or written; the text says where."""
 
 

@@ -1,7 +1,11 @@
 """The errors that users see: each class carries its HTTP status, its instances the sentence that says what is wrong."""
 
 
-class Error(Exception):
+class Explained(Exception):
+    """An error whose text is meant for users as it is. Others reach them with the name of their class."""
+
+
+class Error(Explained):
     """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead."""
 
     status = 500

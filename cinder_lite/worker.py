@@ -22,7 +22,7 @@ PATIENCE = 1.0
 PROGRESS_INTERVAL = 1.0
 
 
-class Refused(Exception):
+class Refused(errors.Explained):
     """The work cannot succeed; the text is the reason for the user. `detail` is a cause from messages.DETAILS."""
 
     def __init__(self, reason, detail="unknown"):
@@ -226,8 +226,8 @@ class Worker:
 
     def _fail(self, work, error):
         job = work.job
-        reason = str(error) if isinstance(error, EXPLAINED) else f"unexpected {type(error).__name__}: {error}"
-        if isinstance(error, EXPLAINED):
+        reason = str(error) if isinstance(error, errors.Explained) else f"unexpected {type(error).__name__}: {error}"
+        if isinstance(error, errors.Explained):
             LOG.error("%s of %s %s failed: %s", job.action, job.kind, job.resource_id, reason)
         else:
             LOG.error("%s of %s %s failed", job.action, job.kind, job.resource_id, exc_info=error)
@@ -260,16 +260,6 @@ class Worker:
     def _transact(self, write):
         with self.db.write() as tx:
             write(tx)
-
-
-#: Errors whose text is meant to be read by users; others are told with their class.
-EXPLAINED = (errors.Error, Refused)
-
-
-def explains(*classes):
-    """Make the texts of further error classes readable to users as they are."""
-    global EXPLAINED
-    EXPLAINED = (*EXPLAINED, *classes)
 
 
 @contextlib.contextmanager

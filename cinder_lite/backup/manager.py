@@ -14,8 +14,6 @@ from cinder_lite.volume.drivers.base import GIB
 
 LOG = logging.getLogger(__name__)
 
-worker.explains(stores.StoreError, manifest.BackupError, content.ContentError)
-
 #: (kind, action) of a job -> (action, cause) of the message when it fails.
 MESSAGES = {
     ("backup", "create"): ("backup create", "backup create"), ("backup", "delete"): ("backup delete", "backup delete"),

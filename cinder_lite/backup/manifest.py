@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import json
 
+from cinder_lite import errors
 from cinder_lite.backup import index
 from cinder_lite.backup.stores import base
 
@@ -23,7 +24,7 @@ VERSION = 1
 EMPTY = -1  # of Manifest.groups
 
 
-class BackupError(Exception):
+class BackupError(errors.Explained):
     """The backup cannot be made or restored; the text says why and, where it is known, what to do."""
 
 

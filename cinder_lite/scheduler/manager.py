@@ -113,16 +113,17 @@ class SchedulerManager(SchedulerRPC):
             volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})
 
     def _place(self, job, volume, request, decision):
-        best = decision.ranked[0].pool
-        with self.db.write() as tx:
-            if not jobs.pass_on(tx, job.id, "scheduler", "volume", best.service_host, decision.plain()):
-                return ""
-            if not pools.take(tx, best.name, volume.size, 1, rooms.bounds(best, request)):
+        for one in decision.ranked:
+            pool = one.pool
+            with self.db.write() as tx:
+                if not jobs.pass_on(tx, job.id, "scheduler", "volume", pool.service_host, decision.plain()):
+                    return ""
+                if pools.take(tx, pool.name, volume.size, 1, rooms.bounds(pool, request)):
+                    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
+                    LOG.info("volume %s goes to %s", volume.id, pool.name)
+                    return pool.service_host
                 jobs.pass_back(tx, job.id, "scheduler")
-                return None
-            VOLUME.write(tx, volume.id, host=best.name, availability_zone=best.availability_zone)
-        LOG.info("volume %s goes to %s", volume.id, best.name)
-        return best.service_host
+        return None
 
     def _give_up(self, job, volume, decision):
         lines = decision.explain()

@@ -15,8 +15,6 @@ from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
 
-worker.explains(drivers.DriverError, targets.TargetError)
-
 #: (kind, action) of a job -> (action, cause) of the message when it fails.
 MESSAGES = {
     ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),

@@ -8,8 +8,10 @@ and any call may come again after a crash in the middle of it.
 import abc
 import typing
 
+from cinder_lite import errors
 
-class StoreError(Exception):
+
+class StoreError(errors.Explained):
     """The store refused or failed; the text says what failed and, where it is known, what to do."""
 
 

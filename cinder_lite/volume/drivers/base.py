@@ -10,6 +10,8 @@ import abc
 import dataclasses
 import typing
 
+from cinder_lite import errors
+
 GIB = 1024**3
 
 
@@ -63,7 +65,7 @@ class PoolStats:
     capabilities: dict = dataclasses.field(default_factory=dict)
 
 
-class DriverError(Exception):
+class DriverError(errors.Explained):
     """The backend refused or failed; the text says what failed and, where it is known, what to do."""
 
 
@@ -218,7 +220,7 @@ class Manages(abc.ABC):
 
     @abc.abstractmethod
     def inspect(self, reference, volume=None):
-        """The Found of that reference: a volume, or a snapshot of `volume`. Raises DriverError that names what is wrong."""
+        """The Found of that reference: a volume, or a snapshot of `volume`. Raises DriverError with what is wrong."""
 
     @abc.abstractmethod
     def adopt(self, volume, reference):

@@ -11,6 +11,8 @@ import typing
 
 from oslo_config import cfg
 
+from cinder_lite import errors
+
 #: The address of this host on which targets listen: the one option that they share.
 ADDRESS = cfg.HostAddressOpt("target_ip_address", default="127.0.0.1",
                              help="Address of this host on which volumes are exported. Only this host itself reaches "
@@ -28,7 +30,7 @@ class Export:
     auth: str | None = None
 
 
-class TargetError(Exception):
+class TargetError(errors.Explained):
     """The target daemon refused or failed; the text says what failed and, where it is known, what to do."""
 
 
