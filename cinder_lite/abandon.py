@@ -4,8 +4,12 @@ Whoever works on such a job is fenced out of its final transaction, so what the 
 is given back here: the size that an extend has claimed, the status of another resource that it uses.
 """
 
+from cinder_lite import context, states
 from cinder_lite.db import backups, jobs, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.scheduler.moves import retyped
+from cinder_lite.volume.drivers.base import Volume
+from cinder_lite.volume.hosts import service_of
 
 REASON = "it was ended by an administrator's request"
 
@@ -44,10 +48,29 @@ def _restore(tx, job):
     VOLUME.settle(tx, job.args["volume_id"], "restore", False)
 
 
+def move(tx, job):
+    """What a migration or a retype holds, whoever gives it up."""
+    row = volumes.find(tx, job.resource_id)
+    if job.action == "retype":
+        quotas.release(tx, retyped(row, job.args["new_type_id"]))
+    if job.stage == "volume" and job.args["to"] != row.host:
+        pools.give_back(tx, job.args["to"], row.size, 1)
+        leave(tx, job, Volume(row.id, row.size, name_id=job.id), job.args["to"])
+    if job.action != "retype" or row.migration_status is not None:
+        VOLUME.write(tx, row.id, migration_status=states.NOT_MIGRATED)
+
+
+def leave(tx, job, volume, host):
+    """Promise that what a pool has of a drivers.Volume is removed. Returns the job's id."""
+    args = {"name_id": volume.name_id, "size": volume.size, "facts": volume.facts}
+    return jobs.add(tx, context.of_job(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
+
+
 #: (kind, action) of a live job -> function(tx, job) that gives back what it holds.
 HELD = {
     ("volume", "extend"): _extend, ("volume", "create"): _create_volume, ("volume", "revert"): _revert,
     ("volume", "delete"): _delete_volume, ("volume", "force_delete"): _delete_volume,
+    ("volume", "migrate"): move, ("volume", "migrate_locked"): move, ("volume", "retype"): move,
     ("backup", "create"): _create_backup, ("backup", "restore"): _restore,
 }
 

@@ -75,6 +75,11 @@ def in_thread(function, *args, **kwargs):
     return tpool.execute(function, *args, **kwargs)
 
 
+def sleep_in_thread(seconds):
+    """Wait in a native thread, without a thought to green ones."""
+    _original("time").sleep(seconds)
+
+
 def run_command(argv, stdin=None, timeout=60):
     """Run a command and return its standard output as text.
 

@@ -138,7 +138,23 @@ class Lifecycle:
             self._refuse(tx, id, statuses or (), guards, refusal)
 
 
+class _Leftover:
+    """What is left of a volume in a place that it has gone from: its jobs have an end, and no resource a status."""
+
+    kind, actions = "leftover", {}
+
+    @staticmethod
+    def finish(tx, job, **_values):
+        jobs.end(tx, job, states.SUCCEEDED)
+        return True
+
+    @staticmethod
+    def fail(tx, job, reason, **_values):
+        jobs.end(tx, job, states.FAILED, error=reason)
+        return True
+
+
 VOLUME = Lifecycle("volume", schema.volumes, states.VOLUME_ACTIONS, errors.VolumeNotFound)
 SNAPSHOT = Lifecycle("snapshot", schema.snapshots, states.SNAPSHOT_ACTIONS, errors.SnapshotNotFound)
 BACKUP = Lifecycle("backup", schema.backups, states.BACKUP_ACTIONS, errors.BackupNotFound)
-KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP)}
+KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, _Leftover)}

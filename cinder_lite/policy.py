@@ -23,6 +23,8 @@ RULES = {
     "volume:extend": (MEMBER, "Extend a volume."),
     "volume:extend_attached_volume": (MEMBER, "Extend a volume in use."),
     "volume:revert_to_snapshot": (MEMBER, "Set a volume back to its newest snapshot."),
+    "volume:retype": (MEMBER, "Give a volume another type."),
+    "volume_extension:volume_admin_actions:migrate_volume": (ADMIN, "Give a volume another place."),
     "volume:multiattach_bootable_volume": (MEMBER, "Attach a bootable volume a second time."),
     "volume_extension:volume_tenant_attribute": (READER, "See a volume's project."),
     "volume_extension:volume_host_attribute": (ADMIN, "See a volume's host."),

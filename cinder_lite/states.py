@@ -28,19 +28,21 @@ CREATING, DELETING, RESERVED, ATTACHING, DETACHING = "creating", "deleting", "re
 BACKING_UP, RESTORING_BACKUP, MAINTENANCE = "backing-up", "restoring-backup", "maintenance"
 ATTACHED, DETACHED = "attached", "detached"
 UPLOADING, DOWNLOADING, AWAITING = "uploading", "downloading", "awaiting-transfer"
+RETYPING = "retyping"
 
 VOLUME_STATUSES = (
     CREATING, AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, MAINTENANCE, DELETING, ERROR, "error_deleting",
     "error_managing", "managing", BACKING_UP, "error_backing-up", RESTORING_BACKUP, "error_restoring",
-    "error_extending", "extending", DOWNLOADING, UPLOADING, "retyping", AWAITING)
+    "error_extending", "extending", DOWNLOADING, UPLOADING, RETYPING, AWAITING)
 #: Further statuses, which no client may write.
 UNLISTED = ("reverting", "unmanaging", "error_unmanaging", "error_managing_deleting", "migration_target_creating")
 #: What `os-reset_status` may write.
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
+STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating", "completing", "success", "error"
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 #: Migration statuses, beside none at all, in which nothing is under way.
-NOT_MIGRATING = ("success", "error")
+NOT_MIGRATING = (MIGRATED, NOT_MIGRATED)
 #: The word that clears a migration status.
 NO_MIGRATION = "none"
 #: Statuses by which a volume only mirrors its attachments.
@@ -62,6 +64,10 @@ VOLUME_ACTIONS = (
     Action("forget_forced", VOLUME_STATUSES, DELETING, GONE, "error_deleting", None),
     Action("extend", (AVAILABLE, IN_USE), "extending", BACK, "error_extending", "volume"),
     Action("revert", (AVAILABLE,), "reverting", AVAILABLE, ERROR, "volume"),
+    # A migration shows in migration_status; only a locked one takes the volume from its users.
+    Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
+    Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
+    Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
     Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
     Action("backup_available", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
     Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
@@ -97,7 +103,7 @@ BACKUP_RESETS = (AVAILABLE, ERROR)
 
 #: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
 TRANSITIONAL = {
-    "volume": (CREATING, DELETING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
+    "volume": (CREATING, DELETING, RETYPING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
     "snapshot": (CREATING, DELETING, "restoring", BACKING_UP),
     "backup": (CREATING, DELETING, "restoring"),
 }

@@ -35,8 +35,7 @@ class Work:
 
     def __init__(self, worker, job):
         self.job, self.args = job, dict(job.args)
-        self.ctx = context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True,
-                                   request_id=job.request_id)
+        self.ctx = context.of_job(job)
         self.kept, self.lost = {}, {}
         self.done_too, self.failed_too, self.later = [], [], []
         self.next_stage, self.reason = None, None
@@ -216,12 +215,12 @@ class Worker:
         job = work.job
         if work.next_stage is not None:
             stage, host = work.next_stage
-            self._persist(lambda tx: [jobs.hand_back(tx, job, stage, host, work.args),
-                                      *(also(tx) for also in work.done_too)])
+            ended = self._persist(lambda tx: [jobs.hand_back(tx, job, stage, host, work.args),
+                                              *(also(tx) for also in work.done_too)])
         else:
-            self._persist(lambda tx: [also(tx) for also in work.done_too]
-                          if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept) else None)
-        for function in work.later:
+            ended = self._persist(lambda tx: [also(tx) for also in work.done_too]
+                                  if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept) else None)
+        for function in work.later if ended else ():
             function()
 
     def _fail(self, work, error):
@@ -244,14 +243,14 @@ class Worker:
         self._persist(end)
 
     def _persist(self, write):
-        """Commit an end, however long the database is away: until then the job stays ours."""
+        """Commit an end, however long the database is away: until then the job stays ours. False when it is not ours."""
         while True:
             try:
                 self._transact(write)
-                return
+                return True
             except errors.Stale as error:
                 LOG.warning("%s", error)
-                return
+                return False
             except db_errors.DBConnectionError as error:
                 LOG.warning("the end of a job cannot be recorded yet: %s", error)
                 time.sleep(PATIENCE)

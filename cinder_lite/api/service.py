@@ -8,6 +8,7 @@ from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
 from cinder_lite.volume.api import Volumes
 from cinder_lite.volume.attachments import Attachments
+from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots
 
 LOG = logging.getLogger(__name__)
@@ -58,5 +59,6 @@ def domains(shared):
         "volumes": volumes,
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
+        "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
     }

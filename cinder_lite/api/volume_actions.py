@@ -70,6 +70,24 @@ def revert(req):
     req.volumes.revert(req.ctx, req.volume_id, req.body["snapshot_id"])
 
 
+def retype(req):
+    """os-retype: give a volume another type, on another backend where migration_policy is on-demand."""
+    body = req.body
+    req.migrations.retype(req.ctx, req.volume_id, body["new_type"], body.get("migration_policy") == "on-demand")
+
+
+def migrate(req):
+    """os-migrate_volume: give a volume another place."""
+    body = req.body
+    host, cluster = body.get("host"), body.get("cluster")
+    if bool(host) == bool(cluster):
+        raise errors.InvalidInput(reason="Exactly one of host and cluster is needed." if req.at("3.16") else
+                                  "A host is needed: host@backend or host@backend#pool.")
+    if cluster:
+        raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
+    req.migrations.migrate(req.ctx, req.volume_id, host, is_true(body.get("lock_volume") or False))
+
+
 def update_readonly_flag(req):
     """os-update_readonly_flag"""
     req.volumes.set_readonly(req.ctx, req.volume_id, is_true(req.body["readonly"]))

@@ -11,6 +11,7 @@ from cinder_lite.db import backups, messages, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers.base import GIB
+from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class BackupManager(BackupRPC):
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
-        host = self.volume.on(api.service_of(volume.host))
+        host = self.volume.on(service_of(volume.host))
         try:
             work.begin()
             where = self._open(work, host, kind=kind, id=id, copy_id=row.id)
@@ -158,7 +159,7 @@ class BackupManager(BackupRPC):
 
     def _bring_back(self, work, row, volume, is_zero):
         work.begin()
-        where = self._open(work, self.volume.on(api.service_of(volume.host)), kind="volume", id=volume.id)
+        where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
         place = manifest.Place(row.id, row.container)
         try:
             concurrency.in_thread(self._read, work, place, where, is_zero and not work.args.get("restored"))

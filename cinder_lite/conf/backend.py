@@ -6,6 +6,8 @@ OPTIONS = {
     "DEFAULT": [
         cfg.ListOpt("enabled_backends", default=["file"], help="Names of the sections that describe the backends."),
         cfg.IntOpt("backend_stats_polling_interval", default=60, min=1, help="Seconds between measurements of a backend."),
+        cfg.IntOpt("volume_copy_bps_limit", default=0, min=0, mutable=True,
+                   help="Bytes a second to which the copying of one volume is held; 0 for no limit."),
         cfg.IntOpt("volume_max_operations", default=64, min=1, help="Operations that one backend runs at once."),
     ],
 }

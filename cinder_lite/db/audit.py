@@ -74,19 +74,33 @@ def in_transition(tx, kind):
 
 @dataclasses.dataclass(frozen=True)
 class Extra:
-    """GiB that a running extend has claimed beyond its volume's size."""
+    """What a live job has claimed beyond its volume's row: of a type's quota, and in a pool.
+
+    `whole`: of the project's quota as well.
+    """
 
     project_id: str
     type_id: str | None
     pool: str | None
     gigabytes: int
+    volumes: int = 0
+    whole: bool = True
 
 
-def _extends(tx):
-    rows = tx.execute(sa.select(J.c.args, V.c.project_id, V.c.volume_type_id, V.c.host, V.c.size).join(
-        V, V.c.id == J.c.resource_id).where(J.c.status.in_(states.LIVE_JOB), J.c.action == "extend",
-                                            V.c.counted.is_(True)))
-    return [Extra(row.project_id, row.volume_type_id, row.host, row.args["new_size"] - row.size) for row in rows]
+MOVING = ("migrate", "migrate_locked", "retype")
+
+
+def _extras(tx):
+    rows = tx.execute(sa.select(J.c.action, J.c.args, V.c.project_id, V.c.volume_type_id, V.c.host, V.c.size).join(
+        V, V.c.id == J.c.resource_id).where(
+            J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB), J.c.action.in_(("extend", *MOVING)),
+            V.c.counted.is_(True)))
+    for row in rows:
+        if row.action == "extend":
+            yield Extra(row.project_id, row.volume_type_id, row.host, row.args["new_size"] - row.size)
+            continue
+        to = row.args.get("to")
+        yield Extra(row.project_id, row.args.get("new_type_id"), None if to == row.host else to, row.size, 1, False)
 
 
 def usage_rows(tx, project_id=None):
@@ -101,10 +115,10 @@ def usage_sums(tx, snapshots_weigh, project_id=None):
     """What the rows add up to, in the form of `usage_rows`. `snapshots_weigh`: their GiB count as well."""
     sums = {}
 
-    def add(project, type_id, amounts):
+    def add(project, type_id, amounts, whole=True):
         for resource, n in amounts.items():
             for key in {(project, resource, ""), (project, resource, type_id or "")}:
-                if key[2] == "" or resource in quotas.PER_TYPE:
+                if whole if key[2] == "" else resource in quotas.PER_TYPE:
                     sums[key] = sums.get(key, 0) + int(n)
 
     def rows(table, *group):
@@ -119,9 +133,9 @@ def usage_sums(tx, snapshots_weigh, project_id=None):
             {"snapshots": row.n, "gigabytes": row.gb} if snapshots_weigh else {"snapshots": row.n})
     for row in rows(B, B.c.project_id):
         add(row.project_id, None, {"backups": row.n, "backup_gigabytes": row.gb})
-    for extra in _extends(tx):
-        if project_id in (None, extra.project_id):
-            add(extra.project_id, extra.type_id, {"gigabytes": extra.gigabytes})
+    for extra in _extras(tx):
+        if project_id in (None, extra.project_id) and (extra.whole or extra.type_id):
+            add(extra.project_id, extra.type_id, {"gigabytes": extra.gigabytes, "volumes": extra.volumes}, extra.whole)
     return sums
 
 
@@ -157,10 +171,9 @@ def pool_differences(tx, name=None):
     held = tx.execute(sa.select(V.c.host, _SUM, sa.func.count()).where(V.c.counted.is_(True), V.c.host.is_not(None))
                       .group_by(V.c.host))
     sums = {host: (int(gb), n) for host, gb, n in held}
-    for extra in _extends(tx):
-        if extra.pool in sums:
-            gb, n = sums[extra.pool]
-            sums[extra.pool] = gb + extra.gigabytes, n
+    for extra in _extras(tx):
+        gb, n = sums.get(extra.pool, (0, 0))
+        sums[extra.pool] = gb + extra.gigabytes, n + extra.volumes
     return [(row, *sums.get(row.name, (0, 0))) for row in pools
             if (row.allocated_gb, row.volume_count) != sums.get(row.name, (0, 0))]
 
@@ -274,6 +287,20 @@ def placed(tx, service_host):
     """The volumes of a backend: {name id: row}, by the id that is part of their name there."""
     rows = tx.execute(sa.select(V).where(V.c.host.startswith(service_host + "#", autoescape=True)))
     return {row.name_id or row.id: row for row in rows}
+
+
+def moving(tx, service_host):
+    """Ids of copies that a backend is making for migrations, and of what it still has to remove after them."""
+    rows = tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(
+        J.c.status.in_(states.LIVE_JOB), J.c.host == service_host,
+        sa.or_(J.c.kind == "leftover", J.c.action.in_(MOVING))))
+    return {row.id if row.kind == "volume" else row.args["name_id"] or row.resource_id for row in rows}
+
+
+def half_migrated(tx):
+    """The volumes that say that a migration is under way."""
+    return tx.execute(sa.select(V).where(V.c.migration_status.in_(
+        (states.STARTING, states.MIGRATING, states.COMPLETING))).order_by(V.c.id)).all()
 
 
 def snapshots_placed(tx, service_host):

@@ -33,11 +33,13 @@ NOT_FROZEN = Guard(~_frozen(V.c.host), "its backend is frozen; thaw it first")
 NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
 NO_SNAPSHOTS = Guard(~sa.exists().where(S.c.volume_id == V.c.id),
                      "it has snapshots; delete them first, or delete it with cascade", across=True)
+ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots, which cannot move with it; delete them first", across=True)
 NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
 NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
                            "a snapshot of it is being taken; wait until that is done", across=True)
 #: Copies that were accepted get what the volume holds now.
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
+MOVABLE = (HAS_PLACE, NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
 DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
 
 
@@ -48,6 +50,11 @@ def bigger_than_present(new_size):
 def still_of_size(size):
     """What was computed from the size that was read holds."""
     return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
+
+
+def still_of_type(type_id):
+    """What was computed for the type that was read holds."""
+    return Guard(V.c.volume_type_id == type_id, "its type has just been changed by another request")
 
 
 # -- snapshots

@@ -100,10 +100,10 @@ def renew(tx, owner, lease):
         lease_until=db.now() + datetime.timedelta(seconds=lease)))
 
 
-def pass_on(tx, id, from_stage, to_stage, host, decision=None):
+def pass_on(tx, id, from_stage, to_stage, host, decision, args):
     """Move a queued job to its next stage. False when it is not there any more."""
     moved = tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == from_stage, J.c.status == states.QUEUED).values(
-        stage=to_stage, host=host, decision=decision, updated_at=db.now()))
+        stage=to_stage, host=host, decision=decision, args=args, updated_at=db.now()))
     return moved.rowcount == 1
 
 

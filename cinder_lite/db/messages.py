@@ -13,7 +13,7 @@ ROW = sa.select(M)
 LISTING = listing.Listing(M, frozenset((
     "id", "event_id", "resource_uuid", "resource_type", "request_id", "message_level", "created_at")))
 
-RESOURCE_TYPES = {"volume": "VOLUME", "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP"}
+RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP"}
 
 #: Action of a message -> (number, how it is told), as clients know them.
 ACTIONS = {
@@ -22,7 +22,8 @@ ACTIONS = {
     "snapshot create": ("009", "create snapshot"), "snapshot delete": ("010", "delete snapshot"),
     "snapshot revert": ("012", "revert volume to snapshot"), "delete": ("010", "delete volume"),
     "backup create": ("013", "create backup"), "backup delete": ("014", "delete backup"),
-    "backup restore": ("015", "restore backup"),
+    "backup restore": ("015", "restore backup"), "migrate": ("017", "migrate volume"),
+    "retype": ("018", "retype volume"),
 }
 #: Cause of a message -> its number.
 DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create failed": "012", "extend failed": "010",

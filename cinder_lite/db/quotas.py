@@ -31,10 +31,12 @@ class Change:
     project_id: str
     amounts: dict
     type_id: str | None = None
+    #: Only what counts for the type: the project as a whole uses neither more nor less.
+    of_type_only: bool = False
 
     def rows(self):
         """((resource, type id or ""), n) in the order in which every transaction locks them."""
-        rows = {(resource, ""): n for resource, n in self.amounts.items() if n}
+        rows = {} if self.of_type_only else {(resource, ""): n for resource, n in self.amounts.items() if n}
         if self.type_id:
             rows |= {(resource, self.type_id): n for resource, n in self.amounts.items() if n and resource in PER_TYPE}
         return dict(sorted(rows.items()))

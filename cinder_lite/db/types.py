@@ -33,6 +33,11 @@ def get(tx, ctx, id):
     return row
 
 
+def find(tx, id):
+    """The type, whoever asks, or None."""
+    return tx.execute(ROW.where(T.c.id == id)).first()
+
+
 def named(tx, ctx, word):
     """The type of that id or name, if the asker may use it. Raises TypeNotFound."""
     where = [sa.or_(T.c.id == word, T.c.name == word)]
@@ -120,3 +125,19 @@ def set_default(tx, project_id, type_id):
 
 def unset_default(tx, project_id):
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
+
+
+def check_size(type_, size):
+    """Refuse a size that the type does not allow."""
+    least = int(type_.extra_specs.get("provisioning:min_vol_size", 0))
+    most = type_.extra_specs.get("provisioning:max_vol_size")
+    if size < least:
+        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
+    if most is not None and size > int(most):
+        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {most} GiB at most, not {size}.")
+
+
+def shares(type_):
+    """Whether volumes of the type can be attached more than once: its extra spec multiattach says "<is> True"."""
+    words = type_.extra_specs.get("multiattach", "").split()
+    return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

@@ -63,7 +63,7 @@ def _lapsed(conf, job):
 
 
 def _status(job):
-    return getattr(job, f"{job.kind}_status")
+    return getattr(job, f"{job.kind}_status", states.AVAILABLE)
 
 
 def _doing(job):

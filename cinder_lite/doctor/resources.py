@@ -9,6 +9,7 @@ from cinder_lite.doctor.finding import Finding
 from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.manager import snapshot_share
+from cinder_lite.volume.hosts import service_of
 
 #: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that it holds meanwhile.
 HELD = {
@@ -52,7 +53,7 @@ def _again(kind, action, tx, row):
         if volume is None:
             return ""
         if volume.host is not None:
-            stage, host = "volume", api.service_of(volume.host)
+            stage, host = "volume", service_of(volume.host)
         elif action == "delete":
             return _forget(tx, row)
     if kind == "volume" and action == "delete":
@@ -88,7 +89,7 @@ def _failed(kind, action, tx, row):
 REMEDIES = {
     ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
     ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
-    ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
+    ("volume", "retype"): _failed, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
     ("snapshot", "backup"): _failed,
     ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,
 }
@@ -110,6 +111,28 @@ def _without_job(kind, look):
 def volumes_without_job(look):
     """A volume in a status that only a job may hold, and no job holds it."""
     yield from _without_job("volume", look)
+
+
+def migrations_without_job(look):
+    """A volume that says that it is being migrated, and no job does that."""
+    moving = {job.resource_id for job in look.live if job.action in audit.MOVING}
+    for row in audit.half_migrated(look.tx):
+        if row.id not in moving:
+            yield Finding("migration without job", (row.id, row.migration_status),
+                          f"volume {row.id} has the migration status {row.migration_status}, but no job moves it",
+                          "ends the migration as failed", functools.partial(_end_migration, row.id))
+
+
+@db.retried
+def _end_migration(id, database, _conf):
+    with database.write() as tx:
+        row = audit.locked(tx, "volume", id)
+        if row is None or row.migration_status in (None, *states.NOT_MIGRATING) or any(
+                job.action in audit.MOVING for job in jobs.live_of(tx, "volume", id)):
+            return ""
+        VOLUME.write(tx, id, migration_status=states.NOT_MIGRATED)
+        VOLUME.settle(tx, id, "migrate_locked", False)
+        return f"ended the migration of volume {id}"
 
 
 def snapshots_without_job(look):

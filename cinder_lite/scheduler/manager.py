@@ -6,9 +6,10 @@ import threading
 
 from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.db import jobs, messages, pools, quotas, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, KINDS, VOLUME
+from cinder_lite.lifecycle import BACKUP, VOLUME
 from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
+from cinder_lite.scheduler.moves import MOVES, Placement
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
 LOG = logging.getLogger(__name__)
@@ -86,13 +87,14 @@ class SchedulerManager(SchedulerRPC):
                 return ""
             if volume is None:
                 return self._forget(job)
-            request = self._request(tx, job, volume)
+            requests = PLACEMENTS[job.action].requests(tx, job, volume)
             found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
-        decision = choose.choose(request, found, self.filters, self.weighers, self.random)
-        if not decision.ranked:
-            self._give_up(job, volume, decision)
-            return ""
-        return self._place(job, volume, request, decision)
+        for request in requests:
+            decision = choose.choose(request, found, self.filters, self.weighers, self.random)
+            if decision.ranked:
+                return self._place(job, volume, decision)
+        self._give_up(job, volume, decision)
+        return ""
 
     def _forget(self, job):
         """The volume is gone, and its job with it."""
@@ -100,45 +102,44 @@ class SchedulerManager(SchedulerRPC):
             jobs.abandon(tx, job, "the volume is gone")
         return ""
 
-    def _request(self, tx, job, volume):
-        source = _source_of(tx, volume)
-        hints = job.args.get("hints") or {}
-        named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
-        return rooms.Request(
-            size=volume.size, zones=_zones(volume),
-            extra_specs=volume.type_extra_specs or {}, hints=hints, excluded=tuple(job.args.get("tried", ())),
-            volume={"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id},
-            only_backend=source.host.split("#")[0] if source is not None else None,
-            only_because="that is where its source lies" if source is not None else "",
-            volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})
-
-    def _place(self, job, volume, request, decision):
+    def _place(self, job, volume, decision):
+        """Take the room in the best pool that still has it, and send the job there."""
         for one in decision.ranked:
             pool = one.pool
+            size, count = (0, 0) if pool.name == volume.host else (volume.size, 1)
             with self.db.write() as tx:
-                if not jobs.pass_on(tx, job.id, "scheduler", "volume", pool.service_host, decision.plain()):
+                if not jobs.pass_on(tx, job.id, "scheduler", "volume", pool.service_host, decision.plain(),
+                                    {**job.args, "to": pool.name}):
                     return ""
-                if pools.take(tx, pool.name, volume.size, 1, rooms.bounds(pool, request)):
-                    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
-                    LOG.info("volume %s goes to %s", volume.id, pool.name)
+                if pools.take(tx, pool.name, size, count, rooms.bounds(pool, decision.request)):
+                    PLACEMENTS[job.action].placed(tx, volume, pool)
+                    LOG.info("%s of volume %s goes to %s", job.action, volume.id, pool.name)
                     return pool.service_host
                 jobs.pass_back(tx, job.id, "scheduler")
         return None
 
     def _give_up(self, job, volume, decision):
-        lines = decision.explain()
         tried = job.args.get("failures", [])
-        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *lines])
-        LOG.warning("no backend for volume %s: %s", volume.id, reason)
+        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *decision.explain()])
+        LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
         with self.db.write() as tx:
-            if not KINDS[job.kind].fail(tx, job, reason, counted=False):
-                return
-            jobs.keep_decision(tx, job.id, decision.plain())
-            quotas.release(tx, counted(volume))
-            if volume.backup_id:
-                BACKUP.settle(tx, volume.backup_id, "lend", True)
-            messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}",
-                         self.conf.message_ttl)
+            placement = PLACEMENTS[job.action]
+            if VOLUME.fail(tx, job, reason, **placement.lost):
+                jobs.keep_decision(tx, job.id, decision.plain())
+                placement.given_up(tx, job, volume)
+                messages.add(tx, job, *placement.message, f"No valid backend was found. {reason}",
+                             self.conf.message_ttl)
+
+
+def _requests(tx, job, volume):
+    source = _source_of(tx, volume)
+    hints = job.args.get("hints") or {}
+    named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
+    return [rooms.Request.of(
+        job, volume, hints=hints, extra_specs=volume.type_extra_specs or {},
+        only_backend=source.host.split("#")[0] if source is not None else None,
+        only_because="that is where its source lies" if source is not None else "",
+        volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})]
 
 
 def _listed(hint):
@@ -155,13 +156,19 @@ def _source_of(tx, volume):
     return None
 
 
-def _zones(volume):
-    return (volume.availability_zone,) if volume.availability_zone else ()
+def _created(tx, volume, pool):
+    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
 
 
-def counted(volume):
-    """What a volume's row adds to the quota."""
-    return quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)
+def _not_created(tx, job, volume):
+    quotas.release(tx, quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size},
+                                     volume.volume_type_id))
+    if volume.backup_id:
+        BACKUP.settle(tx, volume.backup_id, "lend", True)
+
+
+#: By the action of a volume's job.
+PLACEMENTS = {"create": Placement(_requests, _created, _not_created, {"counted": False}), **MOVES}
 
 
 def as_pool(row, down_time):

@@ -107,6 +107,13 @@ class Request:
     instance_host: str | None = None
     existing_pool: str | None = None
 
+    @classmethod
+    def of(cls, job, volume, **more):
+        """What is asked for a volume's row and its job; `more` are further fields."""
+        more.setdefault("zones", (volume.availability_zone,) if volume.availability_zone else ())
+        described = {"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id}
+        return cls(size=volume.size, excluded=tuple(job.args.get("tried", ())), volume=described, **more)
+
     @property
     def thin(self):
         """Whether the volume may be thin, which it is wherever the pool can."""

@@ -5,11 +5,7 @@ from cinder_lite.db import attachments, guards, pools, quotas, services, snapsho
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
-
-
-def service_of(host):
-    """host@backend of a volume's host string."""
-    return host.partition("#")[0] if host else None
+from cinder_lite.volume.hosts import service_of
 
 
 class Volumes:

@@ -9,7 +9,7 @@ import uuid
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, guards, volumes
 from cinder_lite.lifecycle import VOLUME
-from cinder_lite.volume.api import service_of
+from cinder_lite.volume.hosts import service_of
 
 
 class Attachments:

@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 MESSAGES = {
     ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
     ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
+    ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
+    ("volume", "retype"): ("retype", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
     ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
     ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
@@ -35,7 +37,8 @@ class BackendFailed(errors.Error):
 class VolumeManager(VolumeRPC):
     """One backend at work. A process may hold several; none of them waits for another."""
 
-    def __init__(self, database, conf, backend, owner, backup):
+    def __init__(self, database, conf, backend, owner, backup, more):
+        """`more` are handlers of further jobs (see worker.Worker)."""
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
         self.backup = backup
@@ -43,7 +46,8 @@ class VolumeManager(VolumeRPC):
             ("volume", "create"): self.create, ("volume", "delete"): self.delete,
             ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
             ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
-            ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot}
+            ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot,
+            **more}
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
                                     conf.volume_max_operations, lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
         self._flows = None
@@ -263,6 +267,8 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
+        if row is None:
+            raise errors.VolumeNotFound(id=id)
         try:
             return self._open(kind, row, snapshot, copy_id)
         except drivers.DriverError as error:
@@ -270,22 +276,13 @@ class VolumeManager(VolumeRPC):
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
-            return self._snapshot_content(as_snapshot(snapshot, row))
+            return self.backend.snapshot_content(as_snapshot(snapshot, row))
         volume = as_volume(row)
         if kind == "frozen":
             frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
             self.backend.call(self.driver.create_snapshot, frozen)
-            return self._snapshot_content(frozen)
-        if isinstance(self.driver, drivers.Connects):
-            return self.driver.content(volume)
-        self.backend.call(self.driver.activate, volume)
-        return {"path": os.fspath(self.driver.path(volume))}
-
-    def _snapshot_content(self, snapshot):
-        if isinstance(self.driver, drivers.Connects):
-            return self.driver.snapshot_content(snapshot)
-        self.backend.call(self.driver.activate_snapshot, snapshot)
-        return {"path": os.fspath(self.driver.snapshot_path(snapshot))}
+            return self.backend.snapshot_content(frozen)
+        return self.backend.content(volume)
 
     def close_local(self, ctx, volume_id, copy_id):
         with self.db.read() as tx:
@@ -312,12 +309,13 @@ class VolumeManager(VolumeRPC):
 
 
 def as_volume(row):
-    """A row as its driver sees it."""
+    """A volume's row as its driver sees it."""
     return drivers.Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
                           name_id=row.name_id)
 
 
 def as_snapshot(row, volume):
+    """A snapshot's row, and that of its volume."""
     return drivers.Snapshot(id=row.id, size=row.size, volume=as_volume(volume), facts=row.facts)
 
 

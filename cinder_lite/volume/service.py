@@ -7,6 +7,7 @@ from cinder_lite import concurrency, db, process, rpc, service
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends
 from cinder_lite.volume.manager import VolumeManager
+from cinder_lite.volume.moves import Moves
 from cinder_lite.volume.rpcapi import VolumeRPC
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ class BackendService:
         self.lock = service.HostLock(self.conf.state_path, BINARY, self.backend.name)
         self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
                                            self._facts)
-        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup)
+        moves = Moves(shared.db, self.conf, self.backend, shared.volume)
+        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
+                                     moves.handlers)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started = None, False
 

@@ -5,7 +5,7 @@ import uuid
 from cinder_lite import abandon, db, errors, states
 from cinder_lite.db import guards, quotas, schema, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume.api import service_of
+from cinder_lite.volume.hosts import service_of
 
 S = schema.snapshots
 

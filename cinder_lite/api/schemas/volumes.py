@@ -75,6 +75,13 @@ TERMINATE = wrapped("os-terminate_connection", closed(
 EXTEND = wrapped("os-extend", closed({"new_size": SIZE}, ["new_size"]))
 READONLY = wrapped("os-update_readonly_flag", closed({"readonly": BOOL}, ["readonly"]))
 BOOTABLE = wrapped("os-set_bootable", closed({"bootable": BOOL}, ["bootable"]))
+RETYPE = wrapped("os-retype", closed({
+    "new_type": {"type": "string", "minLength": 1, "maxLength": 255},
+    "migration_policy": {"type": "string", "enum": ["never", "on-demand"]}}, ["new_type"]))
+_HOST = {"type": ["string", "null"], "maxLength": 255}
+MIGRATE = wrapped("os-migrate_volume", closed({
+    "host": _HOST, "force_host_copy": OPTIONAL_BOOL, "lock_volume": OPTIONAL_BOOL,
+    "cluster": {**_HOST, "since": "3.16"}}))
 REVERT = wrapped("revert", closed({"snapshot_id": UUID}, ["snapshot_id"]))
 RESET_STATUS = wrapped("os-reset_status", {
     "type": "object", "minProperties": 1, "additionalProperties": False, "properties": {

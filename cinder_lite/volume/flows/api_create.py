@@ -10,8 +10,6 @@ from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 
 LOG = logging.getLogger(__name__)
 
-MULTIATTACH = "multiattach"
-
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -44,7 +42,7 @@ class Check(flow.Step):
             "id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
             "description": wanted.description, "size": size, "volume_type_id": type_.id, "availability_zone": zone,
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
-            "multiattach": _is_true(type_.extra_specs.get(MULTIATTACH)), "metadata": wanted.metadata,
+            "multiattach": types.shares(type_), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
         return Plan(row, type_, source, allowance)
 
@@ -99,7 +97,7 @@ class Check(flow.Step):
                                              f"{source.size}GB.")
         if size > self.conf.max_volume_size:
             raise errors.InvalidInput(reason=f"A volume can have {self.conf.max_volume_size} GiB at most, not {size}.")
-        check_type_size(size, type_)
+        types.check_size(type_, size)
         return size
 
 
@@ -129,26 +127,11 @@ class Source:
         return self.parent.availability_zone if self.parent is not None else None
 
 
-def check_type_size(size, type_):
-    """Refuse a size that the type does not allow."""
-    least = int(type_.extra_specs.get("provisioning:min_vol_size", 0))
-    most = type_.extra_specs.get("provisioning:max_vol_size")
-    if size < least:
-        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
-    if most is not None and size > int(most):
-        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {most} GiB at most, not {size}.")
-
-
 def _inherited(source):
     """What a volume takes over from the one it is made from."""
     if source is None or source.parent is None:
         return {}
     return {"bootable": source.parent.bootable, "image_metadata": source.parent.image_metadata}
-
-
-def _is_true(spec):
-    words = (spec or "").split()
-    return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")
 
 
 class Record(flow.Step):
@@ -183,7 +166,8 @@ class Record(flow.Step):
         elif source.kind == "snapshot":
             SNAPSHOT.hold(tx, source.row.id, (states.AVAILABLE,))
         else:
-            VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(guards.HAS_PLACE, guards.NOT_FROZEN))
+            VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(
+                guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
 
 
 class HandOn(flow.Step):

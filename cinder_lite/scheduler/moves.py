@@ -1,0 +1,70 @@
+"""Where a volume may move: what migrations and retypes ask of the pools, and what becomes of them."""
+
+import dataclasses
+import typing
+
+from cinder_lite import states
+from cinder_lite.db import quotas, snapshots, types
+from cinder_lite.lifecycle import VOLUME
+from cinder_lite.scheduler import pools
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """The kind of job.
+
+    `requests(tx, job, volume)` are tried in their order. `placed(tx, volume, pool)` writes what is more than the job's
+    own change. `given_up(tx, job, volume)` gives back what the job holds. `lost` are columns of a volume given up.
+    """
+
+    requests: typing.Callable
+    placed: typing.Callable
+    given_up: typing.Callable
+    lost: dict
+    message: tuple = ("schedule", "no backend")
+
+
+def _migrate(tx, job, volume):
+    to = job.args["to_host"]
+    fixed = {"only_pool": to} if "#" in to else {"only_backend": to}
+    return [pools.Request.of(job, volume, operation="migrate", extra_specs=volume.type_extra_specs or {}, zones=(),
+                             only_because="that is where it is to go", **fixed)]
+
+
+def _retype(tx, job, volume):
+    """Where it is, if that fits the new type; else anywhere, if it may and can move."""
+    type_ = types.find(tx, job.args["new_type_id"])
+    specs = type_.extra_specs if type_ is not None else {}
+    because = "its retype does not allow a migration"
+    if job.args["may_move"]:
+        because = ("it is attached, so it cannot move" if volume.attach_status != states.DETACHED else
+                   "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
+    here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, existing_pool=volume.host,
+                            only_pool=volume.host, only_because=because)
+    return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
+
+
+def _moving(tx, volume, pool):
+    if pool.name != volume.host:
+        VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
+
+
+def retyped(volume, type_id):
+    """What a volume adds to the quota of that type, beside its project's as a whole."""
+    return quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, type_id, of_type_only=True)
+
+
+def _not_retyped(tx, job, volume):
+    quotas.release(tx, retyped(volume, job.args["new_type_id"]))
+
+
+def _nothing(tx, job, volume):
+    pass
+
+
+_MIGRATE = Placement(_migrate, _moving, _nothing, {"migration_status": states.NOT_MIGRATED}, ("migrate", "no backend"))
+#: By the action of a volume's job; creating is the scheduler's own.
+MOVES = {
+    "migrate": _MIGRATE, "migrate_locked": _MIGRATE,
+    "retype": Placement(_retype, _moving, _not_retyped, {}, ("retype", "no backend")),
+}

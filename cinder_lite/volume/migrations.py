@@ -1,0 +1,59 @@
+"""The verbs that give a volume another place or another type."""
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import guards, quotas, services, types, volumes
+from cinder_lite.lifecycle import VOLUME
+from cinder_lite.scheduler.moves import retyped
+from cinder_lite.volume.hosts import service_of
+
+
+class Migrations:
+    """What can be done to where a volume is."""
+
+    def __init__(self, database, conf, scheduler):
+        self.db, self.conf, self.scheduler = database, conf, scheduler
+
+    def migrate(self, ctx, id, host, locked):
+        """Move the volume to "host@backend" or "host@backend#pool"; `locked`: nobody may use it meanwhile."""
+        self.scheduler.run_job(ctx, job_id=self._begin_migrate(ctx, id, host, locked))
+
+    @db.retried
+    def _begin_migrate(self, ctx, id, host, locked):
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            self._check_host(tx, host)
+            if host in (row.host, service_of(row.host)):
+                raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.")
+            return VOLUME.begin(tx, ctx, id, "migrate_locked" if locked else "migrate", guards.MOVABLE,
+                                job={"args": {"to_host": host}}, migration_status=states.STARTING)
+
+    def _check_host(self, tx, host):
+        found = services.find(tx, "cinder-volume", service_of(host))
+        if found is None:
+            known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))
+            raise errors.InvalidInput(reason=f"There is no volume service {service_of(host)}; there are: {known}.")
+        if not services.is_up(found, self.conf.service_down_time):
+            raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.")
+
+    def retype(self, ctx, id, new_type, may_move):
+        """Give the volume another type; `may_move`: on another backend, where its present one does not fit."""
+        self.scheduler.run_job(ctx, job_id=self._begin_retype(ctx, id, new_type, may_move))
+
+    @db.retried
+    def _begin_retype(self, ctx, id, new_type, may_move):
+        with self.db.read() as tx:
+            row, type_ = volumes.get(tx, ctx, id), types.named(tx, ctx, new_type)
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        if type_.id == row.volume_type_id:
+            raise errors.InvalidInput(reason=f"Volume {id} is of type {type_.name} already.")
+        types.check_size(type_, row.size)
+        multiattach = types.shares(type_)
+        needed = [guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING, guards.NO_GROUP, guards.NO_COPIES,
+                  guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
+        if multiattach != row.multiattach:
+            needed.append(guards.NOT_ATTACHED)
+        with self.db.write() as tx:
+            job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
+                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach}}, migration_status=None)
+            quotas.claim(tx, retyped(row, type_.id), allowance)
+        return job_id

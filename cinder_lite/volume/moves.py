@@ -1,0 +1,88 @@
+"""The work of migrations and retypes: a copy on another backend, the row that points there, the former place cleared."""
+
+import dataclasses
+import logging
+
+from cinder_lite import abandon, concurrency, states, worker
+from cinder_lite.db import pools, quotas, types, volumes
+from cinder_lite.scheduler.moves import retyped
+from cinder_lite.volume import copying
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.hosts import service_of
+from cinder_lite.volume.manager import as_volume
+from cinder_lite.volume.targets import base as targets
+
+LOG = logging.getLogger(__name__)
+
+
+class Moves:
+    """What a backend does to take volumes over from others. A job is named like the copy that it makes."""
+
+    def __init__(self, database, conf, backend, volume):
+        self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
+        self.handlers = {
+            ("volume", "migrate"): self.migrate, ("volume", "migrate_locked"): self.migrate,
+            ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove}
+
+    def migrate(self, work):
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+        work.when_failed(lambda tx: abandon.move(tx, work.job))
+        work.begin()
+        self._move(work, row, as_volume(row))
+
+    def retype(self, work):
+        with self.db.read() as tx:
+            row, type_ = volumes.find(tx, work.job.resource_id), types.find(tx, work.args["new_type_id"])
+        work.when_failed(lambda tx: abandon.move(tx, work.job))
+        if type_ is None:
+            raise worker.Refused("the new type has been deleted")
+        work.begin()
+        if work.args["to"] != row.host:
+            self._move(work, row, dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs))
+        work.when_done(lambda tx: quotas.release(tx, retyped(row, row.volume_type_id)))
+        work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
+
+    def _move(self, work, row, volume):
+        made, to = dataclasses.replace(volume, name_id=work.job.id, facts={}), work.args["to"]
+        if not self.backend.call(self.backend.driver.exists, made):
+            work.args["copied"] = 0
+        facts = self.backend.call(self.backend.driver.create, made) or {}
+        made = dataclasses.replace(made, facts=facts)
+        source = self.volume.on(service_of(row.host)).open_local(
+            work.ctx, kind="volume", id=row.id, host=self.conf.host)
+        try:
+            concurrency.in_thread(self._copy, work, source, self.backend.content(made), row.size)
+        except copying.Cancelled as error:
+            raise worker.Interrupted from error
+        left = []
+
+        def moved(tx):
+            pools.give_back(tx, row.host, row.size, 1)
+            left.append(abandon.leave(tx, work.job, as_volume(row), row.host))
+
+        # A transaction changes usage before room: a retype's own comes first.
+        work.when_done(moved)
+        work.keep(host=to, name_id=work.job.id, facts=facts, export={}, migration_status=states.MIGRATED,
+                  availability_zone=self.backend.zone)
+        work.afterwards(lambda: self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=left[-1]))
+
+    def _copy(self, work, source, destination, size):
+        def progress(done, whole):
+            work.args["copied"] = done
+            work.progress(done, whole)
+
+        copying.copy(source, destination, size * drivers.GIB, work.args.get("copied", 0),
+                     self.conf.volume_copy_bps_limit, progress, work.cancelled)
+
+    def remove(self, work):
+        """Clear a place; tried until it succeeds, since nobody else does it."""
+        args = work.args
+        volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
+        try:
+            if self.backend.target is not None:
+                self.backend.call(self.backend.target.remove, volume.name)
+            self.backend.call(self.backend.driver.delete, volume)
+        except (drivers.DriverError, targets.TargetError) as error:
+            LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
+            raise worker.Interrupted from error
