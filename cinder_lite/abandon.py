@@ -4,7 +4,7 @@ Whoever works on such a job is fenced out of its final transaction, so what the 
 is given back here: the size that an extend has claimed, the status of another resource that it uses.
 """
 
-from cinder_lite import context, states
+from cinder_lite import states
 from cinder_lite.db import backups, jobs, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler.moves import retyped
@@ -63,7 +63,7 @@ def move(tx, job):
 def leave(tx, job, volume, host):
     """Promise that what a pool has of a drivers.Volume is removed. Returns the job's id."""
     args = {"name_id": volume.name_id, "size": volume.size, "facts": volume.facts}
-    return jobs.add(tx, context.of_job(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
+    return jobs.add(tx, jobs.asker(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
 
 
 #: (kind, action) of a live job -> function(tx, job) that gives back what it holds.

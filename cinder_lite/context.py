@@ -20,9 +20,3 @@ def system(request_id=None):
     """The context of work that the service does of its own accord."""
     return Context(is_admin=True, user_id="cinder-lite", project_id="cinder-lite", request_id=request_id,
                    overwrite=False)
-
-
-def of_job(job, overwrite=True):
-    """Who asked for a job, for what the job asks of others; `overwrite`: and for the log of this thread."""
-    return Context(user_id=job.user_id, project_id=job.project_id, is_admin=True, request_id=job.request_id,
-                   overwrite=overwrite)

@@ -11,7 +11,7 @@ import time
 
 from oslo_db import exception as db_errors
 
-from cinder_lite import concurrency, context, db, errors, lifecycle
+from cinder_lite import concurrency, db, errors, lifecycle
 from cinder_lite.db import jobs, messages
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Work:
 
     def __init__(self, worker, job):
         self.job, self.args = job, dict(job.args)
-        self.ctx = context.of_job(job)
+        self.ctx = jobs.asker(job)
         self.kept, self.lost = {}, {}
         self.done_too, self.failed_too, self.later = [], [], []
         self.next_stage, self.reason = None, None

@@ -4,7 +4,7 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import process, service  # noqa: E402
+from cinder_lite import db, process, service  # noqa: E402
 from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 
@@ -21,9 +21,10 @@ def main():
     if conf.osapi_volume_workers == 1:
         worker().run()
     else:
-        # Every worker needs taskflow at its first create: imported here, they share it.
+        # Every worker needs the database's driver at once and taskflow at its first create: imported here, they share it.
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
+        db.import_driver(conf.database)
         service.run_workers(conf, conf.osapi_volume_workers, worker)
 
 

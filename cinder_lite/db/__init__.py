@@ -49,6 +49,11 @@ def _dumps(value):
     return orjson.dumps(value).decode()
 
 
+def import_driver(options):
+    """Import what talks to the database of the section [database], without talking to it."""
+    sa.make_url(options.connection).get_dialect().import_dbapi()
+
+
 class Database:
     """The connections of one process. Make it after forking."""
 

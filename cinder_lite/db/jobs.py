@@ -11,7 +11,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from cinder_lite import db, errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema, volumes
 
 J = schema.jobs
@@ -28,6 +28,12 @@ def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
         "kind": kind, "resource_id": resource_id, "action": action, "stage": stage, "host": host, "args": args or {},
         "status": states.QUEUED, "created_at": db.now()})
     return id
+
+
+def asker(job, overwrite=True):
+    """The context of who asked for a job, for what the job asks of others; `overwrite`: and for this thread's log."""
+    return context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True, request_id=job.request_id,
+                           overwrite=overwrite)
 
 
 _BY_ID = sa.select(J).where(J.c.id == sa.bindparam("id"))

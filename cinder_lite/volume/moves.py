@@ -1,4 +1,4 @@
-"""The work of migrations and retypes: a copy on another backend, the row that points there, the former place cleared."""
+"""The work of migrations and retypes: a copy elsewhere, the row that points there, the former place cleared."""
 
 import dataclasses
 import logging
