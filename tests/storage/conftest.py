@@ -1,0 +1,12 @@
+"""Storage that tests of this tier share: started for the first test that wants it."""
+
+import pytest
+
+from tests.storage.ceph import Ceph
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """A real Ceph that runs until the end of the tests."""
+    with Ceph() as cluster:
+        yield cluster.start()
