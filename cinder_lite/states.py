@@ -28,14 +28,14 @@ CREATING, DELETING, RESERVED, ATTACHING, DETACHING = "creating", "deleting", "re
 BACKING_UP, RESTORING_BACKUP, MAINTENANCE = "backing-up", "restoring-backup", "maintenance"
 ATTACHED, DETACHED = "attached", "detached"
 UPLOADING, DOWNLOADING, AWAITING = "uploading", "downloading", "awaiting-transfer"
-RETYPING = "retyping"
+RETYPING, MANAGING, UNMANAGING, NOT_MANAGED = "retyping", "managing", "unmanaging", "error_managing"
 
 VOLUME_STATUSES = (
     CREATING, AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, MAINTENANCE, DELETING, ERROR, "error_deleting",
-    "error_managing", "managing", BACKING_UP, "error_backing-up", RESTORING_BACKUP, "error_restoring",
+    NOT_MANAGED, MANAGING, BACKING_UP, "error_backing-up", RESTORING_BACKUP, "error_restoring",
     "error_extending", "extending", DOWNLOADING, UPLOADING, RETYPING, AWAITING)
 #: Further statuses, which no client may write.
-UNLISTED = ("reverting", "unmanaging", "error_unmanaging", "error_managing_deleting", "migration_target_creating")
+UNLISTED = ("reverting", UNMANAGING, "error_unmanaging", "error_managing_deleting", "migration_target_creating")
 #: What `os-reset_status` may write.
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
@@ -52,9 +52,9 @@ LOCKED = (MAINTENANCE,)
 #: Statuses from which a clone can be made.
 CLONEABLE = (AVAILABLE, IN_USE)
 #: How a status is shown where clients know another word for it.
-SHOWN = {"managing": CREATING, "error_managing": ERROR, "error_managing_deleting": DELETING}
+SHOWN = {MANAGING: CREATING, NOT_MANAGED: ERROR, "error_managing_deleting": DELETING}
 
-DELETABLE = (AVAILABLE, ERROR, "error_restoring", "error_extending", "error_managing")
+DELETABLE = (AVAILABLE, ERROR, "error_restoring", "error_extending", NOT_MANAGED)
 
 VOLUME_ACTIONS = (
     Action("create", (), CREATING, AVAILABLE, ERROR, "scheduler"),
@@ -68,6 +68,8 @@ VOLUME_ACTIONS = (
     Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
+    Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, "scheduler"),
+    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", "volume"),
     Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
     Action("backup_available", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
     Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
@@ -75,7 +77,7 @@ VOLUME_ACTIONS = (
     Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, None),
 )
 
-SNAPSHOT_STATUSES = (CREATING, AVAILABLE, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", "unmanaging",
+SNAPSHOT_STATUSES = (CREATING, AVAILABLE, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", UNMANAGING,
                      "updating", "deleted")
 SNAPSHOT_DELETABLE = (AVAILABLE, ERROR, "error_deleting")
 SNAPSHOT_ACTIONS = (
@@ -85,6 +87,8 @@ SNAPSHOT_ACTIONS = (
     Action("cascade", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
     Action("revert", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
     Action("backup", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
+    Action("manage", (), CREATING, AVAILABLE, ERROR, "volume"),
+    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, ERROR, "volume"),
 )
 #: What `os-update_snapshot_status` may write, by the present status.
 SNAPSHOT_UPDATES = {CREATING: (CREATING, AVAILABLE, ERROR), DELETING: (DELETING, "error_deleting")}
@@ -103,8 +107,8 @@ BACKUP_RESETS = (AVAILABLE, ERROR)
 
 #: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
 TRANSITIONAL = {
-    "volume": (CREATING, DELETING, RETYPING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
-    "snapshot": (CREATING, DELETING, "restoring", BACKING_UP),
+    "volume": (CREATING, DELETING, RETYPING, MANAGING, UNMANAGING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
+    "snapshot": (CREATING, DELETING, "restoring", BACKING_UP, UNMANAGING),
     "backup": (CREATING, DELETING, "restoring"),
 }
 

@@ -75,6 +75,10 @@ class Work:
         """Note how far the work is. May be called often and from native threads: it waits for nothing."""
         self.at = (done, whole)
 
+    def still_ours(self, tx):
+        """Raise Stale, in a transaction of the work's own, when the job is another's by now."""
+        jobs.progress(tx, self.job, self.percent, self.args)
+
     def cancelled(self):
         """Whether to stop at a place from which the work can go on: the service ends, or the job is another's by now."""
         return self.superseded or self._worker.stopping

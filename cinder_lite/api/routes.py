@@ -5,6 +5,7 @@ from cinder_lite.api import (
     backups,
     default_types,
     extensions,
+    manageable,
     messages,
     quotas,
     services,
@@ -16,6 +17,7 @@ from cinder_lite.api import (
 from cinder_lite.api.route import Many, One, Route, plain
 from cinder_lite.api.schemas import attachments as attachment_bodies
 from cinder_lite.api.schemas import backups as backup_bodies
+from cinder_lite.api.schemas import manageable as manageable_bodies
 from cinder_lite.api.schemas import quotas as quota_bodies
 from cinder_lite.api.schemas import services as service_bodies
 from cinder_lite.api.schemas import snapshots as snapshot_bodies
@@ -23,6 +25,7 @@ from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
 from cinder_lite.api.views import attachments as attachment_views
 from cinder_lite.api.views import backups as backup_views
+from cinder_lite.api.views import manageable as manageable_views
 from cinder_lite.api.views import messages as message_views
 from cinder_lite.api.views import services as service_views
 from cinder_lite.api.views import snapshots as snapshot_views
@@ -83,6 +86,8 @@ VOLUME_ACTIONS = (
           action="os-retype"),
     Route("POST", _ACTION, volume_actions.migrate, f"{_VAA}migrate_volume", volume_bodies.MIGRATE, None, 202,
           action="os-migrate_volume"),
+    Route("POST", _ACTION, manageable.unmanage_volume, "volume_extension:volume_unmanage", manageable_bodies.UNMANAGE,
+          None, 202, action="os-unmanage"),
     Route("POST", _ACTION, volume_actions.update_readonly_flag, "volume:update", volume_bodies.READONLY, None, 202,
           action="os-update_readonly_flag"),
     Route("POST", _ACTION, volume_actions.set_bootable, "volume:update", volume_bodies.BOOTABLE, None, 200,
@@ -123,10 +128,32 @@ SNAPSHOTS = (
           snapshot_bodies.RESET_STATUS, None, 202, action="os-reset_status"),
     Route("POST", f"{_SNAPSHOT}/action", snapshots.force_delete, f"{_SAA}force_delete",
           snapshot_bodies.FORCE_DELETE, None, 202, action="os-force_delete"),
+    Route("POST", f"{_SNAPSHOT}/action", manageable.unmanage_snapshot, "snapshot_extension:snapshot_unmanage",
+          manageable_bodies.UNMANAGE, None, 202, action="os-unmanage"),
     Route("POST", f"{_SNAPSHOT}/action", snapshots.update_status,
           "snapshot_extension:snapshot_actions:update_snapshot_status", snapshot_bodies.UPDATE_STATUS, None, 202,
           action="os-update_snapshot_status"),
 )
+
+_VM, _SN = "volume_extension:", "snapshot_extension:"
+
+
+def _manageable(volumes_at, snapshots_at, since):
+    """The operations of one pair of paths."""
+    one, many = manageable_views, "manageable-volumes"
+    yield Route("POST", volumes_at, manageable.manage_volume, f"{_VM}volume_manage", manageable_bodies.VOLUME,
+                One("volume", volume_views.DETAIL), 202, since)
+    for path, view in ((volumes_at, one.VOLUME), (f"{volumes_at}/detail", one.VOLUME_DETAIL)):
+        yield Route("GET", path, manageable.list_volumes, f"{_VM}list_manageable", view=Many(many, view), since=since)
+    yield Route("POST", snapshots_at, manageable.manage_snapshot, f"{_SN}snapshot_manage", manageable_bodies.SNAPSHOT,
+                One("snapshot", snapshot_views.DETAIL), 202, since)
+    for path, view in ((snapshots_at, one.SNAPSHOT), (f"{snapshots_at}/detail", one.SNAPSHOT_DETAIL)):
+        yield Route("GET", path, manageable.list_snapshots, f"{_SN}list_manageable",
+                    view=Many("manageable-snapshots", view), since=since)
+
+
+MANAGEABLE = (*_manageable("/manageable_volumes", "/manageable_snapshots", "3.8"),
+              *_manageable("/os-volume-manage", "/os-snapshot-manage", "3.0"))
 
 _ATTACHMENT = "/attachments/{attachment_id}"
 
@@ -243,4 +270,4 @@ OTHERS = (
     Route("GET", "/jobs/{job_id}", messages.show_job, "cinder_lite:jobs", view=One("job", message_views.JOB)),
 )
 
-ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *ATTACHMENTS, *BACKUPS, *TYPES, *QUOTAS, *SERVICES, *OTHERS)
+ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *ATTACHMENTS, *BACKUPS, *TYPES, *QUOTAS, *SERVICES, *OTHERS)

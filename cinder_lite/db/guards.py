@@ -34,6 +34,8 @@ NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
 NO_SNAPSHOTS = Guard(~sa.exists().where(S.c.volume_id == V.c.id),
                      "it has snapshots; delete them first, or delete it with cascade", across=True)
 ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots, which cannot move with it; delete them first", across=True)
+LEFT_ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots; unmanage or delete them first", across=True)
+NOT_ENCRYPTED = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and its key would be lost")
 NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
 NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
                            "a snapshot of it is being taken; wait until that is done", across=True)
@@ -41,6 +43,7 @@ NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.statu
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
 MOVABLE = (HAS_PLACE, NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
 DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
+UNMANAGEABLE = (HAS_PLACE, *DELETABLE, LEFT_ALONE, NOT_ENCRYPTED)
 
 
 def bigger_than_present(new_size):

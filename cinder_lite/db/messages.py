@@ -23,7 +23,8 @@ ACTIONS = {
     "snapshot revert": ("012", "revert volume to snapshot"), "delete": ("010", "delete volume"),
     "backup create": ("013", "create backup"), "backup delete": ("014", "delete backup"),
     "backup restore": ("015", "restore backup"), "migrate": ("017", "migrate volume"),
-    "retype": ("018", "retype volume"),
+    "retype": ("018", "retype volume"), "manage": ("019", "manage volume"), "unmanage": ("006", "unmanage volume"),
+    "snapshot manage": ("020", "manage snapshot"), "snapshot unmanage": ("021", "unmanage snapshot"),
 }
 #: Cause of a message -> its number.
 DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create failed": "012", "extend failed": "010",

@@ -89,7 +89,8 @@ def _failed(kind, action, tx, row):
 REMEDIES = {
     ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
     ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
-    ("volume", "retype"): _failed, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
+    ("volume", "retype"): _failed, ("volume", "manage"): _failed, ("volume", "unmanage"): _again,
+    ("snapshot", "unmanage"): _again, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
     ("snapshot", "backup"): _failed,
     ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,
 }

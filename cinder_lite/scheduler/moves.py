@@ -1,4 +1,4 @@
-"""Where a volume may move: what migrations and retypes ask of the pools, and what becomes of them."""
+"""Where a volume may be: what migrations, retypes and adoptions ask of the pools, and what becomes of them."""
 
 import dataclasses
 import typing
@@ -25,10 +25,18 @@ class Placement:
 
 
 def _migrate(tx, job, volume):
+    return [_there(job, volume, "migrate", "that is where it is to go")]
+
+
+def _manage(tx, job, volume):
+    return [_there(job, volume, "manage", "that is where it is said to be")]
+
+
+def _there(job, volume, operation, because):
     to = job.args["to_host"]
     fixed = {"only_pool": to} if "#" in to else {"only_backend": to}
-    return [pools.Request.of(job, volume, operation="migrate", extra_specs=volume.type_extra_specs or {}, zones=(),
-                             only_because="that is where it is to go", **fixed)]
+    return pools.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {}, zones=(),
+                            only_because=because, **fixed)
 
 
 def _retype(tx, job, volume):
@@ -58,6 +66,14 @@ def _not_retyped(tx, job, volume):
     quotas.release(tx, retyped(volume, job.args["new_type_id"]))
 
 
+def _managed(tx, volume, pool):
+    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
+
+
+def _not_managed(tx, job, volume):
+    quotas.release(tx, quotas.Change(volume.project_id, {"volumes": 1}, volume.volume_type_id))
+
+
 def _nothing(tx, job, volume):
     pass
 
@@ -66,5 +82,6 @@ _MIGRATE = Placement(_migrate, _moving, _nothing, {"migration_status": states.NO
 #: By the action of a volume's job; creating is the scheduler's own.
 MOVES = {
     "migrate": _MIGRATE, "migrate_locked": _MIGRATE,
+    "manage": Placement(_manage, _managed, _not_managed, {"counted": False}),
     "retype": Placement(_retype, _moving, _not_retyped, {}, ("retype", "no backend")),
 }

@@ -80,7 +80,7 @@ class Volumes:
             host = service_of(row.host)
             if force:
                 abandon.all_jobs(tx, "volume", id)
-            if host is None:
+            if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
                 self._delete_unplaced(tx, row, action, needed)
                 return None, None
             job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": {"cascade": cascade}})
@@ -90,7 +90,7 @@ class Volumes:
             return job_id, host
 
     def _delete_unplaced(self, tx, row, action, needed):
-        """A volume that no backend has heard of is gone at once."""
+        """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
         VOLUME.settle(tx, row.id, "forget", True)
         forget(tx, row)

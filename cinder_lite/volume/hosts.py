@@ -1,6 +1,20 @@
 """Host strings, host@backend#pool, which say where a volume is."""
 
+from cinder_lite import errors
+from cinder_lite.db import services
+
 
 def service_of(host):
     """host@backend of a volume's host string."""
     return host.partition("#")[0] if host else None
+
+
+def find_up(tx, host, down_time):
+    """The row of the volume service that a host string names. Raises InvalidInput unless it is up."""
+    found = services.find(tx, "cinder-volume", service_of(host))
+    if found is None:
+        known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))
+        raise errors.InvalidInput(reason=f"There is no volume service {service_of(host)}; there are: {known}.")
+    if not services.is_up(found, down_time):
+        raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.")
+    return found

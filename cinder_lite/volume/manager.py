@@ -1,6 +1,7 @@
 """The volume service at work: what each job and each call does on a backend."""
 
 import collections
+import dataclasses
 import logging
 import os
 import threading
@@ -20,7 +21,9 @@ MESSAGES = {
     ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
     ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
     ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
-    ("volume", "retype"): ("retype", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
+    ("volume", "retype"): ("retype", "unknown"), ("volume", "manage"): ("manage", "unknown"),
+    ("volume", "unmanage"): ("unmanage", "unknown"), ("snapshot", "manage"): ("snapshot manage", "unknown"),
+    ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
     ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
     ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
@@ -293,6 +296,15 @@ class VolumeManager(VolumeRPC):
                 self.backend.call(self.driver.delete_snapshot, frozen)
             except drivers.DriverError as error:
                 raise BackendFailed(reason=str(error)) from error
+
+    def manageable(self, ctx, kind):
+        if not isinstance(self.driver, drivers.Manages):
+            raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.")
+        look = self.driver.foreign_volumes if kind == "volume" else self.driver.foreign_snapshots
+        try:
+            return [dataclasses.asdict(found) for found in self.backend.call(look)]
+        except drivers.DriverError as error:
+            raise BackendFailed(reason=str(error)) from error
 
     def capabilities(self, ctx):
         name, values = self.backend.measure()[0]

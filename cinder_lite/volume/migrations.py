@@ -1,10 +1,10 @@
 """The verbs that give a volume another place or another type."""
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import guards, quotas, services, types, volumes
+from cinder_lite.db import guards, quotas, types, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.scheduler.moves import retyped
-from cinder_lite.volume.hosts import service_of
+from cinder_lite.volume.hosts import find_up, service_of
 
 
 class Migrations:
@@ -21,19 +21,11 @@ class Migrations:
     def _begin_migrate(self, ctx, id, host, locked):
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, id)
-            self._check_host(tx, host)
+            find_up(tx, host, self.conf.service_down_time)
             if host in (row.host, service_of(row.host)):
                 raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.")
             return VOLUME.begin(tx, ctx, id, "migrate_locked" if locked else "migrate", guards.MOVABLE,
                                 job={"args": {"to_host": host}}, migration_status=states.STARTING)
-
-    def _check_host(self, tx, host):
-        found = services.find(tx, "cinder-volume", service_of(host))
-        if found is None:
-            known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))
-            raise errors.InvalidInput(reason=f"There is no volume service {service_of(host)}; there are: {known}.")
-        if not services.is_up(found, self.conf.service_down_time):
-            raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.")
 
     def retype(self, ctx, id, new_type, may_move):
         """Give the volume another type; `may_move`: on another backend, where its present one does not fit."""

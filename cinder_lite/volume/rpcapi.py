@@ -33,5 +33,9 @@ class VolumeRPC(rpc.Interface):
         """Remove what `open_local` froze; that it is gone already is success."""
 
     @rpc.call
+    def manageable(self, ctx, kind):
+        """What lies on the backend of a kind, "volume" or "snapshot": a list of drivers.Found as dicts."""
+
+    @rpc.call
     def capabilities(self, ctx):
         """What the backend is and can do, as the capabilities API shows it."""

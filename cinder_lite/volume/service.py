@@ -6,6 +6,7 @@ import time
 from cinder_lite import concurrency, db, process, rpc, service
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends
+from cinder_lite.volume.adoption import Adoption
 from cinder_lite.volume.manager import VolumeManager
 from cinder_lite.volume.moves import Moves
 from cinder_lite.volume.rpcapi import VolumeRPC
@@ -27,8 +28,9 @@ class BackendService:
         self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
                                            self._facts)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
+        adoption = Adoption(shared.db, self.conf, self.backend)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
-                                     moves.handlers)
+                                     moves.handlers | adoption.handlers)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started = None, False
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 
 from oslo_config import cfg
@@ -23,7 +24,7 @@ PREFIXES = ("volume-", "snapshot-")
 ATTEMPTS = 3
 
 
-class FileDriver(base.Driver, base.HasPath, base.Revertable):
+class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages):
     """Sparse files named as Cinder names volumes.
 
     A copy is made under a temporary name, `.NAME.part`, and gets its own name when it is whole and on the disk.
@@ -68,8 +69,8 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable):
             for entry in self._entries():
                 if entry.name.startswith(PREFIXES):
                     with contextlib.suppress(FileNotFoundError):  # removed since it was listed
-                        stat = entry.stat()
-                        promised += stat.st_size if entry.name.startswith("volume-") else stat.st_blocks * 512
+                        status = entry.stat()
+                        promised += status.st_size if entry.name.startswith("volume-") else status.st_blocks * 512
         return (base.PoolStats(name=self.backend, total_gb=disk.f_blocks * disk.f_frsize / base.GIB,
                                free_gb=disk.f_bavail * disk.f_frsize / base.GIB,
                                provisioned_gb=promised / base.GIB, thin=True, thick=False, multiattach=True,
@@ -125,6 +126,50 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable):
 
     def exists(self, volume):
         return os.path.exists(self.path(volume))
+
+    def foreign_volumes(self):
+        return self._foreign(lambda name: not name.startswith("snapshot-"))
+
+    def foreign_snapshots(self):
+        return self._foreign(lambda name: name.startswith("snapshot-"))
+
+    def _foreign(self, wanted):
+        with _saying(f"cannot list {self.directory}"):
+            found = []
+            for entry in sorted(self._entries(), key=lambda entry: entry.name):
+                if wanted(entry.name) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append(_found(entry.name, entry.stat()))
+            return found
+
+    def inspect(self, reference, volume=None):
+        name = reference.get("source-name")
+        if name is None:
+            raise base.DriverError('a file is named by {"source-name": NAME}')
+        if name != os.path.basename(name) or name.startswith("."):
+            raise base.DriverError(f"'{name}' is not the name of a file in {self.directory}")
+        with _saying(f"cannot look at {name}"):
+            status = os.lstat(os.path.join(self.directory, name))
+        if not stat.S_ISREG(status.st_mode):
+            raise base.DriverError(f"{name} in {self.directory} is not a regular file")
+        return _found(name, status)
+
+    def adopt(self, volume, reference):
+        self._rename(reference["source-name"], volume.name)
+        self.extend(volume, volume.size)
+        return {}
+
+    def adopt_snapshot(self, snapshot, reference):
+        self._rename(reference["source-name"], snapshot.name)
+        return {}
+
+    def _rename(self, old, new):
+        before, after = (os.path.join(self.directory, name) for name in (old, new))
+        with _saying(f"cannot rename {old}"):
+            if old == new or (not os.path.lexists(before) and os.path.exists(after)):
+                return
+            os.rename(before, after)
+            self._sync()
 
     def path(self, volume):
         return os.path.join(self.directory, volume.name)
@@ -204,9 +249,13 @@ def _saying(what):
         raise base.DriverError(f"{what}: {error.strerror}{missing}") from error
 
 
+def _found(name, status):
+    return base.Found({"source-name": name}, status.st_size, None if status.st_size else "it is empty")
+
+
 def _state(file):
-    stat = os.fstat(file)
-    return stat.st_size, stat.st_mtime_ns
+    status = os.fstat(file)
+    return status.st_size, status.st_mtime_ns
 
 
 def _unlink(path):

@@ -1,0 +1,97 @@
+"""The work of taking over what others made on a backend, and of letting go of it."""
+
+from cinder_lite import db, worker
+from cinder_lite.db import pools, quotas, snapshots, volumes
+from cinder_lite.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume import api, managing
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.manager import as_snapshot, as_volume, snapshot_share
+
+
+class Adoption:
+    """What a backend does for that."""
+
+    def __init__(self, database, conf, backend):
+        self.db, self.conf, self.backend = database, conf, backend
+        self.handlers = {
+            ("volume", "manage"): self.adopt, ("volume", "unmanage"): self.let_go,
+            ("snapshot", "manage"): self.adopt_snapshot, ("snapshot", "unmanage"): self.let_snapshot_go}
+
+    def adopt(self, work):
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+        work.lose(counted=False)
+        work.when_failed(lambda tx: api.uncount(tx, volumes.find(tx, row.id)))
+        work.begin()
+        # A call that was cut off may have given it its new name already.
+        if not row.size:
+            size = self._inspect(work.args["reference"], "volume")
+            self._claim_volume(work, row, size)
+        with self.db.read() as tx:
+            volume = as_volume(volumes.find(tx, row.id))
+        facts = self.backend.call(self.backend.driver.adopt, volume, work.args["reference"])
+        work.keep(facts=facts or {}, launched_at=db.now())
+
+    def _inspect(self, reference, kind, volume=None):
+        """The size in whole GiB of what the reference names, which must not be ours already."""
+        if not isinstance(self.backend.driver, drivers.Manages):
+            raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made")
+        with self.db.read() as tx:
+            ours = managing.ours(tx, kind, self.backend.name).get(managing.name_of(reference))
+        if ours is not None:
+            raise worker.Refused(f"it is {kind} {ours} already")
+        found = self.backend.call(self.backend.driver.inspect, reference, volume)
+        if found.reason is not None:
+            raise worker.Refused(found.reason)
+        return -(-found.size // drivers.GIB)
+
+    @db.retried
+    def _claim_volume(self, work, row, size):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        quotas.check_volume_size(size, allowance)
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+            pools.give_back(tx, row.host, -size, 0)
+            VOLUME.write(tx, row.id, size=size)
+
+    def let_go(self, work):
+        with self.db.read() as tx:
+            row = volumes.find(tx, work.job.resource_id)
+        work.begin()
+        if self.backend.target is not None:
+            self.backend.call(self.backend.target.remove, as_volume(row).name)
+        work.when_done(lambda tx: api.forget(tx, row))
+
+    def adopt_snapshot(self, work):
+        with self.db.read() as tx:
+            row = snapshots.find(tx, work.job.resource_id)
+            volume = volumes.find(tx, row.volume_id)
+        work.lose(counted=False)
+        work.when_failed(lambda tx: quotas.release(tx, snapshot_share(self.conf, snapshots.find(tx, row.id))))
+        work.begin()
+        if not row.size:
+            self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
+        with self.db.read() as tx:
+            snapshot = as_snapshot(snapshots.find(tx, row.id), volume)
+        facts = self.backend.call(self.backend.driver.adopt_snapshot, snapshot, work.args["reference"])
+        work.keep(facts=facts or {}, progress="100%")
+
+    @db.retried
+    def _claim_snapshot(self, work, row, size):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            if not self.conf.no_snapshot_gb_quota:
+                quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+            SNAPSHOT.write(tx, row.id, size=size)
+
+    def let_snapshot_go(self, work):
+        with self.db.read() as tx:
+            row = snapshots.find(tx, work.job.resource_id)
+        work.begin()
+        work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
+        if row.counted:
+            work.when_done(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))

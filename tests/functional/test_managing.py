@@ -1,0 +1,209 @@
+"""Volumes and snapshots that others made are taken over with their data, and let go of with their data."""
+
+import os
+import random
+
+import pytest
+
+from tests.functional.client import Client
+from tests.functional.service import Service, until
+from tests.functional.test_administrators import sound
+
+DATA = random.Random(8).randbytes(2 * 1024**2)
+GIB = 1024**3
+HOST = "test@file-1#file-1"
+
+
+@pytest.fixture(scope="module")
+def service():
+    with Service(default="job_sweep_interval = 1\nquota_gigabytes = 20") as running:
+        yield running
+
+
+@pytest.fixture
+def client(service):
+    return Client(service.url)
+
+
+def path(service, name):
+    return os.path.join(service.state, "volumes", name)
+
+
+@pytest.fixture
+def foreign(service):
+    """foreign(name, size) makes a file on the backend that the service knows nothing of."""
+    made = []
+
+    def make(name, size=GIB):
+        made.append(path(service, name))
+        with open(made[-1], "wb") as file:
+            file.write(DATA)
+            file.truncate(size)
+        return name
+
+    yield make
+    for one in made:
+        if os.path.exists(one):
+            os.remove(one)
+
+
+def holds(service, name):
+    with open(path(service, name), "rb") as file:
+        return file.read(len(DATA)) == DATA
+
+
+def manage(client, source, expect=202, host=HOST, at="/manageable_volumes", **more):
+    body = {"host": host, "ref": {"source-name": source}, **more}
+    return client("POST", at, {"volume": body}, expect=expect)
+
+
+def managed(client, source, **more):
+    return client.settled("volumes", manage(client, source, **more)["volume"]["id"])
+
+
+def listed(client, kind="volumes", query="", detail=True):
+    found = client("GET", f"/manageable_{kind}{'/detail' if detail else ''}?host={HOST.replace('#', '%23')}{query}", expect=200)
+    return {one["reference"]["source-name"]: one for one in found[f"manageable-{kind}"]}
+
+
+def usage(client):
+    return {key: value["in_use"] for key, value in client(
+        "GET", f"/os-quota-sets/{client.project}?usage=True", expect=200)["quota_set"].items()
+        if key != "id" and not key.endswith("__DEFAULT__") and value["in_use"]}
+
+
+def let_go(client, kind, id, expect=202):
+    client("POST", f"/{kind}/{id}/action", {"os-unmanage": None if kind == "volumes" else {}}, expect=expect)
+
+
+def removed(service, client, *ids):
+    for id in ids:
+        client("DELETE", f"/volumes/{id}", expect=202)
+        client.gone("volumes", id)
+    sound(service, client)
+    assert usage(client) == {}
+
+
+@pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage"])
+def test_a_volume_is_taken_over(service, client, foreign, at):
+    name = foreign("disk-of-others", GIB + 5)
+    seen = listed(client)[name]
+    assert seen["safe_to_manage"] and seen["size"] == 2 and seen["cinder_id"] is seen["reason_not_safe"] is None
+    volume = managed(client, name, at=at, name="taken", description="over", metadata={"of": "others"}, bootable=True)
+    assert (volume["size"], volume["name"], volume["metadata"], volume["bootable"]) == (2, "taken", {"of": "others"}, "true")
+    assert volume["os-vol-host-attr:host"] == HOST
+    mine = f"volume-{volume['id']}"
+    assert not os.path.exists(path(service, name)) and holds(service, mine)
+    assert os.stat(path(service, mine)).st_size == 2 * GIB
+    assert usage(client)["gigabytes"] == 2
+    seen = listed(client)[mine]
+    assert (seen["safe_to_manage"], seen["reason_not_safe"], seen["cinder_id"]) == (False, "already managed", volume["id"])
+    removed(service, client, volume["id"])
+    assert not os.path.exists(path(service, mine))
+
+
+def test_a_volume_is_let_go_of_and_taken_again(service, client, foreign):
+    volume = managed(client, foreign("one"))
+    let_go(client, "volumes", volume["id"])
+    client.gone("volumes", volume["id"])
+    name = f"volume-{volume['id']}"
+    assert holds(service, name) and usage(client) == {}
+    assert listed(client)[name]["safe_to_manage"]
+    again = managed(client, name)
+    assert again["id"] != volume["id"] and holds(service, f"volume-{again['id']}")
+    removed(service, client, again["id"])
+
+
+def test_one_that_is_ours_or_not_there_is_not_taken(service, client):
+    ours = client.made("volumes", size=1)
+    for name, why in ((f"volume-{ours['id']}", f"it is volume {ours['id']} already"),
+                      ("nothing", "cannot look at nothing: No such file"),
+                      ("../cinder.sqlite", "'../cinder.sqlite' is not the name of a file")):
+        id = manage(client, name)["volume"]["id"]
+        assert client.settled("volumes", id, "error")["status"] == "error"
+        assert why in client.why(id)[0][2]
+        until(lambda id=id: [one for one in client("GET", f"/messages?resource_uuid={id}", expect=200)["messages"]
+                             if one["user_message"].startswith("manage volume: ")], "a message")
+        client("DELETE", f"/volumes/{id}", expect=202)
+        client.gone("volumes", id)
+    assert os.path.exists(path(service, f"volume-{ours['id']}")) and usage(client) == {"volumes": 1, "gigabytes": 1}
+    removed(service, client, ours["id"])
+
+
+def test_what_the_quota_does_not_allow_stays_as_it_is(service, client, foreign):
+    name = foreign("big", 21 * GIB)
+    id = manage(client, name)["volume"]["id"]
+    client.settled("volumes", id, "error")
+    assert "gigabytes" in client.why(id)[0][2].lower()
+    assert holds(service, name) and usage(client) == {}
+    client("POST", f"/volumes/{id}/action", {"os-force_delete": {}}, expect=202)
+    client.gone("volumes", id)
+    assert holds(service, name)
+    sound(service, client)
+
+
+def test_snapshots_are_let_go_of_and_taken_over(service, client, foreign):
+    volume = managed(client, foreign("origin"))
+    snapshot = client.made("snapshots", volume_id=volume["id"])
+    let_go(client, "volumes", volume["id"], expect=400)
+    name = f"snapshot-{snapshot['id']}"
+    assert listed(client, "snapshots")[name]["cinder_id"] == snapshot["id"]
+    let_go(client, "snapshots", snapshot["id"])
+    client.gone("snapshots", snapshot["id"])
+    assert holds(service, name) and "snapshots" not in usage(client)
+    body = {"volume_id": volume["id"], "ref": {"source-name": name}, "name": "back", "metadata": {"a": "b"}}
+    answer = client("POST", "/manageable_snapshots", {"snapshot": body}, expect=202)["snapshot"]
+    back = client.settled("snapshots", answer["id"])
+    assert (back["size"], back["name"], back["metadata"]) == (1, "back", {"a": "b"})
+    made = client.made("volumes", size=1, snapshot_id=back["id"])
+    assert holds(service, f"volume-{made['id']}")
+    body["ref"] = {"source-name": "snapshot-of-nobody"}
+    failed = client("POST", "/os-snapshot-manage", {"snapshot": body}, expect=202)["snapshot"]
+    client.settled("snapshots", failed["id"], "error")
+    for id in (back["id"], failed["id"]):
+        client("DELETE", f"/snapshots/{id}", expect=202)
+        client.gone("snapshots", id)
+    removed(service, client, made["id"], volume["id"])
+
+
+def test_lists_are_sorted_and_paged(service, client, foreign):
+    for name, size in (("a", 3 * GIB), ("b", GIB), ("c", 2 * GIB)):
+        foreign(name, size)
+    assert list(listed(client)) == ["c", "b", "a"]
+    assert list(listed(client, query="&sort=reference:asc&limit=2")) == ["a", "b"]
+    assert list(listed(client, query="&sort=size:desc&offset=1", detail=False)) == ["c", "b"]
+    assert list(listed(client, query="&sort=reference:asc&marker=a&limit=1")) == ["b"]
+    assert set(listed(client, detail=False)["a"]) == {"reference", "size", "safe_to_manage"}
+    assert set(listed(client)["a"]) == {"reference", "size", "safe_to_manage", "reason_not_safe", "cinder_id", "extra_info"}
+
+
+@pytest.mark.parametrize(("query", "says"), [
+    ("", "Exactly one host"), ("host=nowhere@one", "There is no volume service nowhere@one; there are: test@file-1."),
+    ("cluster=c", "There is no cluster c"), (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
+    (f"host={HOST.split('#')[0]}&marker=x", "The marker x")])
+def test_a_bad_question_says_what_would_be_right(service, client, query, says):
+    for kind in ("volumes", "snapshots"):
+        assert says in client("GET", f"/manageable_{kind}?{query}", expect=400)["badRequest"]["message"]
+
+
+@pytest.mark.parametrize("body", [
+    {"ref": {"source-name": "x"}}, {"host": HOST}, {"host": HOST, "ref": "x"}, {"host": "gone@x", "ref": {"source-name": "x"}}])
+def test_a_bad_request_is_refused(service, client, body):
+    client("POST", "/manageable_volumes", {"volume": body}, expect=400)
+    assert usage(client) == {}
+
+
+def test_the_paths_have_their_versions(service, client, foreign):
+    foreign("old")
+    client("GET", f"/manageable_volumes?host={HOST.replace('#', '%23')}", version="3.7", expect=404)
+    found = client("GET", f"/os-volume-manage?host={HOST.replace('#', '%23')}", version="3.7", expect=200)["manageable-volumes"]
+    assert [one["reference"] for one in found] == [{"source-name": "old"}]
+
+
+def test_an_attached_volume_is_kept(service, client, foreign):
+    volume = managed(client, foreign("held"))
+    attachment = client("POST", "/attachments", {"attachment": {
+        "volume_uuid": volume["id"], "instance_uuid": "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"}}, expect=200)["attachment"]
+    let_go(client, "volumes", volume["id"], expect=400)
+    client("DELETE", f"/attachments/{attachment['id']}", expect=200)
+    removed(service, client, volume["id"])
