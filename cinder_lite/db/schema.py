@@ -78,6 +78,7 @@ volumes = _table(
     sa.Index(None, "snapshot_id"),
     sa.Index(None, "source_volid"),
     sa.Index(None, "volume_type_id"),
+    sa.Index(None, "group_id"),
 )
 
 snapshots = _table(
@@ -104,6 +105,7 @@ snapshots = _table(
     sa.Index(None, "created_at", "id"),
     sa.Index(None, "volume_id", "created_at"),
     sa.Index(None, "project_id", "name"),
+    sa.Index(None, "group_snapshot_id"),
 )
 
 #: The pairs of a volume's or snapshot's metadata as rows, for filters. `metadata` of the resource is what is shown.
@@ -176,6 +178,17 @@ volume_types = _table(
     _flag("is_public", True),
     sa.Column("qos_specs_id", Id),
     _json("extra_specs"),
+    sa.Column("encryption", sa.JSON(none_as_null=True)),
+    *_born(),
+    sa.Index(None, "qos_specs_id"),
+)
+
+qos_specs = _table(
+    "qos_specs",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False, unique=True),
+    sa.Column("consumer", sa.String(20), nullable=False),
+    _json("specs"),
     *_born(),
 )
 
@@ -300,4 +313,63 @@ messages = _table(
     sa.Column("expires_at", Time, nullable=False),
     sa.Index(None, "project_id", "created_at", "id"),
     sa.Index(None, "resource_uuid"),
+)
+
+transfers = _table(
+    "transfers",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("volume_id", Id, nullable=False, unique=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("name", Name),
+    sa.Column("salt", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    _flag("no_snapshots", False),
+    *_born(),
+    sa.Index(None, "project_id", "created_at", "id"),
+)
+
+group_types = _table(
+    "group_types",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Name, nullable=False, unique=True),
+    sa.Column("description", Name),
+    _flag("is_public", True),
+    _json("group_specs"),
+    *_born(),
+)
+
+groups = _table(
+    "volume_groups",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name, nullable=False),
+    sa.Column("name", Name),
+    sa.Column("description", Name),
+    sa.Column("status", sa.String(40), nullable=False),
+    sa.Column("previous_status", sa.String(40)),
+    sa.Column("host", Name),
+    sa.Column("availability_zone", Name),
+    sa.Column("group_type_id", Id, nullable=False),
+    _json("volume_types"),
+    sa.Column("group_snapshot_id", Id),
+    sa.Column("source_group_id", Id),
+    *_born(),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "group_type_id"),
+)
+
+group_snapshots = _table(
+    "group_snapshots",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("user_id", Name, nullable=False),
+    sa.Column("group_id", Id, nullable=False),
+    sa.Column("group_type_id", Id, nullable=False),
+    sa.Column("name", Name),
+    sa.Column("description", Name),
+    sa.Column("status", sa.String(40), nullable=False),
+    sa.Column("previous_status", sa.String(40)),
+    *_born(),
+    sa.Index(None, "project_id", "created_at", "id"),
+    sa.Index(None, "group_id"),
 )
