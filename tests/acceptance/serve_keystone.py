@@ -1,0 +1,31 @@
+"""Serves Keystone with gunicorn: serve_keystone.py PORT. Runs in Keystone's own environment; OS_KEYSTONE_CONFIG_DIR is set."""
+
+import sys
+
+from gunicorn.app import base
+
+
+class Server(base.BaseApplication):
+    """One worker of several threads, configured by arguments alone."""
+
+    def __init__(self, port):
+        self.port = port
+        super().__init__()
+
+    def load_config(self):
+        settings = {"bind": f"127.0.0.1:{self.port}", "worker_class": "gthread", "threads": 8, "timeout": 300,
+                    "graceful_timeout": 1, "control_socket_disable": True}
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self):
+        from keystone.wsgi import api
+
+        return api.application
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1])
+    # Keystone reads its own options from what is left of the command line.
+    sys.argv = ["keystone"]
+    Server(port).run()
