@@ -99,6 +99,10 @@ class AttachmentNotFound(NotFound):
     message = "Volume attachment {id} could not be found."
 
 
+class ImageNotFound(NotFound):
+    message = "Image {id} could not be found."
+
+
 class TypeNotFound(NotFound):
     message = "Volume type {id} could not be found."
 
@@ -117,6 +121,14 @@ class AccessExists(Conflict):
 
 class AccessNotFound(NotFound):
     message = "Volume type access not found for {type_id} / {project_id} combination."
+
+
+class QosNotFound(NotFound):
+    message = "QoS spec {id} could not be found."
+
+
+class QosExists(Conflict):
+    message = "QoS spec {name} already exists."
 
 
 class ExtraSpecNotFound(NotFound):

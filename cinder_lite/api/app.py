@@ -16,6 +16,7 @@ from cinder_lite.api.routes import ROUTES
 LOG = logging.getLogger(__name__)
 
 JSON = ("Content-Type", "application/json")
+TEXT = ("Content-Type", "text/plain; charset=UTF-8")
 #: First segments of paths; v2 is answered as the first microversion of v3.
 VERSIONS = ("v3", "v2")
 _REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
@@ -104,7 +105,10 @@ class Application:
         if found.policy is not None:
             req.enforce(found.policy)
         result = found.handler(req)
-        out = orjson.dumps(found.view(result, req), default=_plain) if found.view is not None else b""
+        shown = found.view(result, req) if found.view is not None else None
+        if isinstance(shown, bytes):
+            return found.status, [TEXT, *req.headers, *_said(req.version)], shown
+        out = orjson.dumps(shown, default=_plain) if found.view is not None else b""
         kind = [JSON] if out or found.status != 204 else []
         return found.status, [*kind, *req.headers, *_said(req.version)], out
 

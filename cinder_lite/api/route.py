@@ -211,6 +211,11 @@ class Page:
     count: int | None = None
 
 
+def text(words, _req):
+    """The view of what is answered as plain text."""
+    return words.encode()
+
+
 def plain(document, _req):
     """The view of what is an answer as it stands."""
     return document

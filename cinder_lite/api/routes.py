@@ -7,17 +7,20 @@ from cinder_lite.api import (
     extensions,
     manageable,
     messages,
+    qos,
     quotas,
     services,
     snapshots,
+    type_encryption,
     types,
     volume_actions,
     volumes,
 )
-from cinder_lite.api.route import Many, One, Route, plain
+from cinder_lite.api.route import Many, One, Route, plain, text
 from cinder_lite.api.schemas import attachments as attachment_bodies
 from cinder_lite.api.schemas import backups as backup_bodies
 from cinder_lite.api.schemas import manageable as manageable_bodies
+from cinder_lite.api.schemas import qos as qos_bodies
 from cinder_lite.api.schemas import quotas as quota_bodies
 from cinder_lite.api.schemas import services as service_bodies
 from cinder_lite.api.schemas import snapshots as snapshot_bodies
@@ -27,6 +30,7 @@ from cinder_lite.api.views import attachments as attachment_views
 from cinder_lite.api.views import backups as backup_views
 from cinder_lite.api.views import manageable as manageable_views
 from cinder_lite.api.views import messages as message_views
+from cinder_lite.api.views import qos as qos_views
 from cinder_lite.api.views import services as service_views
 from cinder_lite.api.views import snapshots as snapshot_views
 from cinder_lite.api.views import types as type_views
@@ -57,6 +61,8 @@ VOLUMES = (
     Route("DELETE", f"{_VOLUME}/metadata/{{key}}", volumes.delete_meta, "volume:delete_volume_metadata"),
     Route("GET", f"{_VOLUME}/encryption", volumes.encryption, "volume_extension:volume_encryption_metadata",
           view=plain),
+    Route("GET", f"{_VOLUME}/encryption/{{key}}", volumes.encryption_value,
+          "volume_extension:volume_encryption_metadata", view=text),
 )
 
 VOLUME_ACTIONS = (
@@ -88,6 +94,10 @@ VOLUME_ACTIONS = (
           action="os-migrate_volume"),
     Route("POST", _ACTION, manageable.unmanage_volume, "volume_extension:volume_unmanage", manageable_bodies.UNMANAGE,
           None, 202, action="os-unmanage"),
+    Route("POST", _ACTION, volume_actions.upload_image, f"{_VA}upload_image", volume_bodies.UPLOAD_IMAGE, plain, 202,
+          action="os-volume_upload_image"),
+    Route("POST", _ACTION, volume_actions.reimage, "volume:reimage", volume_bodies.REIMAGE, None, 202,
+          since="3.68", action="os-reimage"),
     Route("POST", _ACTION, volume_actions.update_readonly_flag, "volume:update", volume_bodies.READONLY, None, 202,
           action="os-update_readonly_flag"),
     Route("POST", _ACTION, volume_actions.set_bootable, "volume:update", volume_bodies.BOOTABLE, None, 200,
@@ -228,6 +238,31 @@ TYPES = (
     Route("DELETE", _DEFAULT, default_types.unset, "volume_extension:default_unset", status=204, since="3.62"),
 )
 
+_ENCRYPTION, _TE = f"{_TYPE}/encryption", "volume_extension:volume_type_encryption:"
+_QOS, _QM = "/qos-specs/{qos_id}", "volume_extension:qos_specs_manage:"
+
+TYPE_ENCRYPTION = (
+    Route("GET", _ENCRYPTION, type_encryption.show, f"{_TE}get", view=plain),
+    Route("POST", _ENCRYPTION, type_encryption.create, f"{_TE}create", type_bodies.CREATE_ENCRYPTION, plain),
+    Route("GET", f"{_ENCRYPTION}/{{key}}", type_encryption.show_key, f"{_TE}get", view=plain),
+    Route("PUT", f"{_ENCRYPTION}/{{key}}", type_encryption.update, f"{_TE}update",
+          type_bodies.UPDATE_ENCRYPTION, plain),
+    Route("DELETE", f"{_ENCRYPTION}/{{key}}", type_encryption.delete, f"{_TE}delete", status=202),
+)
+
+QOS = (
+    Route("GET", "/qos-specs", qos.index, f"{_QM}get_all", view=Many("qos_specs", qos_views.SPEC, "qos_specs_links")),
+    Route("POST", "/qos-specs", qos.create, f"{_QM}create", qos_bodies.CREATE, qos_views.ALONE),
+    Route("GET", _QOS, qos.show, f"{_QM}get", view=qos_views.ALONE),
+    Route("PUT", _QOS, qos.update, f"{_QM}update", qos_bodies.UPDATE, plain),
+    Route("DELETE", _QOS, qos.delete, f"{_QM}delete", status=202),
+    Route("PUT", f"{_QOS}/delete_keys", qos.delete_keys, f"{_QM}delete", qos_bodies.DELETE_KEYS, None, 202),
+    Route("GET", f"{_QOS}/associations", qos.associations, f"{_QM}get_all", view=plain),
+    Route("GET", f"{_QOS}/associate", qos.associate, f"{_QM}update", status=202),
+    Route("GET", f"{_QOS}/disassociate", qos.disassociate, f"{_QM}update", status=202),
+    Route("GET", f"{_QOS}/disassociate_all", qos.disassociate_all, f"{_QM}update", status=202),
+)
+
 _QUOTA, _CLASS = "/os-quota-sets/{target_project_id}", "/os-quota-class-sets/{class_name}"
 
 QUOTAS = (
@@ -270,4 +305,4 @@ OTHERS = (
     Route("GET", "/jobs/{job_id}", messages.show_job, "cinder_lite:jobs", view=One("job", message_views.JOB)),
 )
 
-ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *ATTACHMENTS, *BACKUPS, *TYPES, *QUOTAS, *SERVICES, *OTHERS)
+ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *ATTACHMENTS, *BACKUPS, *TYPES, *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *OTHERS)

@@ -19,15 +19,18 @@ def create(req):
     if is_true(body.get("multiattach")):
         raise errors.InvalidInput(reason="A volume can be attached more than once when its type says multiattach="
                                          "\"<is> True\"; the key multiattach is not taken in a request.")
-    if body.get("imageRef") or body.get("image_id"):
-        raise errors.BadRequest("Volumes cannot be made from images yet: no image service is configured.")
     if body.get("group_id") or body.get("consistencygroup_id"):
         raise errors.NotFound(f"Group {body.get('group_id') or body.get('consistencygroup_id')} could not be found.")
     hints = req.document.get("OS-SCH-HNT:scheduler_hints") or req.document.get("scheduler_hints") or {}
+    reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")
+    if reference:
+        image = req.imaging.find(req.ctx, reference)
+        if req.at("3.46") and image.snapshot_id and not snapshot_id:
+            image, snapshot_id = None, image.snapshot_id
     row = req.volumes.create(req.ctx, Wanted(
         size=int(body["size"]) if body.get("size") is not None else None, hints=hints,
         type=body.get("volume_type") or None, zone=body.get("availability_zone") or None,
-        snapshot_id=body.get("snapshot_id"), source_volid=body.get("source_volid"), backup_id=body.get("backup_id"),
+        snapshot_id=snapshot_id, source_volid=body.get("source_volid"), backup_id=body.get("backup_id"), image=image,
         metadata=body.get("metadata") or {}, **names(body)))
     req.attached = {}
     return row
@@ -157,4 +160,13 @@ def delete_meta(req):
 def encryption(req):
     """GET /volumes/{volume_id}/encryption: a volume of an unencrypted type has nothing but a null key."""
     row = req.volumes.get(req.ctx, req.volume_id)
-    return {"encryption_key_id": row.encryption_key_id}
+    shown = {"encryption_key_id": row.encryption_key_id}
+    if row.type_encryption is not None:
+        shown |= {key: row.type_encryption[key] for key in ("control_location", "cipher", "key_size", "provider")}
+    return shown
+
+
+def encryption_value(req):
+    """GET /volumes/{volume_id}/encryption/{key}: the value as plain text."""
+    value = lists.present(encryption(req), req.key, "encryption of volume", req.volume_id)
+    return "" if value is None else str(value)

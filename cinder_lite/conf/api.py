@@ -21,4 +21,9 @@ OPTIONS = {
         cfg.BoolOpt("cloned_volume_same_az", default=True, help="Keep clones in their source's availability zone."),
         cfg.IntOpt("max_volume_size", default=262144, min=1, mutable=True, help="Largest volume that can be asked for, in GiB."),
     ],
+    "key_manager": [
+        cfg.StrOpt("fixed_key", secret=True,
+                   help="The key, in hexadecimal digits, of all volumes of encrypted types; Nova needs the same. "
+                        "Without it volumes of such types are refused."),
+    ],
 }

@@ -7,10 +7,14 @@ import sqlalchemy as sa
 from cinder_lite import errors, states
 from cinder_lite.db import listing, schema
 
+#: The id that stands for the one fixed key of an installation without a key manager.
+FIXED_KEY = "00000000-0000-0000-0000-000000000000"
+
 V, T, L = schema.volumes, schema.volume_types, schema.labels
 
 #: A volume with the name of its type, as views and drivers want it.
-ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs")).select_from(
+ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs"),
+                T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id")).select_from(
     V.outerjoin(T, V.c.volume_type_id == T.c.id))
 #: What listing shows; the rest is not sent over from the database.
 SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "export", "previous_status")),
@@ -56,7 +60,8 @@ def shown(tx, ctx, id):
 
 def inserted(values, type_):
     """The row that an INSERT of these values has made, without asking for it. `type_` is the row of its type."""
-    return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs})
+    return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs,
+                                      "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})
 
 
 def page(tx, query, where, paging, visible):

@@ -2,9 +2,7 @@
 
 from cinder_lite import states
 from cinder_lite.api.route import Field, View
-
-#: The encryption key's id of volumes whose key is fixed.
-FIXED_KEY = "00000000-0000-0000-0000-000000000000"
+from cinder_lite.db import volumes
 
 
 def time(value):
@@ -83,9 +81,22 @@ _whole = View(*_COMMON, *_ADMIN, *_MORE)
 SUMMARY = View(Field("id"), Field("name"), Field("links", links))
 
 
+def uploading(row, type_, image):
+    """The answer of os-volume_upload_image."""
+    of_type = None if type_ is None else {
+        "id": type_.id, "name": type_.name, "description": type_.description, "is_public": type_.is_public,
+        "extra_specs": type_.extra_specs, "qos_specs_id": type_.qos_specs_id, "deleted": False, "deleted_at": None,
+        "created_at": time(type_.created_at), "updated_at": time(type_.updated_at)}
+    return {
+        "id": row.id, "updated_at": time(row.updated_at), "status": row.status, "display_description": row.description,
+        "size": row.size, "volume_type": of_type, "image_id": image.id, "image_name": image.name,
+        "container_format": image.container_format, "disk_format": image.disk_format, "visibility": image.visibility,
+        "protected": image.protected}
+
+
 def _with_key(shown, row, req):
     key = row.encryption_key_id
-    if key is not None and key != FIXED_KEY and req.at("3.64"):
+    if key is not None and key != volumes.FIXED_KEY and req.at("3.64"):
         shown["encryption_key_id"] = key
     return shown
 

@@ -44,11 +44,13 @@ class Check(flow.Step):
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
             "multiattach": types.shares(type_), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
+        if type_.encryption is not None or (source is not None and source.encrypted):
+            row["encryption_key_id"] = self._key(type_, source)
         return Plan(row, type_, source, allowance)
 
     def _source(self, tx, ctx, wanted):
         """The volume, snapshot (with its volume) or backup that the volume is made from, or None."""
-        given = [word for word in ("snapshot_id", "source_volid", "backup_id") if getattr(wanted, word)]
+        given = [word for word in ("snapshot_id", "source_volid", "backup_id", "image") if getattr(wanted, word)]
         if len(given) > 1:
             raise errors.InvalidInput(reason=f"A volume is made from one source, but {' and '.join(given)} are given.")
         if wanted.source_volid:
@@ -58,16 +60,30 @@ class Check(flow.Step):
             return Source("snapshot", snapshot, volumes.find(tx, snapshot.volume_id))
         if wanted.backup_id:
             return Source("backup", backups.get(tx, ctx, wanted.backup_id))
+        if wanted.image is not None:
+            return Source("image", wanted.image)
         return None
 
     def _type(self, tx, ctx, wanted, source):
         if wanted.type:
             type_ = types.named(tx, ctx, wanted.type)
+        elif source is not None and source.kind == "image" and source.row.volume_type:
+            type_ = types.named(tx, ctx, source.row.volume_type)
         elif source is not None and source.type_id:
             type_ = types.get(tx, context.system(), source.type_id)
         else:
             return types.default(tx, self.conf, ctx.project_id)
         return type_
+
+    def _key(self, type_, source):
+        """The id of the key of an encrypted volume: the one fixed key of the installation, which has no other."""
+        if type_.encryption is None or (source is not None and not source.encrypted):
+            raise errors.InvalidInput(reason=f"Volume type {type_.name} is {'not ' if type_.encryption is None else ''}"
+                                             f"encrypted and the source {source.kind} is the opposite; choose another.")
+        if not self.conf.key_manager.fixed_key:
+            raise errors.InvalidInput(reason=f"Volume type {type_.name} is encrypted, but there are no keys: set "
+                                             "fixed_key in [key_manager].")
+        return volumes.FIXED_KEY
 
     def _zone(self, tx, wanted, source):
         if source is not None and source.zone and self.conf.cloned_volume_same_az:
@@ -89,12 +105,15 @@ class Check(flow.Step):
     def _size(self, wanted, source, type_):
         size = wanted.size
         if size is None:
-            if source is None:
-                raise errors.InvalidInput(reason="A size in GiB is needed for a volume that has no source.")
+            if source is None or source.kind == "image":
+                raise errors.InvalidInput(reason="A size in GiB is needed for a volume that is not made from another.")
             size = source.size
         if source is not None and size < source.size:
             raise errors.InvalidInput(reason=f"Volume size {size}GB cannot be smaller than the {source.kind} size "
                                              f"{source.size}GB.")
+        if source is not None and source.kind == "image" and size < source.row.min_disk:
+            raise errors.InvalidInput(reason=f"Volume size {size}GB cannot be smaller than the image's min_disk, "
+                                             f"{source.row.min_disk}GB.")
         if size > self.conf.max_volume_size:
             raise errors.InvalidInput(reason=f"A volume can have {self.conf.max_volume_size} GiB at most, not {size}.")
         types.check_size(type_, size)
@@ -111,11 +130,15 @@ class Source:
 
     @property
     def size(self):
-        return self.row.size
+        return self.row.gigabytes if self.kind == "image" else self.row.size
 
     @property
     def type_id(self):
         return getattr(self.row, "volume_type_id", None)
+
+    @property
+    def encrypted(self):
+        return self.row.encryption_key_id is not None
 
     @property
     def parent(self):
@@ -129,6 +152,8 @@ class Source:
 
 def _inherited(source):
     """What a volume takes over from the one it is made from."""
+    if source is not None and source.kind == "image":
+        return {"image_metadata": {"image_id": source.row.id}}
     if source is None or source.parent is None:
         return {}
     return {"bootable": source.parent.bootable, "image_metadata": source.parent.image_metadata}
@@ -151,7 +176,10 @@ class Record(flow.Step):
         row = plan.row | {"created_at": db.now()}
         with self.db.write() as tx:
             self._hold(tx, plan.source)
-            job_id = VOLUME.insert(tx, ctx, "create", row, args={"hints": wanted.hints} if wanted.hints else {})
+            args = {"hints": wanted.hints} if wanted.hints else {}
+            if wanted.image is not None:
+                args["image_id"] = wanted.image.id
+            job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
             if row["metadata"]:
                 volumes.set_labels(tx, row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
@@ -159,7 +187,7 @@ class Record(flow.Step):
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):
-        if source is None:
+        if source is None or source.kind == "image":
             return
         if source.kind == "backup":
             BACKUP.begin(tx, None, source.row.id, "lend", refusal=errors.InvalidState)

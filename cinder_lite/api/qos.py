@@ -1,0 +1,102 @@
+"""Handlers of /qos-specs: what hosts or back ends keep to for volumes of a type."""
+
+from cinder_lite import db, errors
+from cinder_lite.api import lists
+from cinder_lite.api.schemas.qos import CONSUMERS
+from cinder_lite.db import qos, types
+
+
+def _read(req):
+    with req.db.read() as tx:
+        return qos.get(tx, req.qos_id)
+
+
+def index(req):
+    """GET /qos-specs"""
+    wanted = {key: value for key, value in req.filters().items() if key in qos.FILTERS}
+    paging = req.paging()
+    with req.db.read() as tx:
+        return lists.page(qos.page(tx, wanted, paging), paging)
+
+
+def show(req):
+    """GET /qos-specs/{qos_id}"""
+    return _read(req)
+
+
+def create(req):
+    """POST /qos-specs"""
+    specs = dict(req.body)
+    name, consumer = specs.pop("name").strip(), specs.pop("consumer", CONSUMERS[0])
+    try:
+        with req.db.write() as tx:
+            return qos.get(tx, qos.create(tx, name, consumer, specs))
+    except db.Duplicate as error:
+        raise errors.QosExists(name=name) from error
+
+
+def update(req):
+    """PUT /qos-specs/{qos_id}: add keys or change them; the answer is what was sent."""
+    specs = dict(req.body)
+    consumer = specs.pop("consumer", None)
+    with req.db.write() as tx:
+        row = qos.held(tx, req.qos_id)
+        qos.update(tx, row.id, consumer=consumer or row.consumer, specs=row.specs | specs)
+    return {"qos_specs": req.body}
+
+
+def delete_keys(req):
+    """PUT /qos-specs/{qos_id}/delete_keys"""
+    with req.db.write() as tx:
+        row = qos.held(tx, req.qos_id)
+        missing = sorted(set(req.body) - row.specs.keys())
+        if missing:
+            raise errors.BadRequest(f"QoS spec {row.id} has no spec with key {missing[0]}.")
+        qos.update(tx, row.id, specs={key: value for key, value in row.specs.items() if key not in req.body})
+
+
+def delete(req):
+    """DELETE /qos-specs/{qos_id}?force=: while types have it only by force."""
+    force = req.flag("force")
+    with req.db.write() as tx:
+        row = qos.held(tx, req.qos_id)
+        users = qos.types_of(tx, row.id)
+        if users and not force:
+            raise errors.BadRequest(f"QoS spec {row.id} is associated with {', '.join(one.name for one in users)}; "
+                                    "disassociate it first, or delete it by force.")
+        qos.delete(tx, row.id)
+
+
+def associations(req):
+    """GET /qos-specs/{qos_id}/associations"""
+    with req.db.read() as tx:
+        row = qos.get(tx, req.qos_id)
+        return {"qos_associations": [{"association_type": "volume_type", "name": one.name, "id": one.id}
+                                     for one in qos.types_of(tx, row.id)]}
+
+
+def _type(req, tx):
+    id = req.query.get("vol_type_id")
+    if not id:
+        raise errors.BadRequest("The volume type is named by vol_type_id in the query, which is missing.")
+    return types.get(tx, req.ctx, id)
+
+
+def associate(req):
+    """GET /qos-specs/{qos_id}/associate?vol_type_id="""
+    with req.db.write() as tx:
+        row, type_ = qos.held(tx, req.qos_id), _type(req, tx)
+        if not qos.associate(tx, row.id, type_.id):
+            raise errors.BadRequest(f"Volume type {type_.name} is associated with QoS spec {type_.qos_specs_id} already.")
+
+
+def disassociate(req):
+    """GET /qos-specs/{qos_id}/disassociate?vol_type_id="""
+    with req.db.write() as tx:
+        qos.disassociate(tx, qos.held(tx, req.qos_id).id, _type(req, tx).id)
+
+
+def disassociate_all(req):
+    """GET /qos-specs/{qos_id}/disassociate_all"""
+    with req.db.write() as tx:
+        qos.disassociate_all(tx, qos.held(tx, req.qos_id).id)

@@ -1,0 +1,79 @@
+"""Rows of QoS specs and the types that they are associated with."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+from cinder_lite.db import listing, schema
+
+Q, T = schema.qos_specs, schema.volume_types
+LISTING = listing.Listing(Q, frozenset(("id", "name", "consumer", "created_at", "updated_at")))
+FILTERS = ("id", "name", "consumer")
+
+
+def get(tx, id):
+    """The spec. Raises QosNotFound."""
+    row = tx.execute(sa.select(Q).where(Q.c.id == id)).first()
+    if row is None:
+        raise errors.QosNotFound(id=id)
+    return row
+
+
+def page(tx, wanted, paging):
+    """Specs with these values in the columns of FILTERS."""
+    return LISTING.page(tx, sa.select(Q).where(*(Q.c[column] == value for column, value in wanted.items())), paging)
+
+
+def create(tx, name, consumer, specs):
+    """Returns the id. Raises Duplicate for a name that there is."""
+    id = str(uuid.uuid4())
+    tx.execute(sa.insert(Q).values(id=id, name=name, consumer=consumer, specs=specs, created_at=db.now()))
+    return id
+
+
+def held(tx, id):
+    """The spec, locked until the transaction ends. Raises QosNotFound."""
+    row = tx.execute(sa.select(Q).where(Q.c.id == id).with_for_update()).first()
+    if row is None:
+        raise errors.QosNotFound(id=id)
+    return row
+
+
+def update(tx, id, **values):
+    tx.execute(sa.update(Q).where(Q.c.id == id).values(updated_at=db.now(), **values))
+
+
+def delete(tx, id):
+    """Delete the spec and take it from its types."""
+    disassociate_all(tx, id)
+    tx.execute(sa.delete(Q).where(Q.c.id == id))
+
+
+def types_of(tx, id):
+    """The types that the spec is associated with."""
+    return tx.execute(sa.select(T.c.id, T.c.name).where(T.c.qos_specs_id == id).order_by(T.c.name)).all()
+
+
+def associate(tx, id, type_id):
+    """Give the type the spec. False when it has another one."""
+    changed = tx.execute(sa.update(T).where(T.c.id == type_id, sa.or_(
+        T.c.qos_specs_id.is_(None), T.c.qos_specs_id == id)).values(qos_specs_id=id, updated_at=db.now()))
+    return changed.rowcount == 1
+
+
+def disassociate(tx, id, type_id):
+    tx.execute(sa.update(T).where(T.c.id == type_id, T.c.qos_specs_id == id).values(
+        qos_specs_id=None, updated_at=db.now()))
+
+
+def disassociate_all(tx, id):
+    tx.execute(sa.update(T).where(T.c.qos_specs_id == id).values(qos_specs_id=None, updated_at=db.now()))
+
+
+def for_hosts(tx, volume):
+    """What the attaching host is to keep to for a volume's row, {key: value} or None; back ends keep to theirs alone."""
+    if volume.type_qos_id is None:
+        return None
+    row = tx.execute(sa.select(Q.c.consumer, Q.c.specs).where(Q.c.id == volume.type_qos_id)).first()
+    return row.specs if row is not None and row.consumer in ("front-end", "both") else None
