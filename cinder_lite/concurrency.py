@@ -77,7 +77,7 @@ def in_thread(function, *args, **kwargs):
 
 def sleep_in_thread(seconds):
     """Wait in a native thread, without a thought to green ones."""
-    _original("time").sleep(seconds)
+    native("time").sleep(seconds)
 
 
 def run_command(argv, stdin=None, timeout=60):
@@ -90,7 +90,7 @@ def run_command(argv, stdin=None, timeout=60):
 
 
 def _run_command(argv, stdin, timeout):
-    original = _original("subprocess")
+    original = native("subprocess")
     try:
         done = original.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, close_fds=True)
     except original.TimeoutExpired as late:  # another class than subprocess.TimeoutExpired when patched
@@ -100,7 +100,32 @@ def _run_command(argv, stdin, timeout):
     return done.stdout
 
 
-def _original(name):
+def follow_command(argv, seen):
+    """Run a command for as long as it takes, and call seen(bytes) with its output as it comes; killed when that raises.
+
+    It is killed as well when this process dies. Raises subprocess.CalledProcessError like `run_command`.
+    """
+    return in_thread(_follow_command, argv, seen)
+
+
+def _follow_command(argv, seen):
+    original = native("subprocess")
+    with original.Popen(["setpriv", "--pdeathsig", "KILL", *argv], stdin=original.DEVNULL, stdout=original.PIPE,
+                        stderr=original.STDOUT) as running:
+        try:
+            said = b""
+            while data := running.stdout.read1(4096):
+                said = (said + data)[-4096:]
+                seen(data)
+        except BaseException:
+            running.kill()
+            raise
+    if running.returncode != 0:
+        raise subprocess.CalledProcessError(running.returncode, argv, stderr=said.decode(errors="replace"))
+
+
+def native(name):
+    """A module of the standard library as it is without eventlet, for code that runs in native threads alone."""
     if not GREEN:
         return importlib.import_module(name)
     from eventlet import patcher
@@ -196,14 +221,14 @@ def map_in_threads(function, items, threads):
     error of the function is raised in the item's turn; what has not begun by then, or when the caller stops taking
     results, is dropped, and what runs is waited for.
     """
-    tasks = _original("queue").SimpleQueue()
-    workers = [_original("threading").Thread(target=_work, args=(function, tasks), daemon=True) for _ in range(threads)]
+    tasks = native("queue").SimpleQueue()
+    workers = [native("threading").Thread(target=_work, args=(function, tasks), daemon=True) for _ in range(threads)]
     for worker in workers:
         worker.start()
     ahead = collections.deque()
     try:
         for item in items:
-            ahead.append(_original("queue").SimpleQueue())
+            ahead.append(native("queue").SimpleQueue())
             tasks.put((item, ahead[-1]))
             if len(ahead) >= 2 * threads:
                 yield _result(ahead.popleft())
@@ -211,7 +236,7 @@ def map_in_threads(function, items, threads):
             yield _result(ahead.popleft())
     finally:
         while not tasks.empty():
-            with contextlib.suppress(_original("queue").Empty):
+            with contextlib.suppress(native("queue").Empty):
                 tasks.get_nowait()
         for _ in workers:
             tasks.put(None)
@@ -236,7 +261,7 @@ def _result(answer):
 
 def wait_for_child():
     """Block the whole process until a child ends: (pid, wait status)."""
-    return _original("os").wait()
+    return native("os").wait()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """How the bytes of a volume are read and written, wherever a driver keeps them, around their holes.
 
 A driver says where they are as plain data, which travels to another process of the same host: {"path": ...} is a file
-or block device. What has no path gets a source and a target of its own with the same methods.
+or block device, {"rbd": ...} an image of a Ceph pool, with a source and a target of its own that have the same methods.
 """
 
 import contextlib
@@ -23,12 +23,18 @@ class ContentError(errors.Explained):
 
 def source(where):
     """What reads the content that is there, to be entered as a context."""
-    return Source(where["path"])
+    return _rbd().Source(where["rbd"]) if "rbd" in where else Source(where["path"])
 
 
 def target(where):
     """What writes the content that is there, to be entered as a context."""
-    return Target(where["path"])
+    return _rbd().Target(where["rbd"]) if "rbd" in where else Target(where["path"])
+
+
+def _rbd():
+    from cinder_lite.volume.drivers.rbd import content
+
+    return content
 
 
 class Source:

@@ -9,7 +9,7 @@ from cinder_lite import concurrency
 
 def test_several_native_threads_work_at_once():
     """Each waits, without giving way to green threads, until all three have come."""
-    original = concurrency._original("threading")
+    original = concurrency.native("threading")
     together = original.Barrier(3)
 
     def meet(number):
@@ -23,7 +23,7 @@ def test_several_native_threads_work_at_once():
 
 def test_other_work_goes_on_meanwhile():
     """What the pipeline waits for is done by a green (or native) thread of the process."""
-    original = concurrency._original("threading")
+    original = concurrency.native("threading")
     done = original.Event()
     concurrency.spawn(done.set)
 
@@ -58,6 +58,6 @@ def test_an_error_comes_in_its_turn_and_ends_the_rest():
 
 
 def test_no_thread_is_left():
-    before = concurrency._original("threading").active_count()
+    before = concurrency.native("threading").active_count()
     assert list(concurrency.map_in_threads(str, range(10), 4)) == [str(number) for number in range(10)]
-    assert concurrency._original("threading").active_count() == before
+    assert concurrency.native("threading").active_count() == before

@@ -1,0 +1,178 @@
+"""Removing images and snapshots, whatever was cloned from them, and the work that nobody waits for.
+
+With clones of the second format a snapshot with clones goes by itself when the last of them goes. An image with such
+snapshots, or with others, moves to the pool's trash; it is in the journal as `trash/ID`, so that nobody else's trash is
+touched, and is purged when nothing needs it any more. Clones that are to become independent are there as `flatten/NAME`.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+
+import rados
+import rbd
+
+from cinder_lite.volume.drivers.rbd.cluster import patiently
+from cinder_lite.volume.drivers.rbd.images import Images, NotThere, has
+from cinder_lite.volume.drivers.rbd.wire import Failure
+
+LOG = logging.getLogger(__name__)
+
+
+class Removal:
+    """The calls by which images and snapshots are removed."""
+
+    CALLS = ("delete", "delete_snapshot", "tend")
+
+    def __init__(self, pool):
+        self.pool, self.images, self.librbd = pool, Images(pool), rbd.RBD()
+        self._tending, self._flattening, self._cancelled = threading.Lock(), None, set()
+        self._purged_at = None
+
+    def delete(self, name, delay=None, progress=None):
+        """Remove an image; with a `delay` it stays in the trash for so many seconds, and until it is purged."""
+        source = self.images.source_of(name)
+        self._cancelled.add(name)
+        try:
+            with self.pool.locks(name, *([source] if source else [])):
+                self.images.drop_half(name, source)
+                if self.images.exists(name):
+                    self._delete(name, delay, progress)
+                self.pool.strike(f"flatten/{name}")
+        finally:
+            self._cancelled.discard(name)
+
+    def _delete(self, name, delay, progress):
+        parent, id, kept = self._facts(name)
+        try:
+            if delay is None and not kept:
+                patiently(lambda: self.librbd.remove(self.pool.ioctx, name, on_progress=progress), rbd.ImageBusy)
+            else:
+                with self.pool.locks(f"trash/{id}"):
+                    self.pool.note(f"trash/{id}", due=time.time() + (delay or 0))
+                    patiently(lambda: self.librbd.trash_move(self.pool.ioctx, name, delay or 0), rbd.ImageBusy)
+        except rbd.ImageNotFound:
+            return
+        except rbd.ImageBusy as error:
+            raise Failure(f"{name} is open on {self._watchers(name)}: detach it there", "busy") from error
+        if parent is not None and delay is None:
+            self._purge(parent)
+
+    def _facts(self, name):
+        """(id of the parent if that is in this pool, own id, whether it has snapshots)."""
+        try:
+            with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
+                return self._parent(image), image.id(), any(True for _ in image.list_snaps())
+        except rbd.ImageNotFound:
+            return None, None, False  # half removed
+
+    def _parent(self, image):
+        try:
+            here = image.get_parent_image_spec()["pool_name"] == self.pool.name
+            return image.parent_id() if here else None
+        except rbd.ImageNotFound:
+            return None
+
+    def _watchers(self, name):
+        with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
+            return ", ".join(one["addr"] for one in image.watchers_list())
+
+    def delete_snapshot(self, name, snapshot):
+        """Remove a snapshot, from an image in the trash too."""
+        with self.pool.locks(name):
+            id = self._without(name, snapshot)
+        if id is not None:
+            self._purge(id)
+
+    def _without(self, name, snapshot):
+        """The id of the image of that name, None when there is none, once the snapshot has gone."""
+        try:
+            with self.images.anywhere(name) as image:
+                if has(image, snapshot):
+                    self._remove_snapshot(image, snapshot)
+                return image.id()
+        except NotThere:
+            return None
+
+    @staticmethod
+    def _remove_snapshot(image, snapshot):
+        try:
+            if image.is_protected_snap(snapshot):
+                image.unprotect_snap(snapshot)
+            image.remove_snap(snapshot)
+        except rbd.ImageNotFound:
+            return
+        except rbd.ImageBusy as error:
+            image.set_snap(snapshot)
+            children = ", ".join(f"{pool}/{child}" for pool, child in image.list_children())
+            raise Failure(f"snapshot {snapshot} is protected for clones of the old format: {children}; flatten these "
+                          "('rbd flatten'), or create them anew", "busy") from error
+
+    # -- what nobody waits for
+
+    def tend(self, interval=None):
+        """Begin to flatten and purge what is due, unless that is under way. `interval` is that of purges, in seconds."""
+        if self._tending.acquire(blocking=False):
+            threading.Thread(target=self._tend, args=(interval,), daemon=True).start()
+
+    def _tend(self, interval):
+        try:
+            now = time.monotonic()
+            if interval is None or self._purged_at is None or now - self._purged_at >= interval:
+                self._purged_at = now
+                for key in self.pool.noted("trash/"):
+                    self._purge(key.partition("/")[2])
+            for key in self.pool.noted("flatten/"):
+                self._flatten(key.partition("/")[2])
+        except (rbd.Error, rados.Error, Failure) as error:
+            LOG.warning("tending pool %s stopped, goes on at the next measurement: %s", self.pool.name, error)
+        finally:
+            self._tending.release()
+
+    def _purge(self, id):
+        """Remove an image from the trash if it is this backend's and nothing needs it, and then its parent likewise."""
+        while id is not None:
+            with self.pool.locks(f"trash/{id}"):
+                id = self._purge_one(id, f"trash/{id}")
+
+    def _purge_one(self, id, key):
+        """The id of the image's parent if the image has gone and its parent may have to go as well, else None."""
+        noted = self.pool.noted(key).get(key)
+        if noted is None or noted["due"] > time.time():
+            return None
+        try:
+            with rbd.Image(self.pool.ioctx, image_id=id, read_only=True) as image:
+                parent, needed = self._parent(image), any(True for _ in image.list_snaps())
+            if needed:
+                return None
+            self.librbd.trash_remove(self.pool.ioctx, id)
+        except rbd.ImageNotFound:
+            parent = None  # taken out of the trash, or gone
+        except (rbd.ImageBusy, rbd.ImageHasSnapshots, rbd.PermissionError):
+            return None
+        self.pool.strike(key)
+        return parent
+
+    def _flatten(self, name):
+        with self.pool.locks(name):
+            there = self.images.exists(name)
+        with contextlib.suppress(rbd.ImageNotFound):
+            if there:
+                self._flatten_image(name)
+        self.pool.strike(f"flatten/{name}")
+
+    def _flatten_image(self, name):
+        def progress(done, whole):
+            return -rbd.ECANCELED if name in self._cancelled else 0
+
+        with rbd.Image(self.pool.ioctx, name) as image:
+            try:
+                parent = self._parent(image)
+                image.parent_id()
+            except rbd.ImageNotFound:
+                return
+            with contextlib.suppress(rbd.OperationCanceled):
+                image.flatten(on_progress=progress)
+        if parent is not None:
+            self._purge(parent)
