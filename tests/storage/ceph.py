@@ -91,11 +91,7 @@ class Ceph:
         self._start_mgr()
         self._start_osd()
         for pool in POOLS:
-            self.command("osd", "pool", "create", pool, "8")
-            self.command("osd", "pool", "set", pool, "size", "1", "--yes-i-really-mean-it")
-        processes.until(self._clean, 60, "the pools being clean", 0.2)
-        for pool in POOLS:
-            self.run("rbd", "pool", "init", pool)
+            self.make_pool(pool)
         self.directory.make(f"ceph.client.{USER}.keyring", self.command(
             "auth", "get-or-create", f"client.{USER}", "mon", "profile rbd", "mgr", "profile rbd pool=volumes",
             "osd", "profile rbd pool=volumes, profile rbd pool=images"))
@@ -126,6 +122,13 @@ class Ceph:
         self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", id)
         self.osd.start()
         self.osd.wait(lambda: json.loads(self.command("osd", "stat", "--format", "json"))["num_up_osds"] == 1)
+
+    def make_pool(self, pool):
+        """Make a pool and wait until it can be used."""
+        self.command("osd", "pool", "create", pool, "8")
+        self.command("osd", "pool", "set", pool, "size", "1", "--yes-i-really-mean-it")
+        processes.until(self._clean, 60, "the pools being clean", 0.1)
+        self.run("rbd", "pool", "init", pool)
 
     def _clean(self):
         groups = json.loads(self.command("status", "--format", "json"))["pgmap"]

@@ -1,0 +1,160 @@
+"""Starts the hosts of the lab in namespaces of their own, runs the command on the first one and ends it all."""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import agent  # noqa: E402
+import direct  # noqa: E402
+import namespaces  # noqa: E402
+
+INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "init.py")
+#: Seconds within which the hosts are to be up; they take about six.
+BOOT = 120
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="tools/kernel-lab", allow_abbrev=False)
+    parser.add_argument("--hosts", type=int, choices=(1, 2, 3, 4), default=1)
+    parser.add_argument("--disk", metavar="SIZE", type=size, action="append", default=[], dest="disks")
+    parser.add_argument("--results", metavar="DIRECTORY", type=os.path.realpath, default="")
+    parser.add_argument("--memory", metavar="SIZE", default="1G")
+    parser.add_argument("--on", metavar="HOST", type=int)
+    parser.add_argument("command", nargs="+")
+    return parser.parse_args()
+
+
+def size(text):
+    found = re.fullmatch(r"(\d+)([MGT])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size; write it as in 512M or 10G")
+    return int(found[1]) << {"M": 20, "G": 30, "T": 40}[found[2]]
+
+
+def main():
+    arguments = parse()
+    if arguments.on is not None:
+        return on(arguments.on, arguments.command)
+    if arguments.results:
+        os.makedirs(arguments.results, exist_ok=True)
+    with contextlib.ExitStack() as opened:
+        disks = [opened.enter_context(new_disk(wanted)) for wanted in arguments.disks]
+        if direct.possible() and arguments.hosts == 1:
+            return direct.run(arguments.command, disks)
+        kinds = namespaces.MOUNTS | namespaces.PROCESSES | namespaces.NETWORK
+        return namespaces.run(kinds, lambda: lab(arguments, disks))
+
+
+def on(host, command):
+    if "KERNEL_LAB_HOSTS" not in os.environ:
+        raise SystemExit("kernel-lab: --on is for commands within a lab of several hosts")
+    return agent.run(host, command, *streams(), os.getcwd())
+
+
+def streams():
+    """Functions that write to this process's output and error stream."""
+    def writer(stream):
+        def write(data):
+            stream.write(data)
+            stream.flush()
+
+        return write
+
+    return writer(sys.stdout.buffer), writer(sys.stderr.buffer)
+
+
+@contextlib.contextmanager
+def new_disk(wanted):
+    """An empty file that has no name and so goes with its last process."""
+    with tempfile.TemporaryFile(dir="/var/tmp") as file:
+        file.truncate(wanted)
+        yield file
+
+
+def lab(arguments, disks):
+    """Within the namespaces: start the hosts, run the command. Returns its status."""
+    namespaces.mount("lab", "/run", "tmpfs")
+    hosts = range(1, arguments.hosts + 1)
+    environment = {
+        "KERNEL_LAB_HOSTS": " ".join(agent.address(host, agent.LAN) for host in hosts),
+        "KERNEL_LAB_DISKS": " ".join(f"/dev/ubd{chr(ord('b') + number)}" for number in range(len(disks)))}
+    with open("/run/kernel-lab.json", "w") as file:
+        json.dump({"results": arguments.results, "environment": environment}, file)
+    lay_cables(hosts)
+    ready = listening(agent.PORT + 1)
+    for host in hosts:
+        start(host, arguments.memory, disks if host == 1 else [])
+    serve_outside()
+    with contextlib.closing(ready):
+        wait_for(ready, len(hosts))
+    return agent.run(1, arguments.command, *streams(), os.getcwd())
+
+
+def lay_cables(hosts):
+    """A bridge for commands to the hosts, and one between them that tests may pull the cables of."""
+    commands = ["link set lo up"]
+    for bridge, network in (("control", agent.CONTROL), ("lan", agent.LAN)):
+        commands += [f"link add {bridge} type bridge", f"link set {bridge} up",
+                     f"addr add {agent.address(agent.OUTSIDE, network)}/24 dev {bridge}"]
+        for host in hosts:
+            commands += [f"tuntap add dev {bridge}{host} mode tap", f"link set {bridge}{host} master {bridge} up"]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+
+
+def listening(port):
+    sock = socket.create_server((agent.address(agent.OUTSIDE), port))
+    sock.settimeout(BOOT)
+    return sock
+
+
+def start(host, memory, disks):
+    """Start a host: a kernel that is a process, whose root is this machine's files."""
+    arguments = [f"ubd{chr(ord('b') + number)}=/proc/self/fd/{disk.fileno()}" for number, disk in enumerate(disks)]
+    for number, network in enumerate(("control", "lan")):
+        arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,mac=02:00:00:00:{number:02x}:{host:02x}")
+    with open(console(host), "wb") as log:
+        subprocess.Popen(
+            ["linux.uml", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
+             f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[disk.fileno() for disk in disks],
+            start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
+
+
+def console(host):
+    return f"/run/console{host}"
+
+
+def serve_outside():
+    """Take commands here too: a host pulls its cable by `ip link set lan1 down` on the machine outside."""
+    if os.fork() == 0:
+        with namespaces.ending():
+            agent.serve(agent.listen(agent.OUTSIDE))
+
+
+def wait_for(ready, count):
+    """Wait until so many hosts have said that they take commands."""
+    up = set()
+    while len(up) < count:
+        try:
+            connection, _ = ready.accept()
+        except TimeoutError:
+            for host in range(1, count + 1):
+                with open(console(host), errors="replace") as log:
+                    sys.stderr.write(log.read())
+            raise SystemExit(f"kernel-lab: only {len(up)} of {count} hosts were up after {BOOT} s") from None
+        with connection:
+            up.add(int(connection.recv(8)))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())
