@@ -1,5 +1,6 @@
 """Which drivers pass the contract suite, and how a fresh backend of each is made: a new driver adds a line."""
 
+import contextlib
 import os
 import uuid
 
@@ -59,17 +60,22 @@ def snapshot(of):
     return base.Snapshot(str(uuid.uuid4()), of.size, of)
 
 
-def write(path, position, data):
-    """Change a file or device in place."""
-    with open(path, "r+b") as opened:
+def write(place, position, data):
+    """Change what is at a driver's `path`: a file or device in place, or whatever else can be written."""
+    if hasattr(place, "write_at"):
+        place.write_at(position, data)
+        return
+    with open(place, "r+b") as opened:
         opened.seek(position)
         opened.write(data)
 
 
-def content(path):
-    """What a file or device holds: its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""
+def content(place):
+    """What is at a driver's `path`: its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""
+    if hasattr(place, "content"):
+        return place.content()
     blocks, end = {}, 0
-    with open(path, "rb", buffering=0) as opened:
+    with open(place, "rb", buffering=0) as opened:
         size = opened.seek(0, os.SEEK_END)
         while end < size:
             try:
@@ -82,6 +88,17 @@ def content(path):
                 if block.strip(b"\0"):
                     blocks[position // 4096] = block
     return size, blocks
+
+
+@contextlib.contextmanager
+def open_size(place):
+    """Hold what is at a driver's `path` open; gives a function that says how large it is."""
+    if hasattr(place, "open_size"):
+        with place.open_size() as size:
+            yield size
+        return
+    with open(place, "rb") as opened:
+        yield lambda: opened.seek(0, os.SEEK_END)
 
 
 def following():

@@ -2,139 +2,25 @@
 
 import os
 import pathlib
-import random
 import tempfile
 import uuid
 
 from hypothesis import settings, stateful
 from hypothesis import strategies as st
 
-from cinder_lite.volume.drivers import base
-from tests.contract import backends
-from tests.contract.backends import GIB, content, write
-
-BLOCK = 4096
-#: Where writes begin: edges of blocks, of runs of zeros, of what is read at once, and of the volume's end.
-POSITIONS = (0, 1, BLOCK, 65535, 65536, 4 * 1024**2 - 3, 5 * 1024**2, GIB - 70000)
-LENGTHS = (1, BLOCK, 65536, 70000)
+from tests.contract import backends, model
 
 
-def ignore(done, whole):
-    """Progress that nobody follows."""
-
-
-def changed(blocks, position, data):
-    """The blocks after a write of `data` at `position`."""
-    blocks = dict(blocks)
-    for number in range(position // BLOCK, (position + len(data) - 1) // BLOCK + 1):
-        block = bytearray(blocks.get(number, bytes(BLOCK)))
-        begin, end = max(position, number * BLOCK), min(position + len(data), (number + 1) * BLOCK)
-        block[begin - number * BLOCK:end - number * BLOCK] = data[begin - position:end - position]
-        if any(block):
-            blocks[number] = bytes(block)
-        else:
-            blocks.pop(number, None)
-    return blocks
-
-
-class Model(stateful.RuleBasedStateMachine):
-    """`volumes` and `snapshots` are {id: (object, size in GiB, {number of a block: its bytes})}."""
+class FileModel(model.Model):
+    """Files in a directory of their own, with halves of copies as crashes leave them."""
 
     def __init__(self):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.driver = backends.file_driver(pathlib.Path(self.directory.name))
-        self.volumes, self.snapshots, self.made = {}, {}, 0
 
     def teardown(self):
         self.directory.cleanup()
-
-    def new_id(self):
-        self.made += 1
-        return str(uuid.UUID(int=self.made))
-
-    def one(self, data, objects):
-        return objects[data.draw(st.sampled_from(sorted(objects)))]
-
-    @stateful.initialize(size=st.integers(1, 2), again=st.booleans())
-    def first(self, size, again):
-        self.create(size, again)
-
-    @stateful.rule(size=st.integers(1, 2), again=st.booleans())
-    def create(self, size, again):
-        volume = base.Volume(self.new_id(), size)
-        for _ in range(1 + again):
-            self.driver.create(volume)
-        self.volumes[volume.id] = volume, size, {}
-
-    @stateful.precondition(lambda self: self.volumes)
-    @stateful.rule(data=st.data(), position=st.sampled_from(POSITIONS), length=st.sampled_from(LENGTHS),
-                   seed=st.integers(0, 255), zeros=st.booleans())
-    def write(self, data, position, length, seed, zeros):
-        volume, size, blocks = self.one(data, self.volumes)
-        written = bytes(length) if zeros else random.Random(seed).randbytes(length)
-        write(self.driver.path(volume), position, written)
-        self.volumes[volume.id] = volume, size, changed(blocks, position, written)
-
-    @stateful.precondition(lambda self: self.volumes)
-    @stateful.rule(data=st.data(), again=st.booleans())
-    def snapshot(self, data, again):
-        volume, size, blocks = self.one(data, self.volumes)
-        snapshot = base.Snapshot(self.new_id(), size, volume)
-        for _ in range(1 + again):
-            self.driver.create_snapshot(snapshot)
-        self.snapshots[snapshot.id] = snapshot, size, blocks
-
-    @stateful.precondition(lambda self: self.volumes)
-    @stateful.rule(data=st.data(), more=st.integers(0, 1), again=st.booleans())
-    def clone(self, data, more, again):
-        source, size, blocks = self.one(data, self.volumes)
-        volume = base.Volume(self.new_id(), size + more)
-        for _ in range(1 + again):
-            self.driver.clone(volume, source, ignore)
-        self.volumes[volume.id] = volume, size + more, blocks
-
-    @stateful.precondition(lambda self: self.snapshots)
-    @stateful.rule(data=st.data(), more=st.integers(0, 1), again=st.booleans())
-    def from_snapshot(self, data, more, again):
-        snapshot, size, blocks = self.one(data, self.snapshots)
-        volume = base.Volume(self.new_id(), size + more)
-        for _ in range(1 + again):
-            self.driver.from_snapshot(volume, snapshot, ignore)
-        self.volumes[volume.id] = volume, size + more, blocks
-
-    @stateful.precondition(lambda self: self.volumes)
-    @stateful.rule(data=st.data(), more=st.integers(0, 2))
-    def extend(self, data, more):
-        volume, size, blocks = self.one(data, self.volumes)
-        self.driver.extend(volume, size + more)
-        self.volumes[volume.id] = volume, size + more, blocks
-
-    @stateful.precondition(lambda self: any(s[0].volume.id in self.volumes for s in self.snapshots.values()))
-    @stateful.rule(data=st.data(), again=st.booleans())
-    def revert(self, data, again):
-        usable = {key: value for key, value in self.snapshots.items() if value[0].volume.id in self.volumes}
-        snapshot, _, blocks = self.one(data, usable)
-        volume, size, _ = self.volumes[snapshot.volume.id]
-        for _ in range(1 + again):
-            self.driver.revert(volume, snapshot)
-        self.volumes[volume.id] = volume, size, blocks
-
-    @stateful.precondition(lambda self: self.volumes)
-    @stateful.rule(data=st.data(), again=st.booleans())
-    def delete(self, data, again):
-        volume = self.one(data, self.volumes)[0]
-        for _ in range(1 + again):
-            self.driver.delete(volume)
-        del self.volumes[volume.id]
-
-    @stateful.precondition(lambda self: self.snapshots)
-    @stateful.rule(data=st.data(), again=st.booleans())
-    def delete_snapshot(self, data, again):
-        snapshot = self.one(data, self.snapshots)[0]
-        for _ in range(1 + again):
-            self.driver.delete_snapshot(snapshot)
-        del self.snapshots[snapshot.id]
 
     @stateful.rule(data=st.data(), tidy=st.booleans())
     def crash(self, data, tidy):
@@ -142,19 +28,10 @@ class Model(stateful.RuleBasedStateMachine):
         names = [f"volume-{uuid.UUID(int=self.made + 1)}", f"snapshot-{uuid.UUID(int=self.made + 1)}",
                  *(volume.name for volume, _, _ in self.volumes.values())]
         with open(os.path.join(self.driver.directory, f".{data.draw(st.sampled_from(names))}.part"), "wb") as half:
-            half.write(b"half" * BLOCK)
+            half.write(b"half" * model.BLOCK)
         if tidy:
             self.driver.clean_up()
 
-    @stateful.invariant()
-    def everything_is_as_in_the_model(self):
-        there = {key: value for objects in (self.volumes, self.snapshots) for key, value in objects.items()}
-        assert sorted(self.driver.names()) == sorted((made.name, size * GIB) for made, size, _ in there.values())
-        for volume, size, blocks in self.volumes.values():
-            assert content(self.driver.path(volume)) == (size * GIB, blocks)
-        for snapshot, size, blocks in self.snapshots.values():
-            assert content(self.driver.snapshot_path(snapshot)) == (size * GIB, blocks)
 
-
-TestModel = Model.TestCase
+TestModel = FileModel.TestCase
 TestModel.settings = settings(derandomize=True, max_examples=100, stateful_step_count=40, deadline=None, database=None)

@@ -127,12 +127,16 @@ class Ceph:
         """Make a pool and wait until it can be used."""
         self.command("osd", "pool", "create", pool, "8")
         self.command("osd", "pool", "set", pool, "size", "1", "--yes-i-really-mean-it")
-        processes.until(self._clean, 60, "the pools being clean", 0.1)
+        processes.until(lambda: self._clean() and self._room(pool), 60, f"pool {pool} being ready", 0.1)
         self.run("rbd", "pool", "init", pool)
 
     def _clean(self):
         groups = json.loads(self.command("status", "--format", "json"))["pgmap"]
         return groups["num_pgs"] > 0 and [one["state_name"] for one in groups["pgs_by_state"]] == ["active+clean"]
+
+    def _room(self, pool):
+        pools = json.loads(self.command("df", "--format", "json"))["pools"]
+        return any(one["name"] == pool and one["stats"]["max_avail"] for one in pools)
 
     def command(self, *words):
         """The output of a `ceph` command, as its administrator."""

@@ -95,15 +95,20 @@ class Pool:
 
     def measure(self, images):
         """Bytes of the pool: `stored`, `available`, `quota` (0: none), of the cluster `whole`; `promised` if `images`."""
-        usage = self.ask("df")
-        mine = next((pool["stats"] for pool in usage["pools"] if pool["name"] == self.name), None)
-        if mine is None:
-            raise Failure(f"Ceph reports nothing of pool {self.name} (rbd_pool): does it still exist?", "down")
+        usage, mine = patiently(self._usage, Failure, 10)
         return {
             "stored": mine.get("stored", mine["bytes_used"]), "used": mine["bytes_used"],
             "available": mine["max_avail"], "whole": usage["stats"]["total_bytes"],
             "quota": self.ask("osd pool get-quota", pool=self.name)["quota_max_bytes"],
             "promised": rbd.RBD().pool_stats_get(self.ioctx)["image_provisioned_bytes"] if images else None}
+
+    def _usage(self):
+        usage = self.ask("df")
+        for pool in usage["pools"]:
+            if pool["name"] == self.name:
+                return usage, pool["stats"]
+        raise Failure(f"Ceph has no figures of pool {self.name} (rbd_pool): it does not exist any more, or has only "
+                      "just been made", "down")
 
     def monitors(self):
         """(address, port) of each monitor, as strings."""
@@ -172,7 +177,7 @@ class Locks:
 
 
 def patiently(call, errors, limit=40):
-    """Call again while one of the errors is raised, up to `limit` seconds: what a dead client holds goes within 30."""
+    """Call again while one of the errors is raised, up to `limit` seconds: within 30 a dead client's holds are gone."""
     end = time.monotonic() + limit
     while True:
         try:

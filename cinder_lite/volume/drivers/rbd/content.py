@@ -16,26 +16,33 @@ def data(cluster, image, snapshot=None):
 
 
 class _Image:
-    """An image that is open while the context is. Calls may come from several threads."""
+    """An image that is open while the context is. Calls may come from several threads.
+
+    `librbd` is a process that others use as well; by default there is one for this image alone.
+    """
 
     def __init__(self, where, writable, librbd=None):
         self.image, self.snapshot, self._writable = where["image"], where["snapshot"], writable
-        self._librbd = librbd or Librbd(Cluster(**where["cluster"]))
+        self._librbd, self._shared = librbd or Librbd(Cluster(**where["cluster"])), librbd is not None
 
     def __enter__(self):
         try:
-            self._number, self._identity = self._ask(
+            self.number, self._identity = self._ask(
                 "open", image=self.image, snapshot=self.snapshot, writable=self._writable)
         except BaseException:
-            self._librbd.close()
+            self._end()
             raise
         return self
 
     def __exit__(self, *exception):
         # Closing lets go of the image at once; what has ended without is let go of by the cluster after 30 s.
         with contextlib.suppress(content.ContentError):
-            self._ask("close", number=self._number)
-        self._librbd.close()
+            self._ask("close", number=self.number)
+        self._end()
+
+    def _end(self):
+        if not self._shared:
+            self._librbd.close()
 
     def _ask(self, name, /, **arguments):
         try:
@@ -56,11 +63,11 @@ class Source(_Image):
     def extents(self, start, end):
         while start < end:
             stop = min(start + WINDOW, end)
-            yield from self._ask("extents", number=self._number, start=start, end=stop)
+            yield from self._ask("extents", number=self.number, start=start, end=stop)
             start = stop
 
     def read(self, offset, length):
-        found = self._ask("read", number=self._number, offset=offset, length=length)
+        found = self._ask("read", number=self.number, offset=offset, length=length)
         if len(found or b"") < length:
             raise content.ContentError(f"{self.image} ends at byte {offset + len(found or b'')}, before the volume's size")
         return found
@@ -73,14 +80,14 @@ class Target(_Image):
         super().__init__(where, True, librbd)
 
     def size(self):
-        return self._ask("size", number=self._number)
+        return self._ask("size", number=self.number)
 
     def write(self, offset, data):
-        self._ask("write", number=self._number, offset=offset, data=bytes(data))
+        self._ask("write", number=self.number, offset=offset, data=bytes(data))
 
     def zero(self, start, end):
         if start < end:
-            self._ask("zero", number=self._number, start=start, end=end)
+            self._ask("zero", number=self.number, start=start, end=end)
 
     def sync(self):
-        self._ask("sync", number=self._number)
+        self._ask("sync", number=self.number)

@@ -1,0 +1,50 @@
+"""Any sequence of calls on the RBD driver gives the bytes that a model made of dictionaries gives."""
+
+import os
+import signal
+
+import pytest
+from hypothesis import settings, stateful
+from hypothesis import strategies as st
+
+from tests.contract import model
+from tests.storage import rbd
+
+
+class RbdModel(model.Model):
+    """Images in a pool that they have to themselves; now and then the process with librbd is killed."""
+
+    outlive = False
+    ceph = None
+
+    def __init__(self):
+        super().__init__()
+        rbd.emptied(self.ceph)
+        self.driver = rbd.driver(self.ceph, rbd_max_clone_depth=2)
+
+    def teardown(self):
+        self.driver.close()
+
+    @stateful.rule(process=st.sampled_from(["librbd", "reader"]), tidy=st.booleans())
+    def crash(self, process, tidy):
+        pid = getattr(self.driver, process).pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        if tidy:
+            self.driver.clean_up()
+
+    @stateful.rule()
+    def tend(self):
+        self.driver.tend()
+
+
+@pytest.fixture
+def cluster(ceph):
+    RbdModel.ceph = ceph
+
+
+@pytest.mark.usefixtures("cluster")
+class TestModel(RbdModel.TestCase):
+    """Fifty sequences of calls."""
+
+    settings = settings(derandomize=True, max_examples=50, stateful_step_count=20, deadline=None, database=None)
