@@ -47,16 +47,16 @@ def own_root(results):
     """An overlay over all files of the machine becomes the root; `results` is a directory that stays the machine's."""
     insert("fs/overlayfs/overlay")
     mount("lab", "/run", "tmpfs", options="size=90%")
-    for name in ("upper", "work", "root"):
+    for name in ("upper", "work", "whole"):
         os.mkdir(f"/run/{name}")
-    mount("overlay", "/run/root", "overlay", options="lowerdir=/,upperdir=/run/upper,workdir=/run/work")
+    mount("overlay", "/run/whole", "overlay", options="lowerdir=/,upperdir=/run/upper,workdir=/run/work")
     if results:
-        mount("results", f"/run/root{results}", "hostfs", options=results)
-    mount("dev", "/run/root/dev", "devtmpfs")
+        mount("results", f"/run/whole{results}", "hostfs", options=results)
+    mount("dev", "/run/whole/dev", "devtmpfs")
     for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "run"), ("devpts", "dev/pts"), ("tmpfs", "dev/shm")):
-        mount(kind, f"/run/root/{place}", kind)
-    os.makedirs("/run/root/run/machine")
-    checked(LIBC.syscall(PIVOT_ROOT, b"/run/root", b"/run/root/run/machine"), "pivot_root")
+        mount(kind, f"/run/whole/{place}", kind)
+    os.makedirs("/run/whole/run/machine")
+    checked(LIBC.syscall(PIVOT_ROOT, b"/run/whole", b"/run/whole/run/machine"), "pivot_root")
     os.chdir("/")
     checked(LIBC.umount2(b"/run/machine", MNT_DETACH), "umount")
     mount(MODULES, "/lib/modules", flags=MS_BIND)
