@@ -8,12 +8,16 @@ class Context(oslo_context.RequestContext):
 
     @property
     def is_service(self):
-        """Whether another service speaks for the user (a valid service token with the role `service`)."""
-        return "service" in (self.service_roles or ())
+        """Whether another service speaks for the user. `service_roles` holds none that does not count."""
+        return bool(self.service_roles)
 
     def sees(self, project_id):
         """Whether resources of that project are visible to the asker at all."""
         return self.is_admin or project_id == self.project_id
+
+    def to_dict(self):
+        """As it goes to other processes: without the token, which nobody there needs."""
+        return {**super().to_dict(), "auth_token": None}
 
 
 def system(request_id=None):

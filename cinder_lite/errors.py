@@ -46,6 +46,10 @@ class Conflict(Error):
     status = 409
 
 
+class ServerUsesVolume(Conflict):
+    message = "Server {server_id} uses the volume: detach it there, by the Compute API, which does the rest."
+
+
 class PreconditionFailed(Error):
     status = 412
 

@@ -135,6 +135,11 @@ def list_rules():
     return [policy.RuleDefault(name, check, description) for name, (check, description) in RULES.items()]
 
 
+def is_for_administrators(rule):
+    """Whether only administrators may do by default what the rule guards."""
+    return rule is not None and RULES[rule][0] == ADMIN
+
+
 class Policy:
     """Decides by the rules and by the operator's policy file. Answers are remembered until the file is read again."""
 
@@ -152,7 +157,8 @@ class Policy:
 
     def allows(self, ctx, rule, project_id):
         """Whether the asker may do what the rule guards on a resource of that project."""
-        key = (rule, project_id, ctx.project_id, ctx.user_id, ctx.is_admin, tuple(ctx.roles or ()))
+        key = (rule, project_id, ctx.project_id, ctx.user_id, tuple(ctx.roles or ()), ctx.system_scope,
+               tuple(ctx.service_roles or ()))
         known = self._known.get(key)
         if known is None:
             if len(self._known) > self.MOST:
@@ -160,8 +166,13 @@ class Policy:
             known = self._known[key] = self._ask(ctx, rule, project_id)
         return known
 
+    def is_administrator(self, ctx):
+        """Whether the rules make the asker an administrator."""
+        return self.allows(ctx, "context_is_admin", ctx.project_id)
+
     def _ask(self, ctx, rule, project_id):
         if rule not in RULES:
             raise KeyError(f"no policy rule {rule}")
-        credentials = {"user_id": ctx.user_id, "project_id": ctx.project_id, "roles": list(ctx.roles or ())}
+        credentials = {"user_id": ctx.user_id, "project_id": ctx.project_id, "roles": list(ctx.roles or ()),
+                       "system_scope": ctx.system_scope, "service_roles": list(ctx.service_roles or ())}
         return bool(self._enforcer.enforce(rule, {"project_id": project_id, "user_id": ctx.user_id}, credentials))

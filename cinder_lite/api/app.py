@@ -10,7 +10,7 @@ import uuid
 import orjson
 
 from cinder_lite import errors, policy
-from cinder_lite.api import auth, body, fault, request, route, versions
+from cinder_lite.api import auth, body, fault, refusal, request, route, versions
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Application:
         self.domains = types.SimpleNamespace(**domains)
         self.policy = policy.Policy(conf)
         self.table = route.Table(ROUTES)
-        self.authenticate = auth.STRATEGIES[conf.auth_strategy]()
+        self.authenticate = auth.strategy(conf)
 
     def __call__(self, environ, start_response):
         began = time.perf_counter()
@@ -80,6 +80,8 @@ class Application:
         found = self.authenticate(req.http, request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
         if isinstance(found, tuple):
             return found
+        found.is_admin = self.policy.is_administrator(found)
+        auth.expect_scope(found)
         req.ctx = found
         return None
 
@@ -102,8 +104,9 @@ class Application:
             req.body = document.get(found.action or next(iter(found.body.get("required", document)), None))
         elif found.action:
             req.body = req.document[found.action]
+        auth.expect_project(req.ctx, found)
         if found.policy is not None:
-            req.enforce(found.policy)
+            self._enforce(req, found.policy, arguments)
         result = found.handler(req)
         shown = found.view(result, req) if found.view is not None else None
         if isinstance(shown, bytes):
@@ -111,6 +114,14 @@ class Application:
         out = orjson.dumps(shown, default=_plain) if found.view is not None else b""
         kind = [JSON] if out or found.status != 204 else []
         return found.status, [*kind, *req.headers, *_said(req.version)], out
+
+    @staticmethod
+    def _enforce(req, rule, arguments):
+        try:
+            req.enforce(rule)
+        except errors.PolicyNotAuthorized:
+            refusal.hide(req, arguments)
+            raise
 
     def _without_project(self, path):
         """(path behind the optional project, project or None)."""

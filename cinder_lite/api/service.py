@@ -18,9 +18,9 @@ LOG = logging.getLogger(__name__)
 def listen(conf):
     """The socket that all workers share. Ends the process with a clear line when it cannot be had."""
     address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
-    if conf.auth_strategy == "noauth" and not auth.is_loopback(address) and not conf.allow_noauth_anywhere:
-        service.fatal(f"auth_strategy is noauth, which believes everybody, but osapi_volume_listen is {address}: "
-                      "listen on 127.0.0.1, choose another strategy, or set allow_noauth_anywhere = true")
+    wrong = auth.wrong(conf)
+    if wrong:
+        service.fatal(wrong)
     try:
         return concurrency.listen(address, port)
     except OSError as error:

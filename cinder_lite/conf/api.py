@@ -8,9 +8,15 @@ OPTIONS = {
         cfg.PortOpt("osapi_volume_listen_port", default=8776, help="Port on which the API listens."),
         cfg.IntOpt("osapi_volume_workers", default=1, min=1, help="Number of API worker processes."),
         cfg.IntOpt("osapi_volume_threads", default=100, min=1, help="Requests that one worker handles at a time."),
-        cfg.StrOpt("auth_strategy", default="noauth", choices=["noauth"],
+        cfg.StrOpt("auth_strategy", default="noauth", choices=["noauth", "http_basic", "keystone"],
                    help="Who is believed: noauth takes the token 'user:project' at its word, as an administrator; "
-                        "it is refused on other addresses than loopback unless allow_noauth_anywhere is set."),
+                        "it is refused on other addresses than loopback unless allow_noauth_anywhere is set. "
+                        "http_basic asks for a name and a password of http_basic_auth_user_file. keystone validates "
+                        "tokens as [keystone_authtoken] says."),
+        cfg.StrOpt("http_basic_auth_user_file", default="/etc/cinder/htpasswd",
+                   help="Names and passwords, as htpasswd writes them with bcrypt: htpasswd -nbB NAME PASSWORD."),
+        cfg.StrOpt("http_basic_auth_roles_file", default="/etc/cinder/htroles",
+                   help="The project and roles (reader, member, admin, service) of each user: lines NAME:PROJECT:ROLE,ROLE."),
         cfg.BoolOpt("allow_noauth_anywhere", default=False, help="Serve noauth on other addresses than loopback."),
         cfg.IntOpt("osapi_max_limit", default=1000, min=1, mutable=True, help="The longest page of a list."),
         cfg.IntOpt("osapi_max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),

@@ -9,6 +9,7 @@ import uuid
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, guards, qos, volumes
 from cinder_lite.lifecycle import VOLUME
+from cinder_lite.volume.detaching import Detaching
 from cinder_lite.volume.hosts import service_of
 
 
@@ -17,6 +18,7 @@ class Attachments:
 
     def __init__(self, database, conf, volume):
         self.db, self.conf, self.volume = database, conf, volume
+        self._detaching = Detaching(conf)
 
     # -- the attachments API
 
@@ -113,6 +115,7 @@ class Attachments:
         with self.db.read() as tx:
             row = attachments.get(tx, ctx, id)
             volume = volumes.find(tx, row.volume_id)
+        self._detaching.check(ctx, (row,))
         # Attached the old way, the connector is not known; the export is there all the same.
         if row.connector or volume.export:
             self.volume.on(service_of(volume.host)).disconnect(ctx, volume_id=volume.id, attachment_id=id,
@@ -188,6 +191,7 @@ class Attachments:
     def terminate(self, ctx, volume_id, connector):
         """Take the export back and release a reservation."""
         row, host = self._placed(ctx, volume_id)
+        self._check_all(ctx, volume_id)
         self.volume.on(host).disconnect(ctx, volume_id=row.id, attachment_id=None, connector=connector)
         self.unreserve(ctx, volume_id)
 
@@ -236,8 +240,15 @@ class Attachments:
         with self.db.write() as tx:
             self._mirror(tx, self._held(tx, volumes.get(tx, ctx, volume_id).id))
 
+    def _check_all(self, ctx, volume_id, attachment_id=None):
+        """Refuse when a server uses the volume by that attachment, or by any."""
+        with self.db.read() as tx:
+            present = attachments.of_volume(tx, volume_id)
+        self._detaching.check(ctx, [one for one in present if attachment_id in (None, one.id)])
+
     def force_detach(self, ctx, volume_id, attachment_id, connector):
         """Disconnect and detach whatever the statuses say."""
         row, host = self._placed(ctx, volume_id)
+        self._check_all(ctx, volume_id, attachment_id)
         self.volume.on(host).disconnect(ctx, volume_id=row.id, attachment_id=attachment_id, connector=connector)
         self.detach(ctx, volume_id, attachment_id)

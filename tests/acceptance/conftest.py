@@ -1,11 +1,30 @@
-"""One Keystone for the tests of this tier."""
+"""One Keystone and one service behind it for the tests of this tier."""
 
 import pytest
 
 from tests.acceptance.identity import Keystone
+from tests.acceptance.installation import BACKENDS, Installation
+from tests.acceptance.person import Person
+from tests.services.processes import until
 
 
 @pytest.fixture(scope="session")
 def keystone():
     with Keystone() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def service(keystone):
+    with Installation(keystone) as running:
+        keystone.register(f"{running.url}/v3/%(project_id)s", "volumev3", "block-storage")
+        admin = Person(keystone, "admin")
+        until(lambda: len(admin("GET", "/scheduler-stats/get_pools", expect=200)["pools"]) == len(BACKENDS),
+              what="the backends reporting their pools")
+        yield running
+
+
+@pytest.fixture
+def people(keystone, service):
+    """A client for each name: people("ann")."""
+    return lambda name, **scope: Person(keystone, name, **scope)

@@ -101,15 +101,20 @@ class Keystone:
     def session(self, user="admin", project=None, system=False):
         """A session of keystoneauth for one of PEOPLE or the admin, in their first project unless another is named."""
         scope = {"system_scope": "all"} if system else {
-            "project_name": project or (next(iter(PEOPLE[user])) if user in PEOPLE else "admin"),
+            "project_name": project or self.home(user),
             "project_domain_id": "default"}
         return session.Session(v3.Password(self.url, username=user, password=self.password, user_domain_id="default",
                                            **scope))
 
+    @staticmethod
+    def home(user):
+        """The first project in which somebody has a role."""
+        return next(iter(PEOPLE.get(user, {"admin": ()})))
+
     def request(self, method, path, body=None):
         """One request of the admin; the answer's document."""
-        return self._admin.request(f"{self.url}{path}", method, json=body).json() if method != "PUT" else (
-            self._admin.put(f"{self.url}{path}"))
+        answer = self._admin.request(f"{self.url}{path}", method, json=body)
+        return answer.json() if answer.content else None
 
     def _settle(self):
         """Make the projects and people."""

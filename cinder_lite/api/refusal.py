@@ -1,0 +1,15 @@
+"""What somebody is told who may not: that a resource of another project is not there, whatever is there."""
+
+from cinder_lite.db import attachments, backups, messages, snapshots, types, volumes
+
+#: Argument of a path -> what raises NotFound when the asker may not see the resource.
+RESOURCES = {"volume_id": volumes.get, "snapshot_id": snapshots.get, "attachment_id": attachments.get,
+             "backup_id": backups.get, "type_id": types.get, "message_id": messages.get}
+
+
+def hide(req, arguments):
+    """Raise NotFound when the path names a resource that the asker cannot see."""
+    for name, get in RESOURCES.items():
+        if name in arguments:
+            with req.db.read() as tx:
+                get(tx, req.ctx, arguments[name])
