@@ -127,6 +127,10 @@ class AccessNotFound(NotFound):
     message = "Volume type access not found for {type_id} / {project_id} combination."
 
 
+class TransferNotFound(NotFound):
+    message = "Transfer {id} could not be found."
+
+
 class QosNotFound(NotFound):
     message = "QoS spec {id} could not be found."
 

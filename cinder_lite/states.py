@@ -68,6 +68,7 @@ VOLUME_ACTIONS = (
     Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
+    Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, None),
     Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, "scheduler"),
     Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", "volume"),
     Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),

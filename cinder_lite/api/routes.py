@@ -11,6 +11,7 @@ from cinder_lite.api import (
     quotas,
     services,
     snapshots,
+    transfers,
     type_encryption,
     types,
     volume_actions,
@@ -24,6 +25,7 @@ from cinder_lite.api.schemas import qos as qos_bodies
 from cinder_lite.api.schemas import quotas as quota_bodies
 from cinder_lite.api.schemas import services as service_bodies
 from cinder_lite.api.schemas import snapshots as snapshot_bodies
+from cinder_lite.api.schemas import transfers as transfer_bodies
 from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
 from cinder_lite.api.views import attachments as attachment_views
@@ -33,6 +35,7 @@ from cinder_lite.api.views import messages as message_views
 from cinder_lite.api.views import qos as qos_views
 from cinder_lite.api.views import services as service_views
 from cinder_lite.api.views import snapshots as snapshot_views
+from cinder_lite.api.views import transfers as transfer_views
 from cinder_lite.api.views import types as type_views
 from cinder_lite.api.views import volumes as volume_views
 
@@ -164,6 +167,25 @@ def _manageable(volumes_at, snapshots_at, since):
 
 MANAGEABLE = (*_manageable("/manageable_volumes", "/manageable_snapshots", "3.8"),
               *_manageable("/os-volume-manage", "/os-snapshot-manage", "3.0"))
+
+
+def _transfers(path, create, body, index):
+    """The operations of one of the paths."""
+    one, views = f"{path}/{{transfer_id}}", transfer_views
+    yield Route("GET", path, index, "volume:get_all_transfers",
+                view=Many("transfers", views.SUMMARY, "transfers_links"))
+    yield Route("GET", f"{path}/detail", index, "volume:get_all_transfers",
+                view=Many("transfers", views.DETAIL, "transfers_links"))
+    yield Route("POST", path, create, "volume:create_transfer", body, One("transfer", views.CREATED), 202)
+    yield Route("GET", one, transfers.show, "volume:get_transfer", view=One("transfer", views.DETAIL))
+    yield Route("DELETE", one, transfers.delete, "volume:delete_transfer", status=202)
+    yield Route("POST", f"{one}/accept", transfers.accept, "volume:accept_transfer", transfer_bodies.ACCEPT,
+                One("transfer", views.SUMMARY), 202)
+
+
+TRANSFERS = (*_transfers("/volume-transfers", transfers.create, transfer_bodies.CREATE, transfers.index),
+             *_transfers("/os-volume-transfer", transfers.create_formerly, transfer_bodies.CREATE_FORMERLY,
+                         transfers.index_formerly))
 
 _ATTACHMENT = "/attachments/{attachment_id}"
 
@@ -305,4 +327,4 @@ OTHERS = (
     Route("GET", "/jobs/{job_id}", messages.show_job, "cinder_lite:jobs", view=One("job", message_views.JOB)),
 )
 
-ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *ATTACHMENTS, *BACKUPS, *TYPES, *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *OTHERS)
+ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *TRANSFERS, *ATTACHMENTS, *BACKUPS, *TYPES, *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *OTHERS)

@@ -11,6 +11,7 @@ from cinder_lite.volume.attachments import Attachments
 from cinder_lite.volume.managing import Managing
 from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots
+from cinder_lite.volume.transfers import Transfers
 
 LOG = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def domains(shared):
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
+        "transfers": Transfers(shared.db, shared.conf),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
     }

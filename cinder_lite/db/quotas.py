@@ -164,6 +164,12 @@ def check_volume_size(size, allowance):
             f"Requested volume size {size}G is larger than the maximum allowed limit {limit}G."))
 
 
+def snapshot_share(conf, row):
+    """What a snapshot's row adds to the quota."""
+    amounts = {"snapshots": 1} if conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row.size}
+    return Change(row.project_id, amounts, row.volume_type_id)
+
+
 def release(tx, change):
     """Take away from the usage what rows that are gone had added."""
     rows = {key: -n for key, n in change.rows().items()}

@@ -8,7 +8,6 @@ from cinder_lite.db import attachments, audit, jobs, quotas, schema, snapshots, 
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
-from cinder_lite.volume.manager import snapshot_share
 from cinder_lite.volume.hosts import service_of
 
 #: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that it holds meanwhile.
@@ -192,7 +191,7 @@ def _remove_snapshot(id, database, conf):
         SNAPSHOT.settle(tx, id, "cascade", True)
         volumes.labels_gone(tx, id)
         if row.counted:
-            quotas.release(tx, snapshot_share(conf, row))
+            quotas.release(tx, quotas.snapshot_share(conf, row))
         return f"removed snapshot {id}"
 
 

@@ -5,7 +5,7 @@ from cinder_lite.db import pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api, managing
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.manager import as_snapshot, as_volume, snapshot_share
+from cinder_lite.volume.manager import as_snapshot, as_volume
 
 
 class Adoption:
@@ -69,7 +69,7 @@ class Adoption:
             row = snapshots.find(tx, work.job.resource_id)
             volume = volumes.find(tx, row.volume_id)
         work.lose(counted=False)
-        work.when_failed(lambda tx: quotas.release(tx, snapshot_share(self.conf, snapshots.find(tx, row.id))))
+        work.when_failed(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, snapshots.find(tx, row.id))))
         work.begin()
         if not row.size:
             self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
@@ -94,4 +94,4 @@ class Adoption:
         work.begin()
         work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
         if row.counted:
-            work.when_done(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+            work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))

@@ -1,7 +1,7 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, guards, pools, quotas, services, snapshots, volumes
+from cinder_lite.db import attachments, guards, pools, quotas, services, snapshots, transfers, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
@@ -172,6 +172,8 @@ class Volumes:
             row = volumes.get(tx, ctx, id)
             if status is not None:
                 abandon.all_jobs(tx, "volume", id)
+                if row.status == states.AWAITING:
+                    transfers.delete_of_volume(tx, id)
             if status == states.IN_USE and not attachments.of_volume(tx, id):
                 raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
             if attach_status == states.DETACHED:
@@ -197,6 +199,8 @@ def forget(tx, row):
     """What goes with a volume's row: labels, attachments, quota and room."""
     volumes.labels_gone(tx, row.id)
     attachments.delete_all(tx, row.id)
+    if states.AWAITING in (row.status, row.previous_status):
+        transfers.delete_of_volume(tx, row.id)
     if row.counted:
         uncount(tx, row)
 

@@ -134,7 +134,7 @@ class VolumeManager(VolumeRPC):
         if SNAPSHOT.settle(tx, snapshot.id, "cascade", True):
             volumes.labels_gone(tx, snapshot.id)
             if snapshot.counted:
-                quotas.release(tx, snapshot_share(self.conf, snapshot))
+                quotas.release(tx, quotas.snapshot_share(self.conf, snapshot))
 
     def extend(self, work):
         new_size = work.args["new_size"]
@@ -169,7 +169,7 @@ class VolumeManager(VolumeRPC):
         work.lose(counted=False)
         with self.db.read() as tx:
             row = snapshots.find(tx, work.job.resource_id)
-        work.when_failed(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+        work.when_failed(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
         work.begin()
         try:
             facts = self.backend.call(self.driver.create_snapshot, snapshot)
@@ -186,7 +186,7 @@ class VolumeManager(VolumeRPC):
             row = snapshots.find(tx, work.job.resource_id)
         work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
         if row.counted:
-            work.when_done(lambda tx: quotas.release(tx, snapshot_share(self.conf, row)))
+            work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
 
     def _snapshot(self, work):
         with self.db.read() as tx:
@@ -329,9 +329,3 @@ def as_volume(row):
 def as_snapshot(row, volume):
     """A snapshot's row, and that of its volume."""
     return drivers.Snapshot(id=row.id, size=row.size, volume=as_volume(volume), facts=row.facts)
-
-
-def snapshot_share(conf, row):
-    """What a snapshot's row adds to the quota."""
-    amounts = {"snapshots": 1} if conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row.size}
-    return quotas.Change(row.project_id, amounts, row.volume_type_id)
