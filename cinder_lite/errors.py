@@ -159,6 +159,10 @@ class HostNotFound(NotFound):
     message = "Host {host} could not be found."
 
 
+class ClusterNotFound(NotFound):
+    message = "Cluster {name} could not be found: services share no backends here, so there are no clusters."
+
+
 class JobNotFound(NotFound):
     message = "Job {id} could not be found."
 

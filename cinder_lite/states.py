@@ -68,7 +68,6 @@ VOLUME_ACTIONS = (
     Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
-    Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, None),
     Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, "scheduler"),
     Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", "volume"),
     Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
@@ -76,6 +75,7 @@ VOLUME_ACTIONS = (
     Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
     Action("reserve", (AVAILABLE,), ATTACHING, IN_USE, BACK, None),
     Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, None),
+    Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, None),
 )
 
 SNAPSHOT_STATUSES = (CREATING, AVAILABLE, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", UNMANAGING,

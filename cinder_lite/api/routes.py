@@ -5,6 +5,8 @@ from cinder_lite.api import (
     backups,
     default_types,
     extensions,
+    hosts,
+    log_levels,
     manageable,
     messages,
     qos,
@@ -297,7 +299,7 @@ QUOTAS = (
     Route("GET", "/limits", quotas.limits, None, view=plain),
 )
 
-_UPDATE = "volume_extension:services:update"
+_UPDATE, _HOSTS = "volume_extension:services:update", "volume_extension:hosts"
 
 SERVICES = (
     Route("GET", "/os-services", services.index, "volume_extension:services:index",
@@ -308,6 +310,24 @@ SERVICES = (
           service_bodies.DISABLE_WITH_REASON, plain),
     Route("PUT", "/os-services/freeze", services.freeze, "volume:freeze_host", service_bodies.FREEZE),
     Route("PUT", "/os-services/thaw", services.thaw, "volume:thaw_host", service_bodies.FREEZE),
+    Route("PUT", "/os-services/failover_host", services.failover, "volume:failover_host", service_bodies.FAILOVER,
+          None, 202),
+    Route("PUT", "/os-services/failover", services.failover, "volume:failover_host", service_bodies.FAILOVER, None,
+          202, "3.26"),
+    Route("PUT", "/os-services/set-log", log_levels.set_levels, _UPDATE, service_bodies.LOG_LEVELS, None, 202, "3.32"),
+    Route("PUT", "/os-services/get-log", log_levels.get_levels, _UPDATE, service_bodies.LOG_LEVELS, plain,
+          since="3.32"),
+    Route("GET", "/os-hosts", hosts.index, _HOSTS, view=plain),
+    Route("GET", "/os-hosts/{host}", hosts.show, _HOSTS, view=plain),
+    Route("PUT", "/os-hosts/{host}", hosts.update, _HOSTS, service_bodies.HOST, plain),
+    Route("GET", "/clusters", hosts.list_clusters, "clusters:get_all", view=plain, since="3.7"),
+    Route("GET", "/clusters/detail", hosts.list_clusters, "clusters:get_all", view=plain, since="3.7"),
+    Route("GET", "/clusters/{name}", hosts.show_cluster, "clusters:get", view=plain, since="3.7"),
+    Route("PUT", "/clusters/enable", hosts.switch_cluster, "clusters:update", service_bodies.CLUSTER, plain,
+          since="3.7"),
+    Route("PUT", "/clusters/disable", hosts.switch_cluster, "clusters:update", service_bodies.CLUSTER, plain,
+          since="3.7"),
+    Route("POST", "/workers/cleanup", hosts.clean_up, "workers:cleanup", service_bodies.CLEAN_UP, plain, 202, "3.24"),
     Route("GET", "/os-availability-zone", services.zones, None, view=plain),
     Route("GET", "/scheduler-stats/get_pools", services.get_pools, "scheduler_extension:scheduler_stats:get_pools",
           view=Many("pools", service_views.POOL)),

@@ -62,7 +62,8 @@ def domains(shared):
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
-        "transfers": Transfers(shared.db, shared.conf),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
+        "transfers": Transfers(shared.db, shared.conf),
+        "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},
     }

@@ -42,14 +42,27 @@ def disable_with_reason(req):
     return {**_switch(req, disabled=True, disabled_reason=reason), "disabled_reason": reason}
 
 
-def _freeze(req, frozen):
-    host = req.document.get("host")
+def _named(req):
+    """The backend that a body names; clusters there are none."""
+    host, cluster = req.document.get("host"), req.document.get("cluster")
+    if cluster:
+        raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
     if not host:
         raise errors.InvalidInput(reason="host is needed: the backend's, as host@backend.")
+    return host
+
+
+def _backend(tx, host):
+    row = services.find(tx, VOLUME, host)
+    if row is None:
+        raise errors.InvalidInput(reason=f"There is no service cinder-volume on {host}.")
+    return row
+
+
+def _freeze(req, frozen):
+    host = _named(req)
     with req.db.write() as tx:
-        row = services.find(tx, VOLUME, host)
-        if row is None:
-            raise errors.InvalidInput(reason=f"There is no service cinder-volume on {host}.")
+        row = _backend(tx, host)
         if row.frozen == frozen:
             raise errors.InvalidInput(reason=f"{host} is {'frozen already' if frozen else 'not frozen'}.")
         services.switch(tx, VOLUME, host, frozen=frozen)
@@ -63,6 +76,14 @@ def freeze(req):
 def thaw(req):
     """PUT /os-services/thaw"""
     _freeze(req, False)
+
+
+def failover(req):
+    """PUT /os-services/failover_host and /os-services/failover: no driver replicates, so there is nowhere to go."""
+    host = _named(req)
+    with req.db.read() as tx:
+        _backend(tx, host)
+    raise errors.InvalidInput(reason=f"The driver of {host} does not replicate, so it cannot fail over.")
 
 
 def zones(req):

@@ -1,9 +1,9 @@
 """What a backup service can be asked by message."""
 
-from cinder_lite import rpc
+from cinder_lite import loglevels, rpc
 
 
-class BackupRPC(rpc.Interface):
+class BackupRPC(loglevels.Logs):
     """Addressed as the service's host."""
 
     topic, version = "cinder_lite-backup", "1.0"

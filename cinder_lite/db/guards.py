@@ -36,8 +36,6 @@ NO_SNAPSHOTS = Guard(~sa.exists().where(S.c.volume_id == V.c.id),
 ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots, which cannot move with it; delete them first", across=True)
 LEFT_ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots; unmanage or delete them first", across=True)
 NOT_ENCRYPTED = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and its key would be lost")
-NOT_ENCRYPTED_TO_GIVE = Guard(V.c.encryption_key_id.is_(None), (
-    "it is encrypted; /volume-transfers takes such volumes from microversion 3.70 on, with their snapshots"))
 NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
 NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
                            "a snapshot of it is being taken; wait until that is done", across=True)
@@ -46,6 +44,8 @@ OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
 MOVABLE = (HAS_PLACE, NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
 DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
 UNMANAGEABLE = (HAS_PLACE, *DELETABLE, LEFT_ALONE, NOT_ENCRYPTED)
+NOT_ENCRYPTED_TO_GIVE = Guard(V.c.encryption_key_id.is_(None), (
+    "it is encrypted; /volume-transfers takes such volumes from microversion 3.70 on, with their snapshots"))
 
 
 def bigger_than_present(new_size):

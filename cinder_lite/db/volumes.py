@@ -120,3 +120,21 @@ def metadata_values(tx, visible):
 def on_host(tx, service_host):
     """The volumes of a backend."""
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()
+
+
+def held_by_projects(tx, service_hosts):
+    """What lies on those services' backends: [(project, volumes, their GiB, snapshots, their GiB)]."""
+    S, sums = schema.snapshots, {}
+    there = sa.or_(*(V.c.host.startswith(f"{host}#", autoescape=True) for host in service_hosts))
+    queries = (sa.select(V.c.project_id, sa.func.count(), TOGETHER).where(there).group_by(V.c.project_id),
+               sa.select(S.c.project_id, sa.func.count(), sa.cast(sa.func.sum(S.c.size), sa.BigInteger))
+               .join(V, V.c.id == S.c.volume_id).where(there).group_by(S.c.project_id))
+    for place, query in enumerate(queries):
+        for project, count, size in tx.execute(query):
+            sums.setdefault(project, [0] * 4)[2 * place:2 * place + 2] = count, int(size)
+    return [(project, *found) for project, found in sorted(sums.items())]
+
+
+def host_of(tx, id):
+    """The host string of a volume, "" when it has none or is not there."""
+    return tx.execute(sa.select(V.c.host).where(V.c.id == id)).scalar() or ""

@@ -1,9 +1,9 @@
 """What a scheduler can be asked by message."""
 
-from cinder_lite import rpc
+from cinder_lite import loglevels, rpc
 
 
-class SchedulerRPC(rpc.Interface):
+class SchedulerRPC(loglevels.Logs):
     """Addressed to any scheduler."""
 
     topic, version = "cinder_lite-scheduler", "1.0"

@@ -1,9 +1,9 @@
 """What a volume service can be asked by message."""
 
-from cinder_lite import rpc
+from cinder_lite import loglevels, rpc
 
 
-class VolumeRPC(rpc.Interface):
+class VolumeRPC(loglevels.Logs):
     """Addressed as host@backend."""
 
     topic, version = "cinder_lite-volume", "1.0"

@@ -1,0 +1,107 @@
+"""Handlers of /os-hosts, /clusters and /workers: where services run, and who takes up what they left."""
+
+from cinder_lite import errors
+from cinder_lite.api.body import TRUE
+from cinder_lite.api.views.services import VOLUME, state
+from cinder_lite.api.views.volumes import time
+from cinder_lite.db import services, volumes
+
+SCHEDULER = "cinder-scheduler"
+_CLUSTER_FILTERS = ("name", "binary", "is_up", "disabled", "num_hosts", "num_down_hosts")
+_CLUSTER_FILTERS_SINCE_26 = ("replication_status", "frozen", "active_backend_id")
+
+
+# -- hosts
+
+def index(req):
+    """GET /os-hosts?zone=: the services that are enabled."""
+    zone = req.query.get("zone")
+    with req.db.read() as tx:
+        rows = [row for row in services.page(tx) if not row.disabled and zone in (None, row.availability_zone)]
+    return {"hosts": [{
+        "host_name": row.host, "service": row.binary, "zone": row.availability_zone, "service-state": "enabled",
+        "service-status": "available" if state(row, req) == "up" else "unavailable",
+        "last-update": time(row.seen_at or row.updated_at)} for row in rows]}
+
+
+def _volume_services(req, tx):
+    rows = services.page(tx, req.host, VOLUME)
+    if not rows:
+        raise errors.HostNotFound(host=req.host)
+    return rows
+
+
+def show(req):
+    """GET /os-hosts/{host}: what lies there, in all and by project."""
+    with req.db.read() as tx:
+        held = volumes.held_by_projects(tx, [row.host for row in _volume_services(req, tx)])
+    held = [("(total)", *(sum(column) for column in zip(*(row[1:] for row in held), strict=True)))
+            if held else ("(total)", 0, 0, 0, 0), *held]
+    return {"host": [{"resource": {
+        "host": req.host, "project": project, "volume_count": str(count), "total_volume_gb": str(gb),
+        "snapshot_count": str(snapshots), "total_snapshot_gb": str(snapshot_gb)}}
+        for project, count, gb, snapshots, snapshot_gb in held]}
+
+
+def update(req):
+    """PUT /os-hosts/{host}: enable or disable what makes volumes there."""
+    disabled = req.document["status"] == "disable"
+    with req.db.write() as tx:
+        for row in _volume_services(req, tx):
+            services.switch(tx, VOLUME, row.host, disabled=disabled, disabled_reason=None)
+    return {"host": req.host, "status": "disabled" if disabled else "enabled"}
+
+
+# -- clusters: several services never share a backend here, so there are none
+
+def list_clusters(req):
+    """GET /clusters and /clusters/detail"""
+    known = _CLUSTER_FILTERS + (_CLUSTER_FILTERS_SINCE_26 if req.at("3.26") else ())
+    unknown = sorted(set(req.filters()) - set(known))
+    if unknown:
+        raise errors.InvalidInput(reason=f"Invalid filters {', '.join(unknown)}. There are: {', '.join(known)}.")
+    return {"clusters": []}
+
+
+def show_cluster(req):
+    """GET /clusters/{name}"""
+    raise errors.ClusterNotFound(name=req.name)
+
+
+def switch_cluster(req):
+    """PUT /clusters/enable and /clusters/disable"""
+    raise errors.ClusterNotFound(name=req.document["name"])
+
+
+# -- workers
+
+def clean_up(req):
+    """POST /workers/cleanup: whose jobs are taken up by others, and whose wait for the service itself.
+
+    There is nothing to start: a job whose lease has ended is taken up by the next service that can reach its data.
+    """
+    body = req.document or {}
+    if body.get("cluster_name"):
+        raise errors.InvalidInput(reason=f"There is no cluster {body['cluster_name']}.")
+    up = _flag(body, "is_up")
+    disabled = _flag(body, "disabled")
+    with req.db.read() as tx:
+        rows = services.page(tx, body.get("host"), body.get("binary"))
+        place = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
+    others = any(row.binary == SCHEDULER and state(row, req) == "up" for row in rows)
+    found = {"cleaning": [], "unavailable": []}
+    for row in rows:
+        alive = state(row, req) == "up"
+        wanted = (alive == bool(up) and disabled in (None, row.disabled)
+                  and body.get("service_id") in (None, row.id)
+                  and (place is None or place.partition("#")[0] == row.host))
+        if wanted:
+            taken_up = alive or (row.binary == SCHEDULER and others)
+            found["cleaning" if taken_up else "unavailable"].append({
+                "id": row.id, "host": row.host, "binary": row.binary, "cluster_name": row.cluster_name})
+    return found
+
+
+def _flag(body, key):
+    value = body.get(key)
+    return None if value is None else str(value) in TRUE

@@ -1,0 +1,49 @@
+"""Handlers of /os-services/set-log and get-log."""
+
+from cinder_lite import errors, loglevels, rpc
+from cinder_lite.db import services
+
+API = "cinder-api"
+#: Binary of a service -> the name of its client.
+ASKED = {"cinder-volume": "volume", "cinder-scheduler": "scheduler", "cinder-backup": "backup"}
+
+
+def _wanted(req):
+    """(whether the API is meant, rows of the other services that are meant and up)."""
+    body = req.document
+    binary, server = body.get("binary") or "*", body.get("server") or ""
+    if binary not in ("*", API, *ASKED):
+        raise errors.InvalidInput(reason=f"binary is '*', {API}, {', '.join(ASKED)}, not '{binary}'.")
+    with req.db.read() as tx:
+        rows = [row for row in services.page(tx, server or None, None if binary == "*" else binary)
+                if row.binary in ASKED and services.is_up(row, req.conf.service_down_time)]
+    api_too = binary in ("*", API) and server in ("", req.conf.host)
+    if not rows and not api_too:
+        raise errors.InvalidInput(reason=f"There is no {binary} that is up on '{server}'.")
+    return api_too, rows
+
+
+def set_levels(req):
+    """PUT /os-services/set-log: of the API that is the worker which answers."""
+    level, prefix = (req.document.get("level") or "").upper(), req.document.get("prefix") or ""
+    if level not in loglevels.LEVELS:
+        raise errors.InvalidInput(reason=f"level is one of {', '.join(loglevels.LEVELS)}.")
+    api_too, rows = _wanted(req)
+    if api_too:
+        loglevels.set(prefix, level)
+    for row in rows:
+        req.clients[ASKED[row.binary]].on(row.host).set_log_levels(req.ctx, prefix=prefix, level=level)
+
+
+def get_levels(req):
+    """PUT /os-services/get-log; a service that does not answer is left out."""
+    prefix = req.document.get("prefix") or ""
+    api_too, rows = _wanted(req)
+    found = [{"binary": API, "host": req.conf.host, "levels": loglevels.get(prefix)}] if api_too else []
+    for row in rows:
+        try:
+            levels = req.clients[ASKED[row.binary]].on(row.host).log_levels(req.ctx, prefix=prefix)
+        except rpc.NoAnswer:
+            continue
+        found.append({"binary": row.binary, "host": row.host, "levels": levels})
+    return {"log_levels": found}
