@@ -68,6 +68,11 @@ VOLUME_ACTIONS = (
     Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
+    Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, "volume"),
+    Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, "volume"),
+    # What has the whole content of an image is sound, whatever was wrong before.
+    Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, "volume"),
+    Action("reimage_reserved", (RESERVED,), DOWNLOADING, RESERVED, ERROR, "volume"),
     Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, "scheduler"),
     Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", "volume"),
     Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
@@ -108,7 +113,8 @@ BACKUP_RESETS = (AVAILABLE, ERROR)
 
 #: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
 TRANSITIONAL = {
-    "volume": (CREATING, DELETING, RETYPING, MANAGING, UNMANAGING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP),
+    "volume": (CREATING, DELETING, RETYPING, MANAGING, UNMANAGING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP,
+               UPLOADING, DOWNLOADING),
     "snapshot": (CREATING, DELETING, "restoring", BACKING_UP, UNMANAGING),
     "backup": (CREATING, DELETING, "restoring"),
 }

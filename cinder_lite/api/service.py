@@ -8,6 +8,7 @@ from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
 from cinder_lite.volume.api import Volumes
 from cinder_lite.volume.attachments import Attachments
+from cinder_lite.volume.imaging import Imaging
 from cinder_lite.volume.managing import Managing
 from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots
@@ -61,6 +62,7 @@ def domains(shared):
         "volumes": volumes,
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
+        "imaging": Imaging(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),

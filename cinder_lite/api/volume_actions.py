@@ -3,6 +3,7 @@
 from cinder_lite import errors
 from cinder_lite.api import lists
 from cinder_lite.api.body import is_true
+from cinder_lite.api.views import volumes as views
 from cinder_lite.db import volumes
 
 
@@ -109,6 +110,29 @@ def reset_status(req):
 def force_delete(req):
     """os-force_delete: delete whatever the status."""
     req.volumes.delete(req.ctx, req.volume_id, force=True)
+
+
+# -- images
+
+def upload_image(req):
+    """os-volume_upload_image: make an image of the volume."""
+    body = req.body
+    visibility = body.get("visibility", "private")
+    if visibility == "public":
+        req.enforce("volume_extension:volume_actions:upload_public")
+    row, type_, image = req.imaging.upload(
+        req.ctx, req.volume_id, is_true(body.get("force", False)), name=body["image_name"], visibility=visibility,
+        disk_format=body.get("disk_format", "raw"), container_format=body.get("container_format", "bare"),
+        protected=is_true(body.get("protected", False)))
+    return {"os-volume_upload_image": views.uploading(row, type_, image)}
+
+
+def reimage(req):
+    """os-reimage: write an image over the volume."""
+    reserved_too = is_true(req.body.get("reimage_reserved", False))
+    if reserved_too:
+        req.enforce("volume:reimage_reserved")
+    req.imaging.reimage(req.ctx, req.volume_id, req.body["image_id"], reserved_too)
 
 
 # -- image metadata

@@ -7,9 +7,9 @@ from oslo_config import cfg
 from oslo_log import log
 
 from cinder_lite import rpc
-from cinder_lite.conf import api, backend, backup, database, quota, scheduler, service
+from cinder_lite.conf import api, backend, backup, database, image, quota, scheduler, service
 
-SECTIONS = (service, api, quota, scheduler, backup, database, backend)
+SECTIONS = (service, api, quota, scheduler, backup, database, backend, image)
 
 
 def list_opts():
@@ -21,7 +21,8 @@ def list_opts():
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             groups.setdefault(group, []).extend(options)
-    groups["backend_name"] = [*backend.BACKEND, *driver_options()]
+    groups["backend_name"] = [*backend.BACKEND, *image.BACKEND, *driver_options()]
+    groups[image.SERVICE_USER] = image.service_user_options()
     groups["DEFAULT"] = [*groups["DEFAULT"], *stores.options()]
     return sorted((group, options) for group, options in groups.items())
 
@@ -53,5 +54,5 @@ def backend_options(conf, name):
     """The options of one enabled backend: its section, registered with what the driver and target declare."""
     from cinder_lite.volume.backends import driver_options
 
-    conf.register_opts([*backend.BACKEND, *driver_options()], group=name)
+    conf.register_opts([*backend.BACKEND, *image.BACKEND, *driver_options()], group=name)
     return conf[name]

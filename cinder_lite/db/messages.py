@@ -18,6 +18,7 @@ RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "snapshot": "VOLUME_
 #: Action of a message -> (number, how it is told), as clients know them.
 ACTIONS = {
     "schedule": ("001", "schedule allocate volume"), "attach": ("002", "attach volume"),
+    "upload": ("003", "copy volume to image"), "reimage": ("016", "reimage volume"),
     "extend": ("007", "extend volume"), "create": ("008", "create volume from backend storage"),
     "snapshot create": ("009", "create snapshot"), "snapshot delete": ("010", "delete snapshot"),
     "snapshot revert": ("012", "revert volume to snapshot"), "delete": ("010", "delete volume"),
@@ -29,7 +30,7 @@ ACTIONS = {
 #: Cause of a message -> its number.
 DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create failed": "012", "extend failed": "010",
            "snapshot create": "013", "snapshot delete": "014", "backup create": "017", "backup delete": "018",
-           "backup restore": "019"}
+           "backup restore": "019", "image format": "029"}
 
 
 def add(tx, job, action, detail, text, ttl, about=None):

@@ -117,6 +117,14 @@ def metadata_values(tx, visible):
                       .order_by(L.c.key, L.c.value)).all()
 
 
+def of_image(tx, project_id, host, image_id=None):
+    """A project's volumes in a pool that were made of that image, or of any; the one that was used longest ago first."""
+    made_of = V.c.image_metadata["image_id"].as_string()
+    return tx.execute(ROW.where(
+        V.c.project_id == project_id, V.c.host == host, made_of.is_not(None) if image_id is None else made_of == image_id,
+    ).order_by(sa.func.coalesce(V.c.updated_at, V.c.created_at))).all()
+
+
 def on_host(tx, service_host):
     """The volumes of a backend."""
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()

@@ -89,6 +89,7 @@ REMEDIES = {
     ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
     ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
     ("volume", "retype"): _failed, ("volume", "manage"): _failed, ("volume", "unmanage"): _again,
+    ("volume", "upload"): _failed, ("volume", "reimage"): _failed,
     ("snapshot", "unmanage"): _again, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
     ("snapshot", "backup"): _failed,
     ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,

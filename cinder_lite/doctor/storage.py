@@ -79,6 +79,7 @@ def _names(driver):
 def _expected(tx, backend_name):
     """Names that may be on the backend: its volumes, their snapshots, and what running backups have frozen."""
     frozen = [id for id, row in audit.backup_rows(tx).items() if row.status == states.CREATING]
+    frozen += [job.id for job in audit.live_jobs(tx) if job.action == "upload_in_use"]
     return {*(f"volume-{id}" for id in (*audit.placed(tx, backend_name), *audit.moving(tx, backend_name))),
             *(f"snapshot-{id}" for id in (*audit.snapshots_placed(tx, backend_name), *frozen))}
 

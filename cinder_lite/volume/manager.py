@@ -22,6 +22,8 @@ MESSAGES = {
     ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
     ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
     ("volume", "retype"): ("retype", "unknown"), ("volume", "manage"): ("manage", "unknown"),
+    ("volume", "upload"): ("upload", "unknown"), ("volume", "upload_in_use"): ("upload", "unknown"),
+    ("volume", "reimage"): ("reimage", "unknown"), ("volume", "reimage_reserved"): ("reimage", "unknown"),
     ("volume", "unmanage"): ("unmanage", "unknown"), ("snapshot", "manage"): ("snapshot manage", "unknown"),
     ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
     ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
@@ -40,11 +42,11 @@ class BackendFailed(errors.Error):
 class VolumeManager(VolumeRPC):
     """One backend at work. A process may hold several; none of them waits for another."""
 
-    def __init__(self, database, conf, backend, owner, backup, more):
-        """`more` are handlers of further jobs (see worker.Worker)."""
+    def __init__(self, database, conf, backend, owner, backup, images, more):
+        """`images` makes volumes of images (see volume.images); `more` are handlers of further jobs (see worker.Worker)."""
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
-        self.backup = backup
+        self.backup, self.images = backup, images
         handlers = {
             ("volume", "create"): self.create, ("volume", "delete"): self.delete,
             ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
@@ -70,13 +72,16 @@ class VolumeManager(VolumeRPC):
             work.lose(counted=False)
             work.when_failed(lambda tx: api.not_made(tx, row))
             work.begin()
-            recipe = self._recipe(tx, create, row)
+            recipe = self._recipe(tx, create, work, row)
             backup = backups.find(tx, row.backup_id) if row.backup_id else None
         volume = as_volume(row)
         if self._flows is None:
             self._flows = create.made(self.driver)
         try:
-            facts = create.run(self._flows, volume, recipe, work.progress)
+            if recipe.kind == "image":
+                facts = self.images.make(self._flows, work, row, volume, recipe.source)
+            else:
+                facts = create.run(self._flows, volume, recipe, work.progress)
         except drivers.DriverError as error:
             if self._try_elsewhere(work, row, error):
                 return
@@ -87,7 +92,7 @@ class VolumeManager(VolumeRPC):
             work.when_done(lambda tx: VOLUME.write(tx, row.id, facts=facts or {}))
             work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
 
-    def _recipe(self, tx, create, row):
+    def _recipe(self, tx, create, work, row):
         if row.source_volid:
             source = volumes.find(tx, row.source_volid)
             if source is None:
@@ -98,6 +103,9 @@ class VolumeManager(VolumeRPC):
             if source is None:
                 raise worker.Refused(f"its source, snapshot {row.snapshot_id}, is gone")
             return create.Recipe("snapshot", as_snapshot(source, volumes.find(tx, source.volume_id)))
+        image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
+        if image_id and not row.backup_id:
+            return create.Recipe("image", image_id)
         return create.Recipe("blank")
 
     def _try_elsewhere(self, work, row, error):

@@ -7,6 +7,7 @@ from cinder_lite import concurrency, db, process, rpc, service
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends
 from cinder_lite.volume.adoption import Adoption
+from cinder_lite.volume.images import ImageJobs
 from cinder_lite.volume.manager import VolumeManager
 from cinder_lite.volume.moves import Moves
 from cinder_lite.volume.rpcapi import VolumeRPC
@@ -29,8 +30,9 @@ class BackendService:
                                            self._facts)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
         adoption = Adoption(shared.db, self.conf, self.backend)
-        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
-                                     moves.handlers | adoption.handlers)
+        self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
+        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
+                                     moves.handlers | adoption.handlers | self.images.handlers)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started = None, False
 
@@ -56,6 +58,7 @@ class BackendService:
         """What a former process left half made is removed, what it exported is exported again."""
         if self.backend.up:
             self.backend.call(self.backend.driver.clean_up)
+            self.images.clean_up()
             self.manager.restore_exports()
 
     def measure(self):

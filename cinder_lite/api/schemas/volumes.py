@@ -83,6 +83,13 @@ MIGRATE = wrapped("os-migrate_volume", closed({
     "host": _HOST, "force_host_copy": OPTIONAL_BOOL, "lock_volume": OPTIONAL_BOOL,
     "cluster": {**_HOST, "since": "3.16"}}))
 REVERT = wrapped("revert", closed({"snapshot_id": UUID}, ["snapshot_id"]))
+_FORMAT = {"type": "string", "pattern": "^[a-zA-Z0-9-]*$", "maxLength": 255}
+UPLOAD_IMAGE = wrapped("os-volume_upload_image", closed({
+    "image_name": {"type": "string", "minLength": 1, "maxLength": 255}, "force": BOOL, "disk_format": _FORMAT,
+    "container_format": _FORMAT,
+    "visibility": {"type": "string", "enum": ["community", "public", "private", "shared"], "since": "3.1"},
+    "protected": {**BOOL, "since": "3.1"}}, ["image_name"]))
+REIMAGE = wrapped("os-reimage", closed({"image_id": UUID, "reimage_reserved": BOOL}, ["image_id"]))
 RESET_STATUS = wrapped("os-reset_status", {
     "type": "object", "minProperties": 1, "additionalProperties": False, "properties": {
         "status": _word(states.VOLUME_RESETS), "attach_status": _word(states.ATTACH_STATUSES),

@@ -1,9 +1,10 @@
-"""The flow by which a volume service makes a volume: from nothing, from a snapshot, from a volume."""
+"""The flow by which a volume service makes a volume: from nothing, from a snapshot, from a volume, from an image."""
 
 import dataclasses
 import logging
+import typing
 
-from cinder_lite import concurrency, flow
+from cinder_lite import concurrency, flow, worker
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
@@ -11,14 +12,20 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a volume is made from: `kind` is a key of RECIPES; `source` a drivers.Volume or drivers.Snapshot."""
+    """What a volume is made from: `kind` is a key of RECIPES; `source` a drivers.Volume or drivers.Snapshot.
+
+    Of an image `source` is a function that fills the drivers.Volume which it is given.
+    """
 
     kind: str
-    source: drivers.Volume | drivers.Snapshot | None = None
+    source: drivers.Volume | drivers.Snapshot | typing.Callable | None = None
 
 
 class _Make(flow.Step):
-    """A step that makes the volume on the backend. What it has begun is removed when a step fails, its own included."""
+    """A step that makes the volume on the backend. What it has begun is removed when a step fails, its own included.
+
+    It stays when the work is only interrupted, to go on from there.
+    """
 
     default_provides = "facts"
 
@@ -26,7 +33,9 @@ class _Make(flow.Step):
         super().__init__()
         self.driver = driver
 
-    def revert(self, volume, **_):
+    def revert(self, volume, flow_failures, **_):
+        if any(failure.check(worker.Interrupted) for failure in flow_failures.values()):
+            return
         LOG.info("removing what was made of volume %s", volume.id)
         concurrency.in_thread(self.driver.delete, volume)
 
@@ -52,7 +61,18 @@ class CloneVolume(_Make):
         return concurrency.in_thread(self.driver.clone, volume, source, progress)
 
 
-RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,)}
+class FillFromImage(flow.Step):
+    """An image's content, in a volume that reads as zeros."""
+
+    def __init__(self, _driver):
+        super().__init__()
+
+    def execute(self, volume, facts, source):
+        source(dataclasses.replace(volume, facts=facts or {}))
+
+
+RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),
+           "image": (MakeEmpty, FillFromImage)}
 
 
 def made(driver):

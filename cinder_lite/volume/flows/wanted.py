@@ -5,7 +5,10 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A volume as it was asked for. `size` is in GiB, None when the source decides; at most one source is given."""
+    """A volume as it was asked for. `size` is in GiB, None when the source decides; at most one source is given.
+
+    `image` is an image.record.Image.
+    """
 
     size: int | None = None
     name: str | None = None
@@ -15,5 +18,6 @@ class Wanted:
     snapshot_id: str | None = None
     source_volid: str | None = None
     backup_id: str | None = None
+    image: object = None
     metadata: dict = dataclasses.field(default_factory=dict)
     hints: dict = dataclasses.field(default_factory=dict)

@@ -1,0 +1,97 @@
+"""Getting an image's bytes: on from where the connection broke, and compared with the hash that Glance recorded."""
+
+import hashlib
+import logging
+import os
+import time
+import urllib.parse
+
+from cinder_lite import concurrency, errors
+from cinder_lite.image import glance
+from cinder_lite.image.formats import ImageRefused
+
+LOG = logging.getLogger(__name__)
+
+
+class ImageGone(errors.Explained):
+    """The image was deleted, or taken out of use, while a volume was made of it."""
+
+
+class Digest:
+    """The hash of an image's content, by the algorithm that Glance used; nothing is compared where it has none."""
+
+    def __init__(self, image):
+        self.algorithm, self.wanted = None, None
+        if image.hash_value and image.hash_algorithm in hashlib.algorithms_available:
+            self.algorithm, self.wanted = image.hash_algorithm, image.hash_value
+        elif image.checksum:
+            self.algorithm, self.wanted = "md5", image.checksum
+        else:
+            LOG.warning("Glance has no hash of image %s, so its content cannot be verified", image.id)
+        self._hash = hashlib.new(self.algorithm, usedforsecurity=False) if self.algorithm else None
+
+    def update(self, data):
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def check(self):
+        """Raises ImageRefused when what was seen is not the content that Glance recorded."""
+        if self._hash is not None and self._hash.hexdigest() != self.wanted:
+            raise ImageRefused(f"its {self.algorithm} hash is {self._hash.hexdigest()}, but Glance recorded {self.wanted}: "
+                               "it was damaged in Glance's store or on the way")
+
+
+def pieces(client, ctx, image, start, check):
+    """Yield the image's data from byte `start` to its end. `check()` is called before waiting, and may raise.
+
+    Raises GlanceError when Glance gave nothing more so often as glance_num_retries allows, ImageGone, ImageRefused.
+    """
+    path = _local(image, client.conf.allowed_direct_url_schemes)
+    position, failures = start, 0
+    while position < image.size:
+        try:
+            with _FromFile(path, position) if path else client.read(ctx, image.id, position) as data:
+                for piece in data:
+                    position, failures = position + len(piece), 0
+                    if position > image.size:
+                        raise ImageRefused(f"it has more than the {image.size} bytes that Glance recorded")
+                    yield piece
+            reason = f"it ended at byte {position} of {image.size}"
+        except errors.ImageNotFound as error:
+            raise ImageGone(f"image {image.id} was deleted while a volume was made of it") from error
+        except (glance.BrokenOff, glance.GlanceError) as error:
+            reason = str(error)
+        if position == image.size:
+            return
+        failures += 1
+        if failures > client.conf.glance_num_retries:
+            raise glance.GlanceError(reason=f"the download of image {image.id} broke off at byte {position}: {reason}")
+        LOG.warning("the download of image %s broke off at byte %d, it is continued: %s", image.id, position, reason)
+        check()
+        time.sleep(glance.pause(failures))
+
+
+def _local(image, schemes):
+    """The file that holds the image where this host may read it without Glance, or None."""
+    url = urllib.parse.urlsplit(image.direct_url or "")
+    path = urllib.parse.unquote(url.path)
+    return path if url.scheme == "file" and "file" in schemes and os.access(path, os.R_OK) else None
+
+
+class _FromFile:
+    """The data of a file from a byte on, like Glance.read."""
+
+    def __init__(self, path, start):
+        self.path, self.start = path, start
+
+    def __enter__(self):
+        self._file = open(self.path, "rb")
+        self._file.seek(self.start)
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def __iter__(self):
+        while data := concurrency.in_thread(self._file.read, glance.PIECE):
+            yield data

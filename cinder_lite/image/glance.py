@@ -1,0 +1,175 @@
+"""The one door to Glance: what is asked of it, in whose name, and how patiently."""
+
+import contextlib
+import itertools
+import logging
+import time
+
+import requests
+from keystoneauth1 import adapter, loading, session, token_endpoint
+from keystoneauth1 import exceptions as ksa_errors
+
+from cinder_lite import errors
+from cinder_lite.conf.image import SERVICE_USER
+from cinder_lite.image.record import Image
+
+LOG = logging.getLogger(__name__)
+
+#: Bytes of an image that are handled at a time.
+PIECE = 4 * 1024**2
+#: Bytes that are read from the connection at a time: what is lost at most when it breaks.
+READ = 256 * 1024
+#: Seconds before Glance is asked again: 1, 2, 4, ... up to this.
+LONGEST_PAUSE = 10.0
+#: Answers after which asking again may help.
+PASSING = (500, 502, 503, 504)
+FAILURES = (ksa_errors.ClientException, requests.RequestException, OSError)
+
+
+class GlanceError(errors.Unavailable):
+    message = "The image service cannot be used: {reason}"
+
+
+class BrokenOff(errors.Explained):
+    """A download ended early; the text says how."""
+
+
+class Glance:
+    """Calls may come from any thread."""
+
+    def __init__(self, conf):
+        self.conf = conf
+        insecure, authorities = conf.glance_api_insecure, conf.glance_ca_certificates_file
+        self._session = session.Session(verify=False if insecure else authorities or True,
+                                        timeout=conf.glance_request_timeout)
+        self._auth = self._service_user()
+        self._turn = itertools.count()
+
+    def _service_user(self):
+        """The plugin by which the service itself logs in, or None where it cannot."""
+        loading.register_auth_conf_options(self.conf, SERVICE_USER)
+        return loading.load_auth_from_conf_options(self.conf, SERVICE_USER)
+
+    # -- what is asked
+
+    def show(self, ctx, id):
+        """The image. Raises ImageNotFound."""
+        return Image.read(self._ask(ctx, "GET", f"/v2/images/{id}", about=id).json())
+
+    def named(self, ctx, name):
+        """The images of that name."""
+        found = self._ask(ctx, "GET", "/v2/images", params={"name": f"in:\"{name}\""}).json()
+        return [Image.read(one) for one in found["images"]]
+
+    def create(self, ctx, **fields):
+        """A new image without data."""
+        return Image.read(self._ask(ctx, "POST", "/v2/images", json=fields).json())
+
+    def delete(self, ctx, id):
+        """Remove the image; one that is gone is removed already."""
+        with contextlib.suppress(errors.ImageNotFound):
+            self._ask(ctx, "DELETE", f"/v2/images/{id}", about=id)
+
+    def upload(self, ctx, id, pieces, size):
+        """Give the image its data, an iterable of bytes that has `size` together. Not asked again when it fails."""
+        limit = self.conf.glance_request_timeout
+        self._ask(ctx, "PUT", f"/v2/images/{id}/file", about=id, attempts=1, data=pieces, timeout=(limit, 10 * limit), headers={
+            "Content-Type": "application/octet-stream", "x-openstack-image-size": str(size)})
+
+    @contextlib.contextmanager
+    def read(self, ctx, id, start):
+        """An iterator over the image's data from that byte on. It raises BrokenOff."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        answer = self._ask(ctx, "GET", f"/v2/images/{id}/file", about=id, headers=headers, stream=True, attempts=1)
+        with contextlib.closing(answer):
+            yield _pieces(answer, start if answer.status_code == 200 else 0)
+
+    # -- how it is asked
+
+    def _ask(self, ctx, method, path, about=None, attempts=None, **more):
+        """Glance's answer. Raises ImageNotFound, BadRequest with Glance's own reason, or GlanceError."""
+        attempts = attempts or 1 + self.conf.glance_num_retries
+        for attempt in range(1, attempts + 1):
+            try:
+                answer = self._once(ctx, method, path, **more)
+            except FAILURES as error:
+                reason = f"{type(error).__name__}: {error}"
+            else:
+                if answer.status_code not in PASSING:
+                    return _checked(answer, method, about)
+                reason = f"{answer.url} answered {answer.status_code} {answer.reason}"
+            if attempt < attempts:
+                LOG.warning("Glance is asked again: %s", reason)
+                time.sleep(pause(attempt))
+        raise GlanceError(reason=reason)
+
+    def _once(self, ctx, method, path, headers=None, **more):
+        server = self._server()
+        auth, who = self._credentials(ctx, server)
+        service_type, _, interface = self.conf.glance_catalog_info.split(":")
+        asked = adapter.Adapter(self._session, auth=auth, service_type=service_type, interface=interface,
+                                endpoint_override=server)
+        return asked.request(path, method, raise_exc=False, log=False, authenticated=auth is not None,
+                             headers={**who, **(headers or {})}, **more)
+
+    def _server(self):
+        """The next of the configured servers, None where the catalogue knows."""
+        servers = self.conf.glance_api_servers
+        if not servers:
+            if self._auth is None:
+                raise GlanceError(reason="set glance_api_servers to its URL, or [service_user] to find it in Keystone")
+            return None
+        return servers[next(self._turn) % len(servers)].strip().rstrip("/").removesuffix("/v2")
+
+    def _credentials(self, ctx, server):
+        """(auth plugin, headers): the user's token where there is one, else the service's, else the user's name."""
+        if ctx.auth_token and (server or self._auth):
+            endpoint = server or self._session.get_endpoint(auth=self._auth, service_type="image")
+            return token_endpoint.Token(endpoint, ctx.auth_token), {}
+        if self._auth is not None:
+            return self._auth, {}
+        roles = ",".join(ctx.roles or ("admin",) if ctx.is_admin else ctx.roles or ())
+        return None, {"X-Identity-Status": "Confirmed", "X-User-Id": ctx.user_id or "",
+                      "X-Project-Id": ctx.project_id or "", "X-Roles": roles}
+
+
+def pause(attempt):
+    """Seconds to wait after that many failures."""
+    return min(LONGEST_PAUSE, 2.0 ** (attempt - 1))
+
+
+def _checked(answer, method, about):
+    if answer.ok:
+        return answer
+    if answer.status_code in (404, 410) and about:
+        raise errors.ImageNotFound(id=about)
+    raise errors.BadRequest(f"The image service refused {method}{f' of image {about}' if about else ''}: "
+                            f"{answer.status_code} {_reason(answer)}")
+
+
+def _reason(answer):
+    """What Glance says in its page of HTML, on one line."""
+    text = answer.text
+    while "<" in text and ">" in text.partition("<")[2]:
+        before, _, rest = text.partition("<")
+        text = f"{before} {rest.partition('>')[2]}"
+    return " ".join(text.split()).removeprefix(f"{answer.status_code} {answer.reason}").strip() or answer.reason
+
+
+def _pieces(answer, skip):
+    """The data of an answer, without its first `skip` bytes, in pieces of one size but for the last."""
+    held = bytearray()
+    try:
+        for data in answer.iter_content(READ):
+            if skip:
+                skip, data = max(0, skip - len(data)), data[skip:]
+            held += data
+            while len(held) >= PIECE:
+                yield bytes(held[:PIECE])
+                del held[:PIECE]
+    except FAILURES as error:
+        if held:
+            yield bytes(held)
+        raise BrokenOff(f"{type(error).__name__}: {error}") from error
+    if held:
+        yield bytes(held)

@@ -1,0 +1,83 @@
+"""An image as Glance describes it, and what of that a volume keeps."""
+
+import dataclasses
+import json
+
+ACTIVE = "active"
+GIB = 1024**3
+#: What Glance says of every image; whatever else stands there are properties that somebody gave it.
+BASE = frozenset((
+    "id", "name", "status", "visibility", "protected", "os_hidden", "checksum", "os_hash_algo", "os_hash_value", "owner",
+    "size", "virtual_size", "container_format", "disk_format", "created_at", "updated_at", "tags", "direct_url", "min_ram",
+    "min_disk", "self", "file", "schema", "locations", "stores"))
+#: Properties by which Glance talks to itself.
+INTERNAL = "os_glance_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """Sizes are in bytes, `min_disk` in GiB, `min_ram` in MiB; `properties` is {name: text}."""
+
+    id: str
+    name: str | None = None
+    status: str = ACTIVE
+    size: int | None = None
+    virtual_size: int | None = None
+    disk_format: str | None = None
+    container_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    checksum: str | None = None
+    hash_algorithm: str | None = None
+    hash_value: str | None = None
+    visibility: str | None = None
+    protected: bool = False
+    direct_url: str | None = None
+    properties: dict = dataclasses.field(default_factory=dict)
+    #: An image's bytes are never encrypted with a volume's key.
+    encryption_key_id: None = None
+
+    @classmethod
+    def read(cls, document):
+        """The image that a document of Glance's API describes."""
+        properties = {key: value for key, value in document.items()
+                      if key not in BASE and not key.startswith(INTERNAL) and isinstance(value, str)}
+        return cls(
+            id=document["id"], name=document.get("name"), status=document["status"], size=document.get("size"),
+            virtual_size=document.get("virtual_size"), disk_format=document.get("disk_format"),
+            container_format=document.get("container_format"), min_disk=document.get("min_disk") or 0,
+            min_ram=document.get("min_ram") or 0, checksum=document.get("checksum"),
+            hash_algorithm=document.get("os_hash_algo"), hash_value=document.get("os_hash_value"),
+            visibility=document.get("visibility"), protected=bool(document.get("protected")),
+            direct_url=document.get("direct_url"), properties=properties)
+
+    @property
+    def gigabytes(self):
+        """The size that a volume needs at least for what Glance knows of the image, in GiB."""
+        return max(1, -(-max(self.size or 0, self.virtual_size or 0) // GIB))
+
+    @property
+    def volume_type(self):
+        """The name of the volume type that the image asks for, or None."""
+        return self.properties.get("cinder_img_volume_type")
+
+    @property
+    def snapshot_id(self):
+        """The volume snapshot that stands for an image without data, as Nova makes of servers that boot from volumes."""
+        if self.size:
+            return None
+        try:
+            devices = json.loads(self.properties.get("block_device_mapping", "[]"))
+            return next((one["snapshot_id"] for one in devices if one.get("snapshot_id")
+                         and one.get("boot_index", 0) in (0, "0", None)), None)
+        except (ValueError, TypeError, AttributeError):
+            return None
+
+    def metadata(self, core):
+        """What a volume made of the image keeps of it: its properties, and of its description the names in `core`."""
+        described = {
+            "image_id": self.id, "image_name": self.name, "checksum": self.checksum,
+            "container_format": self.container_format, "disk_format": self.disk_format, "min_disk": self.min_disk,
+            "min_ram": self.min_ram, "size": self.size}
+        kept = {name: str(described[name]) for name in core if described.get(name) is not None}
+        return {**self.properties, **kept, "image_id": self.id}

@@ -1,0 +1,137 @@
+"""Volumes made of images: every byte, the metadata, and each reason for which there is none."""
+
+import subprocess
+
+import pytest
+
+from tests.functional.service import until
+from tests.images import disks
+from tests.images.disks import MIB
+
+DISK = disks.disk(24 * MIB)
+
+
+def failed(client, volume):
+    """Why the volume could not be made, from its job and from the message to its user."""
+    until(lambda: client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["status"] == "error",
+          f"volume {volume['id']} to fail")
+    reason = client.why(volume["id"])[0][2]
+    messages = client("GET", f"/messages?resource_uuid={volume['id']}", expect=200)["messages"]
+    assert messages[0]["user_message"] == f"create volume from backend storage: {reason}"
+    return reason
+
+
+def test_a_raw_image(service, client, glance):
+    id = glance.create(DISK, name="raw disk", min_ram=64, os_distro="none", hw_disk_bus="virtio")
+    volume = client.made("volumes", size=1, imageRef=id)
+    assert disks.begins_with(service, volume, DISK)
+    assert disks.room(service, volume) < len(DISK) // 3
+    assert volume["bootable"] == "true"
+    kept = volume["volume_image_metadata"]
+    assert kept == {"image_id": id, "image_name": "raw disk", "checksum": glance.show(id)["checksum"], "size": str(len(DISK)),
+                    "disk_format": "raw", "container_format": "bare", "min_disk": "0", "min_ram": "64",
+                    "os_distro": "none", "hw_disk_bus": "virtio"}
+    listed = client("GET", "/volumes/detail?bootable=true&glance_metadata={'os_distro':'none'}", expect=200)["volumes"]
+    assert [one["id"] for one in listed] == [volume["id"]]
+    assert client("GET", "/volumes/detail?glance_metadata={'os_distro':'other'}", expect=200)["volumes"] == []
+    job = client("GET", f"/jobs?resource_id={volume['id']}", expect=200)["jobs"][0]
+    assert (job["status"], job["progress"]) == ("succeeded", 100)
+
+
+@pytest.mark.parametrize(("disk_format", "options"), [
+    ("qcow2", ()), ("qcow2", ("-c",)), ("vmdk", ("-o", "subformat=streamOptimized")), ("vdi", ()), ("vhd", ()), ("vhdx", ())])
+def test_images_that_are_converted(service, client, glance, tmp_path, disk_format, options):
+    id = glance.create(disks.convert(tmp_path, DISK, disk_format, *options), disk_format=disk_format)
+    volume = client.made("volumes", size=1, imageRef=id)
+    assert disks.begins_with(service, volume, DISK)
+    assert disks.room(service, volume) < len(DISK) // 3
+    assert volume["volume_image_metadata"]["disk_format"] == disk_format
+
+
+def test_an_image_by_its_name(service, client, glance):
+    glance.create(DISK[:MIB], name="unmistakable")
+    volume = client.made("volumes", size=1, image_id="unmistakable")
+    assert disks.begins_with(service, volume, DISK[:MIB])
+    glance.create(DISK[:MIB], name="unmistakable")
+    assert "2 images" in client("POST", "/volumes", {"volume": {"size": 1, "imageRef": "unmistakable"}},
+                                expect=409)["conflictingRequest"]["message"]
+
+
+def test_copies_of_an_image_volume_know_their_image(client, glance):
+    volume = client.made("volumes", size=1, imageRef=glance.create(DISK[:MIB], os_type="linux"))
+    snapshot = client.made("snapshots", volume_id=volume["id"])
+    for source in ({"snapshot_id": snapshot["id"]}, {"source_volid": volume["id"]}):
+        copy = client.made("volumes", size=1, **source)
+        assert copy["volume_image_metadata"] == volume["volume_image_metadata"] and copy["bootable"] == "true"
+
+
+def test_what_is_refused_at_once(client, glance):
+    def refused(**body):
+        return client("POST", "/volumes", {"volume": {"size": 1, **body}}, expect=400)["badRequest"]["message"]
+
+    assert "could not be found" in refused(imageRef="00000000-0000-4000-8000-000000000000")
+    assert "could not be found" in refused(imageRef="no such name")
+    assert "it is queued" in refused(imageRef=glance.create())
+    assert "smaller than the image's min_disk, 3GB" in refused(imageRef=glance.create(DISK[:MIB], min_disk=3))
+    assert "disk format ploop" in refused(imageRef=glance.create(DISK[:MIB], disk_format="ploop"))
+    assert "container format ova" in refused(imageRef=glance.create(DISK[:MIB], container_format="ova"))
+    image = glance.create(DISK[:MIB])
+    assert "size in GiB is needed" in refused(imageRef=image, size=None)
+    other = client.made("volumes", size=1)
+    assert "one source" in refused(imageRef=image, source_volid=other["id"])
+
+
+def test_an_image_that_needs_a_larger_volume(service, client, glance, tmp_path):
+    qcow2 = tmp_path / "large.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, "3G"], check=True)
+    id = glance.create(qcow2.read_bytes(), disk_format="qcow2")
+    refusal = client("POST", "/volumes", {"volume": {"size": 2, "imageRef": id}}, expect=400)["badRequest"]["message"]
+    assert "cannot be smaller than the image size 3GB" in refusal
+    assert disks.begins_with(service, client.made("volumes", size=3, imageRef=id), b"")
+
+
+def bad_images(directory):
+    """{what: (bytes, disk format, the reason that must be told)}"""
+    base, child, outside = directory / "base.qcow2", directory / "child.qcow2", directory / "outside.qcow2"
+    run = lambda *argv: subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *argv], check=True)  # noqa: E731
+    run(base, "1M")
+    run("-b", base, "-F", "qcow2", child)
+    run("-o", f"data_file={directory / 'data'},data_file_raw=on", outside, "1M")
+    flat = directory / "flat.vmdk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", flat, "1M"], check=True)
+    whole = disks.convert(directory, DISK[:MIB], "qcow2")
+    return {
+        "backing file": (child.read_bytes(), "qcow2", "backing file"),
+        "data file": (outside.read_bytes(), "qcow2", "data file"),
+        "flat vmdk": (flat.read_bytes(), "vmdk", "Unsupported subformat"),
+        "qcow2 declared as raw": (whole, "raw", "its content is qcow2, but it is declared as raw"),
+        "raw declared as qcow2": (DISK[:MIB], "qcow2", "its content is raw, but it is declared as qcow2"),
+        "cut off": (whole[:300_000], "qcow2", "qemu-img finds it damaged"),
+    }
+
+
+@pytest.mark.parametrize("what", ["backing file", "data file", "flat vmdk", "qcow2 declared as raw",
+                                  "raw declared as qcow2", "cut off"])
+def test_bad_images(service, client, glance, tmp_path, what):
+    data, disk_format, reason = bad_images(tmp_path)[what]
+    volume = client.create("volumes", size=1, imageRef=glance.plant(data, disk_format))
+    assert reason in failed(client, volume)
+    client("DELETE", f"/volumes/{volume['id']}", expect=202)
+    client.gone("volumes", volume["id"])
+
+
+def test_an_image_that_was_damaged_in_the_store(client, glance):
+    id = glance.create(DISK)
+    with open(glance.file(id), "r+b") as file:
+        file.seek(len(DISK) // 2)
+        file.write(b"other bytes")
+    reason = failed(client, client.create("volumes", size=1, imageRef=id))
+    assert f"its sha512 hash is" in reason and glance.show(id)["os_hash_value"] in reason
+
+
+def test_an_image_whose_data_ends_early(client, glance):
+    id = glance.create(DISK[:MIB])
+    with open(glance.file(id), "r+b") as file:
+        file.truncate(MIB // 2)
+    reason = failed(client, client.create("volumes", size=1, imageRef=id))
+    assert str(MIB // 2) in reason
