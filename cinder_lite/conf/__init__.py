@@ -6,7 +6,7 @@ import sys
 from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite import rpc
+from cinder_lite import compute, rpc
 from cinder_lite.conf import api, backend, backup, database, image, quota, scheduler, service
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image)
@@ -23,6 +23,7 @@ def list_opts():
             groups.setdefault(group, []).extend(options)
     groups["backend_name"] = [*backend.BACKEND, *image.BACKEND, *driver_options()]
     groups[image.SERVICE_USER] = image.service_user_options()
+    groups[compute.GROUP] = compute.options()
     groups["DEFAULT"] = [*groups["DEFAULT"], *stores.options()]
     return sorted((group, options) for group, options in groups.items())
 
