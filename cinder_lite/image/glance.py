@@ -47,8 +47,12 @@ class Glance:
 
     def _service_user(self):
         """The plugin by which the service itself logs in, or None where it cannot."""
-        loading.register_auth_conf_options(self.conf, SERVICE_USER)
-        return loading.load_auth_from_conf_options(self.conf, SERVICE_USER)
+        for section in (SERVICE_USER, *(("keystone_authtoken",) if self.conf.auth_strategy == "keystone" else ())):
+            loading.register_auth_conf_options(self.conf, section)
+            plugin = loading.load_auth_from_conf_options(self.conf, section)
+            if plugin is not None:
+                return plugin
+        return None
 
     # -- what is asked
 

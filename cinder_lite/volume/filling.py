@@ -16,6 +16,9 @@ from cinder_lite.volume import copying
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.drivers import sparse
 
+#: Bytes after which what was written is made durable, so that a killed service need not get it again.
+DURABLE = 64 * 1024**2
+
 
 @dataclasses.dataclass
 class Filling:
@@ -66,7 +69,7 @@ class Filling:
                 self._check()
                 concurrency.in_thread(_take, sink, position, piece, digest, inspection)
                 position += len(piece)
-                if position - durable >= copying.DURABLE:
+                if position - durable >= DURABLE:
                     concurrency.in_thread(sink.sync)
                     durable = self.work.args["copied"] = position
                 self.work.progress(position, whole)

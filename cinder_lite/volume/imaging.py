@@ -107,6 +107,8 @@ class Imaging:
 
     def reimage(self, ctx, id, image_id, reserved_too):
         """Write the image over the volume; over one that is reserved for a server with `reserved_too`."""
+        with self.db.read() as tx:
+            volumes.get(tx, ctx, id)
         image = self._checked(self.glance.show(ctx, image_id))
         job_id, host = self._begin_reimage(ctx, id, image, reserved_too)
         self.volume.on(host).run_job(ctx, job_id=job_id)

@@ -46,3 +46,8 @@ def begins_with(service, volume, data):
 def room(service, volume):
     """Bytes that the volume takes on the disk."""
     return os.stat(path(service, volume)).st_blocks * 512
+
+
+def full(size, seed=3):
+    """So many bytes without a zero run."""
+    return random.Random(seed).randbytes(size)

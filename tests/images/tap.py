@@ -1,0 +1,80 @@
+"""Stands between a service and Glance, and lets only so many bytes of the answers pass."""
+
+import contextlib
+import socket
+import threading
+
+from tests.services.processes import free_port
+
+PIECE = 64 * 1024
+
+
+class Tap:
+    """Forwards connections to a port of the loopback. `passed` counts the bytes of all answers."""
+
+    def __init__(self, port):
+        self.upstream, self.port = port, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.passed, self._allowed = 0, float("inf")
+        self._changed, self._open = threading.Condition(), set()
+
+    def close_after(self, count):
+        """Let so many more bytes pass, and then none until `open`."""
+        with self._changed:
+            self._allowed = count
+            self._changed.notify_all()
+
+    def open(self):
+        with self._changed:
+            self._allowed = float("inf")
+            self._changed.notify_all()
+
+    def cut(self):
+        """Break all connections off."""
+        for one in list(self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def closed(self):
+        return self._allowed <= 0
+
+    def __enter__(self):
+        self._listening = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self.open()
+        self._listening.close()
+        self.cut()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.upstream)) as server:
+            self._open |= {client, server}
+            back = threading.Thread(target=self._pump, args=(server, client, self._take), daemon=True)
+            back.start()
+            self._pump(client, server, lambda count: None)
+            back.join()
+            self._open -= {client, server}
+
+    def _pump(self, source, destination, take):
+        with contextlib.suppress(OSError):
+            while data := source.recv(PIECE):
+                take(len(data))
+                destination.sendall(data)
+        for end in (source, destination):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _take(self, count):
+        with self._changed:
+            self._changed.wait_for(lambda: self._allowed > 0)
+            self._allowed -= count
+            self.passed += count
