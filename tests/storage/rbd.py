@@ -25,10 +25,11 @@ class Place:
         with content.Source(self.where, self.librbd) as source:
             size = self.librbd.call("size", number=source.number)
             for begin, end in source.extents(0, size):
+                begin, end = begin - begin % BLOCK, min(end + -end % BLOCK, size)
                 data = source.read(begin, end - begin)
                 for position in range(0, len(data), BLOCK):
                     block = data[position:position + BLOCK]
-                    if block.strip(b"\\0"):
+                    if block.strip(b"\0"):
                         blocks[(begin + position) // BLOCK] = block
         return size, blocks
 

@@ -2,6 +2,7 @@
 
 import configparser
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -43,7 +44,7 @@ class Pool:
         place = f"the Ceph cluster of {conf}"
         if setup["conf"] and not os.access(setup["conf"], os.R_OK):
             return f"{conf} (rbd_ceph_conf) cannot be read: write Ceph's configuration there, or change the option"
-        if isinstance(error, rados.PermissionDeniedError | rados.PermissionError):
+        if isinstance(error, rados.PermissionDeniedError | rados.PermissionError) or error.errno == errno.EOPNOTSUPP:
             return f"{place} does not let client.{self.user} in (rbd_user): check its keyring and capabilities"
         if isinstance(error, rados.TimedOut):
             return f"{place} cannot be reached within {setup['connect_timeout']} s"

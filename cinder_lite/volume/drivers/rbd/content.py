@@ -28,7 +28,7 @@ class _Image:
     def __enter__(self):
         try:
             self.number, self._identity = self._ask(
-                "open", image=self.image, snapshot=self.snapshot, writable=self._writable)
+                "open", attempts=2, image=self.image, snapshot=self.snapshot, writable=self._writable)
         except BaseException:
             self._end()
             raise
@@ -44,9 +44,9 @@ class _Image:
         if not self._shared:
             self._librbd.close()
 
-    def _ask(self, name, /, **arguments):
+    def _ask(self, name, /, attempts=1, **arguments):
         try:
-            return self._librbd.call(name, attempts=1, **arguments)
+            return self._librbd.call(name, attempts=attempts, **arguments)
         except base.DriverError as error:
             raise content.ContentError(f"cannot {name} {self.image}: {error}") from error
 
