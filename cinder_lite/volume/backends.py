@@ -118,7 +118,8 @@ class Backend:
             "provisioned_gb": stats.provisioned_gb, "thin": stats.thin, "thick": stats.thick,
             "multiattach": stats.multiattach, "online_extend": stats.online_extend,
             "reserved_percentage": self.options.reserved_percentage,
-            "max_over_subscription_ratio": str(self.options.max_over_subscription_ratio),
+            "max_over_subscription_ratio": stats.max_over_subscription_ratio or str(
+                self.options.max_over_subscription_ratio),
             "capabilities": self._capabilities(stats)}
 
     def _capabilities(self, stats):

@@ -172,8 +172,8 @@ def test_names_are_what_is_there(keeper):
     keeper.clone(two, one, ignore)
     assert sorted(keeper.names()) == sorted([(one.name, GIB), (two.name, 2 * GIB), (taken.name, GIB)])
     assert keeper.exists(one) and keeper.exists(two)
-    keeper.delete(one)
     keeper.delete_snapshot(taken)
+    keeper.delete(one)
     assert list(keeper.names()) == [(two.name, 2 * GIB)]
     assert not keeper.exists(one)
 

@@ -51,7 +51,8 @@ class PoolStats:
     """What a pool can hold. Capacities in GiB; `total_gb` and `free_gb` may be "infinite" or "unknown".
 
     `provisioned_gb` is the sum of the sizes that were promised, which exceeds what is used when volumes are thin.
-    `capabilities` is whatever else a volume type's extra specs may ask for.
+    `max_over_subscription_ratio` stands in for the backend's when the driver has an option of its own. `capabilities` is
+    whatever else a volume type's extra specs may ask for.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PoolStats:
     thick: bool = True
     multiattach: bool = False
     online_extend: bool = True
+    max_over_subscription_ratio: str | None = None
     capabilities: dict = dataclasses.field(default_factory=dict)
 
 
@@ -241,3 +243,11 @@ class Revertable(abc.ABC):
         The volume is not attached. Its path may lead to a new file or device afterwards, so that an export made
         before has to be renewed (`Target.resize` or `Target.export`).
         """
+
+
+class LosesSnapshots(abc.ABC):
+    """A driver whose snapshots can become worthless by themselves (when the room for what they keep overflows)."""
+
+    @abc.abstractmethod
+    def lost_snapshots(self):
+        """{name: reason} of the snapshots that cannot be read any more."""

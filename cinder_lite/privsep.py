@@ -1,0 +1,37 @@
+"""What the service does as root: the one context of oslo.privsep, whose functions run in a process of root's.
+
+That process is started by the first call, by sudo unless the service is root already, and ends with the service. Calls
+come from native threads (drivers and targets), so the library's client is kept away from eventlet.
+"""
+
+import os
+import sys
+
+from oslo_config import cfg
+from oslo_privsep import capabilities, comm, daemon, priv_context
+
+from cinder_lite import concurrency
+
+#: Calls that root's process runs at once: as many as a backend runs operations.
+CALLS = 64
+
+for module in (comm, daemon, priv_context):
+    for name in ("socket", "subprocess", "threading"):
+        if hasattr(module, name):
+            setattr(module, name, concurrency.native(name))
+cfg.set_defaults(priv_context.OPTS, thread_pool_size=CALLS)
+
+
+class Context(priv_context.PrivContext):
+    """Starts root's process by the privsep-helper that belongs to this installation, without options of its own."""
+
+    def helper_command(self, sockpath):
+        helper = os.path.join(os.path.dirname(sys.executable), "privsep-helper")
+        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        return [*sudo, helper, "--privsep_context", self.pypath, "--privsep_sock_path", sockpath]
+
+
+#: For functions that handle block devices.
+storage = Context("cinder_lite", cfg_section="cinder_lite_storage", pypath=f"{__name__}.storage", capabilities=[
+    capabilities.CAP_SYS_ADMIN, capabilities.CAP_DAC_OVERRIDE, capabilities.CAP_MKNOD, capabilities.CAP_IPC_LOCK,
+    capabilities.CAP_SYS_NICE])

@@ -1,0 +1,160 @@
+"""The LVM driver: volumes and snapshots are logical volumes of one group, named as Cinder names them."""
+
+from cinder_lite.volume.drivers import base
+from cinder_lite.volume.drivers.lvm import commands, parsing
+from cinder_lite.volume.drivers.lvm.group import Group
+from cinder_lite.volume.drivers.lvm.names import COPIED, REVERTED, lv_of, shown, snapshot_lv
+from cinder_lite.volume.drivers.lvm.options import OPTIONS
+from cinder_lite.volume.drivers.lvm.thick import Thick, lost
+from cinder_lite.volume.drivers.lvm.thin import Thin
+
+
+class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.LosesSnapshots):
+    """Logical volumes, thin or not, on disks of this host."""
+
+    OPTIONS = OPTIONS
+    #: Bytes in one of a volume's `size`.
+    unit = base.GIB
+
+    def __init__(self, options, backend):
+        super().__init__(options, backend)
+        self.group = Group(options.volume_group, options.lvm_conf_file, backend)
+        self._chosen = None
+
+    @property
+    def kind(self):
+        """Thin or Thick, as `check` chose; a group that was empty then is not asked again."""
+        if self._chosen is None:
+            self.check()
+        return self._chosen
+
+    def check(self):
+        report = self.group.report()
+        if report.missing:
+            raise base.BackendDown(f"{report.missing} physical volumes of volume group {self.group.name} are missing; "
+                                   "connect them, or give them up with vgreduce --removemissing")
+        if "x" in report.attr or report.attr[0] != "w":
+            raise base.BackendDown(f"volume group {self.group.name} is exported or read-only (attributes {report.attr}); "
+                                   "change that with vgimport or vgchange")
+        chosen = self._chosen or self._choose(report)
+        chosen.check(report)
+        self._chosen = chosen
+
+    def _choose(self, report):
+        thin = Thin(self.group, self.options, self.unit)
+        auto = self.options.lvm_type == "auto" and (not report.rows or report.row(thin.pool) is not None)
+        return thin if auto or self.options.lvm_type == "thin" else Thick(self.group, self.options, self.unit)
+
+    def clean_up(self):
+        self.kind.tidy(self.group.rows())
+
+    def pools(self):
+        """One pool, named after the backend."""
+        return (self.kind.pool_stats(self.backend, self.group.report()),)
+
+    def create(self, volume):
+        self.kind.create(volume)
+        return {}
+
+    def delete(self, volume):
+        self.kind.delete(volume)
+
+    def extend(self, volume, new_size):
+        self.kind.extend(volume, new_size * self.unit)
+
+    def create_snapshot(self, snapshot):
+        self.kind.create_snapshot(snapshot)
+        return {}
+
+    def delete_snapshot(self, snapshot):
+        self.kind.delete_snapshot(snapshot)
+
+    def clone(self, volume, source, progress):
+        self.kind.clone(volume, source, progress)
+        return {}
+
+    def from_snapshot(self, volume, snapshot, progress):
+        self.kind.from_snapshot(volume, snapshot, progress)
+        return {}
+
+    def revert(self, volume, snapshot):
+        self.kind.revert(volume, snapshot)
+
+    def names(self):
+        return [(shown(row.name), _size(row)) for row in self._whole()]
+
+    def _whole(self):
+        """The logical volumes that are neither half made nor pools."""
+        return [row for row in self.group.rows() if not row.is_pool and commands.PART not in row.tags and
+                not row.name.startswith((REVERTED, COPIED))]
+
+    def lost_snapshots(self):
+        return {shown(row.name): lost(row) for row in self.group.rows() if row.is_cow and row.is_lost}
+
+    def path(self, volume):
+        return self.group.device(volume.name)
+
+    def snapshot_path(self, snapshot):
+        return self.group.device(snapshot_lv(snapshot))
+
+    def activate(self, volume):
+        self.group.activate(volume.name)
+
+    def activate_snapshot(self, snapshot):
+        self.group.activate(snapshot_lv(snapshot))
+
+    def foreign_volumes(self):
+        return [self._found(row) for row in self._whole() if not _is_snapshot(row)]
+
+    def foreign_snapshots(self):
+        return [self._found(row) for row in self._whole() if _is_snapshot(row)]
+
+    def _found(self, row):
+        reason = None
+        if row.is_open:
+            reason = "it is open on this host"
+        elif row.is_thin != isinstance(self.kind, Thin):
+            reason = f"it is {'thin' if row.is_thin else 'not thin'}, other than what this backend makes (lvm_type)"
+        elif row.is_cow and row.is_lost:
+            reason = lost(row)
+        source = {"source-name": row.origin} if _is_snapshot(row) else None
+        return base.Found({"source-name": shown(row.name)}, _size(row), reason, source)
+
+    def inspect(self, reference, volume=None):
+        name = reference.get("source-name")
+        if name is None:
+            raise base.DriverError('a logical volume is named by {"source-name": NAME}')
+        row = next((row for row in self._whole() if row.name in (name, lv_of(name))), None)
+        if row is None:
+            raise base.DriverError(f"there is no logical volume {name} in volume group {self.group.name}")
+        if volume is None and row.is_cow:
+            raise base.DriverError(f"{name} is a snapshot of {row.origin}, not a volume")
+        if volume is not None and row.origin != volume.name:
+            raise base.DriverError(f"{name} is not a snapshot of {volume.name}")
+        return self._found(row)
+
+    def adopt(self, volume, reference):
+        self._rename(reference["source-name"], volume.name)
+        self.extend(volume, volume.size)
+        return {}
+
+    def adopt_snapshot(self, snapshot, reference):
+        self._rename(lv_of(reference["source-name"]), snapshot_lv(snapshot))
+        return {}
+
+    def _rename(self, old, new):
+        """Rename it, unless a call before has."""
+        if old != new and not self.group.run_unless(
+                parsing.GONE, commands.rename(self.group.name, old, new), f"rename {old}") and \
+                self.group.row(new) is None:
+            raise base.DriverError(f"there is no logical volume {old} in volume group {self.group.name}")
+
+
+def _is_snapshot(row):
+    """Whether to take it for a snapshot: a thin volume that was made of another can be either."""
+    return row.is_cow or bool(row.origin) and not row.name.startswith("volume-")
+
+
+def _size(row):
+    """The size in bytes that a volume or snapshot has for its user."""
+    return row.tag(commands.SIZE) or row.origin_size if row.is_cow else row.size

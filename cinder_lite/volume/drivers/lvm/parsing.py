@@ -1,0 +1,109 @@
+"""Reads what LVM's commands print: reports, and the sentences of refusals."""
+
+import dataclasses
+import json
+import re
+
+#: What a command says when it is refused -> why.
+GONE = re.compile(r"(Failed to find logical volume|[Ll]ogical volume \S+ not found|LV \S+ not found"
+                  r"|Existing logical volume .* not found)", re.I)
+EXISTS = re.compile(r"Logical Volume \S+ already exists", re.I)
+IN_USE = re.compile(r"Logical volume \S+ (in use|is used by another device|contains a filesystem in use)", re.I)
+SAME_SIZE = re.compile(r"matches existing size")
+SMALLER = re.compile(r"not larger than existing size")
+GROUP_GONE = re.compile(r"Volume group \S+ not found")
+CHATTER = re.compile(r"^(WARNING: |File descriptor |THIS MAY DESTROY|Cannot process volume group)|^$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One logical volume. Sizes are in bytes; `attr` are the ten letters of `lvs`; percents None where it has none."""
+
+    name: str
+    size: int
+    attr: str
+    origin: str
+    origin_size: int
+    pool: str
+    data_percent: float | None
+    metadata_percent: float | None
+    metadata_size: int
+    health: str
+    tags: frozenset
+
+    @property
+    def is_pool(self):
+        return self.attr[0] == "t"
+
+    @property
+    def is_thin(self):
+        return self.attr[0] == "V"
+
+    @property
+    def is_cow(self):
+        """A snapshot that keeps what its volume held where that has changed."""
+        return self.attr[0] in "sS"
+
+    @property
+    def is_lost(self):
+        """A snapshot whose room was not enough."""
+        return self.attr[4] in "IS"
+
+    @property
+    def is_active(self):
+        return self.attr[4] != "-"
+
+    @property
+    def is_open(self):
+        return self.attr[5] == "o"
+
+    def tag(self, prefix):
+        """The number behind a tag's prefix, None when there is no such tag."""
+        found = [tag.removeprefix(prefix) for tag in self.tags if tag.startswith(prefix)]
+        return int(found[0]) if found else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A volume group. Sizes are in bytes."""
+
+    size: int
+    free: int
+    attr: str
+    missing: int
+    rows: tuple
+
+    def row(self, name):
+        return next((row for row in self.rows if row.name == name), None)
+
+
+def group(text):
+    """The Group of commands.report."""
+    (report,) = json.loads(text)["report"]
+    (found,) = report["vg"]
+    return Group(int(found["vg_size"]), int(found["vg_free"]), found["vg_attr"], int(found["vg_missing_pv_count"]),
+                 _rows(report))
+
+
+def rows(text):
+    """The Rows of commands.rows, those that LVM hides left out."""
+    return tuple(row for report in json.loads(text)["report"] for row in _rows(report))
+
+
+def _rows(report):
+    return tuple(Row(
+        name=line["lv_name"], size=int(line["lv_size"]), attr=line["lv_attr"], origin=line["origin"],
+        origin_size=int(line["origin_size"] or 0), pool=line["pool_lv"], data_percent=_percent(line["data_percent"]),
+        metadata_percent=_percent(line["metadata_percent"]), metadata_size=int(line["lv_metadata_size"] or 0),
+        health=line["lv_health_status"], tags=frozenset(filter(None, line["lv_tags"].split(","))))
+        for line in report["lv"])
+
+
+def _percent(text):
+    return float(text) if text else None
+
+
+def said(stderr):
+    """What a refused command said, in one line, without warnings and chatter."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    return "; ".join(line.rstrip(".") for line in lines if not CHATTER.match(line))

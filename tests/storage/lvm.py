@@ -1,0 +1,118 @@
+"""LVM backends on the disks of the kernel lab: a fresh volume group for each test, and drivers on it."""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import subprocess
+
+from cinder_lite.volume.drivers.lvm.driver import OPTIONS, LvmDriver
+from tests.contract import backends
+from tests.contract.backends import GIB, MIB
+
+BLOCK = 4096
+#: The parts of each GiB (start, end) that the contract suite writes to. On a small volume they are all there is of it.
+WINDOWS = ((0, 16 * MIB), (96 * MIB, 104 * MIB), (296 * MIB, 304 * MIB), (GIB - 16 * MIB, GIB))
+UNIT = sum(end - start for start, end in WINDOWS)
+NUMBERS = itertools.count()
+
+
+def run(*command):
+    """The output of a command, which has to succeed."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def disks():
+    """The lab's disks."""
+    return os.environ["KERNEL_LAB_DISKS"].split()
+
+
+@contextlib.contextmanager
+def group(disk=0):
+    """A new volume group on one of the disks, whose bytes stay from test to test; gives its name, and removes it."""
+    name = f"lab{next(NUMBERS)}"
+    run("vgcreate", "-y", name, disks()[disk])
+    try:
+        yield name
+    finally:
+        run("vgremove", "-f", "-y", name)
+
+
+def driver(volume_group, cls=LvmDriver, **values):
+    """A driver on a volume group, checked; `values` are options."""
+    made = cls(backends.options(OPTIONS, volume_group=volume_group, **values), "backend")
+    made.check()
+    return made
+
+
+def lvs(group):
+    """The names of all logical volumes of a group, with those that LVM hides."""
+    return sorted(run("lvs", "-a", "--noheadings", "-o", "lv_name", group).split())
+
+
+def small(position):
+    """Where the byte of a volume of whole GiB is on its small one."""
+    whole, rest = divmod(position, GIB)
+    for start, end in WINDOWS:
+        if start <= rest < end:
+            return whole * UNIT + sum(min(e, rest) - s for s, e in WINDOWS if s <= rest)
+    raise ValueError(f"byte {position} is not in WINDOWS")
+
+
+def large(position):
+    """Where the byte of a small volume is on one of whole GiB."""
+    whole, rest = divmod(position, UNIT)
+    for start, end in WINDOWS:
+        if rest < end - start:
+            return whole * GIB + start + rest
+        rest -= end - start
+
+
+class SmallDevice:
+    """The device of a small volume as a driver's `path` that looks like one of whole GiB; `size` cuts it off."""
+
+    def __init__(self, path, size=None):
+        self._path, self._size = path, size
+
+    def write_at(self, position, data):
+        with open(self._path, "r+b", buffering=0) as device:
+            os.pwrite(device.fileno(), data, small(position))
+
+    def content(self):
+        """Its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""
+        with open(self._path, "rb", buffering=0) as device:
+            size = self._size or device.seek(0, os.SEEK_END)
+            blocks = {}
+            for position in range(0, size, MIB):
+                piece = os.pread(device.fileno(), MIB, position)
+                if piece.strip(b"\0"):
+                    blocks |= {large(position + begin) // BLOCK: piece[begin:begin + BLOCK]
+                               for begin in range(0, MIB, BLOCK) if piece[begin:begin + BLOCK].strip(b"\0")}
+        return size // UNIT * GIB, blocks
+
+    @contextlib.contextmanager
+    def open_size(self):
+        with open(self._path, "rb") as device:
+            yield lambda: device.seek(0, os.SEEK_END) // UNIT * GIB
+
+
+class SmallDriver(LvmDriver):
+    """The driver, for which a GiB is smaller, and whose paths tests can read: snapshots are active."""
+
+    unit = UNIT
+
+    def path(self, volume):
+        return SmallDevice(super().path(volume))
+
+    def snapshot_path(self, snapshot):
+        self.activate_snapshot(snapshot)
+        return SmallDevice(super().snapshot_path(snapshot), snapshot.size * UNIT)
+
+    def names(self):
+        return [(name, size // UNIT * GIB) for name, size in super().names()]
+
+    def pools(self):
+        scale = GIB / UNIT
+        return tuple(dataclasses.replace(
+            pool, total_gb=pool.total_gb * scale, free_gb=pool.free_gb * scale,
+            provisioned_gb=pool.provisioned_gb * scale) for pool in super().pools())
