@@ -5,7 +5,7 @@ is given back here: the size that an extend has claimed, the status of another r
 """
 
 from cinder_lite import states
-from cinder_lite.db import backups, jobs, pools, quotas, snapshots, volumes
+from cinder_lite.db import backups, groups, jobs, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.drivers.base import Volume
@@ -66,11 +66,26 @@ def leave(tx, job, volume, host):
     return jobs.add(tx, jobs.asker(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
 
 
+def _group(tx, job):
+    """What a job of a group does to its volumes has failed."""
+    action = "group_delete" if job.action == "delete" else "group_create"
+    for row in groups.volumes_of(tx, job.resource_id):
+        VOLUME.settle(tx, row.id, action, False)
+
+
+def _group_snapshot(tx, job):
+    action = "group_delete" if job.action == "delete" else "group_create"
+    for row in groups.snapshots_of(tx, job.resource_id):
+        SNAPSHOT.settle(tx, row.id, action, False)
+
+
 #: (kind, action) of a live job -> function(tx, job) that gives back what it holds.
 HELD = {
     ("volume", "extend"): _extend, ("volume", "create"): _create_volume, ("volume", "revert"): _revert,
     ("volume", "delete"): _delete_volume, ("volume", "force_delete"): _delete_volume,
     ("volume", "migrate"): move, ("volume", "migrate_locked"): move, ("volume", "retype"): move,
+    ("group", "create_from"): _group, ("group", "delete"): _group,
+    ("group_snapshot", "create"): _group_snapshot, ("group_snapshot", "delete"): _group_snapshot,
     ("backup", "create"): _create_backup, ("backup", "restore"): _restore,
 }
 

@@ -15,10 +15,6 @@ class Context(oslo_context.RequestContext):
         """Whether resources of that project are visible to the asker at all."""
         return self.is_admin or project_id == self.project_id
 
-    def to_dict(self):
-        """As it goes to other processes: without the token, which nobody there needs."""
-        return {**super().to_dict(), "auth_token": None}
-
 
 def system(request_id=None):
     """The context of work that the service does of its own accord."""

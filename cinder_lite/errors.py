@@ -131,6 +131,22 @@ class TransferNotFound(NotFound):
     message = "Transfer {id} could not be found."
 
 
+class GroupNotFound(NotFound):
+    message = "Group {id} could not be found."
+
+
+class GroupSnapshotNotFound(NotFound):
+    message = "GroupSnapshot {id} could not be found."
+
+
+class GroupTypeNotFound(NotFound):
+    message = "Group type {id} could not be found."
+
+
+class GroupTypeExists(Conflict):
+    message = "Group Type {name} already exists."
+
+
 class QosNotFound(NotFound):
     message = "QoS spec {id} could not be found."
 

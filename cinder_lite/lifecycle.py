@@ -157,4 +157,7 @@ class _Leftover:
 VOLUME = Lifecycle("volume", schema.volumes, states.VOLUME_ACTIONS, errors.VolumeNotFound)
 SNAPSHOT = Lifecycle("snapshot", schema.snapshots, states.SNAPSHOT_ACTIONS, errors.SnapshotNotFound)
 BACKUP = Lifecycle("backup", schema.backups, states.BACKUP_ACTIONS, errors.BackupNotFound)
-KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, _Leftover)}
+GROUP = Lifecycle("group", schema.groups, states.GROUP_ACTIONS, errors.GroupNotFound)
+GROUP_SNAPSHOT = Lifecycle("group_snapshot", schema.group_snapshots, states.GROUP_SNAPSHOT_ACTIONS,
+                           errors.GroupSnapshotNotFound)
+KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, GROUP, GROUP_SNAPSHOT, _Leftover)}

@@ -80,6 +80,8 @@ VOLUME_ACTIONS = (
     Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
     Action("reserve", (AVAILABLE,), ATTACHING, IN_USE, BACK, None),
     Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, None),
+    Action("group_create", (), CREATING, AVAILABLE, ERROR, None),
+    Action("group_delete", (*DELETABLE, "error_deleting"), DELETING, GONE, "error_deleting", None),
     Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, None),
 )
 
@@ -91,6 +93,8 @@ SNAPSHOT_ACTIONS = (
     Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", "volume"),
     Action("force_delete", SNAPSHOT_STATUSES, DELETING, GONE, "error_deleting", "volume"),
     Action("cascade", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
+    Action("group_create", (), CREATING, AVAILABLE, ERROR, None),
+    Action("group_delete", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
     Action("revert", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
     Action("backup", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
     Action("manage", (), CREATING, AVAILABLE, ERROR, "volume"),
@@ -111,12 +115,27 @@ BACKUP_ACTIONS = (
 #: What a backup's `os-reset_status` may write.
 BACKUP_RESETS = (AVAILABLE, ERROR)
 
+#: What `reset_status` of groups and group snapshots may write.
+GROUP_STATUSES = (CREATING, AVAILABLE, DELETING, "updating", ERROR, "error_deleting", "deleted")
+GROUP_ACTIONS = (
+    Action("create", (), AVAILABLE, AVAILABLE, ERROR, None),
+    Action("create_from", (), CREATING, AVAILABLE, ERROR, "volume"),
+    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, "volume"),
+    Action("forget", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, None),
+)
+GROUP_SNAPSHOT_ACTIONS = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, "volume"),
+    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, "volume"),
+)
+
 #: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
 TRANSITIONAL = {
     "volume": (CREATING, DELETING, RETYPING, MANAGING, UNMANAGING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP,
                UPLOADING, DOWNLOADING),
     "snapshot": (CREATING, DELETING, "restoring", BACKING_UP, UNMANAGING),
     "backup": (CREATING, DELETING, "restoring"),
+    "group": (CREATING, DELETING),
+    "group_snapshot": (CREATING, DELETING),
 }
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"

@@ -33,9 +33,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,17}")
 _COMPARISONS = {"gt": "__gt__", "gte": "__ge__", "eq": "__eq__", "neq": "__ne__", "lt": "__lt__", "lte": "__le__"}
 
 
-def clauses(req, resource):
-    """The conditions that the request's filters put on the resource's table."""
-    wanted = req.filters()
+def clauses(req, resource, wanted=None):
+    """The conditions that the request's filters, or those that are `wanted`, put on the resource's table."""
+    wanted = req.filters() if wanted is None else wanted
     check(req, resource, wanted)
     found = (_clause(req, resource, key, value) for key, value in wanted.items())
     return [clause for clause in found if clause is not None]

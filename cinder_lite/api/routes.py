@@ -19,6 +19,7 @@ from cinder_lite.api import (
     volume_actions,
     volumes,
 )
+from cinder_lite.api.group_routes import ROUTES as GROUPS
 from cinder_lite.api.route import Many, One, Route, plain, text
 from cinder_lite.api.schemas import attachments as attachment_bodies
 from cinder_lite.api.schemas import backups as backup_bodies
@@ -347,4 +348,4 @@ OTHERS = (
     Route("GET", "/jobs/{job_id}", messages.show_job, "cinder_lite:jobs", view=One("job", message_views.JOB)),
 )
 
-ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *TRANSFERS, *ATTACHMENTS, *BACKUPS, *TYPES, *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *OTHERS)
+ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *TRANSFERS, *ATTACHMENTS, *BACKUPS, *TYPES, *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *GROUPS, *OTHERS)

@@ -9,6 +9,7 @@ from cinder_lite.backup.api import Backups
 from cinder_lite.volume.api import Volumes
 from cinder_lite.volume.attachments import Attachments
 from cinder_lite.volume.imaging import Imaging
+from cinder_lite.volume.groups import Groups, GroupSnapshots
 from cinder_lite.volume.managing import Managing
 from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots
@@ -66,6 +67,8 @@ def domains(shared):
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
+        "groups": Groups(shared.db, shared.conf, shared.volume),
+        "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
         "transfers": Transfers(shared.db, shared.conf),
         "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},
     }

@@ -47,7 +47,7 @@ def show(req):
 def index(req):
     """GET /types"""
     paging = req.paging()
-    where = [types.visible_to(req.ctx, _is_public(req))]
+    where = [types.visible_to(req.ctx, is_public(req))]
     specs = req.query.get("extra_specs")
     if req.at("3.52"):
         filters.check(req, "volume_type", req.filters())
@@ -60,7 +60,7 @@ def index(req):
         return lists.page(types.page(tx, where, paging), paging)
 
 
-def _is_public(req):
+def is_public(req):
     """The filter of administrators: public types by default, `none` for all."""
     word = req.query.get("is_public")
     if not req.ctx.is_admin or word is None:

@@ -19,8 +19,6 @@ def create(req):
     if is_true(body.get("multiattach")):
         raise errors.InvalidInput(reason="A volume can be attached more than once when its type says multiattach="
                                          "\"<is> True\"; the key multiattach is not taken in a request.")
-    if body.get("group_id") or body.get("consistencygroup_id"):
-        raise errors.NotFound(f"Group {body.get('group_id') or body.get('consistencygroup_id')} could not be found.")
     hints = req.document.get("OS-SCH-HNT:scheduler_hints") or req.document.get("scheduler_hints") or {}
     reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")
     if reference:
@@ -31,6 +29,7 @@ def create(req):
         size=int(body["size"]) if body.get("size") is not None else None, hints=hints,
         type=body.get("volume_type") or None, zone=body.get("availability_zone") or None,
         snapshot_id=snapshot_id, source_volid=body.get("source_volid"), backup_id=body.get("backup_id"), image=image,
+        group_id=body.get("group_id") or body.get("consistencygroup_id") or None,
         metadata=body.get("metadata") or {}, **names(body)))
     req.attached = {}
     return row

@@ -21,6 +21,7 @@ OPTIONS = {
         cfg.IntOpt("osapi_max_limit", default=1000, min=1, mutable=True, help="The longest page of a list."),
         cfg.IntOpt("osapi_max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),
         cfg.StrOpt("public_endpoint", help="URL that links in answers begin with, when it differs from the request's."),
+        cfg.StrOpt("default_group_type", help="Group type that is shown as the default."),
         cfg.StrOpt("default_volume_type", default="__DEFAULT__", help="Type of volumes that ask for none."),
         cfg.StrOpt("resource_query_filters_file",
                    help="JSON file of the filters that lists accept; default: the table in api/filters.py."),

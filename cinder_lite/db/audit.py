@@ -11,23 +11,26 @@ from cinder_lite.db import quotas, schema
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
 J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
-TABLES = {"volume": V, "snapshot": S, "backup": B}
+G, GS = schema.groups, schema.group_snapshots
+TABLES = {"volume": V, "snapshot": S, "backup": B, "group": G, "group_snapshot": GS}
 
 #: What a database that is away, or does not want us, makes of a statement.
 ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 #: Rows that are looked at together, where every row of a table has to be.
 PAGE = 1000
 #: Usage that is the sum of rows.
-SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")
+SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups")
 
 _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
 LIVE_JOBS = sa.select(
     J, V.c.status.label("volume_status"), V.c.backup_id.label("lent_id"), V.c.host.label("pool"),
     S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), B.c.volume_id.label("read_volume_id"),
-    B.c.snapshot_id.label("read_snapshot_id"),
+    B.c.snapshot_id.label("read_snapshot_id"), G.c.status.label("group_status"),
+    GS.c.status.label("group_snapshot_status"),
 ).select_from(J.outerjoin(V, V.c.id == J.c.resource_id).outerjoin(S, S.c.id == J.c.resource_id)
-              .outerjoin(B, B.c.id == J.c.resource_id)).where(J.c.status.in_(states.LIVE_JOB))
+              .outerjoin(B, B.c.id == J.c.resource_id).outerjoin(G, G.c.id == J.c.resource_id)
+              .outerjoin(GS, GS.c.id == J.c.resource_id)).where(J.c.status.in_(states.LIVE_JOB))
 
 
 @contextlib.contextmanager
@@ -131,6 +134,9 @@ def usage_sums(tx, snapshots_weigh, project_id=None):
     for row in rows(S, S.c.project_id, S.c.volume_type_id):
         add(row.project_id, row.volume_type_id,
             {"snapshots": row.n, "gigabytes": row.gb} if snapshots_weigh else {"snapshots": row.n})
+    grouped = sa.select(G.c.project_id, sa.func.count().label("n")).group_by(G.c.project_id)
+    for row in tx.execute(grouped if project_id is None else grouped.where(G.c.project_id == project_id)):
+        add(row.project_id, None, {"groups": row.n})
     for row in rows(B, B.c.project_id):
         add(row.project_id, None, {"backups": row.n, "backup_gigabytes": row.gb})
     for extra in _extras(tx):

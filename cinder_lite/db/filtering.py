@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from cinder_lite.db import listing, schema, snapshots, volumes
 
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
-          "attachment": schema.attachments, "message": schema.messages}
+          "attachment": schema.attachments, "message": schema.messages, "group": schema.groups,
+          "group_snapshot": schema.group_snapshots}
 METADATA = {"volume": volumes.with_metadata, "snapshot": snapshots.with_metadata}
 #: What the values of a column are, by its type; every other column is text.
 KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time"), (sa.JSON, "document"))

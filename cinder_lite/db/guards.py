@@ -64,6 +64,8 @@ def still_of_type(type_id):
     return Guard(V.c.volume_type_id == type_id, "its type has just been changed by another request")
 
 
+DELETABLE_WITH_GROUP = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOTS)
+
 # -- snapshots
 
 _OF_SNAPSHOT = V.alias()
@@ -72,6 +74,7 @@ SNAPSHOT_NOT_FROZEN = Guard(
 SNAPSHOT_NOT_COPIED = Guard(~_copying("snapshot_id", S.c.id), _WAIT, across=True)
 NOT_IN_GROUP_SNAPSHOT = Guard(S.c.group_snapshot_id.is_(None), "it belongs to a group snapshot")
 SNAPSHOT_DELETABLE = (SNAPSHOT_NOT_FROZEN, NOT_IN_GROUP_SNAPSHOT, SNAPSHOT_NOT_COPIED)
+SNAPSHOT_DELETABLE_WITH_GROUP = (SNAPSHOT_NOT_FROZEN, SNAPSHOT_NOT_COPIED)
 
 # -- backups
 
@@ -79,3 +82,8 @@ _CHILD = B.alias()
 NO_CHILDREN = Guard(~sa.exists().where(_CHILD.c.parent_id == B.c.id),
                     "incremental backups depend on it; delete them first", across=True)
 NOT_RESTORING = Guard(~_copying("backup_id", B.c.id), _WAIT, across=True)
+
+# -- groups
+
+NO_GROUP_SNAPSHOTS = Guard(~sa.exists().where(schema.group_snapshots.c.group_id == schema.groups.c.id),
+                           "it has group snapshots; delete them first", across=True)

@@ -17,7 +17,7 @@ from cinder_lite.doctor.finding import Finding, NotRepaired
 CHECKS = (
     jobs.without_resource, jobs.out_of_step, jobs.abandoned, jobs.unserved,
     resources.volumes_without_job, resources.snapshots_without_job, resources.backups_without_job,
-    resources.migrations_without_job,
+    resources.groups_without_job, resources.migrations_without_job,
     resources.lost_attachments, resources.lost_snapshots, resources.lost_labels,
     resources.attachments_contradicted, resources.labels_differ,
     sums.usage, sums.pools,

@@ -30,6 +30,8 @@ def held(live):
         if (job.kind, job.action) in HELD:
             kind, id, name = HELD[job.kind, job.action](job)
             found.add((kind, id, KINDS[kind].actions[name].doing))
+        if job.kind in ("group", "group_snapshot"):
+            found.add((job.kind, job.resource_id))
         if job.kind == "volume" and job.args.get("cascade"):
             found.add(("cascade", job.resource_id))
     return found
@@ -37,7 +39,9 @@ def held(live):
 
 def _is_held(kind, row, holders):
     return (kind, row.id, row.status) in holders or (
-        kind == "snapshot" and row.status == states.DELETING and ("cascade", row.volume_id) in holders)
+        kind == "snapshot" and row.status == states.DELETING and ("cascade", row.volume_id) in holders) or (
+        kind == "volume" and ("group", row.group_id) in holders) or (
+        kind == "snapshot" and ("group_snapshot", row.group_snapshot_id) in holders)
 
 
 # -- what is done for a status without a job
@@ -92,6 +96,8 @@ REMEDIES = {
     ("volume", "upload"): _failed, ("volume", "reimage"): _failed,
     ("snapshot", "unmanage"): _again, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
     ("snapshot", "backup"): _failed,
+    ("group", "create_from"): _failed, ("group", "delete"): _failed,
+    ("group_snapshot", "create"): _failed, ("group_snapshot", "delete"): _failed,
     ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,
 }
 SAYS = {_again: "gives it a new job to {action} it", _failed: "ends that as failed"}
@@ -144,6 +150,12 @@ def snapshots_without_job(look):
 def backups_without_job(look):
     """The same of a backup."""
     yield from _without_job("backup", look)
+
+
+def groups_without_job(look):
+    """The same of a group and of a group snapshot."""
+    yield from _without_job("group", look)
+    yield from _without_job("group_snapshot", look)
 
 
 @db.retried

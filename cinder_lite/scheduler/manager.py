@@ -5,7 +5,7 @@ import random
 import threading
 
 from cinder_lite import concurrency, context, db, errors, states
-from cinder_lite.db import jobs, messages, pools, quotas, snapshots, volumes
+from cinder_lite.db import groups, jobs, messages, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, VOLUME
 from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
@@ -132,13 +132,15 @@ class SchedulerManager(SchedulerRPC):
 
 
 def _requests(tx, job, volume):
-    source = _source_of(tx, volume)
+    source, because = _source_of(tx, volume), "that is where its source lies"
+    if source is None:
+        source, because = (groups.find(tx, volume.group_id), "that is where its group is") if volume.group_id else (None, "")
     hints = job.args.get("hints") or {}
     named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
     return [rooms.Request.of(
         job, volume, hints=hints, extra_specs=volume.type_extra_specs or {},
         only_backend=source.host.split("#")[0] if source is not None else None,
-        only_because="that is where its source lies" if source is not None else "",
+        only_because=because,
         volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})]
 
 

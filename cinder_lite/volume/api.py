@@ -195,20 +195,22 @@ def _unlocked(row, statuses=states.LOCKED):
         raise errors.InvalidState(kind="volume", reason=f"it cannot be changed while its status is {row.status}")
 
 
-def forget(tx, row):
-    """What goes with a volume's row: labels, attachments, quota and room."""
-    volumes.labels_gone(tx, row.id)
-    attachments.delete_all(tx, row.id)
-    if states.AWAITING in (row.status, row.previous_status):
-        transfers.delete_of_volume(tx, row.id)
-    if row.counted:
-        uncount(tx, row)
+def forget(tx, *rows):
+    """What goes with volumes' rows: labels, attachments, transfers, quota and room."""
+    for row in rows:
+        volumes.labels_gone(tx, row.id)
+        attachments.delete_all(tx, row.id)
+        if states.AWAITING in (row.status, row.previous_status):
+            transfers.delete_of_volume(tx, row.id)
+    uncount(tx, *[row for row in rows if row.counted])
 
 
-def uncount(tx, row):
-    """Give back the room and the quota that a volume's row holds."""
-    quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))
-    pools.give_back(tx, row.host, row.size, 1)
+def uncount(tx, *rows):
+    """Give back the room and the quota that volumes' rows hold."""
+    for row in rows:
+        quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))
+    for row in rows:
+        pools.give_back(tx, row.host, row.size, 1)
 
 
 def not_made(tx, row):

@@ -27,6 +27,8 @@ MESSAGES = {
     ("volume", "unmanage"): ("unmanage", "unknown"), ("snapshot", "manage"): ("snapshot manage", "unknown"),
     ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
     ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
+    ("group", "delete"): ("delete", "unknown"), ("group_snapshot", "create"): ("snapshot create", "snapshot create"),
+    ("group_snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
 }

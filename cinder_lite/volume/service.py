@@ -8,6 +8,7 @@ from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends
 from cinder_lite.volume.adoption import Adoption
 from cinder_lite.volume.images import ImageJobs
+from cinder_lite.volume.grouping import Grouping
 from cinder_lite.volume.manager import VolumeManager
 from cinder_lite.volume.moves import Moves
 from cinder_lite.volume.rpcapi import VolumeRPC
@@ -30,9 +31,10 @@ class BackendService:
                                            self._facts)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
         adoption = Adoption(shared.db, self.conf, self.backend)
+        grouping = Grouping(shared.db, self.conf, self.backend)
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
-                                     moves.handlers | adoption.handlers | self.images.handlers)
+                                     moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started = None, False
 

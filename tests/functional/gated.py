@@ -21,6 +21,10 @@ class GatedDriver(FileDriver):
         self._pass("create")
         return super().create(volume)
 
+    def clone(self, volume, source, progress):
+        self._pass("clone")
+        return super().clone(volume, source, progress)
+
     def extend(self, volume, new_size):
         self._pass("extend")
         return super().extend(volume, new_size)

@@ -5,8 +5,9 @@ import logging
 import uuid
 
 from cinder_lite import context, db, errors, flow, states
-from cinder_lite.db import backups, guards, quotas, services, snapshots, types, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.db import backups, groups, guards, quotas, services, snapshots, types, volumes
+from cinder_lite.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
+from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class Check(flow.Step):
             source = self._source(tx, ctx, wanted)
             type_ = self._type(tx, ctx, wanted, source)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+            if wanted.group_id:
+                wanted = self._grouped(tx, ctx, wanted, type_, source)
             zone = self._zone(tx, wanted, source)
         size = self._size(wanted, source, type_)
         quotas.check_volume_size(size, allowance)
@@ -44,6 +47,8 @@ class Check(flow.Step):
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
             "multiattach": types.shares(type_), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
+        if wanted.group_id:
+            row["group_id"] = wanted.group_id
         if type_.encryption is not None or (source is not None and source.encrypted):
             row["encryption_key_id"] = self._key(type_, source)
         return Plan(row, type_, source, allowance)
@@ -74,6 +79,16 @@ class Check(flow.Step):
         else:
             return types.default(tx, self.conf, ctx.project_id)
         return type_
+
+    def _grouped(self, tx, ctx, wanted, type_, source):
+        """What is wanted, in the zone of its group. Raises InvalidInput for what the group does not take."""
+        group = groups.get(tx, ctx, wanted.group_id)
+        if type_.id not in group.volume_types["ids"]:
+            raise errors.InvalidInput(reason=f"Group {group.id} does not take volumes of type {type_.name}.")
+        parent = source.parent if source is not None else None
+        if parent is not None and service_of(parent.host) != service_of(group.host):
+            raise errors.InvalidInput(reason=f"The source is on {parent.host}, but group {group.id} on {group.host}.")
+        return dataclasses.replace(wanted, zone=wanted.zone or group.availability_zone)
 
     def _key(self, type_, source):
         """The id of the key of an encrypted volume: the one fixed key of the installation, which has no other."""
@@ -176,6 +191,8 @@ class Record(flow.Step):
         row = plan.row | {"created_at": db.now()}
         with self.db.write() as tx:
             self._hold(tx, plan.source)
+            if wanted.group_id:
+                GROUP.hold(tx, wanted.group_id, (states.AVAILABLE,))
             args = {"hints": wanted.hints} if wanted.hints else {}
             if wanted.image is not None:
                 args["image_id"] = wanted.image.id

@@ -19,5 +19,6 @@ class Wanted:
     source_volid: str | None = None
     backup_id: str | None = None
     image: object = None
+    group_id: str | None = None
     metadata: dict = dataclasses.field(default_factory=dict)
     hints: dict = dataclasses.field(default_factory=dict)

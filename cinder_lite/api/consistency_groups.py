@@ -1,0 +1,79 @@
+"""Handlers of /consistencygroups and /cgsnapshots, the legacy API of groups of one type."""
+
+from cinder_lite import errors
+from cinder_lite.api import groups as handlers
+from cinder_lite.api import lists
+from cinder_lite.api.body import is_true, names
+from cinder_lite.db import groups
+
+EMPTY_NAMES_SINCE = "3.6"
+
+
+def create(req):
+    """POST /consistencygroups"""
+    body = req.body
+    try:
+        return req.groups.create(req.ctx, type_word=groups.LEGACY_TYPE, type_words=handlers.ids(body["volume_types"]),
+                                 zone=body.get("availability_zone") or None, legacy=True, **names(body))
+    except errors.GroupTypeNotFound as error:
+        raise errors.BadRequest(f"Consistency groups need the group type {groups.LEGACY_TYPE}, which an administrator "
+                                "has to create.") from error
+
+
+def create_from(req):
+    """POST /consistencygroups/create_from_src"""
+    body = req.body
+    return req.groups.create_from(req.ctx, group_snapshot_id=body.get("cgsnapshot_id"),
+                                  source_group_id=body.get("source_cgid"), **names(body))
+
+
+def show(req):
+    """GET /consistencygroups/{id}"""
+    with req.db.read() as tx:
+        return groups.get(tx, req.ctx, req.group_id)
+
+
+def index(req):
+    """GET /consistencygroups and /consistencygroups/detail"""
+    paging = req.paging()
+    with req.db.read() as tx:
+        return lists.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
+
+
+def update(req):
+    """PUT /consistencygroups/{id}/update: from 3.6 on names may be emptied."""
+    body = req.body
+    add, remove = handlers.ids(body.get("add_volumes")), handlers.ids(body.get("remove_volumes"))
+    values = {key: value for key, value in names(body, given_only=True).items()
+              if value or (value is not None and req.at(EMPTY_NAMES_SINCE))}
+    if not values and not add and not remove:
+        raise errors.BadRequest("The consistency group needs at least one of name, description, add_volumes and "
+                                "remove_volumes.")
+    req.groups.update(req.ctx, req.group_id, add, remove, **values)
+
+
+def delete(req):
+    """POST /consistencygroups/{id}/delete and DELETE: with force its volumes go with it."""
+    inner = (req.document or {}).get("consistencygroup") or {}
+    if not isinstance(inner, dict):
+        raise errors.BadRequest('The body is empty, or {"consistencygroup": {"force": true or false}}.')
+    req.groups.delete(req.ctx, req.group_id, is_true(inner.get("force", False)))
+
+
+def create_snapshot(req):
+    """POST /cgsnapshots"""
+    return req.group_snapshots.create(req.ctx, req.body["consistencygroup_id"], **names(req.body))
+
+
+def show_snapshot(req):
+    """GET /cgsnapshots/{id}"""
+    with req.db.read() as tx:
+        return groups.get_snapshot(tx, req.ctx, req.group_snapshot_id)
+
+
+def list_snapshots(req):
+    """GET /cgsnapshots and /cgsnapshots/detail"""
+    paging = req.paging()
+    visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
+    with req.db.read() as tx:
+        return lists.page(groups.page_of_snapshots(tx, [], paging, visible), paging)

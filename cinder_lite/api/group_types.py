@@ -1,0 +1,116 @@
+"""Handlers of /group_types: types of groups, and their specs."""
+
+from cinder_lite import db, errors
+from cinder_lite.api import lists
+from cinder_lite.api.body import is_true
+from cinder_lite.api.types import is_public
+from cinder_lite.db import groups
+
+
+def index(req):
+    """GET /group_types"""
+    paging = req.paging()
+    with req.db.read() as tx:
+        return lists.page(groups.page_of_types(tx, is_public(req), paging), paging)
+
+
+def _get(req):
+    with req.db.read() as tx:
+        return groups.get_type(tx, req.group_type_id)
+
+
+def show(req):
+    """GET /group_types/{id}; the id `default` is the configured default."""
+    if req.group_type_id != "default":
+        return _get(req)
+    name = req.conf.default_group_type
+    if not name:
+        raise errors.NotFound("There is no default group type: default_group_type is not set.")
+    with req.db.read() as tx:
+        return groups.find_type(tx, name)
+
+
+def create(req):
+    """POST /group_types"""
+    body = req.body
+    try:
+        with req.db.write() as tx:
+            id = groups.create_type(tx, body["name"].strip(), body.get("description"),
+                                    is_true(body.get("is_public", True)), body.get("group_specs") or {})
+            return groups.get_type(tx, id)
+    except db.Duplicate as error:
+        raise errors.GroupTypeExists(name=body["name"]) from error
+
+
+def update(req):
+    """PUT /group_types/{id}"""
+    values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
+    if req.body.get("is_public") is not None:
+        values["is_public"] = is_true(req.body["is_public"])
+    if not values:
+        raise errors.BadRequest("The group type needs at least one of name, description and is_public.")
+    if "name" in values:
+        values["name"] = values["name"].strip()
+        if not values["name"]:
+            raise errors.BadRequest("The name of a group type cannot be empty.")
+    try:
+        with req.db.write() as tx:
+            groups.update_type(tx, req.group_type_id, **values)
+            return groups.get_type(tx, req.group_type_id)
+    except db.Duplicate as error:
+        raise errors.GroupTypeExists(name=values.get("name")) from error
+
+
+def delete(req):
+    """DELETE /group_types/{id}"""
+    with req.db.write() as tx:
+        groups.delete_type(tx, req.group_type_id)
+
+
+# -- specs
+
+def list_specs(req):
+    """GET /group_types/{id}/group_specs"""
+    return {"group_specs": _get(req).group_specs}
+
+
+def show_spec(req):
+    """GET /group_types/{id}/group_specs/{key}"""
+    return {req.key: _spec(_get(req), req)}
+
+
+def _spec(row, req):
+    if req.key not in row.group_specs:
+        raise errors.NotFound(f"Group type {row.id} has no group specs with key {req.key}.")
+    return row.group_specs[req.key]
+
+
+def _change(req, change):
+    with req.db.write() as tx:
+        row = groups.get_type(tx, req.group_type_id)
+        if groups.type_in_use(tx, row.id):
+            raise errors.BadRequest(f"Group type {row.name} is in use: its specs cannot be changed while groups are of it.")
+        groups.update_type(tx, row.id, group_specs=change(row))
+
+
+def add_specs(req):
+    """POST /group_types/{id}/group_specs"""
+    _change(req, lambda row: row.group_specs | req.body)
+    return {"group_specs": req.body}
+
+
+def set_spec(req):
+    """PUT /group_types/{id}/group_specs/{key}"""
+    if req.key not in req.document:
+        raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
+    _change(req, lambda row: row.group_specs | req.document)
+    return req.document
+
+
+def delete_spec(req):
+    """DELETE /group_types/{id}/group_specs/{key}"""
+    def without(row):
+        _spec(row, req)
+        return {key: value for key, value in row.group_specs.items() if key != req.key}
+
+    _change(req, without)

@@ -1,0 +1,146 @@
+"""Rows of groups, their types and their snapshots."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+from cinder_lite.db import listing, schema, volumes
+
+G, S, T = schema.groups, schema.group_snapshots, schema.group_types
+GROUPS = listing.Listing(G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")))
+SNAPSHOTS = listing.Listing(S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")))
+TYPES = listing.Listing(T, frozenset(("id", "name", "description", "created_at", "updated_at")))
+#: The type of what the legacy API calls consistency groups.
+LEGACY_TYPE = "default_cgsnapshot_type"
+#: Group specs that promise snapshots of one moment, and replication.
+CONSISTENT = "consistent_group_snapshot_enabled"
+REPLICATED = ("group_replication_enabled", "consistent_group_replication_enabled")
+
+
+def is_set(specs, key):
+    """Whether a group spec says "<is> True"."""
+    words = (specs or {}).get(key, "").split()
+    return len(words) == 2 and words[0] == "<is>" and words[1].lower() == "true"
+
+
+# -- groups
+
+_ROW = sa.select(G, T.c.name.label("type_name"), T.c.group_specs).select_from(
+    G.outerjoin(T, T.c.id == G.c.group_type_id))
+
+
+def find(tx, id):
+    """The group with its type's name and specs, or None."""
+    return tx.execute(_ROW.where(G.c.id == id)).first()
+
+
+def get(tx, ctx, id):
+    """The group, if the asker may see it. Raises GroupNotFound."""
+    row = find(tx, id)
+    if row is None or not ctx.sees(row.project_id):
+        raise errors.GroupNotFound(id=id)
+    return row
+
+
+def page(tx, where, paging, visible):
+    return GROUPS.page(tx, _ROW.where(visible, *where), paging, visible)
+
+
+def visible_to(ctx, all_projects, table=G):
+    """Which groups, or group snapshots, a list shows."""
+    return sa.true() if ctx.is_admin and all_projects else table.c.project_id == ctx.project_id
+
+
+def volumes_of(tx, id):
+    """The group's volumes, oldest first, in the form of volumes.ROW."""
+    return tx.execute(volumes.ROW.where(volumes.V.c.group_id == id).order_by(
+        volumes.V.c.created_at, volumes.V.c.id)).all()
+
+
+def volume_ids(tx, ids):
+    """{group id: [ids of its volumes]}, by one statement for a whole page."""
+    found = {id: [] for id in ids}
+    if ids:
+        for group_id, id in tx.execute(sa.select(volumes.V.c.group_id, volumes.V.c.id).where(
+                volumes.V.c.group_id.in_(ids)).order_by(volumes.V.c.created_at, volumes.V.c.id)):
+            found[group_id].append(id)
+    return found
+
+
+# -- group snapshots
+
+_SNAPSHOT = sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id))
+
+
+def find_snapshot(tx, id):
+    """The group snapshot, or None."""
+    return tx.execute(_SNAPSHOT.where(S.c.id == id)).first()
+
+
+def get_snapshot(tx, ctx, id):
+    """The group snapshot, if the asker may see it. Raises GroupSnapshotNotFound."""
+    row = find_snapshot(tx, id)
+    if row is None or not ctx.sees(row.project_id):
+        raise errors.GroupSnapshotNotFound(id=id)
+    return row
+
+
+def page_of_snapshots(tx, where, paging, visible):
+    return SNAPSHOTS.page(tx, _SNAPSHOT.where(visible, *where), paging, visible)
+
+
+def snapshots_of(tx, group_snapshot_id):
+    """The snapshots of its volumes, oldest first."""
+    of = schema.snapshots
+    return tx.execute(sa.select(of).where(of.c.group_snapshot_id == group_snapshot_id).order_by(
+        of.c.created_at, of.c.id)).all()
+
+
+# -- types
+
+def find_type(tx, word):
+    """The type of that id or name. Raises GroupTypeNotFound."""
+    rows = tx.execute(sa.select(T).where(sa.or_(T.c.id == word, T.c.name == word))).all()
+    if not rows:
+        raise errors.GroupTypeNotFound(id=word)
+    return min(rows, key=lambda row: row.id != word)
+
+
+def get_type(tx, id):
+    """The type. Raises GroupTypeNotFound."""
+    row = tx.execute(sa.select(T).where(T.c.id == id)).first()
+    if row is None:
+        raise errors.GroupTypeNotFound(id=id)
+    return row
+
+
+def page_of_types(tx, is_public, paging):
+    """Types that are public or not; None for both."""
+    return TYPES.page(tx, sa.select(T).where(sa.true() if is_public is None else T.c.is_public == is_public), paging)
+
+
+def create_type(tx, name, description, is_public, specs):
+    """Returns the id. Raises Duplicate for a name that there is."""
+    id = str(uuid.uuid4())
+    tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public, group_specs=specs,
+                                   created_at=db.now()))
+    return id
+
+
+def update_type(tx, id, **values):
+    """Change columns. Raises GroupTypeNotFound."""
+    if tx.execute(sa.update(T).where(T.c.id == id).values(updated_at=db.now(), **values)).rowcount == 0:
+        raise errors.GroupTypeNotFound(id=id)
+
+
+def type_in_use(tx, id):
+    return tx.execute(sa.select(sa.exists().where(G.c.group_type_id == id))).scalar()
+
+
+def delete_type(tx, id):
+    """Raises GroupTypeNotFound, or BadRequest while groups are of it."""
+    if type_in_use(tx, id):
+        raise errors.BadRequest(f"Group type {id} is in use: groups are of it.")
+    if tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 0:
+        raise errors.GroupTypeNotFound(id=id)

@@ -1,0 +1,293 @@
+"""The verbs of groups and group snapshots: several volumes of one backend, begun with and ended together."""
+
+import types as plain
+import uuid
+
+from cinder_lite import abandon, db, errors, states
+from cinder_lite.db import groups, guards, messages, pools, quotas, services, types, volumes
+from cinder_lite.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
+from cinder_lite.scheduler import choose
+from cinder_lite.scheduler import pools as rooms
+from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.volume.hosts import service_of
+
+#: From which statuses a volume leaves a group.
+LEAVES_FROM = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
+
+
+class Groups:
+    """What can be done to groups."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+
+    # -- create
+
+    @db.retried
+    def create(self, ctx, name, description, type_word, type_words, zone, legacy=False):
+        """Make a group for volumes of these types on the backend that suits them all. Returns the row."""
+        with self.db.read() as tx:
+            type_ = groups.find_type(tx, type_word)
+            if (type_.name == groups.LEGACY_TYPE) != legacy:
+                raise errors.BadRequest(f"Group type {type_.name} is for consistency groups; choose another.")
+            wanted = [types.named(tx, ctx, word) for word in type_words]
+            zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
+            self._check_zone(tx, zone)
+            place, reason = self._place(tx, type_, wanted, zone)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+               "description": description, "availability_zone": zone, "host": place, "group_type_id": type_.id,
+               "volume_types": {"ids": [one.id for one in wanted]}, "status": states.AVAILABLE if place else states.ERROR}
+        with self.db.write() as tx:
+            GROUP.insert(tx, ctx, "create", row)
+            quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
+            if place is None:
+                job = plain.SimpleNamespace(kind="group", resource_id=row["id"], project_id=ctx.project_id,
+                                            request_id=ctx.request_id)
+                messages.add(tx, job, "schedule", "no backend", reason, self.conf.message_ttl)
+            return groups.find(tx, row["id"])
+
+    @staticmethod
+    def _check_zone(tx, zone):
+        known = {row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled}
+        if zone not in known:
+            raise errors.InvalidInput(reason=f"Availability zone '{zone}' is invalid. There are: "
+                                             f"{', '.join(sorted(known)) or 'none'}.")
+
+    def _place(self, tx, type_, wanted, zone):
+        """(name of the pool that suits volumes of all types best, None) or (None, the reasons why there is none)."""
+        for key in groups.REPLICATED:
+            if groups.is_set(type_.group_specs, key):
+                return None, f"No valid backend was found. No backend replicates, which {key} asks for."
+        found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
+        checks = choose.load_filters(self.conf.scheduler_default_filters)
+        weighers = choose.load_weighers(self.conf.scheduler_default_weighers)
+        best = None
+        for one in wanted:
+            request = rooms.Request(size=0, operation="create a group", extra_specs=one.extra_specs, zones=(zone,))
+            decision = choose.choose(request, found, checks, weighers)
+            backends = {ranked.pool.service_host for ranked in decision.ranked}
+            best = [ranked.pool for ranked in decision.ranked] if best is None else [
+                pool for pool in best if pool.service_host in backends]
+            if not best:
+                return None, f"No valid backend was found for type {one.name}. {'; '.join(decision.explain())}"
+        return best[0].name, None
+
+    # -- from a group, or from a group's snapshot
+
+    def create_from(self, ctx, name, description, group_snapshot_id=None, source_group_id=None):
+        """Make a group with copies of another's volumes, or of what a group snapshot kept. Returns the row."""
+        if bool(group_snapshot_id) == bool(source_group_id):
+            raise errors.InvalidInput(reason="Exactly one of the group snapshot and the group to copy is needed.")
+        job_id, row = self._create_from(ctx, name, description, group_snapshot_id, source_group_id)
+        self.volume.on(service_of(row.host)).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create_from(self, ctx, name, description, group_snapshot_id, source_group_id):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        with self.db.write() as tx:
+            source, copies = (self._of_snapshot(tx, ctx, group_snapshot_id) if group_snapshot_id
+                              else self._of_group(tx, ctx, source_group_id))
+            if not copies:
+                raise errors.InvalidInput(reason="There is nothing in it that could be copied.")
+            row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+                   "description": description, "availability_zone": source.availability_zone, "host": source.host,
+                   "group_type_id": source.group_type_id, "volume_types": source.volume_types,
+                   "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
+            job_id = GROUP.insert(tx, ctx, "create_from", row, host=service_of(source.host))
+            self._claim(tx, ctx, copies, allowance)
+            for volume in copies:
+                VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
+            for pool, size, count in _by_pool(copies):
+                self._take(tx, pool, size, count)
+            return job_id, groups.find(tx, row["id"])
+
+    def _of_snapshot(self, tx, ctx, id):
+        kept = groups.get_snapshot(tx, ctx, id)
+        GROUP_SNAPSHOT.hold(tx, id, (states.AVAILABLE,))
+        copies = []
+        for one in groups.snapshots_of(tx, id):
+            SNAPSHOT.hold(tx, one.id, (states.AVAILABLE,))
+            copies.append(_copy(ctx, volumes.find(tx, one.volume_id), one.size, snapshot_id=one.id))
+        return groups.find(tx, kept.group_id), copies
+
+    def _of_group(self, tx, ctx, id):
+        source = groups.get(tx, ctx, id)
+        GROUP.hold(tx, id, (states.AVAILABLE,))
+        copies = []
+        for one in groups.volumes_of(tx, id):
+            VOLUME.hold(tx, one.id, states.CLONEABLE, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            copies.append(_copy(ctx, one, one.size, source_volid=one.id))
+        return source, copies
+
+    @staticmethod
+    def _claim(tx, ctx, copies, allowance):
+        """A group and its volumes, by type, in one order."""
+        quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
+        by_type = {}
+        for one in copies:
+            count, size = by_type.get(one["volume_type_id"], (0, 0))
+            by_type[one["volume_type_id"]] = count + 1, size + one["size"]
+        for type_id, (count, size) in sorted(by_type.items()):
+            quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": count, "gigabytes": size}, type_id), allowance)
+
+    def _take(self, tx, name, size, count):
+        found = [one for one in pools.with_services(tx, service_of(name)) if one.name == name]
+        if not found:
+            return
+        pool = as_pool(found[0], self.conf.service_down_time)
+        bounds = rooms.bounds(pool, rooms.Request(size=size))
+        if bounds.refused or not pools.take(tx, name, size, count, bounds):
+            raise errors.NoRoom(reason=f"The pool {name} has no room for {size} GiB more" + (
+                f": {bounds.refused}" if bounds.refused else "."))
+
+    # -- change
+
+    @db.retried
+    def update(self, ctx, id, add, remove, **values):
+        """Rename, and let volumes join and leave. `add` and `remove` are ids."""
+        if set(add) & set(remove):
+            raise errors.InvalidInput(reason=f"Volume {min(set(add) & set(remove))} cannot both join and leave.")
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, id)
+            GROUP.hold(tx, id, (states.AVAILABLE,))
+            for volume_id in add:
+                self._join(tx, ctx, group, volume_id)
+            for volume_id in remove:
+                row = volumes.get(tx, ctx, volume_id)
+                if row.group_id != id:
+                    raise errors.InvalidState(kind="volume", reason=f"{volume_id} does not belong to group {id}")
+                VOLUME.write(tx, volume_id, LEAVES_FROM, group_id=None)
+            GROUP.write(tx, id, **values)
+
+    @staticmethod
+    def _join(tx, ctx, group, volume_id):
+        row = volumes.get(tx, ctx, volume_id)
+        if row.project_id != group.project_id:
+            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of another project than the group")
+        if row.volume_type_id not in group.volume_types["ids"]:
+            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of type {row.type_name}, which the group "
+                                                            "does not take")
+        if service_of(row.host) != service_of(group.host):
+            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is on {row.host}, but the group on {group.host}")
+        VOLUME.write(tx, volume_id, (states.AVAILABLE, states.IN_USE), (guards.NO_GROUP, guards.NOT_MIGRATING),
+                     group_id=group.id)
+
+    @db.retried
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given; what was under way ends."""
+        with self.db.write() as tx:
+            groups.get(tx, ctx, id)
+            GROUP.lock(tx, id)
+            abandon.all_jobs(tx, "group", id)
+            GROUP.write(tx, id, status=status)
+
+    # -- delete
+
+    def delete(self, ctx, id, volumes_too):
+        """Delete the group; with volumes in it only with `volumes_too`."""
+        job_id, host = self._begin_delete(ctx, id, volumes_too)
+        if job_id is not None:
+            self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, volumes_too):
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, id)
+            GROUP.lock(tx, id)
+            members = groups.volumes_of(tx, id)
+            if members and not volumes_too:
+                raise errors.InvalidState(kind="group", reason=f"it has {len(members)} volumes; take them out, or delete "
+                                                               "them with it by delete-volumes")
+            if not members:
+                GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
+                GROUP.settle(tx, id, "forget", True)
+                quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
+                return None, None
+            host = service_of(group.host)
+            job_id = GROUP.begin(tx, ctx, id, "delete", (guards.NO_GROUP_SNAPSHOTS,), job={"host": host})
+            for one in members:
+                VOLUME.begin(tx, None, one.id, "group_delete", guards.DELETABLE_WITH_GROUP)
+            return job_id, host
+
+
+def _copy(ctx, volume, size, **source):
+    """The row of a volume that is made of another one's content."""
+    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": volume.name,
+            "description": volume.description, "size": size, "volume_type_id": volume.volume_type_id,
+            "availability_zone": volume.availability_zone, "host": volume.host, "bootable": volume.bootable,
+            "multiattach": volume.multiattach, "encryption_key_id": volume.encryption_key_id, "metadata": {},
+            "admin_metadata": {}, "image_metadata": volume.image_metadata, "facts": {}, "export": {}, **source}
+
+
+def _by_pool(copies):
+    """[(pool, GiB, volumes)] in one order."""
+    sums = {}
+    for one in copies:
+        size, count = sums.get(one["host"], (0, 0))
+        sums[one["host"]] = size + one["size"], count + 1
+    return [(pool, *found) for pool, found in sorted(sums.items())]
+
+
+class GroupSnapshots:
+    """What can be done to group snapshots."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+
+    def create(self, ctx, group_id, name, description):
+        """Keep what all volumes of the group hold now. Returns the row."""
+        job_id, host, row = self._create(ctx, group_id, name, description)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create(self, ctx, group_id, name, description):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, groups.get(tx, ctx, group_id).project_id)
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, group_id)
+            GROUP.hold(tx, group_id, (states.AVAILABLE,))
+            members = groups.volumes_of(tx, group_id)
+            if not members:
+                raise errors.InvalidState(kind="group", reason="it has no volumes")
+            row = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
+                   "description": description, "group_id": group_id, "group_type_id": group.group_type_id}
+            job_id = GROUP_SNAPSHOT.insert(tx, ctx, "create", row, host=service_of(group.host))
+            statuses = (states.AVAILABLE,) if groups.is_set(group.group_specs, groups.CONSISTENT) else states.CLONEABLE
+            for one in members:
+                VOLUME.hold(tx, one.id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            for one in sorted(members, key=lambda one: (one.volume_type_id, one.id)):
+                made = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id,
+                        "volume_id": one.id, "name": name, "description": description, "size": one.size,
+                        "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
+                        "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}
+                SNAPSHOT.insert(tx, ctx, "group_create", made)
+                quotas.claim(tx, quotas.snapshot_share(self.conf, plain.SimpleNamespace(**made)), allowance)
+            return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
+
+    def delete(self, ctx, id):
+        """Delete it with the snapshots of its volumes."""
+        job_id, host = self._begin_delete(ctx, id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id):
+        with self.db.write() as tx:
+            row = groups.get_snapshot(tx, ctx, id)
+            host = service_of(groups.find(tx, row.group_id).host)
+            job_id = GROUP_SNAPSHOT.begin(tx, ctx, id, "delete", job={"host": host})
+            for one in groups.snapshots_of(tx, id):
+                SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
+            return job_id, host
+
+    @db.retried
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given; what was under way ends."""
+        with self.db.write() as tx:
+            groups.get_snapshot(tx, ctx, id)
+            GROUP_SNAPSHOT.lock(tx, id)
+            abandon.all_jobs(tx, "group_snapshot", id)
+            GROUP_SNAPSHOT.write(tx, id, status=status)
