@@ -31,6 +31,8 @@ RULES = {
     "snapshot_extension:snapshot_manage": (ADMIN, "Take over snapshots that lie on a backend."),
     "snapshot_extension:snapshot_unmanage": (ADMIN, "Forget a snapshot and leave its data."),
     "snapshot_extension:list_manageable": (ADMIN, "List the snapshots on a backend."),
+    "volume_extension:volume_admin_actions:migrate_volume_completion": (ADMIN, "Say that a migration was copied."),
+    "volume_extension:volume_admin_actions:extend_volume_completion": (ADMIN, "Say that a server has seen an extend."),
     "volume:multiattach_bootable_volume": (MEMBER, "Attach a bootable volume a second time."),
     "volume_extension:volume_tenant_attribute": (READER, "See a volume's project."),
     "volume_extension:volume_host_attribute": (ADMIN, "See a volume's host."),

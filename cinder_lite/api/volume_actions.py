@@ -77,6 +77,19 @@ def retype(req):
     req.migrations.retype(req.ctx, req.volume_id, body["new_type"], body.get("migration_policy") == "on-demand")
 
 
+def complete_migration(req):
+    """os-migrate_volume_completion: what Nova says after copying a volume in use, which it is never asked to do here."""
+    row = req.volumes.get(req.ctx, req.volume_id)
+    raise errors.InvalidState(kind="volume", reason=f"{row.id} is not being migrated by Nova; its migration status is "
+                                                    f"{row.migration_status or 'none'}")
+
+
+def complete_extend(req):
+    """os-extend_volume_completion: what Nova says when an extend waits for it, which none does here."""
+    row = req.volumes.get(req.ctx, req.volume_id)
+    raise errors.InvalidState(kind="volume", reason=f"no extend of {row.id} waits for its server; it is {row.status}")
+
+
 def migrate(req):
     """os-migrate_volume: give a volume another place."""
     body = req.body

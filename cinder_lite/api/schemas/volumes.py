@@ -82,6 +82,9 @@ _HOST = {"type": ["string", "null"], "maxLength": 255}
 MIGRATE = wrapped("os-migrate_volume", closed({
     "host": _HOST, "force_host_copy": OPTIONAL_BOOL, "lock_volume": OPTIONAL_BOOL,
     "cluster": {**_HOST, "since": "3.16"}}))
+MIGRATION_COMPLETION = wrapped("os-migrate_volume_completion", closed({
+    "new_volume": UUID, "error": OPTIONAL_BOOL}, ["new_volume"]))
+EXTEND_COMPLETION = wrapped("os-extend_volume_completion", closed({"error": BOOL}, ["error"]))
 REVERT = wrapped("revert", closed({"snapshot_id": UUID}, ["snapshot_id"]))
 _FORMAT = {"type": "string", "pattern": "^[a-zA-Z0-9-]*$", "maxLength": 255}
 UPLOAD_IMAGE = wrapped("os-volume_upload_image", closed({
