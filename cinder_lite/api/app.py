@@ -88,7 +88,7 @@ class Application:
     def _dispatch(self, req, path):
         rest, project = self._without_project(path)
         req.project_in_path = project
-        entry, arguments = self.table.match(rest.rstrip("/") or "/")
+        entry, arguments = self.table.match(rest or "/")
         if entry is None:
             raise _nothing_at(path)
         if project is not None and project != req.ctx.project_id:

@@ -76,9 +76,7 @@ class Request:
         """The page that the query asks for; it can be sorted by name from `name_since` on. Raises BadRequest."""
         most = self.conf.osapi_max_limit
         limit = self._natural("limit")
-        sort = self._sort()
-        if not self.at(name_since) and any(key == "name" for key, _ in sort):
-            raise errors.InvalidInput(reason=f"Invalid sort key: 'name'. It needs microversion {name_since}.")
+        sort = self._sort(name_since)
         return Paging(limit=most if limit is None else min(limit, most), marker=self.query.get("marker"),
                       offset=self._natural("offset") or 0, sort=sort)
 
@@ -90,7 +88,7 @@ class Request:
             raise errors.InvalidInput(reason=f"{name} must be an integer of 0 or more, not '{value[:50]}'.")
         return int(value)
 
-    def _sort(self):
+    def _sort(self, name_since):
         both = self.query.get("sort")
         keys, directions = self.query.getall("sort_key"), self.query.getall("sort_dir")
         if both is not None:
@@ -106,6 +104,8 @@ class Request:
             pairs = list(zip(keys, directions, strict=True))
         sort = tuple((_SORT_NAMES.get(key.strip(), key.strip()), (direction or "desc").strip().lower())
                      for key, direction in pairs)
+        if not self.at(name_since) and any(key.strip() == "name" for key, _ in pairs):  # display_name was there before
+            raise errors.InvalidInput(reason=f"Invalid sort key: 'name'. It needs microversion {name_since}.")
         for _, direction in sort:
             if direction not in ("asc", "desc"):
                 raise errors.InvalidInput(reason=f"A sort direction is asc or desc, not '{direction[:50]}'.")

@@ -245,7 +245,7 @@ TYPES = (
     Route("GET", "/types", types.index, "volume_extension:type_get_all",
           view=Many("volume_types", type_views.DETAIL, "volume_type_links")),
     Route("POST", "/types", types.create, "volume_extension:type_create", type_bodies.CREATE,
-          One("volume_type", type_views.DETAIL)),
+          One("volume_type", type_views.CREATED)),
     Route("GET", _TYPE, types.show, "volume_extension:type_get", view=One("volume_type", type_views.DETAIL)),
     Route("PUT", _TYPE, types.update, "volume_extension:type_update", type_bodies.UPDATE,
           One("volume_type", type_views.UPDATED)),

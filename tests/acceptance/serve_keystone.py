@@ -6,14 +6,14 @@ from gunicorn.app import base
 
 
 class Server(base.BaseApplication):
-    """One worker of several threads, configured by arguments alone."""
+    """One worker that answers one request at a time, as SQLite needs it; configured by arguments alone."""
 
     def __init__(self, port):
         self.port = port
         super().__init__()
 
     def load_config(self):
-        settings = {"bind": f"127.0.0.1:{self.port}", "worker_class": "gthread", "threads": 8, "timeout": 300,
+        settings = {"bind": f"127.0.0.1:{self.port}", "worker_class": "gthread", "threads": 1, "timeout": 300,
                     "graceful_timeout": 1, "control_socket_disable": True}
         for name, value in settings.items():
             self.cfg.set(name, value)

@@ -6,7 +6,7 @@ from cinder_lite.api.body import EMPTY, METADATA, NAME, OPTIONAL_BOOL, UUID, clo
 CREATE = wrapped("snapshot", {
     "type": "object", "required": ["volume_id"], "additionalProperties": True,
     "properties": {
-        "volume_id": UUID, "name": NAME, "description": NAME, "display_name": NAME, "display_description": NAME,
+        "volume_id": {**UUID, "type": ["string", "null"]}, "name": NAME, "description": NAME, "display_name": NAME, "display_description": NAME,
         "force": OPTIONAL_BOOL,
         "metadata": {**METADATA, "type": ["object", "null"]}}})
 UPDATE = wrapped("snapshot", {
