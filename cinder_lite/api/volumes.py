@@ -22,7 +22,7 @@ def create(req):
     hints = req.document.get("OS-SCH-HNT:scheduler_hints") or req.document.get("scheduler_hints") or {}
     reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")
     if reference:
-        image = req.imaging.find(req.ctx, reference)
+        image = req.imaging.find(req.ctx, reference, snapshots_too=req.at("3.46"))
         if req.at("3.46") and image.snapshot_id and not snapshot_id:
             image, snapshot_id = None, image.snapshot_id
     row = req.volumes.create(req.ctx, Wanted(

@@ -71,6 +71,14 @@ class ImageCache:
             rows = volumes.of_image(tx, self.project, row.host, image.id)
         return rows[0] if rows else None
 
+    def forget_lost(self, cached):
+        """Take an entry that is not on the backend any more out of the cache."""
+        if not self.backend.call(self.backend.driver.exists, cached):
+            with self.db.read() as tx:
+                row = volumes.find(tx, cached.id)
+            if row is not None:
+                self._evict(row)
+
     @db.retried
     def _touch(self, found):
         """What was used last is evicted last."""

@@ -49,6 +49,7 @@ class ImageJobs:
                     return create.run(flows, volume, create.Recipe("volume", cached), work.progress)
                 except drivers.DriverError as error:
                     LOG.warning("%s of the image cache could not be cloned, the image is downloaded: %s", cached.name, error)
+                    self.cache.forget_lost(cached)
         if not self.backend.call(self.backend.driver.exists, volume):
             work.args["copied"] = 0
         filling = self._filling(work, image, fresh=True)

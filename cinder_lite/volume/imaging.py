@@ -7,6 +7,7 @@ from oslo_utils import uuidutils
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, guards, types, volumes
+from cinder_lite.image.record import ACTIVE
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume.hosts import service_of
 
@@ -25,13 +26,18 @@ class Imaging:
 
     # -- which image
 
-    def find(self, ctx, reference):
-        """The image of that id or name, of which a volume can be made. Raises InvalidInput with what is wrong with it."""
+    def find(self, ctx, reference, snapshots_too):
+        """The image of that id or name, of which a volume can be made. Raises InvalidInput with what is wrong with it.
+
+        With `snapshots_too` it may be one that stands for a volume snapshot (see Image.snapshot_id).
+        """
         try:
-            return self._checked(self.glance.show(ctx, reference.lower()) if uuidutils.is_uuid_like(reference)
-                                 else self._named(ctx, reference))
+            image = (self.glance.show(ctx, reference.lower()) if uuidutils.is_uuid_like(reference)
+                     else self._named(ctx, reference))
         except errors.ImageNotFound as error:
             raise errors.InvalidInput(reason=f"{error} Look which there are with 'openstack image list'.") from error
+        # One that stands for a snapshot has no data.
+        return image if snapshots_too and image.status == ACTIVE and image.snapshot_id else self._checked(image)
 
     def _named(self, ctx, name):
         found = self.glance.named(ctx, name)
@@ -43,12 +49,10 @@ class Imaging:
         return found[0]
 
     def _checked(self, image):
-        from cinder_lite.image import formats, record
+        from cinder_lite.image import formats
 
-        if image.status != record.ACTIVE:
+        if image.status != ACTIVE:
             raise errors.InvalidInput(reason=f"Image {image.id} is not active: it is {image.status}.")
-        if image.snapshot_id:
-            return image
         if not image.size:
             raise errors.InvalidInput(reason=f"Image {image.id} has no data.")
         try:

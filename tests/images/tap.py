@@ -1,4 +1,4 @@
-"""Stands between a service and Glance, and lets only so many bytes of the answers pass."""
+"""Stands between a service and Glance, and lets only so many bytes pass in one direction."""
 
 import contextlib
 import socket
@@ -10,10 +10,10 @@ PIECE = 64 * 1024
 
 
 class Tap:
-    """Forwards connections to a port of the loopback. `passed` counts the bytes of all answers."""
+    """Forwards connections to a port of the loopback. `passed` counts the bytes of all answers, or of all requests."""
 
-    def __init__(self, port):
-        self.upstream, self.port = port, free_port()
+    def __init__(self, port, requests=False):
+        self.upstream, self.port, self._requests = port, free_port(), requests
         self.url = f"http://127.0.0.1:{self.port}"
         self.passed, self._allowed = 0, float("inf")
         self._changed, self._open = threading.Condition(), set()
@@ -58,9 +58,10 @@ class Tap:
     def _serve(self, client):
         with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.upstream)) as server:
             self._open |= {client, server}
-            back = threading.Thread(target=self._pump, args=(server, client, self._take), daemon=True)
+            there, back = (self._take, _ignore) if self._requests else (_ignore, self._take)
+            back = threading.Thread(target=self._pump, args=(server, client, back), daemon=True)
             back.start()
-            self._pump(client, server, lambda count: None)
+            self._pump(client, server, there)
             back.join()
             self._open -= {client, server}
 
@@ -78,3 +79,7 @@ class Tap:
             self._changed.wait_for(lambda: self._allowed > 0)
             self._allowed -= count
             self.passed += count
+
+
+def _ignore(count):
+    """What is not counted."""

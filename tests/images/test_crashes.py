@@ -173,3 +173,28 @@ def test_the_service_ends_in_the_middle(glance, tap, images, tmp_path, disk_form
         assert tap.passed < size(glance, whole) + 30 * MIB
         assert left(service) == [f"volume-{volume['id']}"]
     glance.delete(whole)
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "qcow2"])
+def test_the_service_is_killed_in_an_upload(glance, disk_format):
+    with Tap(glance.port, requests=True) as tap, Killable(tap) as service:
+        client = service.client
+        volume = client.made("volumes", size=1)
+        with open(disks.path(service, volume), "r+b") as file:
+            file.write(DISK)
+        tap.close_after(5 * MIB)
+        said = client("POST", f"/volumes/{volume['id']}/action", {"os-volume_upload_image": {
+            "image_name": "cut off", "disk_format": disk_format}}, expect=202)["os-volume_upload_image"]
+        until(lambda: tap.closed, "the upload to begin")
+        service.process.kill()
+        tap.cut()
+        tap.open()
+        until(lambda: glance.show(said["image_id"])["status"] == "queued", "Glance to notice")
+        service.start()
+        client.settled("volumes", volume["id"])
+        image = glance.show(said["image_id"])
+        assert (image["status"], image["virtual_size"]) == ("active", 1024**3)
+        copy = client.made("volumes", size=1, imageRef=image["id"])
+        assert disks.begins_with(service, copy, DISK)
+        assert sorted(left(service)) == sorted(f"volume-{one['id']}" for one in (volume, copy))
+        glance.delete(image["id"])

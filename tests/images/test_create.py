@@ -1,12 +1,16 @@
 """Volumes made of images: every byte, the metadata, and each reason for which there is none."""
 
+import json
 import subprocess
 
 import pytest
 
+from tests.functional.client import Client
 from tests.functional.service import until
 from tests.images import disks
+from tests.images.conftest import running
 from tests.images.disks import MIB
+from tests.images.tap import Tap
 
 DISK = disks.disk(24 * MIB)
 
@@ -63,6 +67,36 @@ def test_copies_of_an_image_volume_know_their_image(client, glance):
     for source in ({"snapshot_id": snapshot["id"]}, {"source_volid": volume["id"]}):
         copy = client.made("volumes", size=1, **source)
         assert copy["volume_image_metadata"] == volume["volume_image_metadata"] and copy["bootable"] == "true"
+
+
+def test_an_image_that_stands_for_a_snapshot(service, client, glance):
+    snapshot = client.made("snapshots", volume_id=client.made("volumes", size=1, imageRef=glance.create(DISK))["id"])
+    image = glance.create(b"", block_device_mapping=json.dumps([
+        {"snapshot_id": snapshot["id"], "boot_index": 0, "source_type": "snapshot", "volume_size": 1}]))
+    volume = client.made("volumes", size=1, imageRef=image)
+    assert volume["snapshot_id"] == snapshot["id"] and disks.begins_with(service, volume, DISK)
+    refusal = client("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}}, expect=400, version="3.45")
+    assert "has no data" in refusal["badRequest"]["message"]
+
+
+def test_an_image_may_ask_for_a_volume_type(client, glance):
+    client("POST", "/types", {"volume_type": {"name": "for images"}}, expect=200)
+    image = glance.create(DISK[:MIB], cinder_img_volume_type="for images")
+    assert client.made("volumes", size=1, imageRef=image)["volume_type"] == "for images"
+    assert client.made("volumes", size=1, imageRef=image, volume_type="__DEFAULT__")["volume_type"] == "__DEFAULT__"
+    image = glance.create(DISK[:MIB], cinder_img_volume_type="unheard of")
+    client("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}}, expect=404)
+
+
+def test_a_file_that_is_at_hand_is_read_without_glance(glance):
+    id = glance.create(DISK)
+    with Tap(glance.port) as tap, running(tap, "allowed_direct_url_schemes = file") as service:
+        client = Client(service.url)
+        assert disks.begins_with(service, client.made("volumes", size=1, imageRef=id), DISK)
+        assert tap.passed < MIB
+        with open(glance.file(id), "r+b") as file:
+            file.write(b"other bytes")
+        assert "its sha512 hash is" in failed(client, client.create("volumes", size=1, imageRef=id))
 
 
 def test_what_is_refused_at_once(client, glance):
@@ -126,7 +160,7 @@ def test_an_image_that_was_damaged_in_the_store(client, glance):
         file.seek(len(DISK) // 2)
         file.write(b"other bytes")
     reason = failed(client, client.create("volumes", size=1, imageRef=id))
-    assert f"its sha512 hash is" in reason and glance.show(id)["os_hash_value"] in reason
+    assert "its sha512 hash is" in reason and glance.show(id)["os_hash_value"] in reason
 
 
 def test_an_image_whose_data_ends_early(client, glance):
