@@ -43,8 +43,18 @@ def ids(running):
     attached = client.made("volumes", size=1)["id"]
     attachment = client("POST", "/attachments", {"attachment": {"volume_uuid": attached}}, expect=200)
     type_id = client("GET", "/types", expect=200)["volume_types"][0]["id"]
+    offered = client.made("volumes", size=1)["id"]
+    transfer = client("POST", "/volume-transfers", {"transfer": {"volume_id": offered}}, expect=202)["transfer"]["id"]
+    spec = client("POST", "/qos-specs", {"qos_specs": {"name": "q", "a": "b"}}, expect=200)["qos_specs"]["id"]
+    group_type = client("POST", "/group_types", {"group_type": {"name": "g", "group_specs": {"a": "b"}}},
+                        expect=202)["group_type"]["id"]
+    group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [type_id]}},
+                   expect=202)["group"]["id"]
+    client.made("volumes", size=1, group_id=group)
+    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
     return {"volume_id": volume, "snapshot_id": snapshot, "attachment_id": attachment["attachment"]["id"],
-            "type_id": type_id,
+            "type_id": type_id, "transfer_id": transfer, "qos_id": spec, "group_type_id": group_type, "group_id": group,
+            "group_snapshot_id": kept, "name": "cluster",
             "host": "test@null-1", "key": "a", "alias": "backups", "class_name": "default",
             "target_project_id": client.project, "default_project_id": client.project}
 
