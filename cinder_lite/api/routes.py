@@ -200,7 +200,7 @@ ATTACHMENTS = (
     Route("GET", "/attachments", attachments.index, "volume:get", view=Many("attachments", attachment_views.SUMMARY),
           since="3.27"),
     Route("GET", "/attachments/detail", attachments.index, "volume:get",
-          view=Many("attachments", attachment_views.DETAIL), since="3.27"),
+          view=Many("attachments", attachment_views.LISTED), since="3.27"),
     Route("POST", "/attachments", attachments.create, "volume:attachment_create", attachment_bodies.CREATE,
           One("attachment", attachment_views.DETAIL), since="3.27"),
     Route("GET", _ATTACHMENT, attachments.show, "volume:get", view=One("attachment", attachment_views.DETAIL),

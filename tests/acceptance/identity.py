@@ -23,7 +23,7 @@ PEOPLE = {
     "max": {"blue": ("manager",)},
     "rita": {"blue": ("reader",)},
     "bob": {"green": ("member",)},
-    "cinder": {"service": ("service",)},
+    "cinder": {"service": ("service", "admin")},
     "glance": {"service": ("service",)},
     "nova": {"service": ("service",)},
 }

@@ -13,11 +13,19 @@ class Person:
         self._service = keystone.session(service) if service else None
         self.project = keystone.projects[project or keystone.home(user)]
 
+    @property
+    def token(self):
+        return self._session.get_token()
+
+    @property
+    def service_token(self):
+        return self._service.get_token()
+
     def __call__(self, method, path, body=None, expect=None, version="3.71"):
         """(status, document); with `expect` the status is asserted and the document alone is returned."""
         headers = {"OpenStack-API-Version": f"volume {version}"}
         if self._service:
-            headers["X-Service-Token"] = self._service.get_token()
+            headers["X-Service-Token"] = self.service_token
         answer = self._session.request(path, method, json=body, headers=headers, raise_exc=False,
                                        endpoint_filter={"service_type": SERVICE})
         document = answer.json() if answer.content else None

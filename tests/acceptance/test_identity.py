@@ -7,13 +7,13 @@ import requests
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
+from tests.acceptance.person import Person
+
 SERVER = str(uuid.uuid4())
 
 
 @pytest.fixture(scope="module")
 def volume(keystone, service):
-    from tests.acceptance.person import Person
-
     return Person(keystone, "ann").made("volumes", size=1, name="of blue")
 
 

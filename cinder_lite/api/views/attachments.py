@@ -3,12 +3,27 @@
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import time
 
-_COMMON = (Field("id"), Field("status", "attach_status"), Field("instance", "instance_uuid"), Field("volume_id"))
+#: Keys of connection information that let whoever knows them read and write the volume.
+SECRETS = frozenset(("auth_password", "discovery_auth_password", "keyring"))
+HIDDEN = "***"
 
-SUMMARY = View(*_COMMON)
-DETAIL = View(
-    *_COMMON,
+
+def _hidden(row, _req):
+    return {key: HIDDEN if key in SECRETS and value else value for key, value in row.connection_info.items()}
+
+
+def _for_hosts(row, req):
+    """With its secrets for who may connect hosts, which readers may not."""
+    return row.connection_info if req.allows("volume:attachment_update", row.project_id) else _hidden(row, req)
+
+
+_COMMON = (Field("id"), Field("status", "attach_status"), Field("instance", "instance_uuid"), Field("volume_id"))
+_MORE = (
     Field("attached_at", lambda row, req: time(row.attached_at) or ""),
     Field("detached_at", lambda row, req: ""),
-    Field("attach_mode", lambda row, req: row.attach_mode or "null"),
-    Field("connection_info"))
+    Field("attach_mode", lambda row, req: row.attach_mode or "null"))
+
+SUMMARY = View(*_COMMON)
+DETAIL = View(*_COMMON, *_MORE, Field("connection_info", _for_hosts))
+#: In lists, which people look at, secrets are hidden from everybody.
+LISTED = View(*_COMMON, *_MORE, Field("connection_info", _hidden))
