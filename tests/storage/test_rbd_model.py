@@ -44,6 +44,7 @@ def cluster(ceph):
 
 
 @pytest.mark.usefixtures("cluster")
+@pytest.mark.timeout(1800)
 class TestModel(RbdModel.TestCase):
     """Fifty sequences of calls."""
 

@@ -71,14 +71,19 @@ class Images:
     @contextlib.contextmanager
     def _making(self, name, **taken):
         """Gives the name under which to make the image, None when it is there already."""
-        if self._whole(name):
+        begun = self.begun(name)
+        if begun is None:
+            self.pool.note(f"making/{name}", **taken)
+        else:
+            taken = begun
+        if self._whole(name, begun):
             yield None
         else:
-            self.pool.note(f"making/{name}", **taken)
-            self._drop_part(name)
+            if begun is not None:
+                self.remove(name + PART)
             yield name + PART
             self.librbd.rename(self.pool.ioctx, name + PART, name)
-        self._drop_traces(name, self.source_of(name))
+        self._drop_traces(name, taken.get("source"))
 
     def _ancestors(self, image):
         """How many images one depends on, one below the other."""
@@ -91,31 +96,19 @@ class Images:
 
     # -- what is half made
 
-    def _whole(self, name):
-        """Whether the image is there and has its name. One that was killed while being renamed is put right first."""
+    def _whole(self, name, begun):
+        """Whether the image is there and has its name. One that was cut off while being renamed is put right first."""
         if not self.exists(name):
             return False
-        if self.exists(name + PART):
-            id = self._id(name)
-            listed = {one["id"]: one["name"] for one in self.librbd.list2(self.pool.ioctx)}.get(id)
-            superfluous = name + PART if listed == name else name
-            self.pool.ioctx.remove_object(f"rbd_id.{superfluous}")
-            return superfluous != name
+        if begun is not None and self.exists(name + PART):
+            whole = self._listed(name) is not None
+            self.pool.ioctx.remove_object(f"rbd_id.{name + PART if whole else name}")
+            return whole
         return True
 
-    def _id(self, name):
-        data = self.pool.ioctx.read(f"rbd_id.{name}")
-        return data[4:4 + int.from_bytes(data[:4], "little")].decode()
-
-    def _drop_part(self, name):
-        with contextlib.suppress(rbd.ImageNotFound):
-            if self.exists(name + PART):
-                patiently(lambda: self.librbd.remove(self.pool.ioctx, name + PART), rbd.ImageBusy)
-
-    def source_of(self, name):
-        """The image of which a snapshot was taken to make this one, while that is under way or was cut off."""
-        key = f"making/{name}"
-        return self.pool.noted(key).get(key, {}).get("source")
+    def begun(self, name):
+        """The journal's entry of an image that is being made, or whose making was cut off."""
+        return self.pool.noted(f"making/{name}").get(f"making/{name}")
 
     def _drop_traces(self, name, source):
         """Remove the snapshot that was taken to make the image, and the journal's entry."""
@@ -125,19 +118,49 @@ class Images:
                     image.remove_snap(name + TEMPORARY)
         self.pool.strike(f"making/{name}")
 
-    def drop_half(self, name, source):
-        """Remove what was begun of an image and not ended; the locks of both are held."""
-        self._whole(name)
-        self._drop_part(name)
-        self._drop_traces(name, source)
+    def drop_half(self, name, begun):
+        """Remove what was begun of an image and not ended, by the journal's entry; the locks of both are held."""
+        if begun is not None:
+            self._whole(name, begun)
+            self.remove(name + PART)
+            self._drop_traces(name, begun.get("source"))
+
+    def remove(self, name, progress=None):
+        """Remove an image, or what a removal that was cut off has left of it."""
+        try:
+            patiently(lambda: self.librbd.remove(self.pool.ioctx, name, on_progress=progress), rbd.ImageBusy)
+        except rbd.ImageNotFound:
+            id = self._listed(name)
+            if id is not None:
+                self._unlist(name, id)
+            with contextlib.suppress(rados.ObjectNotFound):
+                self.pool.ioctx.remove_object(f"rbd_id.{name}")
+
+    def moved_to_trash(self, name):
+        """Whether the image is on its way to the trash, or there; what was cut off of that way is done."""
+        id = self._listed(name)
+        if id is None or self.exists(name) or not self.pool.noted(f"trash/{id}"):
+            return False
+        self._unlist(name, id)
+        return True
+
+    def _listed(self, name):
+        """The id by which the pool's directory knows an image of that name."""
+        try:
+            return _text(self.pool.ioctx.execute("rbd_directory", "rbd", "dir_get_id", _encoded(name))[1])
+        except rados.ObjectNotFound:
+            return None
+
+    def _unlist(self, name, id):
+        self.pool.ioctx.execute("rbd_directory", "rbd", "dir_remove_image", _encoded(name) + _encoded(id))
 
     def clean_up(self):
         """Remove what this backend has begun and not ended; called when nothing is under way."""
-        for key, entry in self.pool.noted("making/").items():
-            name, source = key.partition("/")[2], entry.get("source")
-            if entry["owner"] == self.pool.owner:
-                with self.pool.locks(name, *([source] if source else [])):
-                    self.drop_half(name, source)
+        for key, begun in self.pool.noted("making/").items():
+            name, source = key.partition("/")[2], begun.get("source", "")
+            if begun["owner"] == self.pool.owner:
+                with self.pool.locks(name, source):
+                    self.drop_half(name, begun)
 
     # -- the rest
 
@@ -241,3 +264,12 @@ def has(image, snapshot):
 def _snapshot(image, name):
     if not has(image, name):
         image.create_snap(name)
+
+
+def _encoded(text):
+    """A string as the OSD's methods for images take it."""
+    return len(text.encode()).to_bytes(4, "little") + text.encode()
+
+
+def _text(data):
+    return data[4:4 + int.from_bytes(data[:4], "little")].decode()

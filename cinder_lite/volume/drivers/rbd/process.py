@@ -22,8 +22,8 @@ CHILD = "cinder_lite.volume.drivers.rbd.child"
 SYSTEM_PYTHON = "/usr/bin/python3"
 #: Seconds for a sign of life, at most.
 SIGN_OF_LIFE = 10
-#: How often a call is made whose process ended during it.
-ATTEMPTS = 2
+#: How often a call is made whose process ended during it: most were only bystanders.
+ATTEMPTS = 4
 KINDS = {"busy": base.InUse, "down": base.BackendDown}
 
 

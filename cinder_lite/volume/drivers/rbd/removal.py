@@ -32,12 +32,12 @@ class Removal:
 
     def delete(self, name, delay=None, progress=None):
         """Remove an image; with a `delay` it stays in the trash for so many seconds, and until it is purged."""
-        source = self.images.source_of(name)
+        begun = self.images.begun(name)
         self._cancelled.add(name)
         try:
-            with self.pool.locks(name, *([source] if source else [])):
-                self.images.drop_half(name, source)
-                if self.images.exists(name):
+            with self.pool.locks(name, (begun or {}).get("source", "")):
+                self.images.drop_half(name, begun)
+                if not self.images.moved_to_trash(name):
                     self._delete(name, delay, progress)
                 self.pool.strike(f"flatten/{name}")
         finally:
@@ -47,7 +47,7 @@ class Removal:
         parent, id, kept = self._facts(name)
         try:
             if delay is None and not kept:
-                patiently(lambda: self.librbd.remove(self.pool.ioctx, name, on_progress=progress), rbd.ImageBusy)
+                self.images.remove(name, progress)
             else:
                 with self.pool.locks(f"trash/{id}"):
                     self.pool.note(f"trash/{id}", due=time.time() + (delay or 0))
