@@ -14,6 +14,11 @@ package_tests() {
             qemu-block-extra) echo "$package|ls /usr/lib/*/qemu/block-iscsi.so" ;;
             libiscsi-bin) echo "$package|command -v iscsi-ls" ;;
             e2fsprogs) echo "$package|command -v mkfs.ext4" ;;
+            user-mode-linux) echo "$package|ls /usr/bin/linux.uml /usr/lib/uml/modules" ;;
+            lvm2) echo "$package|command -v lvm" ;;
+            thin-provisioning-tools) echo "$package|command -v thin_check" ;;
+            kmod) echo "$package|command -v modprobe" ;;
+            iproute2) echo "$package|command -v ip" ;;
             rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;
             mariadb-server) echo "$package|command -v mariadbd mariadb-install-db" ;;
             postgresql) echo "$package|ls /usr/lib/postgresql/*/bin/postgres" ;;

@@ -2,7 +2,12 @@
 
 import pytest
 
+from tests.storage import inlab
 from tests.storage.ceph import Ceph
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(inlab.Labs())
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ class SmallDevice:
     def write_at(self, position, data):
         with open(self._path, "r+b", buffering=0) as device:
             os.pwrite(device.fileno(), data, small(position))
+            os.fsync(device.fileno())
 
     def content(self):
         """Its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""

@@ -68,6 +68,9 @@ def furnish(host):
         os.makedirs(directory, exist_ok=True)
     pathlib.Path("/etc/lvm/lvmlocal.conf").write_text(LVM)
     pathlib.Path("/etc/iscsi/initiatorname.iscsi").write_text(f"InitiatorName=iqn.2026-01.org.kernel-lab:host{host}\n")
+    for name in os.listdir("/dev"):
+        if name.startswith(("tty", "pty", "vcs")) and name != "tty":
+            os.unlink(f"/dev/{name}")  # LVM looks at each node, three times a command
     for name, place in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         if not os.path.lexists(f"/dev/{name}"):
             os.symlink(f"/proc/self/fd{place}", f"/dev/{name}")

@@ -1,0 +1,99 @@
+"""Tests that run within the kernel lab: all of a folder in one pytest there, whose reports are passed on to this one.
+
+`python -m tests.storage.inlab NODE...` is that pytest: it writes each report as a line of JSON.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+#: Folder of tests -> what the lab is given for them.
+LABS = {"lab": ("--disk", "12G", "--disk", "12G")}
+
+
+def folder_of(item):
+    """The folder that the item's lab is for; None when it needs none, or runs in one already."""
+    folder = item.path.parent.name
+    return folder if folder in LABS and "KERNEL_LAB" not in os.environ else None
+
+
+class Lab:
+    """One lab in which the given items run, one after the other."""
+
+    def __init__(self, folder, nodes):
+        self._said = tempfile.TemporaryFile("w+")
+        self._running = subprocess.Popen(
+            [TOP / "tools/kernel-lab", *LABS[folder], "--", sys.executable, "-m", "tests.storage.inlab", *nodes],
+            cwd=TOP, stdout=subprocess.PIPE, stderr=self._said, text=True)
+        self._reports = {}
+
+    def reports(self, config, node):
+        """Yield the reports of an item as they come."""
+        when = None
+        while when != "teardown":
+            while not self._reports.get(node):
+                line = self._running.stdout.readline()
+                if not line:
+                    self._said.seek(0)
+                    raise pytest.UsageError(f"the lab has ended before {node}:\n{self._said.read()}")
+                data = json.loads(line)
+                self._reports.setdefault(data["nodeid"], []).append(data)
+            report = config.hook.pytest_report_from_serializable(config=config, data=self._reports[node].pop(0))
+            when = report.when
+            yield report
+
+    def end(self):
+        self._running.kill()
+        self._running.wait()
+
+
+class Labs:
+    """The plugin of the pytest outside."""
+
+    def __init__(self):
+        self._labs = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        folder = folder_of(item)
+        if folder is None:
+            return None
+        if folder not in self._labs:
+            self._labs[folder] = Lab(folder, [one.nodeid for one in item.session.items if folder_of(one) == folder])
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in self._labs[folder].reports(item.config, item.nodeid):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_sessionfinish(self):
+        for lab in self._labs.values():
+            lab.end()
+
+
+class Reporter:
+    """The plugin of the pytest within."""
+
+    def __init__(self, file):
+        self._file = file
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config):
+        self._config = config
+
+    def pytest_runtest_logreport(self, report):
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        print(json.dumps(data), file=self._file, flush=True)
+
+
+if __name__ == "__main__":
+    reports = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    # The pytest outside sees to it that no test takes too long.
+    sys.exit(pytest.main(["-p", "no:cacheprovider", "--timeout=0", *sys.argv[1:]], [Reporter(reports)]))

@@ -1,0 +1,260 @@
+"""What the LVM driver promises besides the contract, on real volume groups."""
+
+import concurrent.futures
+import logging
+import os
+
+import pytest
+
+from cinder_lite.volume.drivers import base
+from cinder_lite.volume.drivers.lvm import privileged
+from tests.contract.backends import GIB, MIB, snapshot, volume
+from tests.storage import lvm
+
+SECRET = b"nobody else may read this" * 200
+
+
+def ignore(done, whole):
+    """Progress that nobody follows."""
+
+
+@pytest.fixture
+def group():
+    with lvm.group() as name:
+        yield name
+
+
+def small(group, **values):
+    return lvm.driver(group, lvm.SmallDriver, **values)
+
+
+def there(group):
+    """The names of the logical volumes that LVM does not hide."""
+    return [name for name in lvm.lvs(group) if not name.startswith("[")]
+
+
+# -- what there is to work with
+
+
+def test_a_group_that_is_missing_is_down():
+    with pytest.raises(base.BackendDown, match=r"no volume group nowhere \(volume_group of backend\).*vgcreate"):
+        lvm.driver("nowhere")
+
+
+def test_a_group_that_lost_a_disk_is_down_until_it_is_back():
+    one, two = lvm.disks()
+    lvm.run("vgcreate", "-y", "torn", one, two)
+    made = lvm.driver("torn", lvm_type="default")
+    try:
+        with open(two, "r+b", buffering=0) as disk:
+            label = os.pread(disk.fileno(), MIB, 0)
+            os.pwrite(disk.fileno(), bytes(MIB), 0)
+        with pytest.raises(base.BackendDown, match="1 physical volumes of volume group torn are missing; connect them"):
+            made.check()
+        with open(two, "r+b", buffering=0) as disk:
+            os.pwrite(disk.fileno(), label, 0)
+        made.check()
+    finally:
+        lvm.run("vgremove", "-f", "-y", "torn")
+
+
+def test_the_type_follows_what_the_group_holds(group):
+    lvm.run("lvcreate", "-y", "-L", "64M", "-n", "other", group)
+    assert not small(group).pools()[0].thin
+    lvm.run("lvremove", "-f", f"{group}/other")
+    assert small(group).pools()[0].thin
+    assert there(group) == [f"{group}-pool"]
+    assert small(group).pools()[0].thin
+
+
+def test_another_configuration_of_lvm_is_heeded(group, tmp_path):
+    conf = tmp_path / "lvm.conf"
+    conf.write_text('devices { filter = [ "r|.*|" ] scan = [ "/dev" ] use_devicesfile = 0 }\n')
+    with pytest.raises(base.BackendDown, match=f"no volume group {group}"):
+        lvm.driver(group, lvm_conf_file=str(conf))
+
+
+def test_root_runs_only_what_the_driver_needs():
+    with pytest.raises(ValueError, match="vgremove is not among"):
+        privileged.lvm(["vgremove", "all"], "", 0)
+    with pytest.raises(ValueError, match="is not a block device"):
+        privileged.zero("/dev/null", 0, MIB)
+
+
+def test_figures_of_a_thin_pool_are_lvms_own(group, caplog):
+    made = lvm.driver(group, lvm_type="thin", lvm_max_over_subscription_ratio="7")
+    one = volume(2)
+    made.create(one)
+    lvm.run("dd", "if=/dev/urandom", f"of={made.path(one)}", "bs=1M", "count=64", "oflag=direct")
+    (pool,) = made.pools()
+    size, data, metadata = lvm.run("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o",
+                                   "lv_size,data_percent,metadata_percent", f"{group}/{group}-pool").split()
+    assert pool.total_gb == int(size) / GIB
+    assert pool.free_gb == pytest.approx(int(size) * (1 - float(data) / 100) / GIB)
+    assert (pool.provisioned_gb, pool.thin, pool.thick) == (2, True, False)
+    assert pool.capabilities["thin_pool_data_percent"] == float(data) > 0
+    assert pool.capabilities["thin_pool_metadata_percent"] == float(metadata)
+    assert pool.max_over_subscription_ratio == "7"
+    assert not caplog.records
+
+
+def test_a_pool_that_runs_full_is_reported_before_it_is(group, caplog):
+    lvm.run("lvcreate", "-y", "-L", "64M", "--thinpool", f"{group}-pool", group)
+    made, one = lvm.driver(group), volume()
+    made.create(one)
+    made.pools()
+    assert not caplog.records
+    lvm.run("dd", "if=/dev/urandom", f"of={made.path(one)}", "bs=1M", "count=56", "oflag=direct")
+    with caplog.at_level(logging.WARNING):
+        made.pools()
+        made.pools()
+    (record,) = caplog.records
+    assert f"thin pool {group}/{group}-pool runs full: 87.5 percent of its data" in record.getMessage()
+
+
+def test_a_full_group_is_said_and_leaves_nothing(group):
+    made = lvm.driver(group, lvm_type="default", volume_clear="none")
+    with pytest.raises(base.DriverError, match=r"cannot create volume-.*insufficient free space"):
+        made.create(volume(100))
+    assert there(group) == []
+
+
+# -- content
+
+
+def test_a_thick_volume_is_zeros_wherever_it_lies_and_so_is_what_it_grows_by(group):
+    lvm.run("lvcreate", "-y", "-L", "2G", "-n", "before", group)
+    lvm.run("dd", "if=/dev/urandom", f"of=/dev/{group}/before", "bs=1M", "count=2048", "oflag=direct")
+    lvm.run("lvremove", "-f", f"{group}/before")
+    made, one = lvm.driver(group, lvm_type="default", volume_clear="none"), volume()
+    made.create(one)
+    made.extend(one, 2)
+    with open(made.path(one), "rb", buffering=0) as device:
+        while piece := device.read(4 * MIB):
+            assert not piece.strip(b"\0")
+        assert device.tell() == 2 * GIB
+    assert lvm.run("lvs", "--noheadings", "-o", "lv_tags", group).strip() == ""
+
+
+@pytest.mark.parametrize("values, stays", [
+    ({"volume_clear": "none"}, True), ({"volume_clear": "zero"}, False), ({"volume_clear": "shred"}, False),
+    ({"volume_clear": "zero", "volume_clear_size": 1}, True)])
+def test_what_was_deleted_is_overwritten_as_asked(group, values, stays):
+    made, one = small(group, lvm_type="default", **values), volume()
+    made.create(one)
+    start = int(lvm.run("pvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "pe_start", lvm.disks()[0]))
+    made.path(one).write_at(2 * MIB, SECRET)
+    taken = snapshot(one)
+    made.create_snapshot(taken)
+    made.path(one).write_at(2 * MIB, bytes(len(SECRET)))
+    made.path(one).write_at(4 * MIB, SECRET)
+    made.delete_snapshot(taken)
+    made.delete(one)
+    with open(lvm.disks()[0], "rb", buffering=0) as disk:
+        disk.seek(start)
+        assert (SECRET in disk.read(3 * lvm.UNIT)) == stays
+    assert there(group) == []
+
+
+def test_a_snapshot_that_overflowed_is_lost_and_says_so(group):
+    made, one = small(group, lvm_type="default", lvm_snapshot_percent=10), volume()
+    made.create(one)
+    kept, taken = snapshot(one), snapshot(one)
+    made.create_snapshot(taken)
+    assert made.lost_snapshots() == {}
+    made.path(one).write_at(0, os.urandom(15 * MIB))
+    made.create_snapshot(kept)
+    assert list(made.lost_snapshots()) == [taken.name]
+    assert "has overflowed: its volume changed more than the 8 MiB" in made.lost_snapshots()[taken.name]
+    with pytest.raises(base.DriverError, match="has overflowed.*larger lvm_snapshot_percent"):
+        made.from_snapshot(volume(), taken, ignore)
+    before = made.path(one).content()
+    with pytest.raises(base.DriverError, match="has overflowed"):
+        made.revert(one, taken)
+    assert made.path(one).content() == before
+    made.delete_snapshot(taken)
+    made.delete_snapshot(kept)
+    made.delete(one)
+    assert there(group) == []
+
+
+def test_a_mirrored_volume_lies_on_two_disks():
+    lvm.run("vgcreate", "-y", "mirrored", *lvm.disks())
+    try:
+        made, one = small("mirrored", lvm_type="default", lvm_mirrors=1), volume()
+        made.create(one)
+        assert lvm.run("lvs", "--noheadings", "-o", "segtype", "mirrored").strip() == "raid1"
+        assert made.path(one).content() == (GIB, {})
+        made.delete(one)
+        assert there("mirrored") == []
+    finally:
+        lvm.run("vgremove", "-f", "-y", "mirrored")
+
+
+@pytest.mark.parametrize("kind", ["thin", "default"])
+def test_what_is_open_is_not_deleted(group, kind):
+    made, one = small(group, lvm_type=kind), volume()
+    made.create(one)
+    with open(f"/dev/{group}/{one.name}", "rb"), pytest.raises(base.InUse, match=f"{one.name} is open on this host"):
+        made.delete(one)
+    assert made.exists(one)
+
+
+@pytest.mark.parametrize("kind", ["thin", "default"])
+def test_creates_at_the_same_time_are_safe(group, kind):
+    made = small(group, lvm_type=kind)
+    wanted = [volume() for _ in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(made.create, wanted))
+    assert sorted(made.names()) == sorted((one.name, GIB) for one in wanted)
+
+
+def test_what_is_inactive_is_made_active(group):
+    made, one = lvm.driver(group, lvm_type="thin"), volume()
+    made.create(one)
+    taken = snapshot(one)
+    made.create_snapshot(taken)
+    lvm.run("vgchange", "-an", group)
+    assert not os.path.exists(made.path(one))
+    made.activate(one)
+    made.activate(one)
+    made.activate_snapshot(taken)
+    assert os.path.exists(made.path(one)) and os.path.exists(made.snapshot_path(taken))
+
+
+# -- what others made
+
+
+@pytest.mark.parametrize("kind", ["thin", "default"])
+def test_what_others_made_is_listed_and_taken_over(group, kind):
+    made, mine = small(group, lvm_type=kind), volume()
+    made.create(mine)
+    size, pool = str(lvm.UNIT - 8 * MIB), f"{group}/{group}-pool"
+    lvm.run("lvcreate", "-y", "-n", "theirs", *(
+        ["-V", f"{size}b", "--thinpool", pool] if kind == "thin" else ["-L", f"{size}b", group]))
+    lvm.run("lvcreate", "-y", "-s", "-n", "taken", *(["-l", "100%ORIGIN"] if kind != "thin" else []), f"{group}/theirs")
+    names = [(found.reference["source-name"], found.reason) for found in made.foreign_volumes()]
+    assert sorted(names) == [("theirs", None), (mine.name, None)]
+    (found,) = made.foreign_snapshots()
+    assert (found.reference, found.source) == ({"source-name": "taken"}, {"source-name": "theirs"})
+
+    adopted = volume()
+    assert made.inspect({"source-name": "theirs"}).size == lvm.UNIT - 8 * MIB
+    for _ in range(2):
+        made.adopt(adopted, {"source-name": "theirs"})
+    assert made.path(adopted).content() == (GIB, {})
+    taken = snapshot(adopted)
+    assert made.inspect({"source-name": "taken"}, adopted).reason is None
+    for _ in range(2):
+        made.adopt_snapshot(taken, {"source-name": "taken"})
+    assert {name for name, _ in made.names()} == {mine.name, adopted.name, taken.name}
+    with pytest.raises(base.DriverError, match=f"{taken.name} is not a snapshot of {mine.name}"):
+        made.inspect({"source-name": taken.name}, mine)
+    with pytest.raises(base.DriverError, match="there is no logical volume theirs"):
+        made.inspect({"source-name": "theirs"})
+
+
+def test_a_volume_of_the_other_type_is_not_taken_over(group):
+    made = small(group, lvm_type="thin")
+    lvm.run("lvcreate", "-y", "-L", "64M", "-n", "thick", group)
+    assert made.inspect({"source-name": "thick"}).reason.startswith("it is not thin, other than")
