@@ -2,19 +2,12 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import time
 import uuid
 
 #: Bytes of the volumes that are exported.
 SIZE = 32 * 1024**2
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def qemu(*arguments):

@@ -11,12 +11,13 @@ from cinder_lite import concurrency
 from cinder_lite.volume.targets import base, tgt, tgtadm, tgtd
 from tests.contract import backends
 from tests.contract.backends import MIB
-from tests.contract.initiator import SIZE, digest, digest_of, free_port, qemu, size_of, until, write
+from tests.contract.initiator import SIZE, digest, digest_of, qemu, size_of, until, write
+from tests.services.processes import free_port
 
 
 def control_port():
     """A number that no other tgtd has: they go up to 32767."""
-    return free_port() // 2
+    return free_port()
 
 
 @pytest.fixture(scope="module")

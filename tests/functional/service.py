@@ -14,9 +14,6 @@ from cinder_lite.volume.service import VolumeService
 from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests.services.processes import free_port
 
-#: Control port of tests' tgtd; far from 0, which a system's own uses.
-CONTROL_PORT = 3900
-
 TEMPLATE = """
 [DEFAULT]
 state_path = {state}
@@ -55,14 +52,14 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = tempfile.mkdtemp(prefix="cinder-lite-")
         self.target_port = free_port()
-        values = {"state": self.state, "target_port": self.target_port, "control_port": CONTROL_PORT, "port": self.port}
+        values = {"state": self.state, "target_port": self.target_port, "control_port": self.target_port, "port": self.port}
         known = {"file-1": FILE, "null-1": NULL} | (sections or {})
         text = TEMPLATE.format(backends=",".join(backends), default=default, host=host, sections="\n".join(
             known[name].format(**values) for name in backends), **values)
         self.config_file = os.path.join(self.state, "cinder.conf")
         with open(self.config_file, "w") as out:
             out.write(text)
-        self.tgtd = TgtDaemon(f"127.0.0.1:{self.target_port}", CONTROL_PORT) if target else None
+        self.tgtd = TgtDaemon(f"127.0.0.1:{self.target_port}", self.target_port) if target else None
         self.services = []
 
     def start(self):
