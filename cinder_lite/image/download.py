@@ -68,7 +68,7 @@ def pieces(client, ctx, image, start, check):
             raise glance.GlanceError(reason=f"the download of image {image.id} broke off at byte {position}: {reason}")
         LOG.warning("the download of image %s broke off at byte %d, it is continued: %s", image.id, position, reason)
         check()
-        time.sleep(glance.pause(failures))
+        time.sleep(client.pause(failures))
 
 
 def _local(image, schemes):

@@ -26,6 +26,11 @@ PASSING = (500, 502, 503, 504)
 FAILURES = (ksa_errors.ClientException, requests.RequestException, OSError)
 
 
+def pause(attempt):
+    """Seconds to wait after that many failures."""
+    return min(LONGEST_PAUSE, 2.0 ** (attempt - 1))
+
+
 class GlanceError(errors.Unavailable):
     message = "The image service cannot be used: {reason}"
 
@@ -35,10 +40,10 @@ class BrokenOff(errors.Explained):
 
 
 class Glance:
-    """Calls may come from any thread."""
+    """Calls may come from any thread. `pause(n)` is how many seconds to wait after n failures."""
 
-    def __init__(self, conf):
-        self.conf = conf
+    def __init__(self, conf, pause=pause):
+        self.conf, self.pause = conf, pause
         insecure, authorities = conf.glance_api_insecure, conf.glance_ca_certificates_file
         self._session = session.Session(verify=False if insecure else authorities or True,
                                         timeout=conf.glance_request_timeout)
@@ -104,7 +109,7 @@ class Glance:
                 reason = f"{answer.url} answered {answer.status_code} {answer.reason}"
             if attempt < attempts:
                 LOG.warning("Glance is asked again: %s", reason)
-                time.sleep(pause(attempt))
+                time.sleep(self.pause(attempt))
         raise GlanceError(reason=reason)
 
     def _once(self, ctx, method, path, headers=None, **more):
@@ -135,11 +140,6 @@ class Glance:
         roles = ",".join(ctx.roles or ("admin",) if ctx.is_admin else ctx.roles or ())
         return None, {"X-Identity-Status": "Confirmed", "X-User-Id": ctx.user_id or "",
                       "X-Project-Id": ctx.project_id or "", "X-Roles": roles}
-
-
-def pause(attempt):
-    """Seconds to wait after that many failures."""
-    return min(LONGEST_PAUSE, 2.0 ** (attempt - 1))
 
 
 def _checked(answer, method, about):

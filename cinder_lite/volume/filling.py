@@ -51,7 +51,7 @@ class Filling:
     # -- raw images
 
     def _stream(self, where, size):
-        with content.target(where) as target:
+        with opened(content.target(where)) as target:
             sink = _Volume(target, self.fresh)
             self._fetch(where, sink)
             if not self.fresh:
@@ -99,7 +99,7 @@ class Filling:
                 qemu.to_raw(path, qemu_format, where["path"], self.fresh, self._converted)
             else:
                 self._by_way_of(raw, path, qemu_format, where, disk, gigabytes)
-            with content.target(where) as target:
+            with opened(content.target(where)) as target:
                 if not self.fresh:
                     concurrency.in_thread(target.zero, disk, gigabytes * drivers.GIB)
                 concurrency.in_thread(target.sync)
@@ -114,7 +114,7 @@ class Filling:
         os.truncate(raw, disk)
         qemu.to_raw(path, qemu_format, raw, True, self._converted)
         if not self.fresh:
-            with content.target(where) as target:
+            with opened(content.target(where)) as target:
                 concurrency.in_thread(target.zero, 0, gigabytes * drivers.GIB)
         try:
             concurrency.in_thread(copying.copy, {"path": raw}, where, disk, cancelled=self.work.cancelled)
@@ -126,7 +126,7 @@ class Filling:
         if not os.path.exists(path):
             self.work.args["copied"] = 0
             concurrency.in_thread(reserve, path, self.image.size)
-        with content.target({"path": path}) as target:
+        with opened(content.target({"path": path})) as target:
             self._fetch({"path": path}, _Plain(target), share=2)
 
 
@@ -172,6 +172,16 @@ def _again(where, end, digest, inspection):
             data = source.read(position, min(PIECE, end - position))
             inspection.feed(data)
             digest.update(data)
+
+
+@contextlib.contextmanager
+def opened(place):
+    """The source or target (see cinder_lite.content), opened and closed in a native thread."""
+    concurrency.in_thread(place.__enter__)
+    try:
+        yield place
+    finally:
+        concurrency.in_thread(place.__exit__, None, None, None)
 
 
 def reserve(path, size):

@@ -8,7 +8,7 @@ from cinder_lite import concurrency, content, errors, worker
 from cinder_lite.image import formats, qemu, record
 from cinder_lite.image.glance import PIECE
 from cinder_lite.volume import copying
-from cinder_lite.volume.filling import kept_while_interrupted, reserve
+from cinder_lite.volume.filling import kept_while_interrupted, opened, reserve
 
 #: Formats -> what qemu-img is told of them.
 OPTIONS = {"vmdk": "subformat=streamOptimized"}
@@ -73,7 +73,7 @@ class Uploading:
         self.work.progress(size * percent, size * 200)
 
     def _upload(self, where, length, size):
-        with content.source(where) as source:
+        with opened(content.source(where)) as source:
             self.glance.upload(self.work.ctx, self.image_id, self._pieces(source, length), length)
 
     def _pieces(self, source, length):
