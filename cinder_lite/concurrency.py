@@ -70,9 +70,66 @@ def in_thread(function, *args, **kwargs):
     """
     if not GREEN or threading.get_native_id() != os.getpid():  # in a native thread already: only the first one is green
         return function(*args, **kwargs)
-    from eventlet import tpool
+    if _THREADS.pid != os.getpid():
+        _THREADS.begin()
+    return _THREADS.call(function, args, kwargs)
 
-    return tpool.execute(function, *args, **kwargs)
+
+class _Threads:
+    """Native threads in which green ones have calls made: as many as there are calls under way, kept for later ones.
+
+    There is no upper limit, since the callers have theirs: calls that hang on one device must not hold up those for others.
+    """
+
+    def __init__(self):
+        self.pid = None
+
+    def begin(self):
+        """Start anew, with nothing that belongs to a process which this one was forked from."""
+        self.pid, self._idle, self._ended = os.getpid(), [], collections.deque()
+        self._woken, self._wake = os.pipe()
+        spawn(self._deliver, self._woken)
+
+    def call(self, function, args, kwargs):
+        from eventlet import event
+
+        ended = event.Event()
+        tasks = self._idle.pop() if self._idle else self._new()
+        tasks.put((ended, function, args, kwargs))
+        return ended.wait()
+
+    def _new(self):
+        tasks = native("queue").SimpleQueue()
+        native("threading").Thread(target=self._run, args=(tasks, self._wake), daemon=True).start()
+        return tasks
+
+    def _run(self, tasks, wake):
+        while True:
+            ended, function, args, kwargs = tasks.get()
+            try:
+                outcome = function(*args, **kwargs), None
+            except BaseException as error:  # it belongs to the caller
+                outcome = None, error
+            self._ended.append((ended, outcome, tasks))
+            ended = function = args = kwargs = outcome = None
+            native("os").write(wake, b"+")
+
+    def _deliver(self, woken):
+        from eventlet import hubs
+
+        while True:
+            hubs.trampoline(woken, read=True)
+            native("os").read(woken, 4096)
+            while self._ended:
+                ended, (value, error), tasks = self._ended.popleft()
+                self._idle.append(tasks)
+                if error is None:
+                    ended.send(value)
+                else:
+                    ended.send_exception(error)
+
+
+_THREADS = _Threads()
 
 
 def sleep_in_thread(seconds):

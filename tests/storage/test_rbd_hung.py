@@ -51,7 +51,7 @@ def test_in_a_hung_cluster_requests_end_with_the_reason_and_the_backend_is_down(
 
             def state():
                 found = client("GET", "/os-services?binary=cinder-volume", expect=200)["services"]
-                return {one["host"]: one["state"] for one in found}
+                return {one["host"]: one["backend_state"] for one in found}
 
             until(lambda: state() == {"test@rbd-1": "down", "test@file-1": "up"}, "the backend to be down")
         finally:

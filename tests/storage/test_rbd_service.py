@@ -23,9 +23,9 @@ PLACES = (0, 700 * 1024**2 + 5, 1024**3 - len(DATA))
 FILE = """
 [file-1]
 volume_driver = file
-file_volume_dir = {{state}}/volumes
-target_port = {{target_port}}
-tgt_control_port = {{control_port}}
+file_volume_dir = {state}/volumes
+target_helper = nbd
+nbd_unprotected = true
 """
 RBD = """
 [rbd-1]
@@ -38,8 +38,8 @@ rbd_call_timeout = {patience}
 
 
 def running(ceph, patience=60):
-    sections = {"file-1": FILE.format(), "rbd-1": RBD.format(ceph=ceph, user=ceph_module.USER, patience=patience)}
-    return Service(backends=("file-1", "rbd-1"), sections=sections, default=(
+    sections = {"file-1": FILE, "rbd-1": RBD.format(ceph=ceph, user=ceph_module.USER, patience=patience)}
+    return Service(backends=("file-1", "rbd-1"), sections=sections, target=False, default=(
         "job_sweep_interval = 1\nquota_volumes = 1000\nquota_gigabytes = -1\nbackend_stats_polling_interval = 2"))
 
 
