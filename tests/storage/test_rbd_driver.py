@@ -11,6 +11,7 @@ import pytest
 
 from cinder_lite import content
 from cinder_lite.volume.drivers import base
+from cinder_lite.volume.drivers.rbd.process import SYSTEM_PYTHON
 from tests.contract import backends
 from tests.contract.backends import GIB, snapshot, volume
 from tests.services.processes import until
@@ -38,6 +39,17 @@ handle.write(b"brick" * 1000)
 handle.flush()
 connector.disconnect_volume(connection, device)
 print(connector.extend_volume(connection))
+"""
+
+#: Takes a child off the list of a parent's snapshot, as the OSD's method does for librbd.
+DETACH = """
+import rados, struct, sys
+conf, parent, snapshot, child = sys.argv[1:]
+with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
+    pool_id = cluster.pool_lookup("volumes")
+    spec = struct.pack("<qI", pool_id, len(child)) + child.encode() + struct.pack("<I", 0)
+    pool.execute(f"rbd_header.{parent}", "rbd", "child_detach",
+                 struct.pack("<QBBI", int(snapshot), 2, 1, len(spec)) + spec)
 """
 
 
@@ -244,6 +256,45 @@ def test_a_rename_that_was_cut_off_is_put_right(driver, pool):
         assert listed(pool, "ls") == [made.name] and backends.content(driver.path(made)) == (GIB, {})
         driver.delete(made)
         nothing_left(pool)
+
+
+def test_a_snapshot_that_was_cut_off_is_taken_again(driver, pool):
+    source, made = filled(driver), volume()
+    before = backends.content(driver.path(source))
+    for name, again in ((f"{made.name}.clone_snap", lambda: driver.clone(made, source, ignore)),
+                        ("snapshot-1", lambda: driver.create_snapshot(base.Snapshot("1", 1, source)))):
+        pool.rbd("snap", "create", f"{source.name}@{name}")
+        begin(driver, pool, made, source=source.name)
+        (taken,) = (one["id"] for one in listed(pool, "snap", "ls", source.name))
+        object_map = f"rbd_object_map.{listed(pool, 'info', source.name)['id']}.{taken:016x}"
+        pool.run("rados", "-p", "volumes", "rm", object_map)
+        again()
+    driver.delete(made)
+    driver.from_snapshot(made, base.Snapshot("1", 1, source), ignore)
+    assert backends.content(driver.path(made)) == before
+    driver.delete_snapshot(base.Snapshot("1", 1, source))
+    for one in (source, made):
+        driver.delete(one)
+    nothing_left(pool)
+
+
+def test_a_parent_goes_although_its_last_child_was_not_signed_off(driver, pool):
+    """librbd was killed after it had taken the child off the parent's list, before it removed the parent's snapshot."""
+    source, child = filled(driver), volume()
+    driver.clone(child, source, ignore)
+    driver.delete(source)
+    id, of_child = listed(pool, "trash", "ls")[0]["id"], listed(pool, "info", child.name)["id"]
+    (taken,) = listed(pool, "snap", "ls", "--image-id", id, "--all")
+    subprocess.run([SYSTEM_PYTHON, "-c", DETACH, pool.conf, id, str(taken["id"]), of_child], check=True, timeout=60)
+    driver.delete(child)
+
+    def gone():
+        driver.tend()
+        return listed(pool, "trash", "ls") == []
+
+    until(gone, what="the parent to be purged")
+    assert of_child not in pool.run("rados", "-p", "volumes", "ls")
+    nothing_left(pool)
 
 
 def test_images_of_others_are_listed_and_taken_over(driver, pool):

@@ -53,7 +53,7 @@ class Images:
                     ancestors = 1 + self._ancestors(image)
                     if snapshot is None:
                         snapshot = name + TEMPORARY
-                        _snapshot(image, snapshot)
+                        self._take(image, source, snapshot)
                     elif not has(image, snapshot):
                         raise Failure(f"{source} has no snapshot {snapshot}")
                 if flatten or ancestors > depth:
@@ -205,7 +205,16 @@ class Images:
     def create_snapshot(self, name, snapshot):
         """Keep the image's content. A snapshot that exists stays as it is."""
         with self.pool.locks(name), self._opened(name) as image:
-            _snapshot(image, snapshot)
+            self._take(image, name, snapshot)
+
+    def _take(self, image, name, snapshot):
+        if has(image, snapshot):
+            try:
+                rbd.Image(self.pool.ioctx, name, snapshot, read_only=True).close()
+                return
+            except rbd.ImageNotFound:
+                image.remove_snap(snapshot)  # it was cut off before it had its object map, without which it cannot be read
+        image.create_snap(snapshot)
 
     def revert(self, name, snapshot, size):
         """Give the image a snapshot's content; it keeps its size, or gets `size` bytes where that is more."""
@@ -259,11 +268,6 @@ def users_snapshots(image):
 def has(image, snapshot):
     """Whether somebody made a snapshot of that name."""
     return any(one["name"] == snapshot for one in users_snapshots(image))
-
-
-def _snapshot(image, name):
-    if not has(image, name):
-        image.create_snap(name)
 
 
 def _encoded(text):

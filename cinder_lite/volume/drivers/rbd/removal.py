@@ -142,10 +142,10 @@ class Removal:
         if noted is None or noted["due"] > time.time():
             return None
         try:
-            with rbd.Image(self.pool.ioctx, image_id=id, read_only=True) as image:
-                parent, needed = self._parent(image), any(True for _ in image.list_snaps())
-            if needed:
-                return None
+            with rbd.Image(self.pool.ioctx, image_id=id) as image:
+                parent = self._parent(image)
+                if self._needed(image):
+                    return None
             self.librbd.trash_remove(self.pool.ioctx, id)
         except rbd.ImageNotFound:
             parent = None  # taken out of the trash, or gone
@@ -153,6 +153,19 @@ class Removal:
             return None
         self.pool.strike(key)
         return parent
+
+    @staticmethod
+    def _needed(image):
+        """Whether the image has snapshots. Those whose last clone went while librbd was killed are removed first."""
+        needed = False
+        for snapshot in list(image.list_snaps()):
+            image.set_snap_by_id(snapshot["id"])
+            forgotten = snapshot["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH and not list(image.list_children2())
+            image.set_snap(None)
+            if forgotten:
+                image.remove_snap_by_id(snapshot["id"])
+            needed = needed or not forgotten
+        return needed
 
     def _flatten(self, name):
         with self.pool.locks(name):
