@@ -27,6 +27,7 @@ ACTIONS = {
     "backup restore": ("015", "restore backup"), "migrate": ("017", "migrate volume"),
     "retype": ("018", "retype volume"), "manage": ("019", "manage volume"), "unmanage": ("006", "unmanage volume"),
     "snapshot manage": ("020", "manage snapshot"), "snapshot unmanage": ("021", "unmanage snapshot"),
+    "snapshot keep": ("022", "keep snapshot"),
 }
 #: Cause of a message -> its number.
 DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create failed": "012", "extend failed": "010",

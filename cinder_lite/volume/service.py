@@ -5,7 +5,7 @@ import time
 
 from cinder_lite import concurrency, db, process, rpc, service
 from cinder_lite.db import jobs, pools
-from cinder_lite.volume import backends
+from cinder_lite.volume import backends, losses
 from cinder_lite.volume.adoption import Adoption
 from cinder_lite.volume.images import ImageJobs
 from cinder_lite.volume.grouping import Grouping
@@ -79,6 +79,7 @@ class BackendService:
             if self.backend.up:
                 self._tidy()
         if self.backend.up:
+            losses.record(self.process.db, self.conf, self.backend)
             self.backend.call(self.backend.driver.tend)
 
     def _unmeasured(self, error):

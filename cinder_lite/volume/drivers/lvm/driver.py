@@ -89,7 +89,8 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
                 not row.name.startswith((REVERTED, COPIED))]
 
     def lost_snapshots(self):
-        return {shown(row.name): lost(row) for row in self.group.rows() if row.is_cow and row.is_lost}
+        rows = self.group.rows() if isinstance(self.kind, Thick) else ()
+        return {shown(row.name): lost(row) for row in rows if row.is_cow and row.is_lost}
 
     def path(self, volume):
         return self.group.device(volume.name)

@@ -1,0 +1,193 @@
+"""The whole service on volume groups, thin, thick and missing, exported by tgt: what users see, also after a kill."""
+
+import os
+import random
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from cinder_lite.volume.targets import tgtd
+from tests.services import processes
+from tests.storage import lvm
+from tools.demonstration import Attached, Service
+
+MIB, GIB = 1024**2, 1024**3
+CONFIGURATION = """
+    [DEFAULT]
+    host = lab
+    state_path = {state}
+    osapi_volume_listen = 127.0.0.1
+    osapi_volume_listen_port = {port}
+    auth_strategy = noauth
+    enabled_backends = thin, thick, gone
+    backend_stats_polling_interval = 10
+    [database]
+    connection = sqlite:///{state}/cinder.sqlite
+    [thin]
+    volume_group = {thin}
+    lvm_type = thin
+    volume_driver = lvm
+    target_port = {target_port}
+    tgt_control_port = {control_port}
+    [thick]
+    volume_group = {thick}
+    lvm_type = default
+    lvm_snapshot_percent = 10
+    volume_driver = cinder.volume.drivers.lvm.LVMVolumeDriver
+    target_port = {target_port}
+    tgt_control_port = {control_port}
+    [gone]
+    volume_driver = lvm
+    volume_group = gone
+    target_port = {target_port}
+    tgt_control_port = {control_port}
+"""
+
+
+class Installation:
+    """cinder-lite-all on two volume groups; `api` is how to ask it."""
+
+    def __init__(self, state, thin, thick):
+        self.groups = {"thin": thin, "thick": thick}
+        port, target_port, control_port = (processes.free_port() for _ in range(3))
+        self.tgtd = tgtd.TgtDaemon(f"127.0.0.1:{target_port}", control_port, str(state / "tgtd.log"))
+        self.tgtd.start()
+        conf = state / "cinder.conf"
+        conf.write_text(textwrap.dedent(CONFIGURATION.format(
+            state=state, port=port, target_port=target_port, control_port=control_port, thin=thin, thick=thick)))
+        program = os.path.join(os.path.dirname(sys.executable), "cinder-lite-all")
+        self.process = processes.Process("cinder-lite-all", [program, "--config-file", str(conf)], str(state / "log"))
+        self.port, self.api = port, Service(f"http://127.0.0.1:{port}")
+
+    def start(self):
+        self.process.start()
+        self.process.wait(lambda: processes.listens(self.port), limit=120)
+        processes.until(lambda: self.states() == {"thin": "up", "thick": "up", "gone": "down"} and self.measured(),
+                        limit=120, what="the backends")
+
+    def measured(self):
+        pools = self.api("GET", "/scheduler-stats/get_pools?detail=True")["pools"]
+        return {"lab@thin#thin", "lab@thick#thick"} <= {pool["name"] for pool in pools}
+
+    def states(self):
+        found = self.api("GET", "/os-services")["services"]
+        return {one["host"].partition("@")[2]: one["backend_state"] for one in found if one["binary"] == "cinder-volume"}
+
+    def stop(self):
+        self.process.kill()
+        self.tgtd.stop()
+
+    def volume(self, kind, **facts):
+        return self.api.make("volume", size=1, volume_type=kind, **facts)
+
+    def device(self, kind, id):
+        return f"/dev/{self.groups[kind]}/volume-{id}"
+
+    def names(self, kind):
+        return [name for name in lvm.lvs(self.groups[kind]) if not name.startswith("[") and not name.endswith("-pool")]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with lvm.group(0) as thin, lvm.group(1) as thick:
+        made = Installation(tmp_path_factory.mktemp("service"), thin, thick)
+        try:
+            made.start()
+            for kind in made.groups:
+                made.api("POST", "/types", {"volume_type": {"name": kind, "extra_specs": {"volume_backend_name": kind}}})
+            yield made
+        finally:
+            made.stop()
+
+
+def io(url, *commands):
+    """Have qemu-io, as an initiator, do what the commands say; it fails when bytes are other than expected."""
+    done = subprocess.run(["qemu-io", "-f", "raw", *(word for command in commands for word in ("-c", command)), url],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "failed" not in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("kind", ["thin", "thick"])
+def test_the_main_job(service, kind):
+    api = service.api
+    volume = service.volume(kind)
+    with Attached(api, volume) as attached:
+        io(attached.url, "write -P 1 0 4M", "write -P 2 900M 1M")
+    snapshot = api.make("snapshot", volume_id=volume)
+    with Attached(api, volume) as attached:
+        io(attached.url, "read -P 1 0 4M", "write -P 3 1M 1M")
+        clone = service.volume(kind, source_volid=volume)
+    restored = service.volume(kind, snapshot_id=snapshot)
+    with Attached(api, clone) as attached:
+        io(attached.url, "read -P 1 0 1M", "read -P 3 1M 1M", "read -P 2 900M 1M", "read -P 0 500M 1M")
+    with Attached(api, restored) as attached:
+        io(attached.url, "read -P 1 0 4M", "read -P 2 900M 1M", "read -P 0 901M 1M")
+    api("POST", f"/volumes/{volume}/action", {"revert": {"snapshot_id": snapshot}})
+    api.wait("volume", volume)
+    api("POST", f"/volumes/{clone}/action", {"os-extend": {"new_size": 2}})
+    api.wait("volume", clone)
+    with Attached(api, volume) as attached:
+        io(attached.url, "read -P 1 0 4M")
+    with Attached(api, clone) as attached:
+        io(attached.url, "read -P 0 1500M 1M", "write -P 4 2047M 1M")
+    api.remove("snapshot", snapshot)
+    for id in (volume, clone, restored):
+        api.remove("volume", id)
+    assert service.names(kind) == []
+
+
+def test_a_missing_group_hurts_no_other_backend_and_says_why(service):
+    (gone,) = (one for one in service.api("GET", "/os-services")["services"] if one["host"] == "lab@gone")
+    assert gone["backend_state"] == "down"
+    with open(service.process.log) as log:
+        assert "backend lab@gone is down: there is no volume group gone (volume_group of gone)" in log.read()
+
+
+def test_a_snapshot_that_overflows_goes_into_error_and_its_owner_hears_why(service):
+    api = service.api
+    volume = service.volume("thick")
+    snapshot = api.make("snapshot", volume_id=volume)
+    with open(service.device("thick", volume), "r+b", buffering=0) as device:
+        for _ in range(150):
+            device.write(random.randbytes(MIB))
+        os.fsync(device.fileno())
+    processes.until(lambda: api("GET", f"/snapshots/{snapshot}")["snapshot"]["status"] == "error", limit=120,
+                    what="the snapshot's end")
+    (message,) = api("GET", f"/messages?resource_uuid={snapshot}")["messages"]
+    assert "has overflowed" in message["user_message"]
+    api.remove("snapshot", snapshot)
+    api.remove("volume", volume)
+    assert service.names("thick") == []
+
+
+@pytest.mark.parametrize("kind", ["thin", "thick"])
+def test_a_kill_in_the_middle_of_copies_leaves_nothing_and_loses_nothing(service, kind):
+    api = service.api
+    source = service.volume(kind)
+    with open(service.device(kind, source), "r+b", buffering=0) as device:
+        device.write(b"source" * 1000)
+        device.seek(-6000, os.SEEK_END)
+        device.write(b"source" * 1000)
+        os.fsync(device.fileno())
+    snapshot = api.make("snapshot", volume_id=source)
+    asked = [api("POST", "/volumes", {"volume": {"size": 1, "volume_type": kind, **of}})["volume"]["id"]
+             for of in ({"source_volid": source}, {"snapshot_id": snapshot}, {})]
+    processes.until(lambda: len(service.names(kind)) > 2, limit=60, every=0, what="the first copy")
+    service.process.kill()
+    service.start()
+    for id in asked:
+        api.wait("volume", id)
+    for id in asked[:2]:
+        with open(service.device(kind, id), "rb", buffering=0) as device:
+            assert device.read(6000) == b"source" * 1000
+            assert device.seek(0, os.SEEK_END) == GIB
+            device.seek(-6000, os.SEEK_END)
+            assert device.read(6000) == b"source" * 1000
+    assert len(service.names(kind)) == 5
+    api.remove("snapshot", snapshot)
+    for id in (source, *asked):
+        api.remove("volume", id)
+    assert service.names(kind) == []
+    assert lvm.run("dmsetup", "ls").count("copied") == 0
