@@ -6,6 +6,7 @@ import uuid
 import orjson
 
 from cinder_lite import abandon, db, errors, states
+from cinder_lite.backup import stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
@@ -146,7 +147,7 @@ class Backups:
                 f"its status must be {states.AVAILABLE} to export it, but it is {row.status}"))
         kept = {key: getattr(row, key) for key in EXPORTED}
         kept |= {"version": RECORD_VERSION, "data_timestamp": row.data_timestamp.isoformat()}
-        return row.service, base64.b64encode(orjson.dumps(kept)).decode()
+        return stores.known_as(row.service), base64.b64encode(orjson.dumps(kept)).decode()
 
     def import_record(self, ctx, service, url):
         """Take over a backup that lies in the store. Returns the row, which becomes available once it was found."""

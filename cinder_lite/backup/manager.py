@@ -94,7 +94,7 @@ class BackupManager(BackupRPC):
             LOG.warning("the frozen copy %s of volume %s is left: %s", copy_id, volume_id, error)
 
     def _write(self, work, row, place, where, parent, origin):
-        older = manifest.Place(parent.id, parent.container) if parent is not None else None
+        older = manifest.Place.of(parent) if parent is not None else None
         with content.source(where) as source:
             return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf), older,
                                 origin=origin, progress=work.progress,
@@ -160,7 +160,7 @@ class BackupManager(BackupRPC):
     def _bring_back(self, work, row, volume, is_zero):
         work.begin()
         where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
-        place = manifest.Place(row.id, row.container)
+        place = manifest.Place.of(row)
         try:
             concurrency.in_thread(self._read, work, place, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
@@ -181,8 +181,10 @@ class BackupManager(BackupRPC):
         work.begin()
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
-        place = manifest.Place(row.id, row.container or self.store.container(row.id))
-        concurrency.in_thread(manifest.delete, self.store, place)
+            place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
+            shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
+        if not shared:
+            concurrency.in_thread(manifest.delete, self.store, place)
         if row.counted:
             work.when_done(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
 
@@ -192,6 +194,6 @@ class BackupManager(BackupRPC):
             row = backups.find(tx, work.job.resource_id)
         work.lose(counted=False)
         work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
-        place = manifest.Place(row.id, row.container)
+        place = manifest.Place.of(row)
         if not concurrency.in_thread(manifest.exists, self.store, place):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}")

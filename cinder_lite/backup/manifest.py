@@ -47,6 +47,11 @@ class Place:
     backup_id: str
     container: str
 
+    @classmethod
+    def of(cls, row):
+        """That of a backup's row. One that was imported may have another id than its objects."""
+        return cls(row.facts.get("service_metadata", "").removeprefix("backup_") or row.id, row.container)
+
     @property
     def folder(self):
         return f"{self.container}/{self.prefix}"

@@ -51,6 +51,11 @@ def latest(tx, volume_id, project_id, before=None):
     return tx.execute(query.order_by(B.c.data_timestamp.desc()).limit(1)).first()
 
 
+def others_in(tx, backup):
+    """The other backups in the backup's container."""
+    return tx.execute(ROW.where(B.c.container == backup.container, B.c.id != backup.id)).all()
+
+
 def chain(tx, backup):
     """The backup and its ancestors, newest first."""
     rows = [backup]

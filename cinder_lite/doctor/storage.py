@@ -130,11 +130,16 @@ def _missing(backend, kind, row):
                    "look whether its disk is mounted; otherwise the data is lost: restore it from a backup and delete it")
 
 
+def _places(tx):
+    """Where the backups' objects are, by their rows."""
+    return {manifest.Place.of(row) for row in audit.backup_rows(tx).values()}
+
+
 def unknown_backups(look):
     """Objects of a backup in the store that has no row."""
-    known = audit.backup_rows(look.tx)
+    places, ids = _places(look.tx), audit.backup_rows(look.tx)
     for container, id in sorted(look.places.stored):
-        if id not in known:
+        if id not in ids and manifest.Place(id, container) not in places:
             yield Finding("stored backup without row", (container, id),
                           f"the store has a backup {id} in {container}, but it has no row",
                           "deletes it only with --delete-orphans",
@@ -143,7 +148,7 @@ def unknown_backups(look):
 
 def _delete_backup(places, container, id, database, _conf):
     with audit.moment(database) as tx:
-        if id in audit.backup_rows(tx):
+        if id in audit.backup_rows(tx) or manifest.Place(id, container) in _places(tx):
             return ""
     try:
         concurrency.in_thread(manifest.delete, places.store, manifest.Place(id, container))
@@ -155,10 +160,10 @@ def _delete_backup(places, container, id, database, _conf):
 def missing_backups(look):
     """A backup of this host that is available, but not whole in the store."""
     for id, row in audit.backup_rows(look.tx).items():
-        if row.status in UNSURE or row.host != look.conf.host or look.places.stored.get((row.container, id)):
+        place = manifest.Place.of(row)
+        if row.status in UNSURE or row.host != look.conf.host or look.places.stored.get((place.container, place.backup_id)):
             continue
-        if row.container is None or not concurrency.in_thread(
-                _exists, look.places.store, manifest.Place(id, row.container)):
+        if row.container is None or not concurrency.in_thread(_exists, look.places.store, place):
             yield Finding("backup without manifest", (id,),
                           f"backup {id} is {row.status}, but the store has no manifest of it in {row.container}",
                           "look whether the store is mounted; otherwise the backup is lost: make a new one, delete this")

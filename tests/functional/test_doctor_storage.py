@@ -131,3 +131,13 @@ def test_a_backup_without_manifest_is_named(here):
     for one in (id, elsewhere):
         shutil.rmtree(os.path.join(here.state, "backups", one[:2]))
     assert examine(here) == [("backup without manifest", (id,))]
+
+
+def test_the_data_of_an_imported_backup_is_known_whatever_its_id(here):
+    old = str(uuid.uuid4())
+    volume = here.volume()
+    here.store("ab/cd/x", old, "manifest")
+    here.add("backups", volume_id=volume, container="ab/cd/x", facts={"service_metadata": f"backup_{old}"})
+    here.count()
+    assert examine(here) == []
+    assert repair(here, True) == ([], [])

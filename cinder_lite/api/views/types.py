@@ -11,28 +11,24 @@ def visible_specs(row, req):
     return {key: value for key, value in row.extra_specs.items() if key in FOR_USERS}
 
 
-def _plain(row, req):
+def UPDATED(row, req):
+    """The answer of update."""
     shown = {"id": row.id, "name": row.name, "is_public": row.is_public, "description": row.description}
     if req.allows("volume_extension:access_types_extra_specs", req.ctx.project_id):
         shown["extra_specs"] = visible_specs(row, req)
     return shown
 
 
-def UPDATED(row, req):
-    """The answer of update, which does not say os-volume-type-access:is_public."""
-    shown = _plain(row, req)
-    if req.allows("volume_extension:access_types_qos_specs_id", req.ctx.project_id):
-        shown["qos_specs_id"] = row.qos_specs_id
-    return shown
-
-
 def CREATED(row, req):
-    """The answer of create, which does not say qos_specs_id: it has none yet."""
-    shown = _plain(row, req)
+    """The answer of create, which has no QoS yet."""
+    shown = UPDATED(row, req)
     if req.allows("volume_extension:volume_type_access", req.ctx.project_id):
         shown["os-volume-type-access:is_public"] = row.is_public
     return shown
 
 
 def DETAIL(row, req):
-    return {**UPDATED(row, req), **CREATED(row, req)}
+    shown = CREATED(row, req)
+    if req.allows("volume_extension:access_types_qos_specs_id", req.ctx.project_id):
+        shown["qos_specs_id"] = row.qos_specs_id
+    return shown
