@@ -1,8 +1,9 @@
-"""One Keystone and one service behind it for the tests of this tier."""
+"""One Keystone, and one Glance and one service behind it, for the tests of this tier."""
 
 import pytest
 
 from tests.acceptance.identity import Keystone
+from tests.acceptance.images import KeystoneGlance
 from tests.acceptance.installation import BACKENDS, Installation
 from tests.acceptance.person import Person
 from tests.services.processes import until
@@ -21,6 +22,13 @@ def service(keystone):
         admin = Person(keystone, "admin")
         until(lambda: len(admin("GET", "/scheduler-stats/get_pools", expect=200)["pools"]) == len(BACKENDS),
               what="the backends reporting their pools")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def images(keystone):
+    with KeystoneGlance(keystone) as running:
+        keystone.register(running.url, "image")
         yield running
 
 

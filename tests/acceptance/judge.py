@@ -11,8 +11,8 @@ from tests.meta.source import TOP
 from tests.services.daemons import as_text
 from tests.services.processes import Directory
 
-#: Made by tox from tempest-requirements.txt.
-PROGRAM = TOP / ".tox" / "tempest" / "bin" / "tempest"
+#: Made by tox from judges-requirements.txt.
+PROGRAM = TOP / ".tox" / "judges" / "bin" / "tempest"
 #: Tests that need a service which is not here, a pattern each with the reason behind it.
 EXCLUDED = os.path.join(os.path.dirname(__file__), "tempest-excluded.txt")
 #: `{worker} name [seconds] ... verdict: reason`
