@@ -341,6 +341,29 @@ def test_snapshots_protected_for_old_clones_name_them(driver, pool):
     nothing_left(pool)
 
 
+def test_an_image_of_the_same_ceph_is_cloned_where_it_lies(driver, pool, tmp_path):
+    raw = tmp_path / "raw"
+    raw.write_bytes(bytes(PLACE) + DATA)
+    pool.run("rbd", "import", str(raw), "images/an-image")
+    pool.run("rbd", "snap", "create", "images/an-image@snap")
+    made = volume(2)
+    location = f"rbd://{pool.fsid}/images/an%2Dimage/snap"
+    for wrong in (f"rbd://{pool.fsid}/images/an-image/other", f"rbd://{pool.fsid}/nowhere/an-image/snap",
+                  f"rbd://{pool.fsid}/images/nothing/snap", location.replace(pool.fsid, "another"), "rbd://an-image",
+                  "file:///images/an-image", "http://127.0.0.1/image"):
+        assert driver.clone_image(made, wrong) is None and not driver.exists(made)
+    for _ in range(2):
+        assert driver.clone_image(made, location) == {}
+    with content.source(driver.content(made)) as source:
+        assert source.read(PLACE, len(DATA)) == DATA
+    assert backends.content(driver.path(made))[0] == 2 * GIB
+    assert listed(pool, "info", made.name)["parent"]["pool"] == "images"
+    driver.delete(made)
+    nothing_left(pool)
+    pool.run("rbd", "snap", "rm", "images/an-image@snap")
+    pool.run("rbd", "rm", "images/an-image")
+
+
 def test_figures_are_those_of_ceph(made, pool):
     driver = made(report_dynamic_total_capacity=False)
     one = filled(driver, 3)

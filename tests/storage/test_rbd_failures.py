@@ -38,9 +38,10 @@ def hang(pool):
     hung = []
 
     def stop(name):
-        hung.append(getattr(pool, name))
-        pool.hang(hung[-1])
-        return lambda: pool.go_on(hung[-1])
+        daemon = getattr(pool, name)
+        hung.append(daemon)
+        pool.hang(daemon)
+        return lambda: pool.go_on(daemon)
 
     yield stop
     pool.go_on(*hung)

@@ -2,6 +2,7 @@
 
 import math
 import socket
+import urllib.parse
 
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.rbd import content
@@ -12,7 +13,7 @@ PREFIXES = ("volume-", "snapshot-")
 MIB = 1024**2
 
 
-class RbdDriver(base.Driver, base.Connects, base.Manages, base.Revertable):
+class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, base.Revertable):
     """Images named as Cinder names volumes. All calls of librbd are made in a process of their own (see `process`)."""
 
     OPTIONS = OPTIONS
@@ -92,6 +93,17 @@ class RbdDriver(base.Driver, base.Connects, base.Manages, base.Revertable):
     def from_snapshot(self, volume, snapshot, progress):
         return self._clone(volume, progress, source=snapshot.volume.name, snapshot=snapshot.name,
                            flatten=self.options.rbd_flatten_volume_from_snapshot)
+
+    def clone_image(self, volume, location):
+        """A clone when the location is rbd://FSID/POOL/IMAGE/SNAPSHOT of this cluster, and can be read; else None."""
+        scheme, _, path = location.partition("://")
+        parts = [urllib.parse.unquote(part) for part in path.split("/")]
+        if scheme != "rbd" or len(parts) != 4 or parts[0] != self.librbd.call("identity"):
+            return None
+        pool, image, snapshot = parts[1:]
+        if not self.librbd.call("readable", pool=pool, name=image, snapshot=snapshot):
+            return None
+        return self._clone(volume, lambda done, whole: None, pool=pool, source=image, snapshot=snapshot)
 
     def _clone(self, volume, progress, **source):
         size = volume.size * base.GIB

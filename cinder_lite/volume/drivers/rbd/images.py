@@ -26,8 +26,8 @@ class NotThere(Failure):
 class Images:
     """The calls by which images are made and changed."""
 
-    CALLS = ("create", "clone", "exists", "extend", "create_snapshot", "revert", "list", "rename", "rename_snapshot",
-             "clean_up")
+    CALLS = ("create", "clone", "exists", "extend", "create_snapshot", "readable", "revert", "list", "rename",
+             "rename_snapshot", "clean_up")
 
     def __init__(self, pool):
         self.pool, self.librbd = pool, rbd.RBD()
@@ -185,6 +185,14 @@ class Images:
             raise NotThere(f"{name} is not in pool {self.pool.name}")
         with rbd.Image(self.pool.ioctx, image_id=id) as image:
             yield image
+
+    def readable(self, pool, name, snapshot):
+        """Whether there is such a snapshot of an image in any pool, which this user may read."""
+        try:
+            rbd.Image(self.pool.other(pool), name, snapshot, read_only=True).close()
+        except (rbd.ImageNotFound, rbd.PermissionError, Failure):
+            return False
+        return True
 
     def exists(self, name):
         """Whether there is an image of that name."""
