@@ -22,8 +22,9 @@ OPTIONS = {
                              "min_ram", "name", "size"],
                     help="What a volume keeps of an image's description, beside the image's properties."),
         cfg.ListOpt("allowed_direct_url_schemes", default=[], mutable=True,
-                    help="Schemes of images' direct URLs that are read without Glance: file, where Glance's file store "
-                         "is mounted on this host under the same path."),
+                    help="Schemes of images' direct URLs that are used without Glance: file, where Glance's file store "
+                         "is mounted on this host under the same path. A file backend on the same disk of XFS or btrfs "
+                         "then shares the blocks of raw images."),
         cfg.StrOpt("image_conversion_dir", default="$state_path/conversion",
                    help="Directory in which images that are not raw are kept while they are converted. It needs room "
                         "for as many as are converted at a time."),

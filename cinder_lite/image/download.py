@@ -73,9 +73,14 @@ def pieces(client, ctx, image, start, check):
 
 def _local(image, schemes):
     """The file that holds the image where this host may read it without Glance, or None."""
-    url = urllib.parse.urlsplit(image.direct_url or "")
-    path = urllib.parse.unquote(url.path)
-    return path if url.scheme == "file" and "file" in schemes and os.access(path, os.R_OK) else None
+    paths = (urllib.parse.unquote(urllib.parse.urlsplit(url).path) for url in at_hand(image, schemes)
+             if url.startswith("file:"))
+    return next((path for path in paths if os.access(path, os.R_OK)), None)
+
+
+def at_hand(image, schemes):
+    """The locations of the image that may be used without Glance: files only where `schemes` allows them."""
+    return [url for url in image.locations if not url.startswith("file:") or "file" in schemes]
 
 
 class _FromFile:

@@ -32,7 +32,8 @@ class Image:
     hash_value: str | None = None
     visibility: str | None = None
     protected: bool = False
-    direct_url: str | None = None
+    #: URLs of where Glance keeps it, if it tells.
+    locations: tuple = ()
     properties: dict = dataclasses.field(default_factory=dict)
     #: An image's bytes are never encrypted with a volume's key.
     encryption_key_id: None = None
@@ -49,7 +50,7 @@ class Image:
             min_ram=document.get("min_ram") or 0, checksum=document.get("checksum"),
             hash_algorithm=document.get("os_hash_algo"), hash_value=document.get("os_hash_value"),
             visibility=document.get("visibility"), protected=bool(document.get("protected")),
-            direct_url=document.get("direct_url"), properties=properties)
+            locations=_locations(document), properties=properties)
 
     @property
     def gigabytes(self):
@@ -81,3 +82,8 @@ class Image:
             "min_ram": self.min_ram, "size": self.size}
         kept = {name: str(described[name]) for name in core if described.get(name) is not None}
         return {**self.properties, **kept, "image_id": self.id}
+
+
+def _locations(document):
+    told = [document.get("direct_url"), *(one.get("url") for one in document.get("locations") or ())]
+    return tuple(dict.fromkeys(url for url in told if url))

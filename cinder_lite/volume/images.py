@@ -43,6 +43,11 @@ class ImageJobs:
 
         image = self._usable(work.ctx, image_id)
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
+        if not self.backend.call(self.backend.driver.exists, volume):
+            work.args["copied"] = 0
+            facts = self._where_it_lies(flows, work, volume, image)
+            if facts is not None:
+                return facts
         with self.cache.entry(work, row, image) as cached:
             if cached is not None:
                 try:
@@ -50,10 +55,21 @@ class ImageJobs:
                 except drivers.DriverError as error:
                     LOG.warning("%s of the image cache could not be cloned, the image is downloaded: %s", cached.name, error)
                     self.cache.forget_lost(cached)
-        if not self.backend.call(self.backend.driver.exists, volume):
-            work.args["copied"] = 0
         filling = self._filling(work, image, fresh=True)
         return create.run(flows, volume, create.Recipe("image", filling.fill), work.progress)
+
+    def _where_it_lies(self, flows, work, volume, image):
+        """The facts of a volume that shares the image's bytes with Glance's store, or None."""
+        from cinder_lite.image import download
+        from cinder_lite.volume.flows import create
+
+        if not isinstance(self.backend.driver, drivers.ClonesImages) or image.disk_format != "raw":
+            return None
+        for location in download.at_hand(image, self.conf.allowed_direct_url_schemes):
+            facts = create.run(flows, volume, create.Recipe("location", location), work.progress)
+            if facts is not None:
+                return facts
+        return None
 
     def _usable(self, ctx, image_id):
         """The image. Raises worker.Refused when no volume can be made of it now."""

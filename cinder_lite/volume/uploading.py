@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import time
 
 from cinder_lite import concurrency, content, errors, worker
 from cinder_lite.image import formats, qemu, record
@@ -12,8 +13,8 @@ from cinder_lite.volume.filling import kept_while_interrupted, opened, reserve
 
 #: Formats -> what qemu-img is told of them.
 OPTIONS = {"vmdk": "subformat=streamOptimized"}
-#: Statuses of an image that waits for its data.
-EMPTY, SAVING = "queued", "saving"
+#: The status of an image whose data is on the way.
+SAVING = "saving"
 
 
 @dataclasses.dataclass
@@ -30,14 +31,17 @@ class Uploading:
 
     def is_done(self):
         """Whether a former attempt had given the image its data already. Raises worker.Refused for a lost image."""
-        try:
-            image = self.glance.show(self.work.ctx, self.image_id)
-        except errors.ImageNotFound as error:
-            raise worker.Refused(f"image {self.image_id} was deleted before it had its data") from error
-        if image.status == SAVING:
-            raise worker.Refused(f"image {self.image_id} is {SAVING} from an attempt that was cut off, and Glance does "
-                                 "not take its data again; make another")
-        return image.status == record.ACTIVE
+        for attempt in range(1, 2 + self.conf.glance_num_retries):
+            try:
+                status = self.glance.show(self.work.ctx, self.image_id).status
+            except errors.ImageNotFound as error:
+                raise worker.Refused(f"image {self.image_id} was deleted before it had its data") from error
+            if status != SAVING:
+                return status == record.ACTIVE
+            # Glance may not have noticed yet that the former attempt was cut off.
+            time.sleep(self.glance.pause(attempt))
+        raise worker.Refused(f"image {self.image_id} is still {SAVING} from an attempt that was cut off, and Glance does "
+                             "not take its data again; make another")
 
     def withdraw(self):
         """Delete the image, which is not going to have data."""

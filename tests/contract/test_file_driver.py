@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 
@@ -103,6 +104,23 @@ def test_a_copy_cut_off_by_a_crash_is_never_seen_and_is_made_again(name, tmp_pat
     driver.clone(made, source, ignore)
     assert content(driver.path(made)) == content(driver.path(source))
     assert sorted(os.listdir(driver.directory)) == sorted([source.name, made.name])
+
+
+def test_an_image_on_the_same_disk_gives_its_blocks(keeper):
+    image = os.path.join(keeper.directory, "an image")
+    with open(image, "wb") as file:
+        file.write(DATA)
+    before, made = len(os.listdir(keeper.directory)), volume()
+    assert keeper.clone_image(made, f"file://{urllib.parse.quote(image)}") == ({} if shares(keeper) else None)
+    assert keeper.exists(made) == shares(keeper)
+    if shares(keeper):
+        assert content(keeper.path(made)) == (GIB, content(image)[1])
+        assert allocated(keeper.path(made)) <= len(DATA) + MIB
+    for elsewhere in (f"file://{image}-of-another", "rbd://cluster/pool/image/snap", "https://example.org/image"):
+        assert keeper.clone_image(volume(), elsewhere) is None
+    assert len(os.listdir(keeper.directory)) == before + shares(keeper)
+    os.remove(image)
+    keeper.delete(made)
 
 
 def test_a_failed_copy_leaves_nothing(plain):

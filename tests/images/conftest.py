@@ -10,17 +10,17 @@ OPTIONS = "job_sweep_interval = 1\nquota_volumes = 1000\nquota_gigabytes = -1\ng
 #: A backend without an iSCSI target.
 SECTION = """
 [{name}]
-volume_driver = file
+volume_driver = {driver}
 file_volume_dir = {{state}}/volumes
 target_helper = nbd
 {options}
 """
 
 
-def running(glance, options="", backend_options="", **more):
+def running(glance, options="", backend_options="", driver="file"):
     """A service that uses that Glance, with one backend, file-1."""
     return Service(target=False, default=f"{OPTIONS}glance_api_servers = {glance.url}\n{options}",
-                   sections={"file-1": SECTION.format(name="file-1", options=backend_options)}, **more)
+                   sections={"file-1": SECTION.format(name="file-1", options=backend_options, driver=driver)})
 
 
 @pytest.fixture(scope="session")

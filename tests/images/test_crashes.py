@@ -1,7 +1,9 @@
 """Downloads that are cut off, by Glance, by the network or by the end of the service, go on or end with a reason."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import sys
 
 import pytest
@@ -123,6 +125,20 @@ def test_the_volume_is_deleted_meanwhile(service, client, glance, tap, images, d
     assert Doctor(service.process.db, service.conf, pause=0.1).examine().violations == []
 
 
+def test_a_volume_whose_job_was_lost_is_still_made_of_its_image(service, client, glance, tap, images):
+    volume = begun(client, tap, images["raw"], 6 * MIB)
+    service.stop()
+    service.services = []
+    with contextlib.closing(sqlite3.connect(f"{service.state}/cinder.sqlite")) as database, database:
+        database.execute("DELETE FROM jobs")
+    tap.cut()
+    tap.open()
+    service.start()
+    report = Doctor(service.process.db, service.conf, pause=0.1).repair()
+    assert any(f"gave volume {volume['id']} job" in text for _, text in report.repaired)
+    assert disks.begins_with(service, client.settled("volumes", volume["id"]), DISK)
+
+
 class Killable:
     """The whole service in a process of its own, configured like `running`."""
 
@@ -138,10 +154,11 @@ class Killable:
 
     def _ready(self):
         try:
-            pools = self.client("GET", "/os-services")[1]["services"]
+            services = self.client("GET", "/os-services", expect=200)["services"]
+            pools = self.client("GET", "/scheduler-stats/get_pools?detail=True", expect=200)["pools"]
         except OSError:
             return False
-        return sum(one["state"] == "up" for one in pools) == 3
+        return sum(one["state"] == "up" for one in services) == 3 and bool(pools)
 
     def __enter__(self):
         self.start()

@@ -1,6 +1,7 @@
 """Volumes made of images: every byte, the metadata, and each reason for which there is none."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -97,6 +98,19 @@ def test_a_file_that_is_at_hand_is_read_without_glance(glance):
         with open(glance.file(id), "r+b") as file:
             file.write(b"other bytes")
         assert "its sha512 hash is" in failed(client, client.create("volumes", size=1, imageRef=id))
+
+
+@pytest.mark.parametrize(("options", "shared"), [("allowed_direct_url_schemes = file", True), ("", False)])
+def test_a_driver_may_share_an_image_where_it_lies(glance, options, shared):
+    id = glance.create(DISK, os_type="linux")
+    with Tap(glance.port) as tap, running(tap, options, driver="tests.images.sharing.SharingDriver") as service:
+        client = Client(service.url)
+        volume = client.made("volumes", size=1, imageRef=id)
+        assert os.path.samefile(disks.path(service, volume), glance.file(id)) == shared
+        assert (tap.passed < MIB) == shared
+        assert (volume["bootable"], volume["volume_image_metadata"]["os_type"]) == ("true", "linux")
+        client("DELETE", f"/volumes/{volume['id']}", expect=202)
+        client.gone("volumes", volume["id"])
 
 
 def test_what_is_refused_at_once(client, glance):

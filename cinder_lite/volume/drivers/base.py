@@ -233,6 +233,17 @@ class Manages(abc.ABC):
         """Give what the reference names the snapshot's name; repeated, success. Returns facts."""
 
 
+class ClonesImages(abc.ABC):
+    """A driver that can make a volume of a raw image where that lies, without anybody copying it."""
+
+    @abc.abstractmethod
+    def clone_image(self, volume, location):
+        """Make `volume` with the content of the raw image at `location`, a URL of Glance's, and of its own size.
+
+        The volume does not exist yet. Returns facts, or None when nothing can be cloned from there.
+        """
+
+
 class Revertable(abc.ABC):
     """A driver that can set a volume back to a snapshot by itself."""
 

@@ -14,11 +14,11 @@ LOG = logging.getLogger(__name__)
 class Recipe:
     """What a volume is made from: `kind` is a key of RECIPES; `source` a drivers.Volume or drivers.Snapshot.
 
-    Of an image `source` is a function that fills the drivers.Volume which it is given.
+    Of an image `source` is a function that fills the drivers.Volume which it is given, of a location its URL.
     """
 
     kind: str
-    source: drivers.Volume | drivers.Snapshot | typing.Callable | None = None
+    source: drivers.Volume | drivers.Snapshot | typing.Callable | str | None = None
 
 
 class _Make(flow.Step):
@@ -61,6 +61,13 @@ class CloneVolume(_Make):
         return concurrency.in_thread(self.driver.clone, volume, source, progress)
 
 
+class CloneImage(_Make):
+    """A volume that shares an image's bytes where they lie. Its facts are None when there is nothing to be shared."""
+
+    def execute(self, volume, source):
+        return concurrency.in_thread(self.driver.clone_image, volume, source)
+
+
 class FillFromImage(flow.Step):
     """An image's content, in a volume that reads as zeros."""
 
@@ -72,7 +79,7 @@ class FillFromImage(flow.Step):
 
 
 RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),
-           "image": (MakeEmpty, FillFromImage)}
+           "image": (MakeEmpty, FillFromImage), "location": (CloneImage,)}
 
 
 def made(driver):

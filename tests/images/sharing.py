@@ -1,0 +1,16 @@
+"""A file driver that makes volumes of images where they lie, also on a disk that cannot share blocks."""
+
+import os
+import urllib.parse
+
+from cinder_lite.volume.drivers.file import FileDriver
+
+
+class SharingDriver(FileDriver):
+    """Puts the image's file itself in the volume's place, so that it is seen to be the same."""
+
+    def clone_image(self, volume, location):
+        if location.endswith("-elsewhere"):
+            return None
+        os.link(urllib.parse.urlsplit(location).path, self.path(volume))
+        return {"shared": "yes"}
