@@ -60,6 +60,8 @@ class Application:
             return 300, [JSON], orjson.dumps(versions.document(req.root))
         if path == "/healthcheck":
             return self.health()
+        if path == "/openapi.json":
+            return self._describe(req)
         api, slash, rest = path[1:].partition("/")
         if api not in VERSIONS:
             raise _nothing_at(path)
@@ -73,6 +75,14 @@ class Application:
         if not rest:
             return 200, [JSON, *_said(req.version)], orjson.dumps(versions.document(req.root))
         return self._dispatch(req, "/" + rest)
+
+    @staticmethod
+    def _describe(req):
+        """The OpenAPI document of the version in the query, the newest by default."""
+        from cinder_lite.api import openapi
+
+        word = req.query.get("version", "latest")
+        return 200, [JSON], orjson.dumps(openapi.document(versions.asked(f"{versions.SERVICE} {word}")))
 
     def _identify(self, req, request_id):
         headers = req.http.headers

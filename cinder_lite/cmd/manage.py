@@ -103,6 +103,15 @@ def show_routes(_shared, _args):
     return OK
 
 
+def show_openapi(_shared, args):
+    """print the API as an OpenAPI 3.1 document"""
+    from cinder_lite.api import openapi, versions
+
+    version = versions.asked(f"{versions.SERVICE} {args.microversion}")
+    print(orjson.dumps(openapi.document(version), option=orjson.OPT_INDENT_2).decode())
+    return OK
+
+
 def examine(shared, args):
     """check what must always hold; ends with 1 when something does not"""
     from cinder_lite.doctor import Doctor
@@ -146,6 +155,8 @@ COMMANDS = {
     ("quota", "sync"): (sync_quota, (_PROJECT,), True),
     ("job", "list"): (list_jobs, (("--all", {"action": "store_true", "help": "also what is over"}),), True),
     ("routes",): (show_routes, (), False),
+    ("openapi",): (show_openapi, (("--microversion", {
+        "default": "latest", "metavar": "X.Y", "help": "of which microversion; default: the newest"}),), False),
     ("doctor",): (examine, (
         ("--repair", {"action": "store_true", "help": "repair what is off, and say what was done"}),
         ("--delete-orphans", {"action": "store_true", "help": "with --repair: also delete data that has no row"}),

@@ -4,6 +4,7 @@ import json
 
 import requests
 
+from tests.functional import conformance
 from tests.functional.service import until
 
 PROJECT = "a0000000000000000000000000000001"
@@ -25,6 +26,7 @@ class Client:
             headers={"X-Auth-Token": f"tester:{self.project}", "Content-Type": "application/json",
                      "OpenStack-API-Version": f"volume {version or self.version}", **headers})
         document = answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+        conformance.check(method, path, version or self.version, body, answer.status_code, document)
         if expect is None:
             return answer.status_code, document
         assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"

@@ -1,0 +1,93 @@
+"""The OpenAPI document: every route is in it, it is what OpenAPI asks for, and the service keeps to it."""
+
+import json
+
+import jsonschema
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from openapi_spec_validator import validate
+
+from cinder_lite.api import openapi, versions
+from cinder_lite.api.routes import ROUTES
+from cinder_lite.api.schemas import answers
+from cinder_lite.cmd import manage
+from tests.functional.client import Client
+from tests.functional.service import Service
+
+VERSIONS = ("3.0", "3.27", "3.55", "3.71")
+
+
+@pytest.fixture(scope="module")
+def service():
+    with Service(backends=("null-1",), target=False, default="rpc_reply_timeout = 5\nquota_volumes = -1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_document_is_sound(service, version):
+    document = requests.get(f"{service.url}/openapi.json?version={version}", timeout=60).json()
+    validate(document)
+    assert document["info"]["version"] == version
+    served = {(route.path, route.method.lower()) for route in ROUTES
+              if route.served_at(versions.asked(f"volume {version}"))}
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods
+            if method != "parameters"} == served
+
+
+def test_the_newest_is_the_default(service):
+    answer = requests.get(f"{service.url}/openapi.json", timeout=60)
+    assert answer.json()["info"]["version"] == versions.text(versions.MAXIMUM)
+    assert requests.get(f"{service.url}/openapi.json?version=3.99", timeout=60).status_code == 406
+    assert requests.get(f"{service.url}/openapi.json?version=new", timeout=60).status_code == 400
+
+
+def test_the_command_prints_it(service, capsys):
+    assert manage.main(["openapi", "--microversion", "3.59", "--config-file", service.config_file]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(openapi.document((3, 59))))
+
+
+def test_every_answer_has_a_schema():
+    """A view that nobody described would pass as any object."""
+    loose = [route for route in ROUTES if answers.of_route(route, versions.MAXIMUM) == answers.ANY_OBJECT]
+    assert len(loose) <= 22, [f"{route.method} {route.path} {route.action or ''}" for route in loose]
+
+
+def test_schemas_are_schemas():
+    for route in ROUTES:
+        schema = answers.of_route(route, versions.MAXIMUM)
+        if schema is not None:
+            jsonschema.Draft202012Validator.check_schema(schema)
+
+
+# -- as schemathesis sees it
+
+class Here:
+    """The service that the generated requests go to; it starts with the first of them."""
+
+    running = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here(service):
+    Here.running = service
+    client = Client(service.url)
+    client.made("volumes", size=1)
+    yield
+    Here.running = None
+
+
+schema = schemathesis.openapi.from_dict(openapi.document())
+
+
+@schema.parametrize()
+@settings(max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+def test_the_service_keeps_to_it(case):
+    # Without its header a request would be of another version than the document.
+    case.headers = {**(case.headers or {}), "X-Auth-Token": "tester:a0000000000000000000000000000001",
+                    versions.HEADER: f"volume {versions.text(versions.MAXIMUM)}"}
+    response = case.call(base_url=f"{Here.running.url}/v3", timeout=60)
+    case.validate_response(response, checks=[
+        schemathesis.checks.not_a_server_error, schemathesis.specs.openapi.checks.response_schema_conformance,
+        schemathesis.specs.openapi.checks.content_type_conformance])
