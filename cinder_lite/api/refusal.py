@@ -1,7 +1,7 @@
 """What somebody is told who may not: that a resource of another project is not there, whatever is there."""
 
 from cinder_lite import errors
-from cinder_lite.db import attachments, backups, jobs, messages, snapshots, transfers, types, volumes
+from cinder_lite.db import attachments, backups, groups, jobs, messages, snapshots, transfers, types, volumes
 
 
 def _job(tx, ctx, id):
@@ -13,7 +13,7 @@ def _job(tx, ctx, id):
 #: Argument of a path -> what raises NotFound when the asker may not see the resource.
 RESOURCES = {"volume_id": volumes.get, "snapshot_id": snapshots.get, "attachment_id": attachments.get,
              "backup_id": backups.get, "type_id": types.get, "message_id": messages.get,
-             "job_id": _job, "transfer_id": transfers.get}
+             "job_id": _job, "transfer_id": transfers.get, "group_id": groups.get, "group_snapshot_id": groups.get_snapshot}
 
 
 def hide(req, arguments):

@@ -58,11 +58,15 @@ PERSONAS = {
 #: Arguments of paths that name a resource of a project, with the table of its row.
 OWNED = {"volume_id": "volumes", "snapshot_id": "snapshots", "attachment_id": "attachments", "backup_id": "backups",
          "message_id": "messages", "job_id": "jobs", "transfer_id": "transfers", "group_id": "volume_groups",
-         "group_snapshot_id": "group_snapshots", "consistencygroup_id": "volume_groups", "cgsnapshot_id": "group_snapshots"}
+         "group_snapshot_id": "group_snapshots"}
+#: Arguments that are ids of what belongs to no project.
+SHARED = {"type_id", "group_type_id", "qos_id", "encryption_id", "target_project_id", "default_project_id"}
 PLAIN_ROWS = {**PLAIN, "messages": {"event_id": "e", "message_level": "ERROR", "user_message": "m", "expires_at": db.now()},
               "jobs": {**PLAIN["jobs"], "kind": "volume", "action": "create", "resource_id": "x"}}
 #: Bodies of operations that look into them before they look for the resource, by path and action.
-BODIES = {("/volumes/{volume_id}", None): {"volume": {"name": "n"}},
+BODIES = {("/volumes/{volume_id}", None): {"volume": {"name": "n"}}, ("/groups/{group_id}", None): {"group": {"name": "n"}},
+          **dict.fromkeys((("/consistencygroups/{group_id}", None), ("/consistencygroups/{group_id}/update", None)),
+                          {"consistencygroup": {"name": "n"}}),
           ("/volumes/{volume_id}/action", "os-attach"): {"os-attach": {"mountpoint": "/dev/vdb", "host_name": "h"}}}
 #: What a column holds that nothing depends on, by its type.
 FILLERS = {sa.String: "x", sa.Integer: 1, sa.Boolean: False, sa.JSON: {}}
@@ -165,6 +169,11 @@ def _right(found):
         return "any-token"  # only what is used is for readers
     rows = [row for row in test_surface.ROWS if test_surface.ROUTE_OF.get(test_surface.key(row)) == found]
     return rows[0]["who"] if rows else "reader"
+
+
+def test_every_id_in_a_path_is_known_to_be_of_a_project_or_not():
+    ids = {name for found in ROUTES for name in arguments(found) if name.endswith("_id")}
+    assert ids - OWNED.keys() - SHARED == set()
 
 
 CELLS = [(found, who) for found in ROUTES for who in PERSONAS]
