@@ -9,21 +9,36 @@ from hypothesis import strategies as st
 
 from tests.contract import model
 from tests.storage import rbd
+from tests.storage.test_rbd_driver import nothing_left
+from tests.storage.test_rbd_failures import purged
 
 
 class RbdModel(model.Model):
-    """Images in a pool that they have to themselves; now and then the process with librbd is killed."""
+    """Images in a pool that they have to themselves; now and then the process with librbd is killed.
+
+    `clean` says whether the sequence before has left the pool empty, as each has to.
+    """
 
     outlive = False
     ceph = None
+    clean = False
 
     def __init__(self):
         super().__init__()
-        rbd.emptied(self.ceph)
+        if not RbdModel.clean:
+            rbd.emptied(self.ceph)
+        RbdModel.clean = False
         self.driver = rbd.driver(self.ceph, rbd_max_clone_depth=2)
 
     def teardown(self):
+        for volume, _, _ in self.volumes.values():
+            self.driver.delete(volume)
+        for snapshot, _, _ in self.snapshots.values():
+            self.driver.delete_snapshot(snapshot)
+        purged(self.driver, self.ceph)
         self.driver.close()
+        nothing_left(self.ceph, objects=False)
+        RbdModel.clean = True
 
     @stateful.rule(process=st.sampled_from(["librbd", "reader"]), tidy=st.booleans())
     def crash(self, process, tidy):

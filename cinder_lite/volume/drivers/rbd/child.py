@@ -54,8 +54,6 @@ def _serve(sock, calls):
             sock.close()
             return
         arguments = request["arguments"]
-        if request["progress"]:
-            arguments["progress"] = lambda done, whole: wire.send(sock, {"progress": [done, whole]})
         if payload:
             arguments["data"] = bytes(payload)
         answer, payload = _answer(calls[request["call"]], arguments)

@@ -16,6 +16,8 @@ from cinder_lite.volume.drivers.rbd.wire import Failure
 
 #: The object in which is written down what is under way: it outlives this process and the service.
 JOURNAL = "cinder_lite_journal"
+#: How many entries of it are read at once.
+PAGE = 500
 
 
 class Pool:
@@ -136,18 +138,17 @@ class Pool:
 
     def noted(self, prefix):
         """What was written down under keys that begin so: {key: values}."""
-        found = {}
-        while True:
+        found, page = {}, None
+        while page is None or len(page) == PAGE:
             with rados.ReadOpCtx() as operation:
-                entries, _ = self.ioctx.get_omap_vals(operation, max(found, default=""), prefix, 500)
+                entries, _ = self.ioctx.get_omap_vals(operation, max(found, default=""), prefix, PAGE)
                 try:
                     self.ioctx.operate_read_op(operation, JOURNAL)
                 except rados.ObjectNotFound:
                     return {}
                 page = {key: json.loads(value) for key, value in entries}
-            if not page:
-                return found
             found |= page
+        return found
 
     def strike(self, key):
         """It has ended."""

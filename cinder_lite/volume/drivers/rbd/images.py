@@ -125,10 +125,10 @@ class Images:
             self.remove(name + PART)
             self._drop_traces(name, begun.get("source"))
 
-    def remove(self, name, progress=None):
+    def remove(self, name):
         """Remove an image, or what a removal that was cut off has left of it."""
         try:
-            patiently(lambda: self.librbd.remove(self.pool.ioctx, name, on_progress=progress), rbd.ImageBusy)
+            patiently(lambda: self.librbd.remove(self.pool.ioctx, name), rbd.ImageBusy)
         except rbd.ImageNotFound:
             id = self._listed(name)
             if id is not None:

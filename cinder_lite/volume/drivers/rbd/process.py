@@ -77,10 +77,9 @@ class Child:
 
     def start(self, fence):
         """Start it and wait until it has reached the cluster."""
-        socket = concurrency.native("socket")
-        self._control, theirs = socket.socketpair()
         top = os.path.dirname(os.path.dirname(os.path.abspath(cinder_lite.__file__)))
         try:
+            self._control, theirs = concurrency.native("socket").socketpair()
             with theirs:
                 self._popen = concurrency.native("subprocess").Popen(
                     [python(), "-m", CHILD, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd="/",
@@ -105,7 +104,7 @@ class Child:
 
     @property
     def pid(self):
-        return self._popen.pid
+        return self._popen.pid if self._popen is not None else None
 
     def alive(self):
         return self.failure is None and self._popen.poll() is None
@@ -128,7 +127,8 @@ class Child:
             self._popen.kill()
             self._reaped()
         with self._lock:
-            self._control.close()
+            if self._control is not None:
+                self._control.close()
             while self._idle:
                 self._idle.pop().close()
 
@@ -142,18 +142,14 @@ class Child:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno()])
             return ours
 
-    def ask(self, name, arguments, payload=b"", progress=None, timeout=None, patience=None):
+    def ask(self, name, arguments, payload, timeout, patience):
         """The (header, payload) of the answer. After `timeout` seconds without one `patience()` raises, or waiting goes on."""
         connection = None
         try:
             connection = self._connection()
-            wire.send(connection, {"call": name, "arguments": arguments, "progress": progress is not None}, payload)
-            while True:
-                self._wait(connection, timeout, patience)
-                answer, data = wire.receive(connection)
-                if "progress" not in answer:
-                    break
-                progress(*answer["progress"])
+            wire.send(connection, {"call": name, "arguments": arguments}, payload)
+            self._wait(connection, timeout, patience)
+            answer, data = wire.receive(connection)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -191,13 +187,12 @@ class Librbd:
         """The process that is at work, None before the first call."""
         return self._child.pid if self._child is not None else None
 
-    def call(self, name, /, data=b"", progress=None, attempts=ATTEMPTS, **arguments):
+    def call(self, name, /, data=b"", attempts=ATTEMPTS, **arguments):
         """What the call returns, bytes or plain data. Raises DriverError and its kinds."""
         for left in reversed(range(attempts)):
             child = self._living()
             try:
-                answer, payload = child.ask(name, arguments, data, progress, self.cluster.timeout,
-                                            lambda: self._look(child))
+                answer, payload = child.ask(name, arguments, data, self.cluster.timeout, lambda: self._look(child))
             except Ended as ended:
                 self._bury(child)
                 if child.failure is not None:
@@ -218,7 +213,7 @@ class Librbd:
             child, mine = self._child, False
             if child is None or (child.ready.is_set() and not child.alive()):
                 if child is not None:
-                    self._forget(child)
+                    self._replace(child)
                 child, mine = Child(self.cluster), True
                 self._child, fence = child, list(self._fence)
         if mine:
@@ -229,27 +224,27 @@ class Librbd:
         child.ready.wait()
         if child.failure is not None:
             with self._lock:
-                if self._child is child:
-                    self._child = None
+                self._replace(child)
             raise child.failure
         return child
 
-    def _forget(self, child):
+    def _replace(self, child):
+        """Let the next call start another process, which fences this one."""
         if child.address is not None:
             self._fence.append(child.address)
             child.address = None
-        self._child = None
+        if self._child is child:
+            self._child = None
 
     def _bury(self, child):
-        """The process has ended, or is of no use any more: the next call starts another."""
+        """End a process that has ended already or is of no use any more."""
         with self._lock:
-            if self._child is child:
-                self._forget(child)
+            self._replace(child)
         child.end()
 
     def _look(self, child):
         """Return when the cluster gives a sign of life; else the process, and all its calls, end."""
-        child.ask("probe", {}, timeout=min(self.cluster.timeout, SIGN_OF_LIFE), patience=lambda: self._give_up(child))
+        child.ask("probe", {}, b"", min(self.cluster.timeout, SIGN_OF_LIFE), lambda: self._give_up(child))
 
     def _give_up(self, child):
         if child.failure is None:

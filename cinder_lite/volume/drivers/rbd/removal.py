@@ -14,7 +14,7 @@ import rados
 import rbd
 
 from cinder_lite.volume.drivers.rbd.cluster import patiently
-from cinder_lite.volume.drivers.rbd.images import Images, NotThere, has
+from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, has
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Removal:
         self._tending, self._flattening, self._cancelled = threading.Lock(), None, set()
         self._purged_at = None
 
-    def delete(self, name, delay=None, progress=None):
+    def delete(self, name, delay=None):
         """Remove an image; with a `delay` it stays in the trash for so many seconds, and until it is purged."""
         begun = self.images.begun(name)
         self._cancelled.add(name)
@@ -38,16 +38,16 @@ class Removal:
             with self.pool.locks(name, (begun or {}).get("source", "")):
                 self.images.drop_half(name, begun)
                 if not self.images.moved_to_trash(name):
-                    self._delete(name, delay, progress)
+                    self._delete(name, delay)
                 self.pool.strike(f"flatten/{name}")
         finally:
             self._cancelled.discard(name)
 
-    def _delete(self, name, delay, progress):
+    def _delete(self, name, delay):
         parent, id, kept = self._facts(name)
         try:
             if delay is None and not kept:
-                self.images.remove(name, progress)
+                self.images.remove(name)
             else:
                 with self.pool.locks(f"trash/{id}"):
                     self.pool.note(f"trash/{id}", due=time.time() + (delay or 0))
@@ -154,18 +154,32 @@ class Removal:
         self.pool.strike(key)
         return parent
 
-    @staticmethod
-    def _needed(image):
-        """Whether the image has snapshots. Those whose last clone went while librbd was killed are removed first."""
+    @classmethod
+    def _needed(cls, image):
+        """Whether the image has snapshots. Those that were for clones alone are removed first when there are none.
+
+        Of RBD's second format they are left when librbd was killed as the last clone went; of the first, always.
+        """
         needed = False
         for snapshot in list(image.list_snaps()):
-            image.set_snap_by_id(snapshot["id"])
-            forgotten = snapshot["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH and not list(image.list_children2())
-            image.set_snap(None)
-            if forgotten:
-                image.remove_snap_by_id(snapshot["id"])
-            needed = needed or not forgotten
+            for_clones = snapshot["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH or (
+                snapshot["name"].endswith(TEMPORARY))
+            if for_clones and not cls._children(image, snapshot["id"]):
+                if snapshot["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH:
+                    image.remove_snap_by_id(snapshot["id"])
+                else:
+                    cls._remove_snapshot(image, snapshot["name"])
+            else:
+                needed = True
         return needed
+
+    @staticmethod
+    def _children(image, snapshot_id):
+        image.set_snap_by_id(snapshot_id)
+        try:
+            return list(image.list_children2())
+        finally:
+            image.set_snap(None)
 
     def _flatten(self, name):
         with self.pool.locks(name):
