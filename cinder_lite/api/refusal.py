@@ -13,7 +13,8 @@ def _job(tx, ctx, id):
 #: Argument of a path -> what raises NotFound when the asker may not see the resource.
 RESOURCES = {"volume_id": volumes.get, "snapshot_id": snapshots.get, "attachment_id": attachments.get,
              "backup_id": backups.get, "type_id": types.get, "message_id": messages.get,
-             "job_id": _job, "transfer_id": transfers.get, "group_id": groups.get, "group_snapshot_id": groups.get_snapshot}
+             "job_id": _job, "transfer_id": transfers.get, "group_id": groups.get,
+             "group_snapshot_id": groups.get_snapshot}
 
 
 def hide(req, arguments):

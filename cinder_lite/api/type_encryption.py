@@ -66,21 +66,25 @@ def _existing(req, tx, what):
     return type_
 
 
+def _named(req, tx, what):
+    """The type whose encryption the path names; clients write `provider` for the id."""
+    type_ = _existing(req, tx, what)
+    if req.key not in ("provider", type_.encryption["encryption_id"]):
+        raise errors.NotFound(f"Volume type {type_.name} has no encryption {req.key}; it has "
+                              f"{type_.encryption['encryption_id']}.")
+    return type_
+
+
 def update(req):
     """PUT /types/{type_id}/encryption/{encryption_id}: the answer is what was sent."""
     with req.db.write() as tx:
-        type_ = _existing(req, tx, "update")
-        if type_.encryption["encryption_id"] != req.key:
-            raise errors.NotFound(f"Volume type {type_.name} has no encryption {req.key}; it has "
-                                  f"{type_.encryption['encryption_id']}.")
+        type_ = _named(req, tx, "update")
         types.update(tx, type_.id, encryption=_values(req.body, type_.encryption) | {"updated_at": time(db.now())})
     return {"encryption": req.body}
 
 
 def delete(req):
-    """DELETE /types/{type_id}/encryption/{encryption_id}: clients write `provider` for the id."""
+    """DELETE /types/{type_id}/encryption/{encryption_id}"""
     with req.db.write() as tx:
-        type_ = _existing(req, tx, "delete")
-        if req.key not in ("provider", type_.encryption["encryption_id"]):
-            raise errors.NotFound(f"Volume type {type_.name} has no encryption {req.key}.")
+        type_ = _named(req, tx, "delete")
         types.update(tx, type_.id, encryption=None)

@@ -61,10 +61,12 @@ OWNED = {"volume_id": "volumes", "snapshot_id": "snapshots", "attachment_id": "a
          "group_snapshot_id": "group_snapshots"}
 #: Arguments that are ids of what belongs to no project.
 SHARED = {"type_id", "group_type_id", "qos_id", "encryption_id", "target_project_id", "default_project_id"}
-PLAIN_ROWS = {**PLAIN, "messages": {"event_id": "e", "message_level": "ERROR", "user_message": "m", "expires_at": db.now()},
+PLAIN_ROWS = {**PLAIN,
+              "messages": {"event_id": "e", "message_level": "ERROR", "user_message": "m", "expires_at": db.now()},
               "jobs": {**PLAIN["jobs"], "kind": "volume", "action": "create", "resource_id": "x"}}
 #: Bodies of operations that look into them before they look for the resource, by path and action.
-BODIES = {("/volumes/{volume_id}", None): {"volume": {"name": "n"}}, ("/groups/{group_id}", None): {"group": {"name": "n"}},
+BODIES = {("/volumes/{volume_id}", None): {"volume": {"name": "n"}},
+          ("/groups/{group_id}", None): {"group": {"name": "n"}},
           **dict.fromkeys((("/consistencygroups/{group_id}", None), ("/consistencygroups/{group_id}/update", None)),
                           {"consistencygroup": {"name": "n"}}),
           ("/volumes/{volume_id}/action", "os-attach"): {"os-attach": {"mountpoint": "/dev/vdb", "host_name": "h"}}}

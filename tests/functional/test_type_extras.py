@@ -142,6 +142,7 @@ def test_a_types_encryption_is_made_changed_and_deleted(client):
     assert shown == {**made, "created_at": shown["created_at"], "updated_at": None, "deleted": False, "deleted_at": None}
     sent = {"encryption": {"key_size": "512", "cipher": None}}
     assert client("PUT", f"{path}/{made['encryption_id']}", sent, expect=200) == sent
+    assert client("PUT", f"{path}/provider", sent, expect=200) == sent
     assert client("GET", f"{path}/key_size", expect=200) == {"key_size": 512}
     assert client("GET", f"{path}/cipher")[0] == client("GET", f"{path}/colour")[0] == 404
     assert client("PUT", f"{path}/{uuid.uuid4()}", sent)[0] == 404
