@@ -29,7 +29,8 @@ class Lab:
     def __init__(self, folder, nodes):
         self._said = tempfile.TemporaryFile("w+")
         self._running = subprocess.Popen(
-            [TOP / "tools/kernel-lab", *LABS[folder], "--", sys.executable, "-m", "tests.storage.inlab", *nodes],
+            ["setpriv", "--pdeathsig", "KILL", TOP / "tools/kernel-lab", *LABS[folder], "--", sys.executable, "-m",
+             "tests.storage.inlab", *nodes],
             cwd=TOP, stdout=subprocess.PIPE, stderr=self._said, text=True)
         self._reports = {}
 
