@@ -39,7 +39,7 @@ def test_a_hung_cluster_holds_up_nobody_else(pool):
 
 
 def test_in_a_hung_cluster_requests_end_with_the_reason_and_the_backend_is_down(pool):
-    with running(pool, patience=3) as service:
+    with running(pool, patience=5) as service:
         client = with_types(Client(service.url))
         volume = client.made("volumes", size=1, volume_type="rbd-1")
         pool.hang(pool.osd)

@@ -178,7 +178,7 @@ class Locks:
                 self._changed.notify_all()
 
 
-def patiently(call, errors, limit=40):
+def patiently(call, errors, limit=60):
     """Call again while one of the errors is raised, up to `limit` seconds: within 30 a dead client's holds are gone."""
     end = time.monotonic() + limit
     while True:
