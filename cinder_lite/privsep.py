@@ -10,7 +10,7 @@ import sys
 from oslo_config import cfg
 from oslo_privsep import capabilities, comm, daemon, priv_context
 
-from cinder_lite import concurrency
+from cinder_lite import concurrency, errors
 
 #: Calls that root's process runs at once: as many as a backend runs operations.
 CALLS = 64
@@ -22,8 +22,20 @@ for module in (comm, daemon, priv_context):
 cfg.set_defaults(priv_context.OPTS, thread_pool_size=CALLS)
 
 
+class Unavailable(errors.Explained):
+    """Root's process cannot be started, or has ended during a call."""
+
+
 class Context(priv_context.PrivContext):
     """Starts root's process by the privsep-helper that belongs to this installation, without options of its own."""
+
+    def start(self, method=priv_context.Method.ROOTWRAP):
+        try:
+            super().start(method)
+        except (daemon.FailedToDropPrivileges, OSError) as error:
+            command = " ".join(self.helper_command("*"))
+            raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); allow it to this user "
+                              "in /etc/sudoers, without a password") from error
 
     def helper_command(self, sockpath):
         helper = os.path.join(os.path.dirname(sys.executable), "privsep-helper")

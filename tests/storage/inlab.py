@@ -1,4 +1,4 @@
-"""Tests that run within the kernel lab: all of a folder in one pytest there, whose reports are passed on to this one.
+"""Tests that run within the kernel lab: those of a folder in a pytest or two there, whose reports are passed on to this one.
 
 `python -m tests.storage.inlab NODE...` is that pytest: it writes each report as a line of JSON.
 """
@@ -15,6 +15,8 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 #: Folder of tests -> what the lab is given for them.
 LABS = {"lab": ("--disk", "12G", "--disk", "12G")}
+#: Labs that run side by side for one folder, each a part of its files: a lab has one processor.
+SIDE_BY_SIDE = 2
 
 
 def folder_of(item):
@@ -58,23 +60,31 @@ class Labs:
     """The plugin of the pytest outside."""
 
     def __init__(self):
-        self._labs = {}
+        self._labs, self._lab_of = [], {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
         folder = folder_of(item)
         if folder is None:
             return None
-        if folder not in self._labs:
-            self._labs[folder] = Lab(folder, [one.nodeid for one in item.session.items if folder_of(one) == folder])
+        if item.nodeid not in self._lab_of:
+            self._start(folder, [one for one in item.session.items if folder_of(one) == folder])
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._labs[folder].reports(item.config, item.nodeid):
+        for report in self._lab_of[item.nodeid].reports(item.config, item.nodeid):
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def _start(self, folder, items):
+        files = list(dict.fromkeys(item.path for item in items))
+        for number in range(min(SIDE_BY_SIDE, len(files))):
+            nodes = [item.nodeid for item in items if item.path in files[number::SIDE_BY_SIDE]]
+            lab = Lab(folder, nodes)
+            self._labs.append(lab)
+            self._lab_of |= dict.fromkeys(nodes, lab)
+
     def pytest_sessionfinish(self):
-        for lab in self._labs.values():
+        for lab in self._labs:
             lab.end()
 
 

@@ -50,6 +50,14 @@ def lvs(group):
     return sorted(run("lvs", "-a", "--noheadings", "-o", "lv_name", group).split())
 
 
+def emptied(group):
+    """Remove all volumes of a group, and their snapshots."""
+    names = [f"{group}/{name}" for name in lvs(group) if name.startswith(("volume-", "_snapshot-"))]
+    for kind in ("_snapshot-", "volume-"):
+        if wanted := [name for name in names if name.startswith(f"{group}/{kind}")]:
+            run("lvremove", "-f", *wanted)
+
+
 def small(position):
     """Where the byte of a volume of whole GiB is on its small one."""
     whole, rest = divmod(position, GIB)

@@ -3,12 +3,16 @@
 import concurrent.futures
 import logging
 import os
+import signal
+import sys
 
 import pytest
 
+from cinder_lite import privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import privileged
 from tests.contract.backends import GIB, MIB, snapshot, volume
+from tests.services.processes import until
 from tests.storage import lvm
 
 SECRET = b"nobody else may read this" * 200
@@ -258,3 +262,33 @@ def test_a_volume_of_the_other_type_is_not_taken_over(group):
     made = small(group, lvm_type="thin")
     lvm.run("lvcreate", "-y", "-L", "64M", "-n", "thick", group)
     assert made.inspect({"source-name": "thick"}).reason.startswith("it is not thin, other than")
+
+
+# -- root's process
+
+
+def roots_process():
+    """The number of root's process of this one."""
+    for line in lvm.run("ps", "-ewwo", "pid,args").splitlines():
+        number, _, command = line.strip().partition(" ")
+        if "--privsep_context cinder_lite.privsep.storage" in command:
+            return int(number)
+    return None
+
+
+def test_roots_process_is_started_again_when_it_was_killed(group):
+    made, one = small(group), volume()
+    os.kill(roots_process(), signal.SIGKILL)
+    until(lambda: not privsep.storage.channel.running)
+    made.create(one)
+    assert made.exists(one)
+
+
+def test_a_process_of_roots_that_may_not_be_started_is_said(group, monkeypatch):
+    made = small(group)
+    privsep.storage.stop()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python3")
+    with pytest.raises(base.BackendDown, match=r"cannot start '/nowhere/privsep-helper .*sudoers"):
+        made.check()
+    monkeypatch.undo()
+    made.check()

@@ -138,6 +138,21 @@ def test_the_main_job(service, kind):
     assert service.names(kind) == []
 
 
+def test_a_volume_moves_to_another_group_with_its_bytes(service):
+    api = service.api
+    volume = service.volume("thick")
+    with Attached(api, volume) as attached:
+        io(attached.url, "write -P 5 8M 1M", "write -P 6 1000M 1M")
+    api("POST", f"/volumes/{volume}/action", {"os-migrate_volume": {"host": "lab@thin#thin"}})
+    processes.until(lambda: api("GET", f"/volumes/{volume}")["volume"]["migration_status"] == "success", limit=120,
+                    what="the migration")
+    processes.until(lambda: service.names("thick") == [], limit=60, what="the end of the former volume")
+    with Attached(api, volume) as attached:
+        io(attached.url, "read -P 5 8M 1M", "read -P 6 1000M 1M", "read -P 0 500M 1M")
+    api.remove("volume", volume)
+    assert service.names("thin") == []
+
+
 def test_a_missing_group_hurts_no_other_backend_and_says_why(service):
     (gone,) = (one for one in service.api("GET", "/os-services")["services"] if one["host"] == "lab@gone")
     assert gone["backend_state"] == "down"

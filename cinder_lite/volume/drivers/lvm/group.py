@@ -2,6 +2,7 @@
 
 import os
 
+from cinder_lite import privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, parsing, privileged
 
@@ -28,10 +29,14 @@ class Group:
         """The output of a command. Raises Refused, whose text begins with "cannot" and what was to be done."""
         try:
             status, output, errors = privileged.lvm(arguments, self._directory, timeout)
-        except FileNotFoundError:
-            raise base.BackendDown("the command lvm is missing; install the package lvm2") from None
+        except privsep.Unavailable as error:
+            raise base.BackendDown(str(error)) from error
+        except OSError as error:
+            raise base.DriverError(f"cannot {doing}: root's process has ended meanwhile ({error})") from error
         if status == 0:
             return output
+        if status == privileged.MISSING:
+            raise base.BackendDown("the command lvm is missing; install the package lvm2")
         if status is None:
             raise base.BackendDown(f"LVM did not say within {timeout} s what volume group {self.name} holds; look at "
                                    "its disks")

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import stat
 import struct
 import subprocess
@@ -10,6 +11,7 @@ from cinder_lite import privsep
 
 COMMANDS = ("fullreport", "lvchange", "lvcreate", "lvextend", "lvreduce", "lvremove", "lvrename", "lvs")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MISSING = 127
 BLKZEROOUT = 0x127F
 #: Bytes of zeros that the kernel is asked for at once.
 STRETCH = 256 * 1024**2
@@ -20,14 +22,17 @@ def lvm(arguments, directory, timeout):
     """Run one of LVM's commands, with the lvm.conf of a directory ("": the system's).
 
     Returns its status, output and error stream. The status is None when it was given up after `timeout` seconds (0: never;
-    a command that changes something must not be killed).
+    a command that changes something must not be killed), MISSING when there is no LVM.
     """
     if arguments[0] not in COMMANDS:
         raise ValueError(f"{arguments[0]} is not among the commands that root runs")
     environment = {**os.environ, "PATH": PATH, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     if directory:
         environment["LVM_SYSTEM_DIR"] = directory
-    running = subprocess.Popen(["lvm", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    program = shutil.which("lvm", path=PATH)
+    if program is None:
+        return MISSING, "", ""
+    running = subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=environment)
     try:
         output, errors = running.communicate(timeout=timeout or None)
