@@ -35,6 +35,21 @@ class ImageCache:
         self._cloned, self._lock = collections.Counter(), threading.Lock()
         self._waiting = collections.defaultdict(set)
 
+    def follow(self, work, row):
+        """When the volume that is made is the cache's own, tell those that wait for it of its end.
+
+        They go on at once when it is there; the sweep finds them when it failed.
+        """
+        if not self.enabled or row.project_id != self.project:
+            return
+
+        def wake():
+            for job_id in self._waiting.pop(row.id, ()):
+                self.volume.on(self.backend.name).run_job(work.ctx, job_id=job_id)
+
+        work.afterwards(wake)
+        work.when_failed(lambda tx: self._discard(tx, row.id))
+
     @contextlib.contextmanager
     def entry(self, work, row, image):
         """The drivers.Volume to clone instead of downloading the image, which stays while the context is open; or None.
@@ -43,8 +58,6 @@ class ImageCache:
         """
         from cinder_lite.volume.manager import as_volume
 
-        if self.enabled and row.project_id == self.project:
-            self._wake_at_the_end(work, row.id)
         if not self.enabled or row.project_id == self.project or row.encryption_key_id is not None:
             yield None
             return
@@ -89,15 +102,6 @@ class ImageCache:
         work.args["waited"] = True
         self._waiting[id].add(work.job.id)
         raise worker.Interrupted
-
-    def _wake_at_the_end(self, work, id):
-        """Those that wait go on at once when the volume is there; the sweep finds them when it failed."""
-        def wake():
-            for job_id in self._waiting.pop(id, ()):
-                self.volume.on(self.backend.name).run_job(work.ctx, job_id=job_id)
-
-        work.afterwards(wake)
-        work.when_failed(lambda tx: self._discard(tx, id))
 
     def _discard(self, tx, id):
         VOLUME.begin(tx, self._asker(), id, "delete", job={"host": self.backend.name})

@@ -41,25 +41,37 @@ class ImageJobs:
         """Make a volume with the image's content. Returns the driver's facts."""
         from cinder_lite.volume.flows import create
 
+        self.cache.follow(work, row)
         image = self._usable(work.ctx, image_id)
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
+        # What is there already may be half of a download, which a driver would take for a finished clone.
         if not self.backend.call(self.backend.driver.exists, volume):
             work.args["copied"] = 0
-            facts = self._where_it_lies(flows, work, volume, image)
+            facts = self._without_copying(flows, work, row, volume, image)
             if facts is not None:
                 return facts
-        with self.cache.entry(work, row, image) as cached:
-            if cached is not None:
-                try:
-                    return create.run(flows, volume, create.Recipe("volume", cached), work.progress)
-                except drivers.DriverError as error:
-                    LOG.warning("%s of the image cache could not be cloned, the image is downloaded: %s", cached.name, error)
-                    self.cache.forget_lost(cached)
         filling = self._filling(work, image, fresh=True)
         return create.run(flows, volume, create.Recipe("image", filling.fill), work.progress)
 
+    def _without_copying(self, flows, work, row, volume, image):
+        """The facts of a volume that shares the image's bytes with Glance's store or with the image cache, or None."""
+        from cinder_lite.volume.flows import create
+
+        facts = self._where_it_lies(flows, work, volume, image)
+        if facts is not None:
+            return facts
+        with self.cache.entry(work, row, image) as cached:
+            if cached is None:
+                return None
+            try:
+                return create.run(flows, volume, create.Recipe("volume", cached), work.progress) or {}
+            except drivers.DriverError as error:
+                LOG.warning("%s of the image cache could not be cloned, the image is downloaded: %s", cached.name, error)
+                self.cache.forget_lost(cached)
+                return None
+
     def _where_it_lies(self, flows, work, volume, image):
-        """The facts of a volume that shares the image's bytes with Glance's store, or None."""
+        """The same, of Glance's store alone."""
         from cinder_lite.image import download
         from cinder_lite.volume.flows import create
 

@@ -100,9 +100,9 @@ class Glance:
         self.process.kill()
         self.directory.remove()
 
-    def request(self, method, path, project=PROJECT, headers=None, **more):
+    def request(self, method, path, project=PROJECT, headers=None, url=None, **more):
         who = {"X-Identity-Status": "Confirmed", "X-User-Id": "tester", "X-Project-Id": project, "X-Roles": "admin,member"}
-        return requests.request(method, self.url + path, headers={**who, **(headers or {})}, timeout=60, **more)
+        return requests.request(method, (url or self.url) + path, headers={**who, **(headers or {})}, timeout=60, **more)
 
     def create(self, data=None, disk_format="raw", container_format="bare", name="image", **properties):
         """An image's id; with `data` (bytes) it is active."""

@@ -109,6 +109,23 @@ def test_a_bad_image_fails_for_who_asked_and_is_not_kept(service, client, keeper
     sound(service, client)
 
 
+def test_what_was_half_downloaded_is_not_taken_for_a_clone(service, client, keeper, glance, tap):
+    image = glance.create(DISK)
+    client.made("volumes", size=1, imageRef=image)
+    passed = tap.passed
+    glance.request("GET", f"/v2/images/{image}", url=tap.url)
+    # The API learns of the image, and the volume service does not yet.
+    tap.close_after(tap.passed - passed)
+    volume = client.create("volumes", size=1, imageRef=image)
+    until(lambda: tap.closed, "the API to have asked")
+    with open(disks.path(service, volume), "wb") as file:
+        file.write(DISK[:MIB])
+        file.truncate(1024**3)
+    tap.open()
+    assert disks.begins_with(service, client.settled("volumes", volume["id"]), DISK)
+    sound(service, client)
+
+
 def test_an_entry_that_is_lost_on_the_backend_is_no_harm(service, client, keeper, glance):
     image = glance.create(DISK)
     client.made("volumes", size=1, imageRef=image)
