@@ -11,9 +11,6 @@ from tests.contract import backends
 from tests.contract.backends import GIB, MIB
 
 BLOCK = 4096
-#: The parts of each GiB (start, end) that the contract suite writes to. On a small volume they are all there is of it.
-WINDOWS = ((0, 16 * MIB), (96 * MIB, 104 * MIB), (296 * MIB, 304 * MIB), (GIB - 16 * MIB, GIB))
-UNIT = sum(end - start for start, end in WINDOWS)
 NUMBERS = itertools.count()
 
 
@@ -58,33 +55,45 @@ def emptied(group):
             run("lvremove", "-f", *wanted)
 
 
-def small(position):
-    """Where the byte of a volume of whole GiB is on its small one."""
-    whole, rest = divmod(position, GIB)
-    for start, end in WINDOWS:
-        if start <= rest < end:
-            return whole * UNIT + sum(min(e, rest) - s for s, e in WINDOWS if s <= rest)
-    raise ValueError(f"byte {position} is not in WINDOWS")
+class Windows:
+    """The parts of each GiB (start, end) that tests write to: on a small volume, they are all that there is of it."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+        self.unit = sum(end - start for start, end in parts)
+
+    def small(self, position):
+        """Where the byte of a volume of whole GiB is on its small one."""
+        whole, rest = divmod(position, GIB)
+        for start, end in self.parts:
+            if start <= rest < end:
+                return whole * self.unit + sum(min(e, rest) - s for s, e in self.parts if s <= rest)
+        raise ValueError(f"byte {position} is in no window")
+
+    def large(self, position):
+        """Where the byte of a small volume is on one of whole GiB."""
+        whole, rest = divmod(position, self.unit)
+        for start, end in self.parts:
+            if rest < end - start:
+                return whole * GIB + start + rest
+            rest -= end - start
 
 
-def large(position):
-    """Where the byte of a small volume is on one of whole GiB."""
-    whole, rest = divmod(position, UNIT)
-    for start, end in WINDOWS:
-        if rest < end - start:
-            return whole * GIB + start + rest
-        rest -= end - start
+#: Those of the contract suite, and of its model.
+CONTRACT = Windows((0, 16 * MIB), (96 * MIB, 104 * MIB), (296 * MIB, 304 * MIB), (GIB - 16 * MIB, GIB))
+MODEL = Windows((0, 8 * MIB), (GIB - 4 * MIB, GIB))
+UNIT = CONTRACT.unit
 
 
 class SmallDevice:
     """The device of a small volume as a driver's `path` that looks like one of whole GiB; `size` cuts it off."""
 
-    def __init__(self, path, size=None):
-        self._path, self._size = path, size
+    def __init__(self, path, windows, size=None):
+        self._path, self._windows, self._size = path, windows, size
 
     def write_at(self, position, data):
         with open(self._path, "r+b", buffering=0) as device:
-            os.pwrite(device.fileno(), data, small(position))
+            os.pwrite(device.fileno(), data, self._windows.small(position))
             os.fsync(device.fileno())
 
     def content(self):
@@ -95,33 +104,41 @@ class SmallDevice:
             for position in range(0, size, MIB):
                 piece = os.pread(device.fileno(), MIB, position)
                 if piece.strip(b"\0"):
-                    blocks |= {large(position + begin) // BLOCK: piece[begin:begin + BLOCK]
+                    blocks |= {self._windows.large(position + begin) // BLOCK: piece[begin:begin + BLOCK]
                                for begin in range(0, MIB, BLOCK) if piece[begin:begin + BLOCK].strip(b"\0")}
-        return size // UNIT * GIB, blocks
+        return size // self._windows.unit * GIB, blocks
 
     @contextlib.contextmanager
     def open_size(self):
         with open(self._path, "rb") as device:
-            yield lambda: device.seek(0, os.SEEK_END) // UNIT * GIB
+            yield lambda: device.seek(0, os.SEEK_END) // self._windows.unit * GIB
 
 
 class SmallDriver(LvmDriver):
     """The driver, for which a GiB is smaller, and whose paths tests can read: snapshots are active."""
 
-    unit = UNIT
+    windows = CONTRACT
+    unit = CONTRACT.unit
 
     def path(self, volume):
-        return SmallDevice(super().path(volume))
+        return SmallDevice(super().path(volume), self.windows)
 
     def snapshot_path(self, snapshot):
         self.activate_snapshot(snapshot)
-        return SmallDevice(super().snapshot_path(snapshot), snapshot.size * UNIT)
+        return SmallDevice(super().snapshot_path(snapshot), self.windows, snapshot.size * self.unit)
 
     def names(self):
-        return [(name, size // UNIT * GIB) for name, size in super().names()]
+        return [(name, size // self.unit * GIB) for name, size in super().names()]
 
     def pools(self):
-        scale = GIB / UNIT
+        scale = GIB / self.unit
         return tuple(dataclasses.replace(
             pool, total_gb=pool.total_gb * scale, free_gb=pool.free_gb * scale,
             provisioned_gb=pool.provisioned_gb * scale) for pool in super().pools())
+
+
+class ModelDriver(SmallDriver):
+    """The driver for the model."""
+
+    windows = MODEL
+    unit = MODEL.unit

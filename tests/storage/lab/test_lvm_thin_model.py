@@ -1,0 +1,13 @@
+"""Any sequence of calls on thin volumes gives the bytes that a model made of dictionaries gives."""
+
+from tests.storage import lvm_model
+
+
+class Thin(lvm_model.LvmModel):
+    """In a thin pool."""
+
+    lvm_type = "thin"
+
+
+def test_fifty_sequences_of_calls():
+    Thin.run()
