@@ -192,8 +192,7 @@ def test_the_service_ends_in_the_middle(glance, tap, images, tmp_path, disk_form
     glance.delete(whole)
 
 
-@pytest.mark.parametrize("disk_format", ["raw", "qcow2"])
-def test_the_service_is_killed_in_an_upload(glance, disk_format):
+def test_the_service_is_killed_in_an_upload(glance):
     with Tap(glance.port, requests=True) as tap, Killable(tap) as service:
         client = service.client
         volume = client.made("volumes", size=1)
@@ -201,7 +200,7 @@ def test_the_service_is_killed_in_an_upload(glance, disk_format):
             file.write(DISK)
         tap.close_after(5 * MIB)
         said = client("POST", f"/volumes/{volume['id']}/action", {"os-volume_upload_image": {
-            "image_name": "cut off", "disk_format": disk_format}}, expect=202)["os-volume_upload_image"]
+            "image_name": "cut off", "disk_format": "qcow2"}}, expect=202)["os-volume_upload_image"]
         until(lambda: tap.closed, "the upload to begin")
         service.process.kill()
         tap.cut()
