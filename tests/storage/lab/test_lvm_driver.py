@@ -204,6 +204,14 @@ def test_what_is_open_is_not_deleted(group, kind):
     assert made.exists(one)
 
 
+def test_deleting_takes_what_a_revert_left_that_could_not_be_finished(group):
+    made, one = small(group, lvm_type="thin"), volume()
+    made.create(one)
+    lvm.run("lvrename", group, one.name, f"_reverted-{one.name}")
+    made.delete(one)
+    assert there(group) == [f"{group}-pool"]
+
+
 @pytest.mark.parametrize("kind", ["thin", "default"])
 def test_creates_at_the_same_time_are_safe(group, kind):
     made = small(group, lvm_type=kind)

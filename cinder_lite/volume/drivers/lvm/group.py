@@ -98,7 +98,7 @@ class Group:
             raise base.DriverError(f"cannot open {self.device(name)}: {error.strerror}") from error
 
     def remove(self, name):
-        """Remove a logical volume, with its copy-on-write snapshots; one that is not there is removed already."""
+        """Remove a logical volume, with its copy-on-write snapshots; False when there was none."""
         try:
             self.run(commands.remove(self.name, name), f"delete {name}")
         except Refused as error:
@@ -106,3 +106,5 @@ class Group:
                 raise base.InUse(f"{name} is open on this host: {error.said}; detach it and try again") from error
             if not parsing.GONE.search(error.said):
                 raise
+            return False
+        return True

@@ -65,7 +65,8 @@ class Thin:
             self.group.name, self.pool, volume.name, volume.size * self.unit), f"create {volume.name}")
 
     def delete(self, volume):
-        self.group.remove(volume.name)
+        if not self.group.remove(volume.name):
+            self.group.remove(REVERTED + volume.name)  # by a revert that could not be finished
 
     def extend(self, volume, size):
         try:
