@@ -108,5 +108,8 @@ group_snapshots = _table(
 def upgrade():
     METADATA.create_all(op.get_bind())
     op.add_column("volume_types", sa.Column("encryption", sa.JSON(none_as_null=True)))
+    op.drop_index("ix_volumes_project_id_name", "volumes")
+    for by in ("name", "size"):
+        op.create_index(f"ix_volumes_project_id_{by}_created_at_id", "volumes", ["project_id", by, "created_at", "id"])
     for table, column in (("volume_types", "qos_specs_id"), ("volumes", "group_id"), ("snapshots", "group_snapshot_id")):
         op.create_index(f"ix_{table}_{column}", table, [column])
