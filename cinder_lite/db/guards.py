@@ -40,7 +40,7 @@ NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
 NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
                            "a snapshot of it is being taken; wait until that is done", across=True)
 COUNTED = Guard(V.c.counted.is_(True), "it was never made; delete it and create another")
-NOT_ENCRYPTED = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and an image of it could not be read")
+NOT_ENCRYPTED_TO_SHARE = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and an image of it could not be read")
 #: Copies that were accepted get what the volume holds now.
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
 MOVABLE = (HAS_PLACE, NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)

@@ -136,5 +136,5 @@ class Imaging:
             return job_id, service_of(row.host)
 
 
-_UPLOADABLE = (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.NOT_ENCRYPTED)
+_UPLOADABLE = (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.NOT_ENCRYPTED_TO_SHARE)
 _REIMAGEABLE = (*guards.OVERWRITABLE, guards.COUNTED, guards.NOT_FROZEN)
