@@ -166,7 +166,8 @@ class Locks:
 
     @contextlib.contextmanager
     def __call__(self, *names):
-        """Hold the locks of all the names at once."""
+        """Hold the locks of all the names at once; "" has none."""
+        names = set(names) - {""}
         with self._changed:
             self._changed.wait_for(lambda: self._held.isdisjoint(names))
             self._held.update(names)

@@ -17,6 +17,9 @@ from cinder_lite.volume.drivers.rbd.cluster import patiently
 from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, has
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
+#: Seconds for an image to be opened whose snapshots go at that moment.
+OPENING = 2
+
 LOG = logging.getLogger(__name__)
 
 
@@ -27,24 +30,26 @@ class Removal:
 
     def __init__(self, pool):
         self.pool, self.images, self.librbd = pool, Images(pool), rbd.RBD()
-        self._tending, self._flattening, self._cancelled = threading.Lock(), None, set()
-        self._purged_at = None
+        self._tending, self._cancelled, self._purged_at = threading.Lock(), set(), None
 
     def delete(self, name, delay=None):
         """Remove an image; with a `delay` it stays in the trash for so many seconds, and until it is purged."""
         begun = self.images.begun(name)
         self._cancelled.add(name)
         try:
-            with self.pool.locks(name, (begun or {}).get("source", "")):
+            # Removing a clone removes its parent's snapshot, and librbd asserts when two of one image go at once.
+            with self.pool.locks(name, (begun or {}).get("source", ""), self._facts(name)[0]):
                 self.images.drop_half(name, begun)
-                if not self.images.moved_to_trash(name):
-                    self._delete(name, delay)
+                parent = None if self.images.moved_to_trash(name) else self._delete(name, delay)
                 self.pool.strike(f"flatten/{name}")
         finally:
             self._cancelled.discard(name)
+        if parent is not None and delay is None:
+            self._purge(parent)
 
     def _delete(self, name, delay):
-        parent, id, kept = self._facts(name)
+        """The id of the parent, which may have to go as well."""
+        _, parent, id, kept = self._facts(name)
         try:
             if delay is None and not kept:
                 self.images.remove(name)
@@ -53,26 +58,31 @@ class Removal:
                     self.pool.note(f"trash/{id}", due=time.time() + (delay or 0))
                     patiently(lambda: self.librbd.trash_move(self.pool.ioctx, name, delay or 0), rbd.ImageBusy)
         except rbd.ImageNotFound:
-            return
+            return None
         except rbd.ImageBusy as error:
             raise Failure(f"{name} is open on {self._watchers(name)}: detach it there", "busy") from error
-        if parent is not None and delay is None:
-            self._purge(parent)
+        return parent
 
     def _facts(self, name):
-        """(id of the parent if that is in this pool, own id, whether it has snapshots)."""
-        try:
+        """(name of the parent, its id if it is in this pool, own id, whether it has snapshots)."""
+        def found():
             with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
-                return self._parent(image), image.id(), any(True for _ in image.list_snaps())
+                return *self._parent(image), image.id(), any(True for _ in image.list_snaps())
+
+        if not self.images.exists(name):
+            return "", None, None, False
+        try:
+            return patiently(found, rbd.ImageNotFound, OPENING)
         except rbd.ImageNotFound:
-            return None, None, False  # half removed
+            return "", None, None, False  # half removed
 
     def _parent(self, image):
+        """(name of the parent, its id if it is in this pool)."""
         try:
-            here = image.get_parent_image_spec()["pool_name"] == self.pool.name
-            return image.parent_id() if here else None
+            spec = image.get_parent_image_spec()
+            return spec["image_name"], image.parent_id() if spec["pool_name"] == self.pool.name else None
         except rbd.ImageNotFound:
-            return None
+            return "", None
 
     def _watchers(self, name):
         with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
@@ -133,7 +143,8 @@ class Removal:
     def _purge(self, id):
         """Remove an image from the trash if it is this backend's and nothing needs it, and then its parent likewise."""
         while id is not None:
-            with self.pool.locks(f"trash/{id}"):
+            names = next(([one["name"]] for one in self.librbd.trash_list(self.pool.ioctx) if one["id"] == id), [])
+            with self.pool.locks(f"trash/{id}", *names):
                 id = self._purge_one(id, f"trash/{id}")
 
     def _purge_one(self, id, key):
@@ -143,11 +154,13 @@ class Removal:
             return None
         try:
             with rbd.Image(self.pool.ioctx, image_id=id) as image:
-                parent = self._parent(image)
+                _, parent = self._parent(image)
                 if self._needed(image):
                     return None
             self.librbd.trash_remove(self.pool.ioctx, id)
         except rbd.ImageNotFound:
+            if any(one["id"] == id for one in self.librbd.trash_list(self.pool.ioctx)):
+                return None  # a snapshot went while the image was being opened
             parent = None  # taken out of the trash, or gone
         except (rbd.ImageBusy, rbd.ImageHasSnapshots, rbd.PermissionError):
             return None
@@ -184,9 +197,8 @@ class Removal:
     def _flatten(self, name):
         with self.pool.locks(name):
             there = self.images.exists(name)
-        with contextlib.suppress(rbd.ImageNotFound):
-            if there:
-                self._flatten_image(name)
+        if there:
+            self._flatten_image(name)
         self.pool.strike(f"flatten/{name}")
 
     def _flatten_image(self, name):
@@ -194,10 +206,8 @@ class Removal:
             return -rbd.ECANCELED if name in self._cancelled else 0
 
         with rbd.Image(self.pool.ioctx, name) as image:
-            try:
-                parent = self._parent(image)
-                image.parent_id()
-            except rbd.ImageNotFound:
+            of, parent = self._parent(image)
+            if not of:
                 return
             with contextlib.suppress(rbd.OperationCanceled):
                 image.flatten(on_progress=progress)
