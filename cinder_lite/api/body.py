@@ -201,9 +201,12 @@ def _known(part, version):
 
 
 def _sentence(error):
-    path = ".".join(str(part) for part in error.absolute_path) or "the body"
+    # Clients look for the last name alone, and for the words about the minimum.
+    path = str(error.absolute_path[-1]) if error.absolute_path else "the body"
     value = str(error.instance)[:100]
-    if error.validator == "format":
+    if error.validator_value == "size" and isinstance(error.instance, int) and error.instance < 1:
+        reason = f"{value} is less than the minimum of 1"
+    elif error.validator == "format":
         reason = f"'{value}' {_TOLD[error.validator_value]}"
     elif error.validator == "additionalProperties":
         unknown = sorted(set(error.instance) - set(error.schema.get("properties", ())))

@@ -61,8 +61,6 @@ def extend(req):
     """os-extend: grow a volume; from 3.42 also one in use."""
     attached_too = req.at("3.42") and req.allows("volume:extend_attached_volume", req.ctx.project_id)
     new_size = int(req.body["new_size"])
-    if new_size > req.conf.max_volume_size:
-        raise errors.InvalidInput(reason=f"A volume can have {req.conf.max_volume_size} GiB at most, not {new_size}.")
     req.volumes.extend(req.ctx, req.volume_id, new_size, attached_too)
 
 

@@ -156,6 +156,12 @@ def over(resource, type_id, asked, limit, in_use):
         f"{'has' if in_use == 1 else 'have'} been consumed."))
 
 
+def check_largest(size, conf):
+    """Raise InvalidInput for a volume larger than any may be; clients count on being told of quotas first."""
+    if size > conf.max_volume_size:
+        raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")
+
+
 def check_volume_size(size, allowance):
     """Refuse a volume that is larger than a single one may be."""
     limit = allowance.limit(("per_volume_gigabytes", ""))

@@ -118,6 +118,7 @@ class Volumes:
             job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
             quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
+            quotas.check_largest(new_size, self.conf)
             if more > 0 and pool:
                 self._take(tx, row, pool[0], more)
         return job_id, service_of(row.host)

@@ -129,8 +129,6 @@ class Check(flow.Step):
         if source is not None and source.kind == "image" and size < source.row.min_disk:
             raise errors.InvalidInput(reason=f"Volume size {size}GB cannot be smaller than the image's min_disk, "
                                              f"{source.row.min_disk}GB.")
-        if size > self.conf.max_volume_size:
-            raise errors.InvalidInput(reason=f"A volume can have {self.conf.max_volume_size} GiB at most, not {size}.")
         types.check_size(type_, size)
         return size
 
@@ -179,9 +177,9 @@ class Record(flow.Step):
 
     default_provides = "recorded"
 
-    def __init__(self, database):
+    def __init__(self, database, conf):
         super().__init__()
-        self.db = database
+        self.db, self.conf = database, conf
 
     def execute(self, ctx, plan, wanted):
         return self._transact(ctx, plan, wanted)
@@ -201,6 +199,7 @@ class Record(flow.Step):
                 volumes.set_labels(tx, row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
                                            row["volume_type_id"]), plan.allowance)
+            quotas.check_largest(row["size"], self.conf)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):
@@ -228,7 +227,7 @@ class HandOn(flow.Step):
 
 def made(database, conf, scheduler):
     """The flow; `run` takes it."""
-    return flow.line("volume_create_api", Check(database, conf), Record(database), HandOn(scheduler))
+    return flow.line("volume_create_api", Check(database, conf), Record(database, conf), HandOn(scheduler))
 
 
 def run(made, ctx, wanted):

@@ -84,10 +84,11 @@ def test_no_body_at_all():
 
 
 @pytest.mark.parametrize(("document", "said"), [
-    ({"volume": {"size": 0}}, "Invalid input for field/attribute volume.size. Value: 0. '0' is not a whole number"),
+    ({"volume": {"size": 0}}, "Invalid input for field/attribute size. Value: 0. 0 is less than the minimum of 1"),
+    ({"volume": {"size": "x"}}, "Invalid input for field/attribute size. Value: x. 'x' is not a whole number"),
     ({"volume": {"size": 1, "colour": "red"}}, "Additional properties are not allowed: colour (known keys: availab"),
     ({"volume": {"size": 1, "name": "a" * 300}}, "it has 300 characters, more than 255"),
-    ({"volume": {"size": 1, "snapshot_id": "x"}}, "volume.snapshot_id. Value: x. 'x' is not a UUID"),
+    ({"volume": {"size": 1, "snapshot_id": "x"}}, "attribute snapshot_id. Value: x. 'x' is not a UUID"),
     ({"volume": {"size": 1, "multiattach": "x"}}, "'x' is not one of True, False"),
     ({"volume": 7}, "'7' is not of type object"),
 ])
