@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from cinder_lite import context, errors
+from cinder_lite.volume.transfers import Transfers
 from tests.functional.client import Client
 from tests.functional.service import Service
 from tests.functional.test_administrators import sound
@@ -160,14 +162,20 @@ def test_encrypted_volumes_go_from_370_on(client, other):
     accept(other, offered(client, volume["id"])["transfer"])
 
 
-def test_a_type_that_the_other_may_not_use_stops_it(client, service):
-    reader = Client(service.url, project=THEIRS)
+def test_a_type_that_the_other_may_not_use_stops_it(service, client, other):
     type_id = client("POST", "/types", {"volume_type": {"name": "ours", "os-volume-type-access:is_public": False}},
                      expect=200)["volume_type"]["id"]
     client("POST", f"/types/{type_id}/action", {"addProjectAccess": {"project": client.project}}, expect=202)
     volume = client.made("volumes", size=1, volume_type=type_id)
+    transfer = offered(client, volume["id"])["transfer"]
     # noauth makes everybody an administrator, who may use every type.
-    accept(reader, offered(client, volume["id"])["transfer"])
+    somebody = context.Context(user_id="u", project_id=THEIRS, is_admin=False, overwrite=False)
+    with pytest.raises(errors.BadRequest, match="of type ours, which project .* may not use"):
+        Transfers(service.process.db, service.conf).accept(somebody, transfer["id"], transfer["auth_key"])
+    assert status(client, volume["id"]) == "awaiting-transfer"
+    client("POST", f"/types/{type_id}/action", {"addProjectAccess": {"project": THEIRS}}, expect=202)
+    Transfers(service.process.db, service.conf).accept(somebody, transfer["id"], transfer["auth_key"])
+    assert status(other, volume["id"]) == "available"
 
 
 @pytest.mark.parametrize("end", ["delete", "reset"])
