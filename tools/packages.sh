@@ -17,6 +17,8 @@ package_tests() {
             user-mode-linux) echo "$package|ls /usr/bin/linux.uml /usr/lib/uml/modules" ;;
             lvm2) echo "$package|command -v lvm" ;;
             thin-provisioning-tools) echo "$package|command -v thin_check" ;;
+            gcc) echo "$package|command -v gcc" ;;
+            libc6-dev) echo "$package|ls /usr/include/stdio.h" ;;
             kmod) echo "$package|command -v modprobe" ;;
             iproute2) echo "$package|command -v ip" ;;
             rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import agent  # noqa: E402
 import direct  # noqa: E402
 import namespaces  # noqa: E402
 
-INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "init.py")
+INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("init.py", "wide_state.c"))
 #: Seconds within which the hosts are to be up; they take about six.
 BOOT = 120
 
@@ -126,7 +127,18 @@ def start(host, memory, disks):
             ["linux.uml", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
              f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[disk.fileno() for disk in disks],
-            start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm"})
+            start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm", **wide_state()})
+
+
+@functools.cache
+def wide_state():
+    """What the environment of a kernel needs on this processor (wide_state.c says why)."""
+    with open("/proc/cpuinfo") as file:
+        if " amx_tile " not in file.read():
+            return {}
+    library = "/run/wide_state.so"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, WIDE_STATE], check=True)
+    return {"LD_PRELOAD": library}
 
 
 def console(host):
