@@ -17,10 +17,12 @@ from cinder_lite.volume.targets import base as targets
 LOG = logging.getLogger(__name__)
 
 DRIVERS, TARGETS = "cinder_lite.volume.drivers", "cinder_lite.volume.targets"
-#: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
-CINDER_DRIVERS = {
+#: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf starts as it is.
+CINDER_NAMES = {
     "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
     "cinder.volume.drivers.rbd.RBDDriver": "rbd",
+    "tgtadm": "tgt",
+    "lioadm": "lio",
 }
 
 
@@ -41,7 +43,7 @@ def _not_loaded(_manager, entry_point, error):
 
 def load(namespace, name):
     """The class of that name, or of that class path. Ends the process with a clear line when there is none."""
-    name = CINDER_DRIVERS.get(name, name)
+    name = CINDER_NAMES.get(name, name)
     if "." in name:
         return importutils.import_class(name)
     try:

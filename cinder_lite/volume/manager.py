@@ -221,21 +221,24 @@ class VolumeManager(VolumeRPC):
         if isinstance(self.driver, drivers.Connects):
             found = self.backend.call(self.driver.connection, volume, connector)
         else:
-            export = self._export(row, volume)
+            export = self._export(row, volume, connector)
             found = self.backend.call(self.target.connection, volume.name, export, connector)
         found["data"].setdefault("volume_id", row.id)
         return found
 
-    def _export(self, row, volume):
+    def _export(self, row, volume, connector=None):
         self.backend.call(self.driver.activate, volume)
         former = targets.Export(**row.export) if row.export else None
         read_only = row.admin_metadata.get("readonly") == "True"
-        export = self.backend.call(self.target.export, volume.name, self.driver.path(volume), former, read_only)
-        kept = {"location": export.location, "auth": export.auth}
+        export = self.backend.call(self.target.export, volume.name, self.driver.path(volume), former, read_only, connector)
+        self._keep_export(row, export)
+        return export
+
+    def _keep_export(self, row, export):
+        kept = dataclasses.asdict(export)
         if kept != row.export:
             with self.db.write() as tx:
                 VOLUME.write(tx, row.id, export=kept)
-        return export
 
     def disconnect(self, ctx, volume_id, attachment_id, connector):
         with self._locks[volume_id]:
@@ -249,7 +252,9 @@ class VolumeManager(VolumeRPC):
             try:
                 if isinstance(self.driver, drivers.Connects):
                     self.backend.call(self.driver.disconnect, volume, connector)
-                elif not others:
+                elif others:
+                    self._expel(row, volume, connector, others)
+                else:
                     self.backend.call(self.target.remove, volume.name)
                     self.backend.call(self.driver.deactivate, volume)
                     with self.db.write() as tx:
@@ -257,17 +262,37 @@ class VolumeManager(VolumeRPC):
             except (drivers.DriverError, targets.TargetError) as error:
                 raise BackendFailed(reason=str(error)) from error
 
+    def _expel(self, row, volume, connector, others):
+        """Keep a host out that has no attachment left, while other hosts have."""
+        initiator = (connector or {}).get("initiator")
+        if row.export and all((one.connector or {}).get("initiator") != initiator for one in others):
+            self._keep_export(row, self.backend.call(
+                self.target.expel, volume.name, self.driver.path(volume), targets.Export(**row.export), connector,
+                row.admin_metadata.get("readonly") == "True"))
+
     def restore_exports(self):
-        """After a restart: what was exported is exported again, under the same name and secret."""
+        """What is to be exported is exported again, under the same name and secret; what is not any more, is not.
+
+        After a restart of the host nothing is exported, or what other programs kept of it.
+        """
         if self.target is None or not self.backend.up:
             return
         exported = self.backend.call(self.target.exported)
         with self.db.read() as tx:
-            rows = [row for row in volumes.on_host(tx, self.backend.name) if row.export]
+            rows = volumes.on_host(tx, self.backend.name)
         for row in rows:
-            if as_volume(row).name not in exported:
-                with worker.quiet(f"exporting volume {row.id} again"), self._locks[row.id]:
-                    self._export(row, as_volume(row))
+            complete = exported.get(as_volume(row).name)
+            if not complete if row.export else complete is not None:
+                with worker.quiet(f"restoring the export of volume {row.id}"), self._locks[row.id]:
+                    self._restore_export(row.id)
+
+    def _restore_export(self, volume_id):
+        with self.db.read() as tx:
+            row = volumes.find(tx, volume_id)
+        if row is not None and row.export:
+            self._export(row, as_volume(row))
+        elif row is not None:
+            self.backend.call(self.target.remove, as_volume(row).name)
 
     # -- content for processes of this host
 

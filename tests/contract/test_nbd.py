@@ -81,11 +81,11 @@ def test_an_export_outlives_the_service_and_is_found_again(target, volume, tmp_p
     export = target.export(name, path)
     pid = pid_of(target, name)
     later = nbd.NbdTarget(target.options, target.state_path)
-    assert later.exported() == {name}
+    assert later.exported() == {name: True}
     assert later.export(name, path, export) == later.export(name, path) == export
     assert pid_of(later, name) == pid
     later.remove(name)
-    assert later.exported() == target.exported() == set()
+    assert later.exported() == target.exported() == {}
     assert not qemu("info", "-f", "raw", uri(target, name, export))[0]
     later.remove(name)
 
@@ -96,7 +96,7 @@ def test_an_export_that_died_comes_back_at_the_same_place(target, volume, tmp_pa
     process = target._process(name)
     os.kill(process.pid, signal.SIGKILL)
     until(lambda: process.ended)
-    assert target.exported() == set()
+    assert target.exported() == {}
     assert target.export(name, path, export) == export
     assert digest_of(uri(target, name, export), tmp_path) == digest(path)
 
@@ -109,7 +109,7 @@ def test_removing_ends_nothing_but_its_own_process(target, volume):
         with open(os.path.join(target.state_path, f"{name}.pid"), "r+") as file:
             file.truncate()
             file.write(f"{other.pid}\n")
-        assert target.exported() == set()
+        assert target.exported() == {}
         target.remove(name)
         assert other.poll() is None
         other.kill()
@@ -122,7 +122,7 @@ def test_removing_while_a_client_is_connected_puts_it_out(target, volume):
     with busy(uri(target, name, export)):
         assert target._process(name).in_use
         target.remove(name)
-        assert target.exported() == set()
+        assert target.exported() == {}
 
 
 def test_exporting_again_changes_nothing_for_a_client(target, volume):
@@ -176,11 +176,11 @@ def test_many_are_exported_and_removed_at_once(target, volume, tmp_path):
     made = [volume(MIB, seed) for seed in range(20)]
     exports = concurrency.in_thread(
         lambda: list(concurrency.map_in_threads(lambda one: target.export(*one), made, 10)))
-    assert target.exported() == {name for name, _ in made}
+    assert target.exported() == {name: True for name, _ in made}
     for (name, path), export in zip(made, exports):
         assert digest_of(uri(target, name, export), tmp_path) == digest(path)
     concurrency.in_thread(lambda: list(concurrency.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
-    assert target.exported() == set()
+    assert target.exported() == {}
     assert os.listdir(target.state_path) == []
 
 
@@ -205,8 +205,9 @@ def test_settings_that_cannot_be_are_refused(tmp_path, values, said):
         target_on(tmp_path, **values).check()
 
 
-def test_an_open_address_is_taken_when_it_is_meant(tmp_path):
-    target_on(tmp_path, target_ip_address="192.0.2.7", nbd_unprotected=True).check()
+def test_an_open_address_is_taken_when_it_is_meant_and_one_of_this_host(tmp_path):
+    with pytest.raises(base.TargetError, match="198.51.100.7 is not an address of this host, which has .*127.0.0.1"):
+        target_on(tmp_path, target_ip_address="198.51.100.7", nbd_unprotected=True).check()
 
 
 def test_a_missing_device_is_said(target, tmp_path):

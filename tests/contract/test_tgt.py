@@ -84,7 +84,7 @@ def test_connection_data_is_what_os_brick_expects(target, volume):
     data = data_of(target, name, export)
     method, user, secret = export.auth.split()
     assert data == {
-        "target_discovered": False, "target_portal": target._portals()[0], "target_lun": 1, "discard": True,
+        "target_discovered": False, "target_portal": target.portals()[0], "target_lun": 1, "discard": True,
         "target_iqn": f"iqn.2010-10.org.openstack:{name}", "auth_method": "CHAP", "auth_username": user,
         "auth_password": secret}
     assert method == "CHAP" and len(user) == 20 and len(secret) == 16
@@ -173,7 +173,7 @@ def test_an_export_whose_secret_was_lost_is_made_anew(target, volume):
 def test_an_export_that_was_cut_off_is_completed(target, volume, tmp_path, steps):
     name, path = volume()
     iqn = target.options.target_prefix + name
-    export = base.Export(f"{target._portals()[0]},1 {iqn} 1", "CHAP someone secret0123456789")
+    export = base.Export(f"{target.portals()[0]},1 {iqn} 1", "CHAP someone secret0123456789")
     commands = [tgtadm.new_target(4000, iqn),
                 tgtadm.new_account("someone", "anothersecret1234"), tgtadm.bind_account(4000, "someone"),
                 tgtadm.new_lun(4000, path)]
@@ -190,7 +190,7 @@ def test_removing_while_an_initiator_reads_puts_it_out(target, volume, tmp_path)
         until(lambda: shown(target, name).in_use)
         target.remove(name)
         target.remove(name)
-        assert target.exported() == set()
+        assert target.exported() == {}
         assert not qemu("info", "-f", "raw", address)[0]
     target.check()
 
@@ -204,7 +204,7 @@ def test_after_tgtd_has_restarted_the_same_names_and_secrets_work(daemon, target
         target.check()
     daemon.start()
     target.check()
-    assert target.exported() == set()
+    assert target.exported() == {}
     for name, (path, export) in reversed(made.items()):
         assert target.export(name, path, export) == export
         assert digest_of(url(data_of(target, name, export)), tmp_path) == digest(path)
@@ -224,11 +224,11 @@ def test_many_are_exported_and_removed_at_once(target, volume, tmp_path):
         return target.export(*one)
 
     exports = concurrency.in_thread(lambda: list(concurrency.map_in_threads(export, made, 10)))
-    assert target.exported() == {name for name, _ in made}
+    assert target.exported() == {name: True for name, _ in made}
     for (name, path), one in zip(made, exports):
         assert digest_of(url(data_of(target, name, one)), tmp_path) == digest(path)
     concurrency.in_thread(lambda: list(concurrency.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
-    assert target.exported() == set()
+    assert target.exported() == {}
 
 
 def test_growth_shows_at_the_next_login(target, volume):
@@ -289,7 +289,7 @@ def test_backends_that_share_a_tgtd_do_not_see_each_other(daemon, target, volume
     (one, one_path), (two, two_path) = volume(), volume()
     target.export(one, one_path)
     other.export(two, two_path)
-    assert (target.exported(), other.exported()) == ({one}, {two})
+    assert (target.exported(), other.exported()) == ({one: True}, {two: True})
     other.remove(two)
 
 

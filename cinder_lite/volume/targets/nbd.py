@@ -81,12 +81,18 @@ class NbdTarget(base.Target):
             return
         self._ports()
         address = self.options.target_ip_address
-        if not (address.startswith("127.") or address == "::1" or self.options.nbd_unprotected):
+        if not (address.startswith("127.") or address in ("::1", "lo", "localhost") or self.options.nbd_unprotected):
             raise base.TargetError(f"target_ip_address {address} is open to other hosts, and NBD asks nobody for a "
                                    "secret; use target_helper = tgt, or set nbd_unprotected = true on a network of its "
                                    "own")
+        self.addresses()
 
-    def export(self, name, path, export=None, read_only=False):
+    def addresses(self):
+        if self.options.nbd_transport == "unix":
+            return []
+        return self.usable(self.options.target_ip_address)
+
+    def export(self, name, path, export=None, read_only=False, connector=None):
         try:
             os.makedirs(self.state_path, mode=0o700, exist_ok=True)
         except OSError as error:
@@ -120,8 +126,8 @@ class NbdTarget(base.Target):
     def exported(self):
         with contextlib.suppress(FileNotFoundError):
             names = {file.removesuffix(".pid") for file in os.listdir(self.state_path) if file.endswith(".pid")}
-            return {name for name in names if self._process(name)}
-        return set()
+            return {name: True for name in names if self._process(name)}
+        return {}
 
     def resize(self, name, path):
         present = self._process(name)
@@ -135,7 +141,7 @@ class NbdTarget(base.Target):
     def _location(self, name, port):
         if port is None:
             return f"nbd+unix:///{name}?{parse.urlencode({'socket': self._file(name, 'sock')}, safe='/')}"
-        return f"nbd://{base.portal(self.options.target_ip_address, port)}/{name}"
+        return f"nbd://{base.portal(*self.addresses(), port)}/{name}"
 
     def _process(self, name):
         """The process of that export, when it lives and is what the pid file says."""
@@ -157,11 +163,12 @@ class NbdTarget(base.Target):
         if self.options.nbd_transport == "unix":
             self._launch(name, [*argv, f"--socket={self._file(name, 'sock')}", path])
             return self._location(name, None)
-        for port in self._free_ports(export):
-            if self._launch(name, [*argv, f"--bind={self.options.target_ip_address}", f"--port={port}", path]):
+        address, = self.addresses()
+        for port in self._free_ports(address, export):
+            if self._launch(name, [*argv, f"--bind={address}", f"--port={port}", path]):
                 return self._location(name, port)
         raise base.TargetError(f"cannot export {name}: no port of nbd_port_range {self.options.nbd_port_range} is free "
-                               f"on {self.options.target_ip_address}; widen it")
+                               f"on {address}; widen it")
 
     def _launch(self, name, argv):
         """Start a process and wait until it serves; False when its port has been taken meanwhile."""
@@ -183,17 +190,17 @@ class NbdTarget(base.Target):
             raise base.TargetError(f"nbd_port_range is '{self.options.nbd_port_range}'; it has to be like 10810-14809")
         return range(int(first), int(last) + 1)
 
-    def _free_ports(self, export):
+    def _free_ports(self, address, export):
         """Ports on which nothing listens now: the former one first, then all from a random one on."""
         former = parse.urlsplit(export.location).port if export else None
         ports = self._ports()
         start = random.randrange(len(ports))
         for port in [*([former] if former else []), *ports[start:], *ports[:start]]:
-            family = socket.AF_INET6 if ":" in self.options.target_ip_address else socket.AF_INET
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind((self.options.target_ip_address, port))
+                    probe.bind((address, port))
                 except OSError:
                     continue
             yield port

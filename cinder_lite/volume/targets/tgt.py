@@ -1,33 +1,20 @@
 """The tgt target: volumes over iSCSI by tgtd, one target for each volume, its disk LUN 1 (tgtd keeps LUN 0 itself)."""
 
-import contextlib
-import hashlib
-import os
 import random
-import re
-import secrets
-import string
 import subprocess
 import time
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency
-from cinder_lite.volume.targets import base, tgtadm
+from cinder_lite.volume.targets import base, iscsi, tgtadm
 
 OPTIONS = (
-    base.ADDRESS,
-    cfg.PortOpt("target_port", default=3260, help="TCP port of iSCSI."),
-    cfg.ListOpt("target_secondary_ip_addresses", default=[], help="Further addresses of this host for multipath."),
-    cfg.StrOpt("target_prefix", default="iqn.2010-10.org.openstack:", help="What names of iSCSI targets begin with."),
+    *iscsi.OPTIONS,
     cfg.IntOpt("tgt_control_port", default=0, min=0, max=32767,
                help="Control port of the tgtd to be used (its option -C), where several run on one host."),
-    cfg.BoolOpt("use_chap_auth", default=True, help="Let initiators in by CHAP only."),
-    cfg.StrOpt("chap_username", help="CHAP user of all volumes; a random one for each volume when not set."),
-    cfg.StrOpt("chap_password", secret=True, help="CHAP secret of all volumes; a random one for each when not set."),
 )
 
-LETTERS = string.ascii_letters + string.digits
 #: Free numbers among which a new target's is drawn, so that calls at the same time seldom draw the same.
 SPREAD = 64
 ATTEMPTS = 200
@@ -35,7 +22,7 @@ ATTEMPTS = 200
 LOGOUT = 20
 
 
-class TgtTarget(base.Target):
+class TgtTarget(iscsi.IscsiTarget):
     """Exports by tgtd, which forgets everything when it restarts.
 
     A target is open to initiators only when all the rest of it is there, so one that was half made is told by that and
@@ -44,15 +31,13 @@ class TgtTarget(base.Target):
     """
 
     OPTIONS = OPTIONS
-    protocol = "iSCSI"
+    lun = 1
 
     def check(self):
+        super().check()
         options = self.options
-        if options.use_chap_auth and options.chap_username and not options.chap_password:
-            raise base.TargetError("chap_username is set without chap_password: tgtd knows one secret for a user; "
-                                   "set both or neither")
         listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
-        for address in self._addresses():
+        for address in self.addresses():
             wildcard = f"[::]:{options.target_port}" if ":" in address else f"0.0.0.0:{options.target_port}"
             wanted = base.portal(address, options.target_port)
             if not listening & {wanted, wildcard}:
@@ -61,83 +46,41 @@ class TgtTarget(base.Target):
                     "target_ip_address, target_secondary_ip_addresses and target_port, or start tgtd with "
                     f"--iscsi portal={wanted}")
 
-    def export(self, name, path, export=None, read_only=False):
-        auth = export.auth if export else self._new_auth()
-        iqn = export.location.split()[1] if export else self.options.target_prefix + name
+    def export(self, name, path, export=None, read_only=False, connector=None):
+        made = self.made(name, export)
+        iqn, auth = iscsi.parts(made)[1], made.auth
         identity = base.identity(path)
-        made = base.Export(f"{';'.join(self._portals())},1 {iqn} 1", auth)
         present = self._shown(iqn)
         if present and export and _as_asked(present, path, auth, read_only):
             self._renew(name, present, path, identity, read_only)
             return made
         if present:
             self._drop(present)
-        self._mark(name, "")
+        self._marks.write(name, "")
         self._make(iqn, path, auth, read_only)
-        self._mark(name, identity)
+        self._marks.write(name, identity)
         return made
 
     def remove(self, name):
-        present = self._shown(self.options.target_prefix + name)
+        present = self._shown(self.iqn(name))
         if present:
             self._drop(present)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._marker(name))
-
-    def connection(self, name, export, connector):
-        """os-brick's "iscsi", with lists for multipath where there are secondary addresses."""
-        portals, (iqn, lun) = export.location.split(",")[0].split(";"), export.location.split()[1:]
-        data = {"target_discovered": False, "target_portal": portals[0], "target_iqn": iqn, "target_lun": int(lun),
-                "discard": True}
-        if len(portals) > 1:
-            data |= {"target_portals": portals, "target_iqns": [iqn] * len(portals),
-                     "target_luns": [int(lun)] * len(portals)}
-        if export.auth:
-            method, user, secret = export.auth.split()
-            data |= {"auth_method": method, "auth_username": user, "auth_password": secret}
-        return {"driver_volume_type": "iscsi", "data": data}
+        self._marks.remove(name)
 
     def exported(self):
-        prefix = self.options.target_prefix
-        names = {iqn.removeprefix(prefix) for iqn in tgtadm.targets(self._run(tgtadm.SHOW_TARGETS))
-                 if iqn.startswith(prefix)}
-        return {name for name in names if os.path.exists(self._marker(name))}
+        names = {iqn.removeprefix(self.options.target_prefix): complete
+                 for iqn, complete in tgtadm.targets_open(self._run(tgtadm.SHOW_TARGETS)).items()
+                 if iqn.startswith(self.options.target_prefix)}
+        return {name: complete for name, complete in names.items() if name in self._marks}
 
     def resize(self, name, path):
-        present = self._shown(self.options.target_prefix + name)
+        present = self._shown(self.iqn(name))
         if present:
             self._renew(name, present, path, base.identity(path), present.read_only)
 
-    def _addresses(self):
-        return [self.options.target_ip_address, *self.options.target_secondary_ip_addresses]
-
-    def _portals(self):
-        return [base.portal(address, self.options.target_port) for address in self._addresses()]
-
-    def _new_auth(self):
-        if not self.options.use_chap_auth:
-            return None
-        user = self.options.chap_username or "".join(secrets.choice(LETTERS) for _ in range(20))
-        secret = self.options.chap_password or "".join(secrets.choice(LETTERS) for _ in range(16))
-        return f"CHAP {user} {secret}"
-
-    def _marker(self, name):
-        return os.path.join(self.state_path, name)
-
-    def _mark(self, name, identity):
-        try:
-            os.makedirs(self.state_path, mode=0o700, exist_ok=True)
-            with open(self._marker(name), "w") as file:
-                file.write(identity)
-        except OSError as error:
-            raise base.TargetError(f"cannot write to {self.state_path}: {error.strerror}") from error
-
-    def _marked(self, name):
-        try:
-            with open(self._marker(name)) as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
+    @property
+    def _cached(self):
+        return self.options.iscsi_write_cache == "on"
 
     def _run(self, arguments):
         """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
@@ -175,7 +118,7 @@ class TgtTarget(base.Target):
             if auth:
                 self._account(tid, *auth.split()[1:])
             self._run(tgtadm.new_lun(tid, path))
-            self._run(tgtadm.describe_lun(tid, _serial(iqn), read_only))
+            self._run(tgtadm.describe_lun(tid, iscsi.serial(iqn), read_only, self._cached))
             self._run(tgtadm.allow(tid))
         except base.TargetError:
             self._drop(tgtadm.Shown(tid, iqn, accounts=tuple(auth.split()[1:2]) if auth else ()))
@@ -223,15 +166,15 @@ class TgtTarget(base.Target):
 
     def _renew(self, name, target, path, identity, read_only):
         """Open the device anew when it has changed and no initiator is there: under commands tgtd must not do that."""
-        if self._marked(name) == identity or target.in_use:
+        if self._marks.read(name) == identity or target.in_use:
             return
         for initiator in target.allowed:
             self._run(tgtadm.disallow(target.tid, initiator))
         if not self._shown(target.iqn).in_use:
             self._run(tgtadm.delete_lun(target.tid))
             self._run(tgtadm.new_lun(target.tid, path))
-            self._run(tgtadm.describe_lun(target.tid, _serial(target.iqn), read_only))
-            self._mark(name, identity)
+            self._run(tgtadm.describe_lun(target.tid, iscsi.serial(target.iqn), read_only, self._cached))
+            self._marks.write(name, identity)
         self._run(tgtadm.allow(target.tid))
 
 
@@ -239,9 +182,3 @@ def _as_asked(target, path, auth, read_only):
     accounts = (auth.split()[1],) if auth else ()
     return (target.path == path and target.online and target.read_only == read_only
             and target.accounts == accounts and target.allowed == ("ALL",))
-
-
-def _serial(iqn):
-    """32 hexadecimal digits that name the volume on every host and after every restart: its id, where it has one."""
-    digits = iqn.replace("-", "")[-32:]
-    return digits if re.fullmatch("[0-9a-f]{32}", digits) else hashlib.sha256(iqn.encode()).hexdigest()[:32]

@@ -8,6 +8,9 @@ GONE = ("can't find", "does not exist")
 BUSY = "still active", "has active"
 DOWN = ("failed to send request", "can't send the request")
 
+#: The page of caching (SBC-3, 6.5.5) without WCE, whose third byte is 4: tgtd writes through. As tgt-admin has it.
+UNCACHED = "8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14:0:0:0:0:0:0"
+
 _TARGET = re.compile(r"^Target (\d+): (\S+)$", re.M)
 _FACT = re.compile(r"^( *)([^:]+):(?: (.*))?$")
 
@@ -55,7 +58,7 @@ def delete_lun(tid):
     return ask("logicalunit", "delete", "--tid", tid, "--lun", 1)
 
 
-def describe_lun(tid, serial, read_only):
+def describe_lun(tid, serial, read_only, cached):
     """What the initiator learns of the disk; `serial` is 32 hexadecimal digits.
 
     tgtd's own serial number counts targets, so that disks of two hosts, or of one host before and after a restart, look
@@ -64,6 +67,8 @@ def describe_lun(tid, serial, read_only):
     """
     facts = {"vendor_id": "CINDER", "product_id": "VOLUME", "scsi_id": f"6001405{serial[7:]}", "scsi_sn": serial,
              "thin_provisioning": 1, "readonly": int(read_only)}
+    if not cached:
+        facts["mode_page"] = UNCACHED
     return ask("logicalunit", "update", "--tid", tid, "--lun", 1,
                "--params", ",".join(f"{key}={value}" for key, value in facts.items()))
 
@@ -100,6 +105,13 @@ def described(arguments):
 def targets(text):
     """{iqn: tid} of everything that SHOW_TARGETS answered."""
     return {match[2]: int(match[1]) for match in _TARGET.finditer(text)}
+
+
+def targets_open(text):
+    """{iqn: whether initiators are let in} of everything that SHOW_TARGETS answered."""
+    found = list(_TARGET.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return {match[2]: "    ACL information:\n        ALL" in text[match.end():end] for match, end in zip(found, ends)}
 
 
 def target(text, iqn):
