@@ -48,6 +48,14 @@ class BrokerAway(NoAnswer):
     message = "the service '{topic}' on {host} cannot be asked, because the message broker is away; try again later"
 
 
+class TooOld(errors.Error):
+    """The service is of a release that does not know what it was asked."""
+
+    status = 503
+    message = ("the service '{topic}' on {host} is of a release that does not know '{method}' yet; upgrade it, or try again "
+               "when that is done")
+
+
 def cast(method):
     """Mark an interface's method that nobody waits for."""
     method.rpc = "cast"
@@ -58,6 +66,19 @@ def call(method):
     """Mark an interface's method whose result, or error, the caller waits for."""
     method.rpc = "call"
     return method
+
+
+def since(version, **arguments):
+    """Mark an interface's method with the version that added it, and its later arguments with those that added them.
+
+    A message says the version that it needs, not the newest: services of two releases understand each other in all that
+    both know. A later argument has a default, and is left out of the message when it has that value.
+    """
+    def mark(method):
+        method.since, method.later = version, arguments
+        return method
+
+    return mark
 
 
 class Interface:
@@ -71,6 +92,16 @@ def methods(interface):
     """{name: "cast" | "call"} of an interface."""
     return {name: member.rpc for name, member in inspect.getmembers(interface, inspect.isfunction)
             if hasattr(member, "rpc")}
+
+
+def needed(method, arguments, first):
+    """(version, arguments) of a message; `first` is the version of what is not marked by `since`."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(method).parameters.items()}
+    later = {name: version for name, version in getattr(method, "later", {}).items()
+             if name in arguments and arguments[name] != defaults[name]}
+    sent = {name: value for name, value in arguments.items() if name in later or name not in getattr(method, "later", {})}
+    versions = [getattr(method, "since", first), *later.values()]
+    return max(versions, key=lambda version: [int(part) for part in version.split(".")]), sent
 
 
 class _ContextSerializer(oslo_messaging.NoOpSerializer):
@@ -193,17 +224,28 @@ class _Bound:
             raise AttributeError(f"{self._owner.interface.__name__} has no method {name}")
         return functools.partial(self._cast if kind == "cast" else self._call, name)
 
+    def _prepared(self, name, arguments, retry):
+        interface = self._owner.interface
+        version, sent = needed(getattr(interface, name), arguments, f"{interface.version.partition('.')[0]}.0")
+        return self._owner._client.prepare(server=self._host, retry=retry, version=version), sent
+
     def _cast(self, name, ctx, **arguments):
-        prepared = self._owner._client.prepare(server=self._host, retry=0)
-        self._owner.sender.put(lambda: prepared.cast(ctx, name, **arguments))
+        prepared, sent = self._prepared(name, arguments, 0)
+        self._owner.sender.put(lambda: prepared.cast(ctx, name, **sent))
 
     def _call(self, name, ctx, **arguments):
         owner = self._owner
         asked = {"topic": owner.interface.topic, "host": self._host or "any host", "seconds": owner.timeout}
         if not owner._answers.await_queue(min(owner.timeout, CONNECT)):
             raise BrokerAway(**asked)
+        prepared, sent = self._prepared(name, arguments, 1)
         try:
-            return owner._client.prepare(server=self._host, retry=1).call(ctx, name, **arguments)
+            return prepared.call(ctx, name, **sent)
+        except (oslo_messaging.RemoteError, dispatcher.UnsupportedVersion) as error:
+            # In memory the exception is itself, over a broker it is told by its name.
+            if getattr(error, "exc_type", "UnsupportedVersion") == "UnsupportedVersion":
+                raise TooOld(**asked, method=name) from error
+            raise
         except oslo_messaging.MessageDeliveryFailure as error:
             raise BrokerAway(**asked) from error
         except oslo_messaging.MessagingTimeout as error:

@@ -1,0 +1,76 @@
+"""Services of two releases: a message says the version it needs, and who is too old for it is told of clearly."""
+
+import pytest
+
+from cinder_lite import conf, context, rpc
+
+CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
+
+
+class Old(rpc.Interface):
+    topic, version = "test-releases", "1.0"
+
+    @rpc.call
+    def show(self, ctx, id):
+        """What both releases know."""
+
+
+class New(rpc.Interface):
+    topic, version = "test-releases", "1.2"
+
+    @rpc.call
+    @rpc.since("1.0", deep="1.2")
+    def show(self, ctx, id, deep=False):
+        """With an argument of the new release."""
+
+    @rpc.call
+    @rpc.since("1.1")
+    def count(self, ctx):
+        """What only the new release knows."""
+
+
+class Manager:
+    def show(self, ctx, id, deep=False):
+        return [id, deep]
+
+    def count(self, ctx):
+        return 3
+
+
+@pytest.fixture
+def client():
+    """A function (the server's interface, the client's) -> client."""
+    transport = rpc.transport(conf.load(argv=[]))
+    servers, sender = [], rpc.Sender()
+
+    def made(server, interface):
+        servers.append(rpc.Server(transport, server, Manager(), "here"))
+        servers[-1].start()
+        return rpc.Client(transport, interface, sender, 30).on("here")
+
+    yield made
+    for server in servers:
+        server.stop()
+    sender.stop()
+
+
+def test_an_old_client_asks_a_new_service(client):
+    assert client(New, Old).show(CTX, id="v") == ["v", False]
+
+
+def test_a_new_client_asks_an_old_service_what_it_knows(client):
+    asked = client(Old, New)
+    assert asked.show(CTX, id="v") == ["v", False]
+    assert asked.show(CTX, id="v", deep=False) == ["v", False]
+
+
+def test_a_new_client_is_told_what_an_old_service_does_not_know(client):
+    asked = client(Old, New)
+    for method, arguments in (("count", {}), ("show", {"id": "v", "deep": True})):
+        with pytest.raises(rpc.TooOld, match=f"does not know '{method}' yet; upgrade it"):
+            getattr(asked, method)(CTX, **arguments)
+
+
+def test_two_new_ones_know_all(client):
+    asked = client(New, New)
+    assert (asked.show(CTX, id="v", deep=True), asked.count(CTX)) == (["v", True], 3)
