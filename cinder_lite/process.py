@@ -6,6 +6,7 @@ import os
 import time
 
 from cinder_lite import concurrency, conf, db, rpc, service
+from cinder_lite.conf import unread
 from cinder_lite.db import jobs, services
 
 LOG = logging.getLogger(__name__)
@@ -123,4 +124,5 @@ def command_line(prog):
     """The configuration of a daemon, logging set up."""
     configuration = conf.load(prog=prog)
     service.set_up_logging(configuration, prog)
+    unread.tell(configuration)
     return configuration

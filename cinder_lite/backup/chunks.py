@@ -26,8 +26,9 @@ OPTIONS = (
     cfg.IntOpt("backup_file_size", default=32 * 1024**2, min=1024**2, max=2 * 1024**3,
                help="How much of a volume, in bytes, goes into one object of the store at most; rounded up to a "
                     "multiple of backup_sha_block_size_bytes."),
-    cfg.StrOpt("backup_compression_algorithm", default="zstd", choices=("zstd", "none", "off", "no"),
-               help="How blocks are compressed. Blocks that hardly become smaller are stored as they are in any case."),
+    cfg.StrOpt("backup_compression_algorithm", default="zstd", choices=("zstd", "none", "off", "no", "zlib", "gzip", "bz2", "bzip2"),
+               help="How blocks are compressed. Blocks that hardly become smaller are stored as they are in any case. "
+                    "Cinder's zlib, gzip, bz2 and bzip2 mean zstd."),
     cfg.IntOpt("backup_threads", default=3, min=1, max=64,
                help="How many segments of one backup or restore are worked on at a time."),
 )
@@ -53,7 +54,7 @@ class Format:
         block = options.backup_sha_block_size_bytes
         segment = -(-options.backup_file_size // block) * block
         return cls(block, segment, max(segment, GROUP_BYTES // segment * segment),
-                   options.backup_compression_algorithm == "zstd", options.backup_threads)
+                   options.backup_compression_algorithm not in ("none", "off", "no"), options.backup_threads)
 
 
 class Result(typing.NamedTuple):

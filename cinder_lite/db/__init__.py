@@ -49,9 +49,27 @@ def _dumps(value):
     return orjson.dumps(value).decode()
 
 
+#: The drivers that are installed, whichever a URL names or leaves to SQLAlchemy.
+DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+
+
+def url_of(connection):
+    """The URL with a driver that there is, and without plugins: Cinder's may name others."""
+    url = sa.make_url(connection).difference_update_query(["plugin"])
+    return url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
+
+
+def connect_args(url):
+    """What the driver is to be told besides the URL."""
+    # PyMySQL would try TLS, and load the system's certificates, for every connection that names no TLS setting.
+    if url.get_backend_name() in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
+        return {"ssl_disabled": True}
+    return {}
+
+
 def import_driver(options):
     """Import what talks to the database of the section [database], without talking to it."""
-    sa.make_url(options.connection).get_dialect().import_dbapi()
+    url_of(options.connection).get_dialect().import_dbapi()
 
 
 class Database:
@@ -59,7 +77,7 @@ class Database:
 
     def __init__(self, options):
         """`options` is the section [database]."""
-        url = sa.make_url(options.connection)
+        url = url_of(options.connection)
         self.dialect = url.get_backend_name()
         self.url = url
         shared = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "pool_reset_on_return": None}
@@ -71,16 +89,10 @@ class Database:
         else:
             shared |= {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow,
                        "pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
-                       "connect_args": self._connect_args(url)}
+                       "connect_args": connect_args(url)}
         self._reader = self._engine(url, shared, autocommit=True)
         self._writer = self._engine(url, shared, autocommit=False)
         self._one_writer = threading.RLock() if self.dialect == "sqlite" else contextlib.nullcontext()
-
-    def _connect_args(self, url):
-        # PyMySQL would try TLS, and load the system's certificates, for every connection that names no TLS setting.
-        if self.dialect in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
-            return {"ssl_disabled": True}
-        return {}
 
     def _engine(self, url, shared, autocommit):
         if self.dialect == "sqlite":
