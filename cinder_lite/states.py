@@ -140,3 +140,16 @@ TRANSITIONAL = {
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
 LIVE_JOB = (QUEUED, RUNNING)
+
+_ACTIONS = {"volume": VOLUME_ACTIONS, "snapshot": SNAPSHOT_ACTIONS, "backup": BACKUP_ACTIONS, "group": GROUP_ACTIONS,
+            "group_snapshot": GROUP_SNAPSHOT_ACTIONS}
+
+
+def without_work(kind, status):
+    """What a status becomes when nobody works on the resource any more; BACK: what it was before that."""
+    actions = _ACTIONS[kind]
+    for action in actions:
+        if action.doing == status != AVAILABLE:
+            return action.failed
+    ends = {end for action in actions for end in (action.done, action.failed)} | {AVAILABLE, RESERVED, IN_USE}
+    return status if status in ends or status in VOLUME_STATUSES and status.startswith(ERROR) else ERROR

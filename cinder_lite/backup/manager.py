@@ -3,7 +3,7 @@
 import logging
 
 from cinder_lite import concurrency, content, db, errors, rpc, states, worker
-from cinder_lite.backup import chunks, manifest, restore
+from cinder_lite.backup import chunks, cinder, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
@@ -117,7 +117,7 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
             volume = volumes.find(tx, work.args["volume_id"])
-        record = row.volume_record
+        record = self._record(row)
         metadata = {**record.get("metadata", {}), **self._origin(row, volume)}
 
         def restored(tx):
@@ -137,7 +137,7 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             volume = volumes.find(tx, work.job.resource_id)
             row = backups.find(tx, volume.backup_id)
-        record = row.volume_record
+        record = self._record(row)
         work.keep(launched_at=db.now(), image_metadata=record.get("image_metadata", {}),
                   bootable=record.get("bootable", False))
 
@@ -157,23 +157,35 @@ class BackupManager(BackupRPC):
     def _origin(row, volume):
         return {"src_backup_id": row.id} if volume.id != row.volume_id else {}
 
+    def _record(self, row):
+        """What the volume that was backed up had besides its data; when it cannot be read, what is known of it."""
+        if cinder.made(row):
+            with worker.quiet(f"reading the metadata of backup {row.id}"):
+                return concurrency.in_thread(cinder.record, self.store, cinder.Place.of(row))
+        return row.volume_record
+
     def _bring_back(self, work, row, volume, is_zero):
         work.begin()
         where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
-        place = manifest.Place.of(row)
+        with self.db.read() as tx:
+            chain = backups.chain(tx, row)
         try:
-            concurrency.in_thread(self._read, work, place, where, is_zero and not work.args.get("restored"))
+            concurrency.in_thread(self._read, work, chain, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
             raise worker.Interrupted from error
 
-    def _read(self, work, place, where, is_zero):
+    def _read(self, work, chain, where, is_zero):
         def progress(done, whole):
             work.args["restored"] = done
             work.progress(done, whole)
 
+        row, how = chain[0], {"target_is_zero": is_zero, "start": work.args.get("restored", 0), "progress": progress,
+                               "cancelled": work.cancelled}
         with content.target(where) as target:
-            restore.restore(self.store, place, target, target_is_zero=is_zero, start=work.args.get("restored", 0),
-                            threads=self.conf.backup_threads, progress=progress, cancelled=work.cancelled)
+            if cinder.made(row):
+                cinder.restore(self.store, [cinder.Place.of(one) for one in reversed(chain)], row.size, target, **how)
+            else:
+                restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **how)
 
     # -- the rest
 
@@ -182,8 +194,11 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
+            cinders = cinder.Place.of(row) if cinder.made(row) else None
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
-        if not shared:
+        if cinders is not None:
+            concurrency.in_thread(cinder.delete, self.store, cinders)
+        elif not shared:
             concurrency.in_thread(manifest.delete, self.store, place)
         if row.counted:
             work.when_done(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
@@ -194,6 +209,12 @@ class BackupManager(BackupRPC):
             row = backups.find(tx, work.job.resource_id)
         work.lose(counted=False)
         work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
-        place = manifest.Place.of(row)
-        if not concurrency.in_thread(manifest.exists, self.store, place):
+        if not concurrency.in_thread(exists, self.store, row):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}")
+
+
+def exists(store, row):
+    """Whether the store has the backup of that row."""
+    if cinder.made(row):
+        return cinder.exists(store, cinder.Place.of(row))
+    return manifest.exists(store, manifest.Place.of(row))

@@ -13,12 +13,7 @@ from oslo_config import cfg  # noqa: E402
 from cinder_lite import conf as configuration  # noqa: E402
 from cinder_lite import errors, process  # noqa: E402
 from cinder_lite.db import audit, migrate, services  # noqa: E402
-
-OK, VIOLATED, REFUSED = 0, 1, 2
-
-
-class Failed(Exception):
-    """The command cannot be carried out; the text says why and what would help."""
+from cinder_lite.manage import OK, REFUSED, VIOLATED, Failed, adoption, table  # noqa: E402
 
 
 def sync_database(shared, _args):
@@ -32,14 +27,14 @@ def show_version(shared, _args):
     """show the database's revision and the one this release needs"""
     found = migrate.current(shared.db)
     print(f"{found or 'empty'} (this release needs {migrate.HEAD})")
-    return OK if found == migrate.HEAD else VIOLATED
+    return OK if migrate.suffices(found) else VIOLATED
 
 
 def list_services(shared, _args):
     """list the services and whether they are up"""
     with shared.db.read() as tx:
         rows = services.page(tx)
-    _table(("Binary", "Host", "Zone", "Enabled", "State", "Last heartbeat", "Reason"), [
+    table(("Binary", "Host", "Zone", "Enabled", "State", "Last heartbeat", "Reason"), [
         (row.binary, row.host, row.availability_zone, "no" if row.disabled else "yes",
          "up" if services.is_up(row, shared.conf.service_down_time) else "down", row.seen_at,
          row.disabled_reason or row.backend_reason) for row in rows])
@@ -64,7 +59,7 @@ def check_quota(shared, args):
     if not found:
         print("Usage is the sum of what is there.")
         return OK
-    _table(("Project", "Resource", "Type", "Recorded", "Sum"),
+    table(("Project", "Resource", "Type", "Recorded", "Sum"),
            [(*key, "no row" if in_use is None else in_use, n) for key, in_use, n in found])
     return VIOLATED
 
@@ -86,7 +81,7 @@ def list_jobs(shared, args):
     """list what is being done, with --all also what was done lately"""
     with shared.db.read() as tx:
         rows = audit.latest_jobs(tx) if args.all else audit.live_jobs(tx)
-    _table(("Id", "Job", "Resource", "Project", "Status", "At", "Attempt", "Progress", "Created", "Error"), [
+    table(("Id", "Job", "Resource", "Project", "Status", "At", "Attempt", "Progress", "Created", "Error"), [
         (row.id, f"{row.action} {row.kind}", row.resource_id, row.project_id, row.status,
          f"{row.stage} {row.host or ''}".strip(), row.attempt, f"{row.progress} %", row.created_at, row.error)
         for row in rows])
@@ -97,7 +92,7 @@ def show_routes(_shared, _args):
     """show every operation of the API"""
     from cinder_lite.api.routes import ROUTES
 
-    _table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
+    table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
         (route.method, route.path, route.action, route.since, route.until, route.status, route.policy,
          f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}") for route in ROUTES])
     return OK
@@ -163,6 +158,7 @@ COMMANDS = {
         ("--json", {"action": "store_true", "help": "print JSON"}),
         ("--pause", {"type": float, "default": 1.0, "metavar": "SECONDS",
                      "help": "time between the two looks that must agree (default: %(default)s)"})), True),
+    **adoption.COMMANDS,
 }
 
 
@@ -185,20 +181,13 @@ def _parser():
     return parser
 
 
-def _table(head, rows):
-    rows = [head, *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
 def _sentence(text):
     return text[:1].upper() + text[1:] + "."
 
 
 def _expect_schema(shared):
     found = migrate.current(shared.db)
-    if found != migrate.HEAD:
+    if not migrate.suffices(found):
         what = "is empty" if found is None else f"is at revision {found}, this release needs {migrate.HEAD}"
         raise Failed(f"the database {what}: run 'cinder-lite-manage db sync'")
 

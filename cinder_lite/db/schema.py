@@ -374,3 +374,10 @@ group_snapshots = _table(
     sa.Index(None, "project_id", "created_at", "id"),
     sa.Index(None, "group_id"),
 )
+
+#: What was taken over from a Cinder's database, also when it was deleted since: it is not taken twice.
+adopted = _table(
+    "adopted",
+    sa.Column("kind", sa.String(40), primary_key=True),
+    sa.Column("id", Name, primary_key=True),
+)

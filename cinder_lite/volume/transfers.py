@@ -10,8 +10,14 @@ from cinder_lite.db import guards, quotas, snapshots, transfers, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 
 
-def _digest(salt, key):
-    return hmac.new(salt.encode(), key.encode(), hashlib.sha256).hexdigest()
+def _digest(salt, key, kind=hashlib.sha256):
+    return hmac.new(salt.encode(), key.encode(), kind).hexdigest()
+
+
+def _opens(key, row):
+    """Whether the key is that of the transfer. One that Cinder made has its shorter digest."""
+    kind = hashlib.sha1 if len(row.digest) == 40 else hashlib.sha256
+    return hmac.compare_digest(row.digest, _digest(row.salt, key, kind))
 
 
 class Transfers:
@@ -58,7 +64,7 @@ class Transfers:
         """The asker's project gets the volume. Returns the transfer, which is over. Raises BadRequest for a wrong key."""
         with self.db.read() as tx:
             row = transfers.find(tx, id)
-            if not hmac.compare_digest(row.digest, _digest(row.salt, key)):
+            if not _opens(key, row):
                 raise errors.BadRequest(f"The key does not open transfer {id}.")
             volume = volumes.find(tx, row.volume_id)
             if volume is None:

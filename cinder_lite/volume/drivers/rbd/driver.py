@@ -44,6 +44,8 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
 
     def clean_up(self):
         self.librbd.call("clean_up")
+        if self.options.rbd_exclusive_cinder_pool:
+            self.librbd.call("take_over_deleted")
 
     def tend(self):
         deferred = self.options.enable_deferred_deletion

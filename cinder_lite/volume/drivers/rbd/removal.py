@@ -7,6 +7,7 @@ touched, and is purged when nothing needs it any more. Clones that are to become
 
 import contextlib
 import logging
+import re
 import threading
 import time
 
@@ -20,13 +21,26 @@ from cinder_lite.volume.drivers.rbd.wire import Failure
 #: Seconds for an image to be opened whose snapshots go at that moment.
 OPENING = 2
 
+#: What Cinder calls a deleted volume that clones need.
+DELETED = re.compile(r"volume-[0-9a-f-]{36}\.deleted")
+
 LOG = logging.getLogger(__name__)
+
+
+class OldClones(Failure):
+    """A snapshot that clones of the first format depend on: {pool, image}."""
+
+    def __init__(self, snapshot, children):
+        told = ", ".join(f"{pool}/{child}" for pool, child in children)
+        super().__init__(f"snapshot {snapshot} is protected for clones of the old format: {told}; flatten these "
+                         "('rbd flatten'), or create them anew", "busy")
+        self.clones = children
 
 
 class Removal:
     """The calls by which images and snapshots are removed."""
 
-    CALLS = ("delete", "delete_snapshot", "tend")
+    CALLS = ("delete", "delete_snapshot", "tend", "take_over_deleted")
 
     def __init__(self, pool):
         self.pool, self.images, self.librbd = pool, Images(pool), rbd.RBD()
@@ -38,9 +52,11 @@ class Removal:
         self._cancelled.add(name)
         try:
             # Removing a clone removes its parent's snapshot, and librbd asserts when two of one image go at once.
-            with self.pool.locks(name, (begun or {}).get("source", ""), self._facts(name)[0]):
+            source, _, _, _, origin = self._facts(name)
+            with self.pool.locks(name, (begun or {}).get("source", ""), source):
                 self.images.drop_half(name, begun)
                 parent = None if self.images.moved_to_trash(name) else self._delete(name, delay)
+                self._drop_cinders(name, *origin)
                 self.pool.strike(f"flatten/{name}")
         finally:
             self._cancelled.discard(name)
@@ -49,7 +65,7 @@ class Removal:
 
     def _delete(self, name, delay):
         """The id of the parent, which may have to go as well."""
-        _, parent, id, kept = self._facts(name)
+        _, parent, id, kept, _ = self._facts(name)
         try:
             if delay is None and not kept:
                 self.images.remove(name)
@@ -64,17 +80,20 @@ class Removal:
         return parent
 
     def _facts(self, name):
-        """(name of the parent, its id if it is in this pool, own id, whether it has snapshots)."""
+        """(name of the parent, its id if it is in this pool, own id, whether it has snapshots, parent's id and snapshot)."""
         def found():
             with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
-                return *self._parent(image), image.id(), any(True for _ in image.list_snaps())
+                parent = self._parent(image)
+                snapshot = image.get_parent_image_spec()["snap_name"] if parent[1] else None
+                return *parent, image.id(), any(True for _ in image.list_snaps()), (parent[1], snapshot)
 
+        nothing = "", None, None, False, (None, None)
         if not self.images.exists(name):
-            return "", None, None, False
+            return nothing
         try:
             return patiently(found, rbd.ImageNotFound, OPENING)
         except rbd.ImageNotFound:
-            return "", None, None, False  # half removed
+            return nothing  # half removed
 
     def _parent(self, image):
         """(name of the parent, its id if it is in this pool)."""
@@ -84,14 +103,38 @@ class Removal:
         except rbd.ImageNotFound:
             return "", None
 
+    def _drop_cinders(self, name, parent, snapshot):
+        """Remove the snapshot of the parent that Cinder made for this clone alone, and kept as long as the clone."""
+        if snapshot == name + TEMPORARY:
+            with contextlib.suppress(Failure, rbd.ImageNotFound), rbd.Image(self.pool.ioctx, image_id=parent) as image:
+                self._remove_snapshot(image, snapshot)
+
+    def take_over_deleted(self):
+        """Move to the trash what Cinder renamed when it was deleted because clones needed it: it goes with the last."""
+        for one in self.librbd.list2(self.pool.ioctx):
+            if DELETED.fullmatch(one["name"]):
+                with self.pool.locks(one["name"], f"trash/{one['id']}"), contextlib.suppress(rbd.ImageNotFound):
+                    self.pool.note(f"trash/{one['id']}", due=time.time())
+                    self.librbd.trash_move(self.pool.ioctx, one["name"], 0)
+
     def _watchers(self, name):
         with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
             return ", ".join(one["addr"] for one in image.watchers_list())
 
     def delete_snapshot(self, name, snapshot):
-        """Remove a snapshot, from an image in the trash too."""
-        with self.pool.locks(name):
-            id = self._without(name, snapshot)
+        """Remove a snapshot, from an image in the trash too.
+
+        Clones of the old format, which Cinder makes in older clusters, are made independent of it first.
+        """
+        try:
+            with self.pool.locks(name):
+                id = self._without(name, snapshot)
+        except OldClones as error:
+            for pool, clone in error.clones:
+                if pool == self.pool.name:
+                    self._flatten_image(clone)
+            with self.pool.locks(name):
+                id = self._without(name, snapshot)
         if id is not None:
             self._purge(id)
 
@@ -115,9 +158,7 @@ class Removal:
             return
         except rbd.ImageBusy as error:
             image.set_snap(snapshot)
-            children = ", ".join(f"{pool}/{child}" for pool, child in image.list_children())
-            raise Failure(f"snapshot {snapshot} is protected for clones of the old format: {children}; flatten these "
-                          "('rbd flatten'), or create them anew", "busy") from error
+            raise OldClones(snapshot, list(image.list_children())) from error
 
     # -- what nobody waits for
 

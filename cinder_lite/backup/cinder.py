@@ -1,0 +1,209 @@
+"""Backups that Cinder made, in its chunked format: how they are recognised, read and removed. New ones are never written.
+
+The objects of a backup, in its container, all begin with its prefix:
+
+    <prefix>_metadata      JSON: the objects in order, with their place in the volume and how they are compressed
+    <prefix>_sha256file    JSON: hashes of blocks, by which Cinder finds what has changed
+    <prefix>-00001 ...     the data
+
+An incremental backup has the blocks that differ from its parent's. Objects may have gigabytes: they are read piece by
+piece, and checked against their MD5 at the end, so that what is damaged is written before it is found out.
+"""
+
+import bz2
+import dataclasses
+import hashlib
+import json
+import zlib
+
+import zstandard
+
+from cinder_lite.backup import manifest
+from cinder_lite.backup.stores import base
+from cinder_lite.volume.drivers.base import GIB
+
+CHUNKED = "cinder-chunks"
+#: Cinder's drivers whose objects our store finds as they lie there.
+READABLE = {"cinder.backup.drivers.posix.PosixBackupDriver": CHUNKED, "cinder.backup.drivers.nfs.NFSBackupDriver": CHUNKED}
+#: Read, and decompress, at most so much at a time.
+SPAN = 1024**2
+#: The documents of volume_meta that a restored volume gets.
+METADATA, IMAGE_METADATA, BASE = "volume-metadata", "volume-glance-metadata", "volume-base-metadata"
+
+
+def facts(service, service_metadata):
+    """What the service keeps of such a backup."""
+    return {"format": READABLE[service], "service_metadata": service_metadata or ""}
+
+
+def refusal(service):
+    """Why backups of one of Cinder's drivers cannot be taken over, or None."""
+    if service in READABLE:
+        return None
+    return f"there is no store here that reads backups of {service or 'an unknown driver'}; restore it with Cinder first"
+
+
+def made(row):
+    """Whether Cinder made the backup."""
+    return row.facts.get("format") == CHUNKED
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where one of Cinder's backups lies."""
+
+    container: str
+    prefix: str
+
+    @classmethod
+    def of(cls, row):
+        return cls(row.container, row.facts["service_metadata"])
+
+    @property
+    def metadata(self):
+        return f"{self.container}/{self.prefix}_metadata"
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """An object: which bytes of the volume it holds, and how."""
+
+    name: str
+    offset: int
+    length: int
+    compression: str
+    md5: str
+
+
+def _document(store, place):
+    try:
+        found = json.loads(store.get(place.metadata))
+        if not isinstance(found["objects"], list):
+            raise TypeError
+    except (ValueError, KeyError, TypeError) as error:
+        raise base.Corrupt(place.metadata, 0, "it is not the metadata of a backup") from error
+    return found
+
+
+def pieces(store, place):
+    """The objects of a backup, in order."""
+    return [Piece(f"{place.container}/{name}", one["offset"], one["length"], one["compression"], one["md5"])
+            for entry in _document(store, place)["objects"] for name, one in entry.items()]
+
+
+def record(store, place):
+    """What a restore gives a volume besides its data, like the volume_record of our own backups."""
+    kept = _document(store, place).get("volume_meta") or {}
+    kept = json.loads(kept) if isinstance(kept, str) else kept
+    return {"metadata": kept.get(METADATA) or {}, "image_metadata": kept.get(IMAGE_METADATA) or {},
+            "bootable": bool((kept.get(BASE) or {}).get("bootable"))}
+
+
+def exists(store, place):
+    """Whether the backup is there."""
+    try:
+        store.size(place.metadata)
+    except base.ObjectMissing:
+        return False
+    return True
+
+
+def delete(store, place):
+    """Remove a backup; none there is success."""
+    if not place.container or not place.prefix:
+        return
+    store.delete(place.metadata)  # first: from here on there is no backup
+    for name in list(store.names(place.container)):
+        if name.startswith(f"{place.container}/{place.prefix}"):
+            store.delete(name)
+
+
+def restore(store, chain, size, target, target_is_zero=False, start=0, progress=lambda done, whole: None,
+            cancelled=lambda: False):
+    """Write a backup to an open target: `chain` has the places of the full backup first and of the wanted one last.
+
+    `size` is the volume's in GiB. `progress(done, whole)` counts the bytes of all objects; a former `done` given as
+    `start` goes on behind the last object that was synced before. Raises as restore.restore does.
+    """
+    found = [(number, piece) for number, place in enumerate(chain) for piece in pieces(store, place)]
+    if target.size() < size * GIB:
+        raise manifest.BackupError(f"the target has {target.size()} bytes, the backup needs {size * GIB}; restore to a "
+                                   "larger volume")
+    whole, done = sum(piece.length for _, piece in found), 0
+    for number, piece in found:
+        if done + piece.length > start:
+            # Over what a former backup of the chain has written zeros are not left out.
+            _bring_back(store, piece, target, target_is_zero and number == 0, cancelled)
+            target.sync()
+            progress(done + piece.length, whole)
+        done += piece.length
+    if not target_is_zero:
+        target.zero(size * GIB, target.size())
+    target.sync()
+    progress(whole, whole)
+
+
+def _bring_back(store, piece, target, skip_zeros, cancelled):
+    at, digest = piece.offset, hashlib.md5(usedforsecurity=False)
+    try:
+        for data in _UNPACKED[piece.compression](_parts(store, piece.name)):
+            if cancelled():
+                raise manifest.Cancelled("the restore was cancelled")
+            if at + len(data) > piece.offset + piece.length:
+                raise base.Corrupt(piece.name, 0, f"it holds more than {piece.length} bytes")
+            digest.update(data)
+            if data.strip(b"\0"):
+                target.write(at, data)
+            elif data and not skip_zeros:
+                target.zero(at, at + len(data))
+            at += len(data)
+    except KeyError as error:
+        raise manifest.BackupError(f"{piece.name} is compressed by '{piece.compression}', which is not known") from error
+    except (zlib.error, zstandard.ZstdError, OSError, EOFError) as error:
+        raise base.Corrupt(piece.name, 0, f"it cannot be decompressed ({error})") from error
+    if at != piece.offset + piece.length or digest.hexdigest() != piece.md5:
+        raise base.Corrupt(piece.name, 0, "its MD5 does not match")
+
+
+def _parts(store, name):
+    """The bytes of an object, piece by piece."""
+    at, size = 0, store.size(name)
+    while at < size:
+        part = store.get(name, at, SPAN)
+        if not part:
+            return
+        at += len(part)
+        yield bytes(part)
+
+
+def _zlib(parts):
+    unpacker = zlib.decompressobj()
+    for part in parts:
+        while part:
+            yield unpacker.decompress(part, SPAN)
+            part = unpacker.unconsumed_tail
+    yield unpacker.flush()
+
+
+def _bz2(parts):
+    unpacker = bz2.BZ2Decompressor()
+    for part in parts:
+        yield unpacker.decompress(part, SPAN)
+        while not unpacker.needs_input and not unpacker.eof:
+            yield unpacker.decompress(b"", SPAN)
+
+
+def _zstd(parts):
+    class Reader:
+        """What zstandard reads from."""
+
+        @staticmethod
+        def read(_size):
+            return next(parts, b"")
+
+    yield from zstandard.ZstdDecompressor().read_to_iter(Reader(), write_size=SPAN)
+
+
+#: How Cinder calls a compression -> what undoes it, piece by piece.
+_UNPACKED = {**dict.fromkeys(("none", "off", "no"), iter), **dict.fromkeys(("zlib", "gzip"), _zlib),
+             **dict.fromkeys(("bz2", "bzip2"), _bz2), "zstd": _zstd}

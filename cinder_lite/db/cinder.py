@@ -1,0 +1,51 @@
+"""The database of a Cinder, read and never written."""
+
+import sqlalchemy as sa
+
+from cinder_lite import db, errors
+
+#: What tells a database that cinder-manage has brought to a release we know.
+NEEDED = {"volumes": "use_quota", "snapshots": "use_quota", "default_volume_types": "project_id",
+          "transfers": "no_snapshots", "volume_attachment": "connector", "groups": "group_type_id"}
+ERRORS = (sa.exc.OperationalError, sa.exc.DatabaseError)
+
+
+class NotCinders(errors.Explained):
+    """The database is not one of a Cinder, or of one that is too old."""
+
+
+class CinderDatabase:
+    """One connection. `url` as in Cinder's [database] connection."""
+
+    def __init__(self, url):
+        self.url = db.url_of(url)
+        self._engine = sa.create_engine(self.url, connect_args=db.connect_args(self.url))
+        self._tables = sa.MetaData()
+
+    def close(self):
+        self._engine.dispose()
+
+    def check(self):
+        """Raise NotCinders unless all that we read is there."""
+        with self._engine.connect() as connection:
+            look = sa.inspect(connection)
+            names = set(look.get_table_names())
+            if "volumes" not in names or "volume_glance_metadata" not in names:
+                raise NotCinders(f"there are no tables of Cinder at {self.url.render_as_string()}")
+            for table, column in NEEDED.items():
+                if table not in names or column not in {one["name"] for one in look.get_columns(table)}:
+                    raise NotCinders(f"the database has no {table}.{column}: it is of a Cinder before 2023.1; upgrade "
+                                     "Cinder first ('cinder-manage db sync' of its release 29)")
+
+    def rows(self, *names):
+        """The rows of those tables that Cinder has not deleted: {table: [{column: value}]}."""
+        with self._engine.connect() as connection:
+            self._tables.reflect(connection, only=list(names), resolve_fks=False)
+            return {name: [dict(row._mapping) for row in connection.execute(self._alive(name))] for name in names}
+
+    def _alive(self, name):
+        table = self._tables.tables[name]
+        query = sa.select(table)
+        if "deleted" in table.c:
+            query = query.where(sa.or_(table.c.deleted.is_(None), table.c.deleted == sa.false()))
+        return query.order_by(*(table.c[column] for column in ("created_at", "id") if column in table.c))

@@ -1,0 +1,160 @@
+"""A real Cinder for tests: API, scheduler, volume and backup service on a database, a broker and a Ceph of the tests.
+
+    with Cinder(ceph, database, broker) as cinder:
+        cinder.start()
+        cinder.client(...)
+
+Everybody is believed to be an administrator. Backups are kept in its directory, in Cinder's own format.
+"""
+
+import json
+import os
+import subprocess
+
+import requests
+
+from tests.functional.service import until
+from tests.meta.source import TOP
+from tests.services.processes import Directory, Process, free_port, listens
+from tests.storage import ceph as ceph_module
+
+#: Made by tox from cinder-requirements.txt.
+ENVIRONMENT = TOP / ".tox" / "cinder"
+#: A project of administrators.
+PROJECT = "a" * 32
+SERVICES = ("api", "scheduler", "volume", "backup")
+
+CONFIG = """
+[DEFAULT]
+state_path = {path}
+host = ctl1
+transport_url = {broker}
+auth_strategy = noauth_include_project_id
+api_paste_config = {environment}/etc/cinder/api-paste.ini
+rootwrap_config = {path}/rootwrap.conf
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = {port}
+osapi_volume_workers = 1
+enabled_backends = ceph-ssd
+default_volume_type = ssd
+report_interval = 2
+backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
+backup_posix_path = {path}/backup
+backup_file_size = 67108864
+backup_compression_algorithm = {compression}
+enable_force_upload = true
+[ceph-ssd]
+volume_driver = cinder.volume.drivers.rbd.RBDDriver
+volume_backend_name = SSD
+rbd_pool = volumes
+rbd_user = {user}
+rbd_ceph_conf = {ceph}
+rbd_secret_uuid = 457eb676-33da-42ec-9a8c-9293d545c337
+[database]
+connection = {database}
+[oslo_concurrency]
+lock_path = {path}/locks
+[cinder_sys_admin]
+helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.conf
+[privsep_osbrick]
+helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.conf
+"""
+
+
+class Cinder:
+    """Its services end before what they talk to; `path` is its directory, `url` its API's."""
+
+    def __init__(self, ceph, database_url, broker_url, compression="zlib"):
+        if not (ENVIRONMENT / "bin" / "cinder-api").exists():
+            raise FileNotFoundError(f"{ENVIRONMENT} is missing: run `tox run -e cinder --notest`")
+        self.directory = Directory("cinder")
+        self.path = self.directory.path
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        for name in ("backup", "locks", "modules", "bin"):
+            self.directory.make(name)
+        self.config_file = self.directory.make("cinder.conf", CONFIG.format(
+            path=self.path, broker=broker_url, database=database_url, environment=ENVIRONMENT, port=self.port,
+            user=ceph_module.USER, ceph=ceph.conf, compression=compression))
+        self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={ENVIRONMENT}/etc/cinder/rootwrap.d\n")
+        # Debian's bindings of Ceph, without anything else of Debian's; root needs no sudo.
+        for module in ("rados", "rbd"):
+            for file in _files_of(module):
+                os.symlink(file, os.path.join(self.path, "modules", os.path.basename(file)))
+        os.chmod(self.directory.make("bin/sudo", '#!/bin/sh\nexec "$@"\n'), 0o700)
+        self.env = {"PYTHONPATH": os.path.join(self.path, "modules"), "CEPH_CONF": ceph.conf,
+                    "PATH": f"{self.path}/bin:{ENVIRONMENT}/bin:{os.environ['PATH']}"}
+        # os-brick looks for the user's keyring in /etc/ceph and nowhere else.
+        there = ["unshare", "--mount", "sh", "-c", f'mount --bind {ceph.path} /etc/ceph && exec "$@"', "-"]
+        self.services = {name: Process(f"cinder-{name}", [
+            *there, f"{ENVIRONMENT}/bin/cinder-{name}", "--config-file", self.config_file],
+            os.path.join(self.path, f"{name}.log"), self.env) for name in SERVICES}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for service in self.services.values():
+            service.kill()
+        self.directory.remove()
+
+    def sync(self):
+        subprocess.run([f"{ENVIRONMENT}/bin/cinder-manage", "--config-file", self.config_file, "db", "sync"],
+                       check=True, capture_output=True, timeout=300, env={**os.environ, **self.env})
+
+    def start(self):
+        self.sync()
+        for service in self.services.values():
+            service.start()
+        self.services["api"].wait(lambda: listens(self.port), 120)
+        until(self._up, "the services of Cinder to be up", 60)
+        return self
+
+    def _up(self):
+        answer = requests.get(f"{self.url}/v3/{PROJECT}/os-services", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"}, timeout=60)
+        rows = answer.json()["services"] if answer.ok else []
+        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in SERVICES[1:]}
+
+    def stop(self):
+        for service in self.services.values():
+            service.stop(limit=30)
+
+    def log(self, name):
+        return self.services[name].tail(40)
+
+
+class Project:
+    """Speaks to a Block Storage API, Cinder's or ours, for one project."""
+
+    def __init__(self, url, project):
+        self.url, self.project = url, project
+
+    def __call__(self, method, path, body=None, expect=200):
+        answer = requests.request(
+            method, f"{self.url}/v3/{self.project}{path}", timeout=120, data=json.dumps(body) if body else None,
+            headers={"X-Auth-Token": f"{self.project}:{self.project}", "Content-Type": "application/json",
+                     "OpenStack-API-Version": "volume 3.71"})
+        assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+
+    def settled(self, kind, id, wanted="available"):
+        def look():
+            found = self("GET", f"/{kind}/{id}")[kind.removesuffix("s")]
+            assert found["status"] == wanted or not found["status"].startswith("error"), found
+            return found if found["status"] == wanted else None
+
+        return until(look, f"{kind} {id} to become {wanted}", 120)
+
+    def made(self, kind, expect=202, **body):
+        one = kind.removesuffix("s")
+        return self.settled(kind, self("POST", f"/{kind}", {one: body}, expect)[one]["id"])
+
+    def gone(self, kind, id):
+        self("DELETE", f"/{kind}/{id}", expect=202)
+        until(lambda: all(one["id"] != id for one in self("GET", f"/{kind}")[kind]), f"{kind} {id} to be gone", 120)
+
+
+def _files_of(module):
+    said = subprocess.run(["/usr/bin/python3", "-c", f"import {module}; print({module}.__file__)"], check=True,
+                          capture_output=True, text=True, timeout=60)
+    return said.stdout.split()
