@@ -10,22 +10,31 @@ from cinder_lite import compute, rpc
 from cinder_lite.conf import api, backend, backup, database, image, quota, scheduler, service
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image)
+#: What the section of every backend knows, whatever its driver.
+BACKEND = (*backend.BACKEND, *image.BACKEND)
 
 
 def list_opts():
-    """(group, options) pairs, for oslo-config-generator and for `load`."""
-    from cinder_lite.backup import stores
+    """(group, options) pairs of all there are, for oslo-config-generator."""
     from cinder_lite.volume.backends import driver_options
+
+    groups = own_options()
+    groups["backend_name"] = [*BACKEND, *driver_options()]
+    groups[image.SERVICE_USER] = image.service_user_options()
+    groups[compute.GROUP] = compute.options()
+    return sorted((group, options) for group, options in groups.items())
+
+
+def own_options():
+    """{group: options} but for those of drivers and of libraries, which are heavy to import."""
+    from cinder_lite.backup import stores
 
     groups = {}
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             groups.setdefault(group, []).extend(options)
-    groups["backend_name"] = [*backend.BACKEND, *image.BACKEND, *driver_options()]
-    groups[image.SERVICE_USER] = image.service_user_options()
-    groups[compute.GROUP] = compute.options()
-    groups["DEFAULT"] = [*groups["DEFAULT"], *stores.options()]
-    return sorted((group, options) for group, options in groups.items())
+    groups["DEFAULT"] += stores.options()
+    return groups
 
 
 def load(argv=None, files=None, prog="cinder-lite"):
@@ -51,9 +60,7 @@ def _readable(path):
         return False
 
 
-def backend_options(conf, name):
-    """The options of one enabled backend: its section, registered with what the driver and target declare."""
-    from cinder_lite.volume.backends import driver_options
-
-    conf.register_opts([*backend.BACKEND, *image.BACKEND, *driver_options()], group=name)
+def backend_options(conf, name, *plugins):
+    """The options of one enabled backend: its section, registered with what its driver and target declare."""
+    conf.register_opts([*BACKEND, *(option for plugin in plugins for option in plugin.OPTIONS)], group=name)
     return conf[name]

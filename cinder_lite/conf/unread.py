@@ -1,8 +1,12 @@
 """What stands in the configuration's files and means nothing here: said once, so that nobody relies on it."""
 
+import glob
 import logging
+import os
 
 from oslo_config import cfg
+
+from cinder_lite import conf as configuration
 
 LOG = logging.getLogger(__name__)
 
@@ -13,45 +17,45 @@ READ_ELSEWHERE = frozenset(("config_file", "config_dir", "transport_url", "rpc_r
                             "executor_thread_pool_size"))
 
 
-def unread(conf):
-    """[(section, option)] in the order of the files; the option is None where the whole section is of no use."""
-    known, found = _known(conf), {}
+def unread(conf, backends=()):
+    """[(section, option)] in the order of the files; the option is None where the whole section is of no use.
+
+    Looks at the sections of those backends, whose options must be registered; without any at all other sections.
+    """
+    known, found = _of_backends(conf, backends) if backends else _known(conf), {}
     for path in [*(conf.config_file or ()), *_in_directories(conf)]:
         sections = {}
         cfg.ConfigParser(path, sections).parse()
         for section, options in sections.items():
-            if section.startswith(OTHERS):
-                continue
-            if section not in known:
+            if section in known:
+                found |= {(section, name): None for name in options if name.replace("-", "_") not in known[section]}
+            elif not backends and section not in conf.enabled_backends and not section.startswith(OTHERS):
                 found[section, None] = None
-                continue
-            found |= {(section, name): None for name in options if name.replace("-", "_") not in known[section]}
     return list(found)
 
 
 def _in_directories(conf):
-    import glob
-    import os
-
     return [path for directory in conf.config_dir or () for path in sorted(glob.glob(os.path.join(directory, "*.conf")))]
 
 
 def _known(conf):
     """{section: names of its options}, names that were given up included."""
-    from cinder_lite import conf as configuration
-
-    known = {}
-    for group, options in configuration.list_opts():
-        names = known.setdefault(group, set())
-        for option in options:
-            names |= {option.dest, option.name, *(old.name for old in option.deprecated_opts if old.name)}
+    known = {group: _names(options) for group, options in configuration.own_options().items()}
     known["DEFAULT"] |= {name.replace("-", "_") for name in conf._opts} | READ_ELSEWHERE
-    backend = known.pop("backend_name")
-    return known | dict.fromkeys(conf.enabled_backends, backend)
+    return known
 
 
-def tell(conf):
-    """Name in the log, in one line, what is of no use."""
-    names = [f"[{section}]" if option is None else f"[{section}] {option}" for section, option in unread(conf)]
+def _of_backends(conf, backends):
+    return {name: _names(one["opt"] for one in conf._groups[name]._opts.values()) for name in backends}
+
+
+def _names(options):
+    return {name for option in options
+            for name in (option.dest, option.name, *(old.name for old in option.deprecated_opts if old.name))}
+
+
+def tell(conf, backends=()):
+    """Name in the log, in one line, what `unread` finds."""
+    names = [f"[{section}]" if option is None else f"[{section}] {option}" for section, option in unread(conf, backends)]
     if names:
         LOG.warning("these settings mean nothing here and are ignored: %s", ", ".join(names))

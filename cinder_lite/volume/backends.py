@@ -53,11 +53,18 @@ def load(namespace, name):
         return service.fatal(f"there is no '{name}' in {namespace}; there are: {known}")
 
 
+def options(conf, section):
+    """The options of a backend's section; its driver and target are loaded, and no other."""
+    found = configuration.backend_options(conf, section)
+    return configuration.backend_options(conf, section, load(DRIVERS, found.volume_driver),
+                                         load(TARGETS, found.target_helper))
+
+
 class Backend:
     """One section of the configuration at work. Its methods block: what touches the device runs in native threads."""
 
     def __init__(self, conf, section):
-        self.options = configuration.backend_options(conf, section)
+        self.options = options(conf, section)
         self.section = section
         self.name = f"{self.options.backend_host or conf.host}@{section}"
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone

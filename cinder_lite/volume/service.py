@@ -4,6 +4,7 @@ import logging
 import time
 
 from cinder_lite import concurrency, db, process, rpc, service
+from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends, losses
 from cinder_lite.volume.adoption import Adoption
@@ -102,6 +103,7 @@ class VolumeService:
         self._stopping = False
         if not self.backends:
             service.fatal("enabled_backends is empty: name the sections that describe the backends")
+        unread.tell(shared.conf, shared.conf.enabled_backends)
 
     def start(self):
         for backend in self.backends:

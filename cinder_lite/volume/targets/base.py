@@ -110,13 +110,7 @@ class Target(abc.ABC):
 
         Raises TargetError with the reasons when none can.
         """
-        links, addresses = net.state()
-        found, lost = [], []
-        for word in words:
-            try:
-                found.append(net.usable(word, links, addresses))
-            except net.Unusable as unusable:
-                lost.append(str(unusable))
+        found, lost = net.choose(*words)
         if not found:
             raise TargetError(f"volumes cannot be exported on {', '.join(words)}: {'; '.join(dict.fromkeys(lost))}")
         if lost != list(self._lost):
