@@ -167,6 +167,7 @@ RULES = {
     "message:get": (READER, "Show a user message."),
     "message:get_all": (READER, "List user messages."),
     "message:delete": (MEMBER, "Delete a user message."),
+    "cinder_lite:health": (ADMIN, "See how the services, the database and the broker do."),
     "cinder_lite:jobs": (READER, "See what runs for a project, how far it is and why it failed."),
 }
 

@@ -16,6 +16,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging import opts
 from oslo_messaging._drivers import base as driver_base
+from oslo_messaging._drivers import common as driver_common
 from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import dispatcher
 
@@ -131,6 +132,27 @@ def transport(conf):
         for found in cfg.CONF._groups[group]._opts.values():
             conf.register_opt(found["opt"], group=group)
     return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
+
+
+def unreachable(transport):
+    """Why the broker does not take a new connection within CONNECT seconds, or None."""
+    pool = getattr(transport._driver, "_connection_pool", None)
+    if pool is None:
+        return None
+    outcome, ended = [], threading.Event()
+
+    def connect():
+        try:
+            pool.connection_cls(pool.conf, pool.url, driver_common.PURPOSE_LISTEN, retry=1).close()
+        except Exception as error:
+            # Whatever it is, of whichever library: it is an answer to the question.
+            outcome.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        ended.set()
+
+    concurrency.spawn(connect)
+    if not ended.wait(CONNECT):
+        return f"it has not answered within {CONNECT} s"
+    return outcome[0] if outcome else None
 
 
 class Sender:

@@ -2,7 +2,7 @@
 
 import logging
 
-from cinder_lite import concurrency, service
+from cinder_lite import concurrency, health, service
 from cinder_lite.api import auth
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
@@ -36,7 +36,7 @@ class ApiService:
 
     def __init__(self, shared, sock):
         self.process, self.conf = shared, shared.conf
-        self.application = Application(self.conf, shared.db, domains(shared), self.health)
+        self.application = Application(self.conf, shared.db, domains(shared), self.examine)
         self._server = concurrency.WSGIServer(sock, self.application, self.conf.osapi_volume_threads, LOG)
 
     def start(self):
@@ -49,11 +49,9 @@ class ApiService:
     def reload(self):
         self.application.policy.reload()
 
-    def health(self):
-        """Whether this worker can answer: the database is asked."""
-        with self.process.db.read() as tx:
-            tx.exec_driver_sql("SELECT 1")
-        return 200, [("Content-Type", "text/plain")], b"OK"
+    def examine(self):
+        """How all services do (see health.examine)."""
+        return health.examine(self.process)
 
 
 def domains(shared):

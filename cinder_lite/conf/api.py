@@ -28,6 +28,10 @@ OPTIONS = {
         cfg.BoolOpt("cloned_volume_same_az", default=True, help="Keep clones in their source's availability zone."),
         cfg.IntOpt("max_volume_size", default=262144, min=1, mutable=True, help="Largest volume that can be asked for, in GiB."),
     ],
+    "healthcheck": [
+        cfg.StrOpt("disable_by_file_path", help="While this file is there, /healthcheck answers 503, so that load balancers "
+                                                "send nothing more to this host. Default: none."),
+    ],
     "key_manager": [
         cfg.StrOpt("fixed_key", secret=True,
                    help="The key, in hexadecimal digits, of all volumes of encrypted types; Nova needs the same. "

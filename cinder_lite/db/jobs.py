@@ -92,6 +92,19 @@ def waiting(tx, stage, hosts, owner=None, older_than=0.0, most=200):
     return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
 
 
+def standing(tx):
+    """How many jobs have not ended, and since when: a row (kind, action, stage, status, count, since) for each sort."""
+    sort = (J.c.kind, J.c.action, J.c.stage, J.c.status)
+    return tx.execute(sa.select(*sort, sa.func.count().label("count"), sa.func.min(J.c.created_at).label("since")).where(
+        J.c.status.in_(states.LIVE_JOB)).group_by(*sort)).all()
+
+
+def oldest_unclaimed(tx):
+    """The job for which somebody could have come for the longest time, or None."""
+    return tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), "")).order_by(
+        sa.func.coalesce(J.c.updated_at, J.c.created_at)).limit(1)).first()
+
+
 @db.retried
 def take_over(database, stage, hosts, owner):
     """Free the jobs of the hosts' former processes: only for who knows that these are dead."""

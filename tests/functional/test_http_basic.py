@@ -81,6 +81,13 @@ def test_versions_and_health_need_no_name(service):
     assert requests.get(f"{service.url}/healthcheck", timeout=60).status_code == 200
 
 
+@pytest.mark.parametrize(("name", "status"), [(None, 401), ("rita", 403), ("ann", 403), ("root", 200)])
+def test_how_services_do_is_for_administrators(service, name, status):
+    answer = requests.get(f"{service.url}/healthcheck?detailed", auth=name and (name, f"secret-{name}"), timeout=60)
+    assert answer.status_code == status
+    assert ("cinder-volume" in answer.text) == (status == 200)
+
+
 def test_somebody_without_a_project_is_told_so(ask):
     answer = ask("stranger", "GET", "/volumes")
     assert answer.status_code == 403

@@ -121,11 +121,18 @@ class Daemons:
             self.processes[name].wait(ready, limit)
 
     def _healthy(self):
+        return self.health()[0] != 0 and self.request("GET", "/volumes?limit=1")[0] == 200
+
+    def health(self, query=""):
+        """(HTTP status, text or document) of /healthcheck; the status is 0 when nobody answered."""
+        request = urllib.request.Request(f"{self.url}/healthcheck{query}", headers={"X-Auth-Token": "admin:admin"})
         try:
-            with urllib.request.urlopen(f"{self.url}/healthcheck", timeout=10) as answer:
-                return answer.status == 200
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, _parsed(answer.read()) if query else answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, _parsed(error.read())
         except OSError:
-            return False
+            return 0, None
 
     def _reported(self, name):
         if "api" not in self._started:

@@ -69,9 +69,14 @@ def test_services_work_that_are_started_without_a_broker(service, database, brok
     service.wait()
     first = volume(service, database)
     assert connect(service, first)[0] == 503
+    status, found = service.health("?detailed")
+    assert (status, found["broker"]["up"], found["database"]["up"], len(found["problems"])) == (503, False, True, 1), found
+    assert service.health() == (200, "OK")
     assert service.stop(limit=30) == dict.fromkeys(daemons.NAMES, 0)
     for name in daemons.NAMES:
         service.launch(name)
     broker.restart(empty=True)
     service.wait()
     assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
+    status, found = service.health("?detailed")
+    assert (status, found["problems"], found["broker"]["up"]) == (200, [], True), found

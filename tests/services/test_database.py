@@ -29,6 +29,9 @@ def test_services_get_over_a_database_that_was_away(service, database):
         database.kill()
         status, body = service.request("GET", "/volumes")
         assert (status, "serviceUnavailable" in body) == (503, True)
+        status, found = service.health("?detailed")
+        assert (status, found["database"]["up"]) == (503, False), found
+        assert service.health() == (200, "OK"), "one that is alive is not to be taken out for a database that is away"
         time.sleep(AWAY)
         database.start()
         before = sum(client.accepted for client in clients)
