@@ -327,17 +327,21 @@ def test_images_of_others_are_listed_and_taken_over(driver, pool):
     nothing_left(pool)
 
 
-def test_snapshots_protected_for_old_clones_name_them(driver, pool):
+def test_clones_of_the_old_format_become_independent_and_those_of_other_pools_are_named(driver, pool):
     source = filled(driver)
-    taken = snapshot(source)
+    taken, clone = snapshot(source), volume()
     driver.create_snapshot(taken)
     pool.rbd("snap", "protect", f"{source.name}@{taken.name}")
-    pool.rbd("clone", "--rbd-default-clone-format", "1", f"{source.name}@{taken.name}", "volumes/old-clone")
-    with pytest.raises(base.InUse, match="volumes/old-clone"):
+    for place in (f"volumes/{clone.name}", "images/old-clone"):
+        pool.rbd("clone", "--rbd-default-clone-format", "1", f"{source.name}@{taken.name}", place)
+    with pytest.raises(base.InUse, match="images/old-clone"):
         driver.delete_snapshot(taken)
-    pool.rbd("rm", "old-clone")
+    pool.rbd("rm", "images/old-clone")
     driver.delete_snapshot(taken)
+    assert parent(pool, clone) is None
+    assert backends.content(driver.path(clone)) == backends.content(driver.path(source))
     driver.delete(source)
+    driver.delete(clone)
     nothing_left(pool)
 
 
