@@ -189,3 +189,13 @@ def test_what_is_promised_is_counted(keeper):
     keeper.extend(one, 5)
     keeper.delete(two)
     assert keeper.pools()[0].provisioned_gb == pytest.approx(5, abs=0.1)
+
+
+def test_taking_over_never_replaces_what_has_the_name(keeper):
+    mine, theirs = filled(keeper), volume(2)
+    keeper.create(theirs)
+    before = content(keeper.path(mine))
+    with pytest.raises(base.DriverError, match=mine.id):
+        keeper.adopt(mine, {"source-name": theirs.name})
+    assert content(keeper.path(mine)) == before
+    assert sorted(keeper.names()) == sorted([(mine.name, GIB), (theirs.name, 2 * GIB)])

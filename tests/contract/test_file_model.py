@@ -34,4 +34,4 @@ class FileModel(model.Model):
 
 
 TestModel = FileModel.TestCase
-TestModel.settings = settings(derandomize=True, max_examples=100, stateful_step_count=40, deadline=None, database=None)
+TestModel.settings = settings(derandomize=True, max_examples=500, stateful_step_count=15, deadline=None, database=None)

@@ -183,6 +183,8 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
         with _saying(f"cannot rename {old}"):
             if old == new or (not os.path.lexists(before) and os.path.exists(after)):
                 return
+            if os.path.lexists(after):
+                raise base.DriverError(f"cannot rename {old}: there is a file {new} already")
             os.rename(before, after)
             self._sync()
 
