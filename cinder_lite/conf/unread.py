@@ -22,30 +22,37 @@ def unread(conf, backends=()):
 
     Looks at the sections of those backends, whose options must be registered; without any at all other sections.
     """
-    known, found = _of_backends(conf, backends) if backends else _known(conf), {}
+    names, found = of_backends(conf, backends) if backends else known(conf), {}
+    for section, option in written(conf):
+        if section in names:
+            if option.replace("-", "_") not in names[section]:
+                found[section, option] = None
+        elif not backends and section not in conf.enabled_backends and not section.startswith(OTHERS):
+            found[section, None] = None
+    return list(found)
+
+
+def written(conf):
+    """(section, option) of everything that stands in the configuration's files."""
     for path in [*(conf.config_file or ()), *_in_directories(conf)]:
         sections = {}
         cfg.ConfigParser(path, sections).parse()
-        for section, options in sections.items():
-            if section in known:
-                found |= {(section, name): None for name in options if name.replace("-", "_") not in known[section]}
-            elif not backends and section not in conf.enabled_backends and not section.startswith(OTHERS):
-                found[section, None] = None
-    return list(found)
+        yield from ((section, option) for section, options in sections.items() for option in options)
 
 
 def _in_directories(conf):
     return [path for directory in conf.config_dir or () for path in sorted(glob.glob(os.path.join(directory, "*.conf")))]
 
 
-def _known(conf):
-    """{section: names of its options}, names that were given up included."""
-    known = {group: _names(options) for group, options in configuration.own_options().items()}
-    known["DEFAULT"] |= {name.replace("-", "_") for name in conf._opts} | READ_ELSEWHERE
-    return known
+def known(conf):
+    """{section: names of its options}, names that were given up included, but for the sections of backends."""
+    found = {group: _names(options) for group, options in configuration.own_options().items()}
+    found["DEFAULT"] |= {name.replace("-", "_") for name in conf._opts} | READ_ELSEWHERE
+    return found
 
 
-def _of_backends(conf, backends):
+def of_backends(conf, backends):
+    """The same of those backends."""
     return {name: _names(one["opt"] for one in conf._groups[name]._opts.values()) for name in backends}
 
 

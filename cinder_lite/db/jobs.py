@@ -205,6 +205,7 @@ def of_resource(tx, resource_id, most=20):
 
 
 def purge(tx, seconds):
-    """Forget jobs that ended longer ago than so many seconds."""
-    tx.execute(sa.delete(J).where(J.c.status.in_((states.SUCCEEDED, states.FAILED)),
-                                  J.c.finished_at < db.now() - datetime.timedelta(seconds=seconds)))
+    """Forget jobs that ended longer ago than so many seconds. Returns how many."""
+    return tx.execute(sa.delete(J).where(
+        J.c.status.in_((states.SUCCEEDED, states.FAILED)),
+        J.c.finished_at < db.now() - datetime.timedelta(seconds=seconds))).rowcount

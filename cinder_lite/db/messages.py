@@ -65,6 +65,9 @@ def delete(tx, id):
     tx.execute(sa.delete(M).where(M.c.id == id))
 
 
-def purge(tx):
-    """Forget messages whose time is over."""
-    tx.execute(sa.delete(M).where(M.c.expires_at < db.now()))
+def purge(tx, seconds=None):
+    """Forget messages whose time is over, or that are older than so many seconds. Returns how many."""
+    old = M.c.expires_at < db.now()
+    if seconds is not None:
+        old = M.c.created_at < db.now() - datetime.timedelta(seconds=seconds)
+    return tx.execute(sa.delete(M).where(old)).rowcount

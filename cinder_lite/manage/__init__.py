@@ -13,3 +13,12 @@ def table(head, rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def sentence(text):
+    return text[:1].upper() + text[1:] + "."
+
+
+def counted(number, noun):
+    """A number with its noun, such as "1 job" or "2 jobs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

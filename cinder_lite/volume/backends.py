@@ -84,18 +84,22 @@ class Backend:
 
     def check(self):
         """Find out whether the backend can work: sets `up` and `reason`, logs a change."""
+        reason = self.examine()
+        if reason is None and not self.up:
+            LOG.info("backend %s is up", self.name)
+        if reason is not None and (self.up or self.reason != reason):
+            LOG.error("backend %s is down: %s", self.name, reason)
+        self.up, self.reason = reason is None, reason
+
+    def examine(self):
+        """Why the backend cannot work now, and what to do; None when it can."""
         try:
             self.call(self.driver.check)
             if self.target is not None:
                 self.call(self.target.check)
         except (drivers.DriverError, targets.TargetError) as error:
-            if self.up or self.reason != str(error):
-                LOG.error("backend %s is down: %s", self.name, error)
-            self.up, self.reason = False, str(error)
-        else:
-            if not self.up:
-                LOG.info("backend %s is up", self.name)
-            self.up, self.reason = True, None
+            return str(error)
+        return None
 
     def call(self, function, *args, **kwargs):
         """Run a driver's or target's method in a native thread."""

@@ -1,0 +1,63 @@
+"""Renaming hosts, backends and pools in every row that says where something is, or where somebody works on it."""
+
+import sqlalchemy as sa
+
+from cinder_lite import states
+from cinder_lite.db import audit, schema
+
+B, G, J, P, S, V = schema.backups, schema.groups, schema.jobs, schema.pools, schema.services, schema.volumes
+#: Arguments of jobs that are host strings.
+ARGUMENTS = ("to", "to_host")
+
+
+def rename(tx, current, new, places):
+    """Give everything at `current` the name that `places(host)` says, at `new`. Returns {noun: number of rows}.
+
+    The rooms of both pools become the sums of their volumes. What the services' own rows say is left to them.
+    """
+    counts = {"volume": _renamed(tx, V, places, current), "group": _renamed(tx, G, places, current),
+              "job": _renamed(tx, J, places, current)}
+    for job in tx.execute(sa.select(J.c.id, J.c.args).where(J.c.status.in_(states.LIVE_JOB))).all():
+        args = {key: places(value) if key in ARGUMENTS and _is_at(value, current) else value
+                for key, value in job.args.items()}
+        if args != job.args:
+            tx.execute(sa.update(J).where(J.c.id == job.id).values(args=args))
+    for row, _, _ in audit.pool_differences(tx):
+        if _is_at(row.name, current) or _is_at(row.name, new):
+            audit.rewrite_pool(tx, row.name)
+    return counts
+
+
+def _is_at(host, current):
+    return host == current or str(host).startswith((f"{current}@", f"{current}#"))
+
+
+def _renamed(tx, table, places, current):
+    """A host's name changes where it stands; jobs that are over keep the name that they had."""
+    where = [table.c.status.in_(states.LIVE_JOB), table.c.stage == "volume"] if table is J else []
+    moved = 0
+    for host in tx.execute(sa.select(table.c.host).where(*where).distinct()).scalars().all():
+        if host and _is_at(host, current):
+            values = {"host": places(host)}
+            if table is V:
+                values["service_uuid"] = _service(tx, values["host"])
+            moved += tx.execute(sa.update(table).where(table.c.host == host, *where).values(**values)).rowcount
+    return moved
+
+
+def _service(tx, host):
+    return tx.execute(sa.select(S.c.uuid).where(
+        S.c.binary == "cinder-volume", S.c.host == host.partition("#")[0])).scalar()
+
+
+def jobs_at(tx, service_host):
+    """How many live jobs wait for, or are at, a volume service."""
+    return tx.execute(sa.select(sa.func.count()).where(
+        J.c.stage == "volume", J.c.host == service_host, J.c.status.in_(states.LIVE_JOB))).scalar()
+
+
+def rename_backups(tx, current, new):
+    """Give a backup service's backups, and its jobs, to another. Returns the number of backups."""
+    tx.execute(sa.update(J).where(J.c.stage == "backup", J.c.host == current, J.c.status.in_(states.LIVE_JOB)).values(
+        host=new))
+    return tx.execute(sa.update(B).where(B.c.host == current).values(host=new)).rowcount

@@ -1,0 +1,57 @@
+"""cinder-lite-manage volume and backup update-host: what is on a host, backend or pool gets another place."""
+
+from cinder_lite.adopt.found import Places
+from cinder_lite.db import placement, services
+from cinder_lite.manage import OK, Failed, counted
+from cinder_lite.manage.services import expect_down
+from cinder_lite.volume.hosts import service_of
+
+
+def update_volumes(shared, args):
+    """say that the volumes of a host, host@backend or host@backend#pool are now under another name"""
+    for name in (args.current, args.new):
+        if not all(name.replace("@", "#").split("#")):
+            raise Failed(f"{name}: it has to be a host, host@backend or host@backend#pool")
+    if (args.current.count("@"), args.current.count("#")) != (args.new.count("@"), args.new.count("#")):
+        raise Failed(f"{args.current} and {args.new} have to be of one kind: two hosts, two host@backend or two pools")
+    with shared.db.write() as tx:
+        old = [row.host for row in services.page(tx, host=service_of(args.current), binary="cinder-volume")]
+        for host in old:
+            expect_down(tx, shared.conf, "cinder-volume", host)
+        _expect_no_jobs(tx, args.current, args.new)
+        counts = placement.rename(tx, args.current, args.new, Places({args.current: args.new}))
+    if not any(counts.values()):
+        raise Failed(f"nothing is on {args.current}")
+    moved = ", ".join(counted(number, noun) for noun, number in counts.items())
+    print(f"Moved {moved} from {args.current} to {args.new}.")
+    for host in old:
+        print(f"If {host} does not come back: cinder-lite-manage service remove cinder-volume {host}")
+    return OK
+
+
+def _expect_no_jobs(tx, current, new):
+    """Jobs wait for a backend, not for a pool: with one pool of several they would be lost or come along wrongly."""
+    here = service_of(current)
+    if "#" in current and here != service_of(new) and placement.jobs_at(tx, here):
+        raise Failed(f"{counted(placement.jobs_at(tx, here), 'job')} of {here} wait for it: start it and let them end, "
+                     f"or move all of {here}")
+
+
+def update_backups(shared, args):
+    """say that the backups of one backup service are now another's"""
+    with shared.db.write() as tx:
+        if services.find(tx, "cinder-backup", args.current) is not None:
+            expect_down(tx, shared.conf, "cinder-backup", args.current)
+        moved = placement.rename_backups(tx, args.current, args.new)
+    if not moved:
+        raise Failed(f"no backup is of {args.current}")
+    print(f"Moved {counted(moved, 'backup')} from {args.current} to {args.new}.")
+    return OK
+
+
+_NAMES = (("current", {"metavar": "CURRENT", "help": "the name that the rows have"}),
+          ("new", {"metavar": "NEW", "help": "the name that they are to have"}))
+COMMANDS = {
+    ("volume", "update-host"): (update_volumes, _NAMES, True),
+    ("backup", "update-host"): (update_backups, _NAMES, True),
+}

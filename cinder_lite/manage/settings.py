@@ -1,0 +1,215 @@
+"""cinder-lite-manage config check: settings that mean nothing or are wrong, and what cannot be reached by them."""
+
+import contextlib
+import dataclasses
+import difflib
+import re
+
+from oslo_config import cfg
+from oslo_utils import importutils
+from stevedore import extension
+
+from cinder_lite import rpc
+from cinder_lite.conf import unread
+from cinder_lite.db import audit, migrate
+from cinder_lite.manage import OK, VIOLATED, counted
+from cinder_lite.manage.database import reason as said
+
+#: Names and passwords in the URL of a broker, which may have several hosts.
+ACCOUNTS = re.compile(r"[^/,@]*@")
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """One thing that was looked at. `wrong` says what is wrong with it and what to do; None when all is well."""
+
+    what: str
+    wrong: str | None = None
+
+
+def check(shared, _args):
+    """look for settings that are unknown, deprecated or wrong, and try what they lead to; ends with 1 for any"""
+    wrong = 0
+    for found in findings(shared):
+        print(f"ok       {found.what}" if found.wrong is None else f"PROBLEM  {found.what}: {found.wrong}", flush=True)
+        wrong += found.wrong is not None
+    print(f"{counted(wrong, 'problem')}." if wrong else "Nothing is wrong with the settings.")
+    return VIOLATED if wrong else OK
+
+
+def findings(shared, checks=None):
+    """What the checks find. What needs a setting that is wrong is not looked at: that setting is told of."""
+    for one in checks or CHECKS:
+        with contextlib.suppress(cfg.ConfigFileValueError):
+            yield from one(shared)
+
+
+# -- what stands in the files
+
+def _files(shared):
+    paths = [*(shared.conf.config_file or ()), *(shared.conf.config_dir or ())]
+    yield Found(f"read {', '.join(paths)}" if paths else "no file of settings was found: the defaults are used")
+
+
+def _unknown(shared):
+    from cinder_lite.volume.backends import driver_options
+
+    conf = shared.conf
+    described = _described(conf)
+    known = unread.known(conf) | unread.of_backends(conf, described)
+    drivers = {option.dest for option in driver_options()}
+    for section, option in [*unread.unread(conf), *(unread.unread(conf, described) if described else ())]:
+        if option is None:
+            yield Found(f"[{section}]", _advice(section, known, "section") + "; if it describes a backend, name it in "
+                        "[DEFAULT] enabled_backends")
+        elif others := [other for other in known if _plain(option) in known[other]]:
+            yield Found(f"[{section}] {option}", f"it is read only in [{'], ['.join(others)}]: move it there")
+        elif _plain(option) in drivers:
+            yield Found(f"[{section}] {option}", "it is read only in the section of a backend whose driver has it")
+        else:
+            yield Found(f"[{section}] {option}", _advice(option, known[section], "option"))
+
+
+def _advice(name, known, kind):
+    near = difflib.get_close_matches(name, known, 1, 0.8)
+    return f"there is no such {kind}: " + (f"did you mean {near[0]}?" if near else "remove it")
+
+
+def deprecated(shared):
+    written = {(section, _plain(name)): name for section, name in unread.written(shared.conf)}
+    for group, option in _options(shared.conf):
+        here = group, option.dest
+        if option.deprecated_for_removal and here in written:
+            yield Found(f"[{group}] {written[here]}", f"it is deprecated: {option.deprecated_reason or 'remove it'}")
+        for old in option.deprecated_opts:
+            place = old.group or group, _plain(old.name or option.name)
+            if place in written and place != here:
+                yield Found(f"[{place[0]}] {written[place]}", f"it is deprecated: write [{group}] {option.dest}")
+
+
+def _plain(name):
+    return name.replace("-", "_")
+
+
+def _described(conf):
+    """The backends whose drivers there are: what their sections may say is registered."""
+    from cinder_lite.volume import backends
+
+    found = [section for section in conf.enabled_backends if not list(_unknown_plugins(conf, section))]
+    for section in found:
+        backends.options(conf, section)
+    return found
+
+
+def _options(conf):
+    """(section, option) of every option that is read, those of the backends included."""
+    _described(conf)
+    for info in list(conf._opts.values()):
+        yield "DEFAULT", info["opt"]
+    for name, group in list(conf._groups.items()):
+        for info in list(group._opts.values()):
+            yield name, info["opt"]
+
+
+def values(shared):
+    for group, option in _options(shared.conf):
+        try:
+            (shared.conf if group == "DEFAULT" else shared.conf[group])[option.dest]
+        except cfg.RequiredOptError:
+            continue
+        except cfg.Error as error:
+            reason = str(error).rpartition("is not valid: ")[2]
+            yield Found(f"[{group}] {option.name}", f"{reason}; {option.help or ''}")
+
+
+def _sections(shared):
+    """A backend without a section has only defaults, which nobody wants who has named it."""
+    conf = shared.conf
+    there = {section for section, _ in unread.written(conf)}
+    if conf.get_location("enabled_backends").location.is_user_controlled:
+        for section in conf.enabled_backends:
+            if section not in there:
+                yield Found(f"[DEFAULT] enabled_backends: {section}", f"no section [{section}] describes it")
+
+
+def _scheduling(shared):
+    from cinder_lite.scheduler import choose
+
+    for option, load in (("scheduler_default_filters", choose.load_filters),
+                         ("scheduler_default_weighers", choose.load_weighers)):
+        try:
+            load(shared.conf[option])
+        except choose.UnknownName as error:
+            yield Found(f"[DEFAULT] {option}", str(error))
+
+
+# -- what they lead to
+
+def _database(shared):
+    where = f"database {shared.db.url.render_as_string(hide_password=True)}"
+    try:
+        found = migrate.current(shared.db)
+    except audit.ERRORS as error:
+        yield Found(where, f"{said(error)}; start it, or correct [database] connection")
+        return
+    if not migrate.suffices(found):
+        yield Found(where, f"it is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
+                    "'cinder-lite-manage db sync'")
+    else:
+        yield Found(where)
+
+
+def _broker(shared):
+    why = rpc.unreachable(shared.transport)
+    yield Found(f"broker {ACCOUNTS.sub('', shared.conf.transport_url)}",
+                why and f"{why}; start it, or correct transport_url")
+
+
+def _backends(shared):
+    from cinder_lite.volume import backends
+
+    for section in shared.conf.enabled_backends:
+        unknown = list(_unknown_plugins(shared.conf, section))
+        yield from unknown
+        if not unknown:
+            backend = backends.Backend(shared.conf, section)
+            yield Found(f"backend {backend.name}", backend.examine())
+
+
+def _unknown_plugins(conf, section):
+    from cinder_lite.conf import backend_options
+    from cinder_lite.volume import backends
+
+    options = backend_options(conf, section)
+    for name, namespace in (("volume_driver", backends.DRIVERS), ("target_helper", backends.TARGETS)):
+        text = _unloadable(namespace, options[name], backends.CINDER_NAMES)
+        if text:
+            yield Found(f"[{section}] {name}", text)
+
+
+def _store(shared):
+    from cinder_lite.backup import stores
+    from cinder_lite.backup.stores import base
+
+    name = shared.conf.backup_driver
+    wrong = _unloadable(stores.NAMESPACE, name, stores.CINDER_DRIVERS)
+    if wrong:
+        yield Found("[DEFAULT] backup_driver", wrong)
+        return
+    try:
+        stores.load(shared.conf).check()
+    except base.StoreError as error:
+        wrong = str(error)
+    yield Found(f"backup store {name}", wrong)
+
+
+def _unloadable(namespace, name, translated):
+    """Why nothing can be loaded by that name, or None."""
+    name, there = translated.get(name, name), sorted(extension.ExtensionManager(namespace).names())
+    if "." in name:
+        return None if importutils.try_import(name.rpartition(".")[0]) else f"there is no class {name}"
+    return None if name in there else f"there is no {name}; there are: {', '.join(there)}"
+
+
+CHECKS = (_files, _unknown, deprecated, values, _sections, _scheduling, _database, _broker, _backends, _store)
+COMMANDS = {("config", "check"): (check, (), False)}

@@ -1,0 +1,31 @@
+"""cinder-lite-manage routes and openapi: what the API is."""
+
+import orjson
+
+from cinder_lite.manage import OK, table
+
+
+def routes(_shared, _args):
+    """show every operation of the API"""
+    from cinder_lite.api.routes import ROUTES
+
+    table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
+        (route.method, route.path, route.action, route.since, route.until, route.status, route.policy,
+         f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}") for route in ROUTES])
+    return OK
+
+
+def openapi(_shared, args):
+    """print the API as an OpenAPI 3.1 document"""
+    from cinder_lite.api import openapi, versions
+
+    version = versions.asked(f"{versions.SERVICE} {args.microversion}")
+    print(orjson.dumps(openapi.document(version), option=orjson.OPT_INDENT_2).decode())
+    return OK
+
+
+COMMANDS = {
+    ("routes",): (routes, (), False),
+    ("openapi",): (openapi, (("--microversion", {
+        "default": "latest", "metavar": "X.Y", "help": "of which microversion; default: the newest"}),), False),
+}

@@ -1,0 +1,121 @@
+"""cinder-lite-manage config check and status upgrade-check: each mistake is named with what to do about it."""
+
+import pytest
+import sqlalchemy as sa
+
+from cinder_lite.cmd import manage
+from cinder_lite.db import migrate, schema
+from tests.functional.installation import BACKEND, Installation
+
+
+@pytest.fixture
+def here(tmp_path):
+    installation = Installation(tmp_path).sync()
+    yield installation
+    installation.db.dispose()
+
+
+@pytest.fixture
+def run(here, capsys):
+    """Run the command with the installation's settings changed: (exit status, output)."""
+    def run(*words, **changes):
+        with open(here.conf_file) as file:
+            text = file.read()
+        for old, new in changes.get("replace", {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        with open(f"{here.conf_file}.changed", "w") as file:
+            file.write(text)
+        status = manage.main([*words, "--config-file", file.name])
+        out, error = capsys.readouterr()
+        return status, out + error
+    return run
+
+
+@pytest.fixture
+def right(here):
+    """What makes the installation's settings right: there is no tgtd."""
+    return {"[file-1]": "[file-1]\ntarget_helper = nbd"}
+
+
+def test_right_settings_are_called_right(run, right):
+    status, out = run("config", "check", replace=right)
+    assert status == 0, out
+    assert f"ok       backend {BACKEND}" in out and "ok       broker local://" in out
+    assert out.endswith("Nothing is wrong with the settings.\n")
+
+
+@pytest.mark.parametrize("old,new,said", [
+    ("[DEFAULT]", "[DEFAULT]\njob_leese = 3", "[DEFAULT] job_leese: there is no such option: did you mean job_lease?"),
+    ("[DEFAULT]", "[DEFAULT]\nrootwrap_config = x", "[DEFAULT] rootwrap_config: there is no such option: remove"),
+    ("[DEFAULT]", "[DEFAULT]\nnbd_unprotected = 1", "nbd_unprotected: it is read only in [file-1]: move it there"),
+    ("[DEFAULT]", "[DEFAULT]\nvolume_group = x", "volume_group: it is read only in the section of a backend whose"),
+    ("[database]", "[lvm]\nvolume_group = x\n[database]", "[lvm]: there is no such section: remove it; if it"),
+    ("[DEFAULT]", "[DEFAULT]\njob_lease = soon", "[DEFAULT] job_lease: invalid literal for int() with base 10: 'soon'"),
+    ("[DEFAULT]", "[DEFAULT]\nlogdir = x", "[DEFAULT] logdir: it is deprecated: write [DEFAULT] log_dir"),
+    ("enabled_backends = file-1", "enabled_backends = file-1,lvm", "no section [lvm] describes it"),
+    ("[DEFAULT]", "[DEFAULT]\nscheduler_default_filters = X", "[DEFAULT] scheduler_default_filters: 'X' is not known"),
+    ("volume_driver = file", "volume_driver = fiel", "[file-1] volume_driver: there is no fiel; there are: file, lvm"),
+    ("volume_driver = file", "volume_driver = cinder.volume.drivers.nfs.NfsDriver", "there is no class cinder.volume"),
+    ("target_helper = nbd", "target_helper = scst", "[file-1] target_helper: there is no scst; there are: lio"),
+    ("[DEFAULT]", "[DEFAULT]\nbackup_driver = tape", "[DEFAULT] backup_driver: there is no tape; there are: posix"),
+    ("/volumes", "/cinder.conf", "backend here@file-1: "),
+    ("/backups", "/cinder.conf", "backup store posix: "),
+    ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabbit://me:secret@127.0.0.1:1,me:secret@127.0.0.1:2/v",
+     "broker rabbit://127.0.0.1:1,127.0.0.1:2/v: "),
+    ("connection = sqlite", "connection = mysql+pymysql://me:secret@127.0.0.1:1/c ; ", "correct [database] connection"),
+])
+def test_a_mistake_is_named_with_what_to_do(run, right, old, new, said):
+    changes = dict(right)
+    changes[old] = changes.get(old, old).replace(old, new)
+    status, out = run("config", "check", replace=changes)
+    assert status == 1
+    assert any(line.startswith("PROBLEM") and said in line for line in out.splitlines()), out
+    assert "secret" not in out
+
+
+def test_a_database_that_was_not_synced_is_named(here, run, right):
+    with here.db.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    status, out = run("config", "check", replace=right)
+    assert status == 1 and "at revision 0001" in out and "db sync" in out
+
+
+def lines(out):
+    """{check: [results]} of the table."""
+    found = {}
+    for line in out.splitlines()[1:]:
+        found.setdefault(line.split()[0], []).append(line.split()[1])
+    return found
+
+
+def test_an_upgrade_has_nothing_in_its_way(run):
+    status, out = run("status", "upgrade-check")
+    assert (status, lines(out)) == (0, dict.fromkeys(("database", "messages", "jobs", "settings"), ["Success"]))
+
+
+@pytest.mark.parametrize("revision,said", [("0001", "db sync"), (f"{int(migrate.HEAD) + 1:04}", "of a later release")])
+def test_a_database_of_another_release_is_a_warning(here, run, revision, said):
+    with here.db.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    status, out = run("status", "upgrade-check")
+    assert (status, lines(out)["database"]) == (1, ["Warning"]) and said in out
+
+
+@pytest.mark.parametrize("version,status,result", [("1.99", 1, "Warning"), ("2.0", 2, "Failure")])
+def test_services_that_speak_otherwise_are_named(here, run, version, status, result):
+    with here.db.write() as tx:
+        tx.execute(sa.update(schema.services).where(schema.services.c.host == BACKEND).values(rpc_version=version))
+    found, out = run("status", "upgrade-check")
+    assert (found, lines(out)["messages"]) == (status, [result]) and BACKEND in out
+
+
+def test_a_job_of_a_later_release_is_a_failure(here, run):
+    here.add("jobs", kind="volume", action="levitate", resource_id=here.volume())
+    status, out = run("status", "upgrade-check")
+    assert (status, lines(out)["jobs"]) == (2, ["Failure"]) and "levitate" in out
+
+
+def test_a_deprecated_setting_is_a_warning(run):
+    status, out = run("status", "upgrade-check", replace={"[DEFAULT]": "[DEFAULT]\nlogdir = x"})
+    assert status == 1 and lines(out)["settings"] == ["Warning"]
