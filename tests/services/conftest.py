@@ -1,5 +1,7 @@
 """Servers for the tests of this tier: started for the first test that wants one, shared by all of a run."""
 
+import os
+
 import pytest
 
 from tests.services import servers
@@ -23,9 +25,9 @@ def rabbitmq():
         yield server.start()
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
+@pytest.fixture(params=os.environ.get("CINDER_LITE_DATABASES", "mariadb,postgresql").split(","))
 def database(request):
-    """Each of the databases in turn, empty and running."""
+    """Each of the databases that CINDER_LITE_DATABASES names in turn, empty and running."""
     server = request.getfixturevalue(request.param)
     if not server.process.running:
         server.start()
