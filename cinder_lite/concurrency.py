@@ -8,12 +8,16 @@ import collections
 import contextlib
 import ctypes
 import importlib
+import logging
 import os
+import shlex
 import subprocess
 import sys
 import threading
 import time
 import warnings
+
+LOG = logging.getLogger(__name__)
 
 MODE = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
 GREEN = MODE == "eventlet"
@@ -86,6 +90,10 @@ class _Threads:
 
     def begin(self):
         """Start anew, with nothing that belongs to a process which this one was forked from."""
+        # For whom a thread works, as the log says. Imported after `patch`, so that it is known of each green thread.
+        from oslo_context import context
+
+        self._asker = context._request_store
         self.pid, self._idle, self._ended = os.getpid(), [], collections.deque()
         self._woken, self._wake = os.pipe()
         spawn(self._deliver, self._woken)
@@ -95,7 +103,7 @@ class _Threads:
 
         ended = event.Event()
         tasks = self._idle.pop() if self._idle else self._new()
-        tasks.put((ended, function, args, kwargs))
+        tasks.put((ended, getattr(self._asker, "context", None), function, args, kwargs))
         return ended.wait()
 
     def _new(self):
@@ -105,7 +113,7 @@ class _Threads:
 
     def _run(self, tasks, wake):
         while True:
-            ended, function, args, kwargs = tasks.get()
+            ended, self._asker.context, function, args, kwargs = tasks.get()
             try:
                 outcome = function(*args, **kwargs), None
             except BaseException as error:  # it belongs to the caller
@@ -132,6 +140,13 @@ class _Threads:
 _THREADS = _Threads()
 
 
+def log_level():
+    """At which level work on devices is logged: what somebody has asked for higher than what is done by itself."""
+    from oslo_context import context
+
+    return logging.DEBUG if context.get_current() is None else logging.INFO
+
+
 def sleep_in_thread(seconds):
     """Wait in a native thread, without a thought to green ones."""
     native("time").sleep(seconds)
@@ -148,6 +163,7 @@ def run_command(argv, stdin=None, timeout=60):
 
 def _run_command(argv, stdin, timeout):
     original = native("subprocess")
+    LOG.debug("running '%s'", shlex.join(argv))
     try:
         done = original.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, close_fds=True)
     except original.TimeoutExpired as late:  # another class than subprocess.TimeoutExpired when patched
@@ -167,6 +183,7 @@ def follow_command(argv, seen):
 
 def _follow_command(argv, seen):
     original = native("subprocess")
+    LOG.debug("running '%s'", shlex.join(argv))
     with original.Popen(["setpriv", "--pdeathsig", "KILL", *argv], stdin=original.DEVNULL, stdout=original.PIPE,
                         stderr=original.STDOUT) as running:
         try:

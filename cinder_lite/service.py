@@ -13,13 +13,13 @@ import uuid
 
 from oslo_log import log
 
-from cinder_lite import concurrency
+from cinder_lite import concurrency, masking
 
 LOG = logging.getLogger(__name__)
 
 
 def set_up_logging(conf, prog):
-    """Log as the configuration says, with the request's id in every line."""
+    """Log as the configuration says, with the request's id in every line and without secrets."""
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "amqp=WARN", "kombu=WARN", "stevedore=WARN",
                                          "oslo_messaging=WARN", "taskflow=WARN", "taskflow.utils.persistence_utils=ERROR",
                                          "alembic=WARN", "cheroot=WARN"])
@@ -28,6 +28,7 @@ def set_up_logging(conf, prog):
     if not conf.log_file and not conf.use_stderr and not conf.use_journal and not conf.use_syslog:
         conf.set_default("use_stderr", True)
     log.setup(conf, prog)
+    masking.install()
 
 
 class Daemon:

@@ -224,6 +224,8 @@ class Worker:
         else:
             ended = self._persist(lambda tx: [also(tx) for also in work.done_too]
                                   if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept) else None)
+            if ended:
+                LOG.info("%s of %s %s is done", job.action, job.kind, job.resource_id)
         for function in work.later if ended else ():
             function()
 
@@ -263,6 +265,22 @@ class Worker:
     def _transact(self, write):
         with self.db.write() as tx:
             write(tx)
+
+
+def call(function, *args, **kwargs):
+    """Run a method of a driver or target in a native thread, and say so in the log."""
+    began, outcome = time.perf_counter(), "failed"
+    try:
+        result = concurrency.in_thread(function, *args, **kwargs)
+        outcome = "done"
+        return result
+    finally:
+        level = concurrency.log_level()
+        if LOG.isEnabledFor(level):
+            what = f" of {getattr(args[0], 'id', args[0])}" if args else ""
+            on = getattr(function.__self__, "backend", None) or type(function.__self__).__name__
+            LOG.log(level, "%s%s on %s %s in %.1f ms", function.__name__, what, on, outcome,
+                    (time.perf_counter() - began) * 1000)
 
 
 @contextlib.contextmanager

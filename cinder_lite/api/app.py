@@ -10,7 +10,7 @@ import uuid
 
 import orjson
 
-from cinder_lite import errors, policy
+from cinder_lite import context, errors, policy
 from cinder_lite.api import auth, body, fault, refusal, request, route, versions
 from cinder_lite.api.routes import ROUTES
 
@@ -40,6 +40,8 @@ class Application:
     def __call__(self, environ, start_response):
         began = time.perf_counter()
         request_id = f"req-{uuid.uuid4()}"
+        # Until it is known who asks: the thread may have worked for somebody else.
+        context.Context(request_id=request_id)
         req = request.Request(environ, self)
         try:
             status, headers, out = self._answer(req, environ, request_id)

@@ -85,6 +85,7 @@ class SchedulerManager(SchedulerRPC):
             job, volume = jobs.with_volume(tx, job_id)
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
+            jobs.asker(job)  # from here on the log names who asked
             if volume is None:
                 return self._forget(job)
             requests = PLACEMENTS[job.action].requests(tx, job, volume)

@@ -9,7 +9,7 @@ from stevedore import driver as loading
 from stevedore import exception as loading_errors
 from stevedore import extension
 
-from cinder_lite import concurrency, service
+from cinder_lite import service, worker
 from cinder_lite import conf as configuration
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -103,7 +103,7 @@ class Backend:
 
     def call(self, function, *args, **kwargs):
         """Run a driver's or target's method in a native thread."""
-        return concurrency.in_thread(function, *args, **kwargs)
+        return worker.call(function, *args, **kwargs)
 
     def content(self, volume):
         """Where the bytes of a drivers.Volume are (see cinder_lite.content), ready to be opened."""

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import typing
 
-from cinder_lite import concurrency, flow, worker
+from cinder_lite import flow, worker
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
@@ -37,35 +37,35 @@ class _Make(flow.Step):
         if any(failure.check(worker.Interrupted) for failure in flow_failures.values()):
             return
         LOG.info("removing what was made of volume %s", volume.id)
-        concurrency.in_thread(self.driver.delete, volume)
+        worker.call(self.driver.delete, volume)
 
 
 class MakeEmpty(_Make):
     """A volume that reads as zeros."""
 
     def execute(self, volume):
-        return concurrency.in_thread(self.driver.create, volume)
+        return worker.call(self.driver.create, volume)
 
 
 class CopySnapshot(_Make):
     """A volume with a snapshot's content."""
 
     def execute(self, volume, source, progress):
-        return concurrency.in_thread(self.driver.from_snapshot, volume, source, progress)
+        return worker.call(self.driver.from_snapshot, volume, source, progress)
 
 
 class CloneVolume(_Make):
     """A volume with another volume's content."""
 
     def execute(self, volume, source, progress):
-        return concurrency.in_thread(self.driver.clone, volume, source, progress)
+        return worker.call(self.driver.clone, volume, source, progress)
 
 
 class CloneImage(_Make):
     """A volume that shares an image's bytes where they lie. Its facts are None when there is nothing to be shared."""
 
     def execute(self, volume, source):
-        return concurrency.in_thread(self.driver.clone_image, volume, source)
+        return worker.call(self.driver.clone_image, volume, source)
 
 
 class FillFromImage(flow.Step):

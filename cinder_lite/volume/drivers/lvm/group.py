@@ -1,11 +1,18 @@
 """A volume group at work: runs commands on it, and says in a sentence what went wrong."""
 
+import logging
 import os
+import shlex
+import time
 
-from cinder_lite import privsep
+from cinder_lite import concurrency, privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, parsing, privileged
 
+LOG = logging.getLogger(__name__)
+
+#: Commands that change nothing.
+READING = ("fullreport", "lvs")
 #: Seconds within which LVM has to say what there is.
 PATIENCE = 60
 
@@ -27,12 +34,15 @@ class Group:
 
     def run(self, arguments, doing, timeout=0):
         """The output of a command. Raises Refused, whose text begins with "cannot" and what was to be done."""
+        began = time.monotonic()
         try:
             status, output, errors = privileged.lvm(arguments, self._directory, timeout)
         except privsep.Unavailable as error:
             raise base.BackendDown(str(error)) from error
         except OSError as error:
             raise base.DriverError(f"cannot {doing}: root's process has ended meanwhile ({error})") from error
+        LOG.log(logging.DEBUG if arguments[0] in READING else concurrency.log_level(), "'lvm %s' ended with status %s after %.0f ms",
+                shlex.join(arguments), status, (time.monotonic() - began) * 1000)
         if status == 0:
             return output
         if status == privileged.MISSING:
