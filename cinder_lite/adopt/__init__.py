@@ -9,7 +9,7 @@ import dataclasses
 from cinder_lite import db
 from cinder_lite.adopt import found as finding
 from cinder_lite.adopt.kinds import KINDS
-from cinder_lite.db import adopted, services, volumes
+from cinder_lite.db import adopted, labels, services, volumes
 
 #: Seconds since the last heartbeat of a service of Cinder's after which it is taken to be stopped.
 SILENT = 60
@@ -91,7 +91,7 @@ class _Taking:
             self._tell(kind, id, row, made)
         adopted.insert(self.tx, kind.name, rows)
         if kind.name in ("volumes", "snapshots"):
-            adopted.insert(self.tx, "labels", _labels(rows))
+            adopted.insert(self.tx, "labels", labels.rows(kind.name[:-1], rows))
         adopted.note(self.tx, kind.name, ids)
         self.report.counts[kind.name] = counts
 
@@ -144,11 +144,6 @@ def _parents_first(kind, rows):
     for row in rows:
         add(row)
     return list(ordered.values())
-
-
-def _labels(rows):
-    return [{"resource_id": row["id"], "key": key, "value": value} for row in rows
-            for key, value in {**row["metadata"], **row.get("admin_metadata", {})}.items()]
 
 
 def _take_notes(found, database, conf, report):

@@ -21,9 +21,9 @@ ALLOWED = {
     "pool": ("name", "volume_type"),
     "volume_type": ("is_public", "extra_specs"),
 }
-#: Other words for columns.
+#: Other words for columns, and those of one resource.
 SYNONYMS = {"display_name": "name", "instance_id": "instance_uuid", "tenant_id": "project_id",
-            "display_description": "description"}
+            "display_description": "description", ("attachment", "status"): "attach_status"}
 #: Filters and the microversion from which they count; below they are dropped.
 SINCE = {("volume", "group_id"): "3.10", ("volume", "glance_metadata"): "3.4", ("volume", "created_at"): "3.60",
          ("volume", "updated_at"): "3.60", ("volume", "consumes_quota"): "3.65", ("snapshot", "metadata"): "3.22",
@@ -64,17 +64,21 @@ def _clause(req, resource, key, value):
     since = SINCE.get((resource, key))
     if since is not None and not req.at(since):
         return None
-    if key == "metadata" and resource in filtering.METADATA:
-        return filtering.metadata(resource, dictionary(key, value))
+    if key == "metadata" and filtering.has_metadata(resource):
+        return filtering.metadata(resource, dictionary(key, value), None if req.all_projects else req.ctx.project_id)
     if key == "glance_metadata" and resource == "volume":
         return filtering.image_metadata(dictionary(key, value))
     if key == "availability_zone" and resource == "snapshot":
         return filtering.in_zone(value)
-    return _column(req, resource, SYNONYMS.get(key, key), value)
+    return _column(req, resource, _column_of(resource, key), value)
+
+
+def _column_of(resource, key):
+    return SYNONYMS.get((resource, key)) or SYNONYMS.get(key, key)
 
 
 def _contains(req, resource, key, value):
-    column = SYNONYMS.get(key, key)
+    column = _column_of(resource, key)
     if not req.at(LIKE_SINCE) or key not in ALLOWED[resource] or filtering.kind(resource, column) is None:
         return filtering.nothing()
     return filtering.contains(resource, column, value)

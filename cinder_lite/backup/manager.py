@@ -7,7 +7,7 @@ from cinder_lite.backup import chunks, cinder, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
-from cinder_lite.db import backups, messages, quotas, snapshots, volumes
+from cinder_lite.db import backups, labels, messages, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers.base import GIB
@@ -125,7 +125,7 @@ class BackupManager(BackupRPC):
             present = volumes.find(tx, volume.id)
             if VOLUME.settle(tx, volume.id, "restore", True, metadata=metadata,
                              image_metadata=record.get("image_metadata", {}), bootable=record.get("bootable", False)):
-                volumes.relabel(tx, present, metadata=metadata)
+                labels.follow(tx, present, metadata=metadata)
 
         work.when_done(restored)
         work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False) and messages.add(
@@ -144,7 +144,7 @@ class BackupManager(BackupRPC):
         def described(tx):
             present = volumes.find(tx, volume.id)
             metadata = {**record.get("metadata", {}), **present.metadata, **self._origin(row, volume)}
-            volumes.relabel(tx, present, metadata=metadata)
+            labels.follow(tx, present, metadata=metadata)
             VOLUME.write(tx, volume.id, metadata=metadata)
 
         work.when_done(described)

@@ -30,7 +30,7 @@ def find(tx, id):
 
 
 def page(tx, where, paging, visible):
-    return LISTING.page(tx, ROW.where(visible, *where), paging, visible)
+    return LISTING.page(tx, ROW, where, paging, visible)
 
 
 def visible_to(ctx, all_projects):

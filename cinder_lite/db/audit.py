@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_errors
 
 from cinder_lite import states
-from cinder_lite.db import quotas, schema
+from cinder_lite.db import labels, quotas, schema
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
 J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
@@ -233,18 +233,22 @@ def delete_labels_of_gone(tx, resource_id):
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    """A resource with its label rows (`labels`), its `metadata`, and all pairs that it may be labelled with (`allowed`)."""
+    """A resource with its label rows (`labels`), its `metadata`, and all pairs that it may be labelled with (`allowed`).
+
+    `placed` says whether the labels stand where lists look for them.
+    """
 
     kind: str
     id: str
     labels: dict
     metadata: dict
     allowed: dict
+    placed: bool
 
     @property
     def right(self):
         """Each pair of the metadata is a label, and no label is another pair."""
-        return (self.labels.items() <= self.allowed.items()
+        return (self.placed and self.labels.items() <= self.allowed.items()
                 and all(self.labels.get(key) == self.allowed[key] for key in self.metadata))
 
 
@@ -259,17 +263,18 @@ def labelled(tx):
 
 def _pairs(table):
     admin = (table.c.admin_metadata,) if "admin_metadata" in table.c else ()
-    return sa.select(table.c.id, table.c.metadata.label("pairs"), *admin)
+    return sa.select(table.c.id, table.c.project_id, table.c.created_at, table.c.metadata.label("pairs"), *admin)
 
 
 def _with_labels(tx, kind, rows):
-    labels = {}
-    for resource_id, key, value in tx.execute(sa.select(L.c.resource_id, L.c.key, L.c.value).where(
-            L.c.resource_id.in_([row.id for row in rows]))):
-        labels.setdefault(resource_id, {})[key] = value
+    found = {}
+    for label in tx.execute(sa.select(L).where(L.c.resource_id.in_([row.id for row in rows]))):
+        found.setdefault(label.resource_id, []).append(label._asdict())
     for row in rows:
-        yield Labelled(kind, row.id, labels.get(row.id, {}), row.pairs,
-                       {**row.pairs, **getattr(row, "admin_metadata", {})})
+        here = found.get(row.id, [])
+        placed = all(label == labels.row(kind, row._mapping, label["key"], label["value"]) for label in here)
+        yield Labelled(kind, row.id, {label["key"]: label["value"] for label in here}, row.pairs,
+                       {**row.pairs, **getattr(row, "admin_metadata", {})}, placed)
 
 
 def rewrite_labels(tx, kind, id):
@@ -282,7 +287,8 @@ def rewrite_labels(tx, kind, id):
         right = {key: value for key, value in one.allowed.items() if key in one.metadata or one.labels.get(key) == value}
         tx.execute(sa.delete(L).where(L.c.resource_id == id))
         if right:
-            tx.execute(sa.insert(L), [{"resource_id": id, "key": key, "value": value} for key, value in right.items()])
+            place = next(row for row in rows if row.id == id)._mapping
+            tx.execute(sa.insert(L), [labels.row(kind, place, key, value) for key, value in right.items()])
         return True
     return False
 

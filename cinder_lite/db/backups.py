@@ -7,7 +7,8 @@ from cinder_lite.db import listing, schema
 
 B = schema.backups
 _CHILD = schema.backups.alias("child")
-HAS_CHILDREN = sa.exists().where(_CHILD.c.parent_id == B.c.id)
+#: Not as EXISTS, for which PostgreSQL would read the whole table, however few backups are shown.
+HAS_CHILDREN = sa.select(_CHILD.c.id).where(_CHILD.c.parent_id == B.c.id).limit(1).scalar_subquery().is_not(None)
 ROW = sa.select(B, HAS_CHILDREN.label("has_dependent_backups"))
 SUMMARY = sa.select(B.c.id, B.c.name)
 _BY_ID = ROW.where(B.c.id == sa.bindparam("id"))
@@ -30,7 +31,7 @@ def find(tx, id):
 
 
 def page(tx, query, where, paging, visible):
-    return LISTING.page(tx, query.where(visible, *where), paging, visible)
+    return LISTING.page(tx, query, where, paging, visible)
 
 
 def count(tx, where, visible):

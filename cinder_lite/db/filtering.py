@@ -2,12 +2,11 @@
 
 import sqlalchemy as sa
 
-from cinder_lite.db import listing, schema, snapshots, volumes
+from cinder_lite.db import labels, listing, schema
 
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
           "attachment": schema.attachments, "message": schema.messages, "group": schema.groups,
           "group_snapshot": schema.group_snapshots}
-METADATA = {"volume": volumes.with_metadata, "snapshot": snapshots.with_metadata}
 #: What the values of a column are, by its type; every other column is text.
 KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time"), (sa.JSON, "document"))
 TEXT = "text"
@@ -47,9 +46,14 @@ def contains(resource, key, text):
     return listing.like(column if isinstance(column.type, sa.String) else sa.cast(column, sa.String), text)
 
 
-def metadata(resource, pairs):
-    """The rows that carry all these pairs; for the resources of METADATA."""
-    return METADATA[resource](pairs) if pairs else sa.true()
+def has_metadata(resource):
+    """Whether the resource is found by its metadata."""
+    return resource in labels.TABLES
+
+
+def metadata(resource, pairs, project_id):
+    """The rows that carry all these pairs; `project_id` is whose are listed, None for everybody's."""
+    return labels.Carried(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
 
 
 def image_metadata(pairs):

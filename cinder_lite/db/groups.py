@@ -44,7 +44,7 @@ def get(tx, ctx, id):
 
 
 def page(tx, where, paging, visible):
-    return GROUPS.page(tx, _ROW.where(visible, *where), paging, visible)
+    return GROUPS.page(tx, _ROW, where, paging, visible)
 
 
 def visible_to(ctx, all_projects, table=G):
@@ -87,7 +87,7 @@ def get_snapshot(tx, ctx, id):
 
 
 def page_of_snapshots(tx, where, paging, visible):
-    return SNAPSHOTS.page(tx, _SNAPSHOT.where(visible, *where), paging, visible)
+    return SNAPSHOTS.page(tx, _SNAPSHOT, where, paging, visible)
 
 
 def snapshots_of(tx, group_snapshot_id):
@@ -117,7 +117,7 @@ def get_type(tx, id):
 
 def page_of_types(tx, is_public, paging):
     """Types that are public or not; None for both."""
-    return TYPES.page(tx, sa.select(T).where(sa.true() if is_public is None else T.c.is_public == is_public), paging)
+    return TYPES.page(tx, sa.select(T), [] if is_public is None else [T.c.is_public == is_public], paging)
 
 
 def create_type(tx, name, description, is_public, specs):

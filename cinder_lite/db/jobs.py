@@ -195,7 +195,7 @@ def visible_to(ctx, all_projects):
 def page(tx, wanted, paging, visible):
     """Jobs with these values in the columns of FILTERS."""
     where = [J.c[column] == value for column, value in wanted.items()]
-    return LISTING.page(tx, sa.select(J).where(visible, *where), paging, visible)
+    return LISTING.page(tx, sa.select(J), where, paging, visible)
 
 
 def of_resource(tx, resource_id, most=20):

@@ -10,6 +10,9 @@ import sqlalchemy as sa
 import sqlalchemy.ext.compiler
 
 from cinder_lite import errors
+from cinder_lite.db.labels import Carried
+
+_ALL = sa.true()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,27 +44,66 @@ class Listing:
         keys += [(tie, first) for tie in ("created_at", "id") if tie not in named and tie in self.table.c]
         return [(self.table.c[key], direction) for key, direction in keys]
 
-    def page(self, tx, query, paging, visible=sa.true()):
-        """Run `query` (a SELECT from the table, filtered) for the page. `visible` limits which row a marker may name."""
-        keys = self.ordered(paging)
-        if paging.marker is not None:
-            row = tx.execute(sa.select(*(column for column, _ in keys)).where(
-                self.table.c.id == paging.marker, visible)).first()
-            if row is None:
-                raise errors.MarkerNotFound(id=paging.marker)
-            query = query.where(_after(keys, row))
-        order = [_order(column, direction) for column, direction in keys]
-        if tx.dialect.name in ("mysql", "mariadb"):
-            query = self._by_ids(query, order, paging)
-        else:
-            query = _cut(query.order_by(*order), paging)
-        return tx.execute(query).all()
+    def page(self, tx, query, where, paging, visible=_ALL):
+        """Run `query`, a SELECT from the table, for the page of the rows that meet all of `where` and are `visible`.
 
-    def _by_ids(self, query, order, paging):
+        A marker may name any visible row.
+        """
+        keys = self.ordered(paging)
+        carried = None
+        ids = self._hinted(sa.select(self.table.c.id), [column.name for column, _ in keys], where, visible)
+        if {column.name for column, _ in keys} <= Carried.order.keys():
+            carried = next((one for one in where if isinstance(one, Carried)), None)
+        row = self._marked(tx, keys, paging, visible)
+        conditions = [visible, *(one for one in where if one is not carried)]
+        if carried is not None:
+            ids, keys = carried.ids, [(carried.order[column.name], direction) for column, direction in keys]
+        found = []
+        for condition, order in _legs(keys, row, whole=bool(paging.offset)):
+            part = dataclasses.replace(paging, limit=paging.limit - len(found))
+            if carried is not None or tx.dialect.name == "mysql":
+                part = self._by_ids(query, ids.where(*conditions, condition), order, self.ordered(paging), part)
+            else:
+                part = _cut(query.where(*conditions, condition).order_by(*order), part)
+            found += tx.execute(part).all()
+            if len(found) >= paging.limit:
+                break
+        return found
+
+    def _hinted(self, ids, sort, where, visible):
+        """The query, with the index named for MariaDB that has the list's order, behind the column that is filtered by.
+
+        Behind a marker it would take a project's rows from that index, but all of them: its estimate of such a read has an
+        upper bound that the estimate of a range has not.
+        """
+        of_project = [] if visible is _ALL else ["project_id"]
+        indexed = {name for one in self.table.indexes for name in one.columns.keys()}
+        filtered = (indexed & _columns(self.table, where)) - {*of_project, *sort}
+        order = [*of_project, *filtered, *sort]
+        index = next((one for one in self.table.indexes if one.columns.keys() == order), None)
+        return ids if index is None else ids.with_hint(self.table, f"FORCE INDEX ({index.name})", "mysql")
+
+    def _marked(self, tx, keys, paging, visible):
+        """The values that the marker's row has in the keys; None without a marker. Raises MarkerNotFound."""
+        if paging.marker is None:
+            return None
+        row = tx.execute(sa.select(*(column for column, _ in keys)).where(
+            self.table.c.id == paging.marker, visible)).first()
+        if row is None:
+            raise errors.MarkerNotFound(id=paging.marker)
+        return row
+
+    def _by_ids(self, query, ids, order, keys, paging):
         """The same rows, found in an index first: asked for whole ones MariaDB reads all those before the page, too."""
-        found = _cut(sa.select(self.table.c.id).where(query.whereclause).order_by(*order), paging).subquery("page")
+        found = _cut(ids.order_by(*order), paging).subquery("page")
         tables = query.get_final_froms()[0].join(found, found.c.id == self.table.c.id)
-        return sa.select(*query.selected_columns).select_from(tables).order_by(*order)
+        return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
+
+
+def _columns(table, conditions):
+    """Names of the table's columns that the conditions are about."""
+    return {one.name for condition in conditions for one in sa.sql.visitors.iterate(sa.and_(condition))
+            if isinstance(one, sa.Column) and one.table is table}
 
 
 def _cut(query, paging):
@@ -69,7 +111,9 @@ def _cut(query, paging):
     return query.offset(paging.offset) if paging.offset else query
 
 
-def _order(column, direction):
+def _order(key):
+    """A column in its direction; nulls are lowest."""
+    column, direction = key
     order = column.asc() if direction == "asc" else column.desc()
     if column.nullable:
         return order.nulls_first() if direction == "asc" else order.nulls_last()
@@ -84,26 +128,46 @@ def _without_nulls_word(element, compiler, **kw):
     return compiler.visit_unary(element, **kw)
 
 
-def _after(keys, row):
-    """The rows behind `row` in the order of the keys."""
-    (last, direction), *before = reversed(keys)
-    clause = _beyond(last, direction, row[-1])
-    for (column, direction), value in zip(before, reversed(row[:-1]), strict=True):
-        same = column.is_(None) if value is None else column == value
-        clause = sa.or_(_beyond(column, direction, value), sa.and_(same, clause))
-    column, direction = keys[0]
-    if row[0] is not None and not column.nullable:
-        # Said again in a form that every database turns into a range of the index.
-        clause = sa.and_(column >= row[0] if direction == "asc" else column <= row[0], clause)
-    return clause
+def _legs(keys, row, whole):
+    """[(condition, order)] of the queries that, one behind the other, give the rows behind `row`, or all when it is None.
+
+    Where the first column may be null the rows with and without a value are two: no database reads both from an index in
+    the order in which they are shown. `whole` asks for a single query all the same.
+    """
+    (column, direction), *rest = keys
+    if not column.nullable or whole:
+        return [(_after(keys, row) if row is not None else sa.true(), [_order(key) for key in keys])]
+    in_nulls = row is not None and row[0] is None
+    nulls = sa.and_(column.is_(None), _after(rest, row[1:])) if in_nulls else column.is_(None)
+    values = column.is_not(None) if in_nulls or row is None else _after(keys, row, null_too=False)
+    legs = {"nulls": (nulls, [_order(key) for key in rest]),
+            "values": (values, [column.asc() if direction == "asc" else column.desc(), *(_order(key) for key in rest)])}
+    names = ("nulls", "values") if direction == "asc" else ("values", "nulls")
+    begin = names.index("nulls" if in_nulls else "values") if row is not None else 0
+    return [legs[name] for name in names[begin:]]
 
 
-def _beyond(column, direction, value):
+def _after(keys, row, null_too=True):
+    """The rows behind `row` in the order of the keys; `null_too` with those that have no value in the first column."""
+    (column, direction), *rest = keys
+    null_too = null_too and column.nullable
+    clause = _beyond(column, direction, row[0], null_too)
+    if not rest:
+        return clause
+    same = column.is_(None) if row[0] is None else column == row[0]
+    clause = sa.or_(clause, sa.and_(same, _after(rest, row[1:])))
+    if row[0] is None or (null_too and direction == "desc"):
+        return clause
+    # Said again in a form that every database turns into a range of the index.
+    return sa.and_(column >= row[0] if direction == "asc" else column <= row[0], clause)
+
+
+def _beyond(column, direction, value, null_too):
     if direction == "asc":
         return column.is_not(None) if value is None else column > value
     if value is None:
         return sa.false()
-    return sa.or_(column < value, column.is_(None)) if column.nullable else column < value
+    return sa.or_(column < value, column.is_(None)) if null_too else column < value
 
 
 def like(column, text):

@@ -58,7 +58,7 @@ def get(tx, ctx, id):
 
 
 def page(tx, where, paging, visible):
-    return LISTING.page(tx, ROW.where(visible, *where), paging, visible)
+    return LISTING.page(tx, ROW, where, paging, visible)
 
 
 def delete(tx, id):

@@ -22,7 +22,7 @@ def get(tx, id):
 
 def page(tx, wanted, paging):
     """Specs with these values in the columns of FILTERS."""
-    return LISTING.page(tx, sa.select(Q).where(*(Q.c[column] == value for column, value in wanted.items())), paging)
+    return LISTING.page(tx, sa.select(Q), [Q.c[column] == value for column, value in wanted.items()], paging)
 
 
 def create(tx, name, consumer, specs):

@@ -29,6 +29,12 @@ def _flag(name, default):
     return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.true() if default else sa.false())
 
 
+def _listed(*columns, of_all=True):
+    """Indexes of lists that are filtered or sorted by each of these columns: those of one project, and of all."""
+    return [sa.Index(None, *whose, *by, "created_at", "id") for by in [(), *((column,) for column in columns)]
+            for whose in [("project_id",), *([()] if of_all else [])]]
+
+
 def _born():
     return [sa.Column("created_at", Time, nullable=False), sa.Column("updated_at", Time)]
 
@@ -70,11 +76,7 @@ volumes = _table(
     _json("export"),
     *_born(),
     sa.Column("launched_at", Time),
-    sa.Index(None, "project_id", "created_at", "id"),
-    sa.Index(None, "created_at", "id"),
-    sa.Index(None, "project_id", "status", "created_at", "id"),
-    sa.Index(None, "project_id", "name", "created_at", "id"),
-    sa.Index(None, "project_id", "size", "created_at", "id"),
+    *_listed("status", "name", "size"),
     sa.Index(None, "host"),
     sa.Index(None, "snapshot_id"),
     sa.Index(None, "source_volid"),
@@ -102,20 +104,23 @@ snapshots = _table(
     _json("metadata"),
     _json("facts"),
     *_born(),
-    sa.Index(None, "project_id", "created_at", "id"),
-    sa.Index(None, "created_at", "id"),
+    *_listed("status", "name", "size"),
     sa.Index(None, "volume_id", "created_at"),
-    sa.Index(None, "project_id", "name"),
     sa.Index(None, "group_snapshot_id"),
 )
 
-#: The pairs of a volume's or snapshot's metadata as rows, for filters. `metadata` of the resource is what is shown.
+#: The pairs of a volume's or snapshot's metadata as rows, for filters (see db/labels.py). `metadata` of the resource is
+#: what is shown.
 labels = _table(
     "labels",
     sa.Column("resource_id", Id, primary_key=True),
     sa.Column("key", Name, primary_key=True),
     sa.Column("value", Name, nullable=False),
-    sa.Index(None, "key", "value"),
+    sa.Column("pair", sa.String(32), nullable=False, server_default=""),
+    sa.Column("project_id", Name, nullable=False, server_default=""),
+    sa.Column("created_at", Time, nullable=False, server_default="1970-01-01 00:00:00"),
+    sa.Index(None, "pair", "project_id", "created_at", "resource_id"),
+    sa.Index(None, "pair", "created_at", "resource_id"),
 )
 
 attachments = _table(
@@ -133,7 +138,7 @@ attachments = _table(
     sa.Column("attached_at", Time),
     *_born(),
     sa.Index(None, "volume_id"),
-    sa.Index(None, "project_id", "created_at", "id"),
+    *_listed("attach_status"),
     sa.Index(None, "instance_uuid"),
 )
 
@@ -164,11 +169,9 @@ backups = _table(
     _json("volume_record"),
     _json("facts"),
     *_born(),
-    sa.Index(None, "project_id", "created_at", "id"),
-    sa.Index(None, "created_at", "id"),
+    *_listed("status", "name", "size"),
     sa.Index(None, "volume_id", "data_timestamp"),
     sa.Index(None, "parent_id"),
-    sa.Index(None, "project_id", "name"),
 )
 
 volume_types = _table(
@@ -251,6 +254,7 @@ jobs = _table(
     sa.Column("decision", sa.JSON),
     *_born(),
     sa.Column("finished_at", Time),
+    *_listed(of_all=False),
     sa.Index(None, "status", "stage", "host"),
     sa.Index(None, "resource_id", "created_at"),
     sa.Index(None, "created_at"),

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from cinder_lite import errors
 from cinder_lite.db import listing, schema
 
-S, L = schema.snapshots, schema.labels
+S = schema.snapshots
 ROW = sa.select(S)
 SUMMARY = ROW
 _BY_ID = ROW.where(S.c.id == sa.bindparam("id"))
@@ -27,7 +27,7 @@ def find(tx, id):
 
 
 def page(tx, where, paging, visible):
-    return LISTING.page(tx, ROW.where(visible, *where), paging, visible)
+    return LISTING.page(tx, ROW, where, paging, visible)
 
 
 def count(tx, where, visible):
@@ -43,9 +43,3 @@ def visible_to(ctx, all_projects):
 def of_volume(tx, volume_id):
     """The volume's snapshots, newest first."""
     return tx.execute(ROW.where(S.c.volume_id == volume_id).order_by(S.c.created_at.desc(), S.c.id.desc())).all()
-
-
-def with_metadata(pairs):
-    """The snapshots that carry all these pairs."""
-    return sa.and_(*(S.c.id.in_(sa.select(L.c.resource_id).where(L.c.key == key, L.c.value == str(value)))
-                     for key, value in pairs.items()))

@@ -27,8 +27,8 @@ def get(tx, ctx, id):
 
 
 def page(tx, name, paging, visible):
-    where = [visible] if name is None else [visible, T.c.name == name]
-    return LISTING.page(tx, ROW.where(*where), paging, visible)
+    where = [] if name is None else [T.c.name == name]
+    return LISTING.page(tx, ROW, where, paging, visible)
 
 
 def visible_to(ctx, all_projects):

@@ -62,7 +62,7 @@ def default(tx, conf, project_id):
 
 
 def page(tx, where, paging):
-    return LISTING.page(tx, ROW.where(*where), paging)
+    return LISTING.page(tx, ROW, where, paging)
 
 
 def all(tx):

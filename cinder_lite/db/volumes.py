@@ -65,7 +65,7 @@ def inserted(values, type_):
 
 
 def page(tx, query, where, paging, visible):
-    return LISTING.page(tx, query.where(visible, *where), paging, visible)
+    return LISTING.page(tx, query, where, paging, visible)
 
 
 def count(tx, where, visible):
@@ -77,33 +77,6 @@ def visible_to(ctx, all_projects):
     if ctx.is_admin and all_projects:
         return sa.true()
     return sa.and_(V.c.project_id == ctx.project_id, _TARGETS_TOO if ctx.is_admin else _NOT_TARGETS)
-
-
-def with_metadata(pairs):
-    """The volumes that carry all these pairs, in their own or the administrators' metadata."""
-    return sa.and_(*(V.c.id.in_(sa.select(L.c.resource_id).where(L.c.key == key, L.c.value == str(value)))
-                     for key, value in pairs.items()))
-
-
-def set_labels(tx, id, before, after):
-    """Make the label rows follow a change of metadata from `before` to `after` (dicts)."""
-    gone = [key for key in before if key not in after or before[key] != after[key]]
-    if gone:
-        tx.execute(sa.delete(L).where(L.c.resource_id == id, L.c.key.in_(gone)))
-    new = [{"resource_id": id, "key": key, "value": value} for key, value in after.items()
-           if before.get(key) != value]
-    if new:
-        tx.execute(sa.insert(L), new)
-
-
-def relabel(tx, row, **new):
-    """Make the labels of a volume follow a change of its `metadata` or `admin_metadata`, which win over the user's."""
-    after = {name: new.get(name, getattr(row, name)) for name in ("metadata", "admin_metadata")}
-    set_labels(tx, row.id, {**row.metadata, **row.admin_metadata}, {**after["metadata"], **after["admin_metadata"]})
-
-
-def labels_gone(tx, id):
-    tx.execute(sa.delete(L).where(L.c.resource_id == id))
 
 
 def summary(tx, visible):

@@ -4,7 +4,7 @@ import functools
 
 from cinder_lite import context, db, states
 from cinder_lite.backup.api import share
-from cinder_lite.db import attachments, audit, jobs, quotas, schema, snapshots, volumes
+from cinder_lite.db import attachments, audit, jobs, labels, quotas, schema, snapshots, volumes
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
 from cinder_lite.volume import api
@@ -202,7 +202,7 @@ def _remove_snapshot(id, database, conf):
         SNAPSHOT.write(tx, id, status=states.ERROR)
         SNAPSHOT.begin(tx, None, id, "cascade")
         SNAPSHOT.settle(tx, id, "cascade", True)
-        volumes.labels_gone(tx, id)
+        labels.remove(tx, id)
         if row.counted:
             quotas.release(tx, quotas.snapshot_share(conf, row))
         return f"removed snapshot {id}"
@@ -227,7 +227,8 @@ def labels_differ(look):
     for one in audit.labelled(look.tx):
         if not one.right:
             yield Finding("labels differ", (one.kind, one.id),
-                          f"{one.kind} {one.id} has the metadata {one.metadata}, but is found by {one.labels}",
+                          f"{one.kind} {one.id} has the metadata {one.metadata}, but is found by {one.labels}"
+                          + ("" if one.placed else ", and that in another place"),
                           "writes its labels anew", functools.partial(_rewrite_labels, one.kind, one.id))
 
 

@@ -1,7 +1,7 @@
 """The work of taking over what others made on a backend, and of letting go of it."""
 
 from cinder_lite import db, worker
-from cinder_lite.db import pools, quotas, snapshots, volumes
+from cinder_lite.db import labels, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api, managing
 from cinder_lite.volume.drivers import base as drivers
@@ -92,6 +92,6 @@ class Adoption:
         with self.db.read() as tx:
             row = snapshots.find(tx, work.job.resource_id)
         work.begin()
-        work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
+        work.when_done(lambda tx: labels.remove(tx, row.id))
         if row.counted:
             work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))

@@ -1,7 +1,7 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, guards, pools, quotas, services, snapshots, transfers, volumes
+from cinder_lite.db import attachments, guards, labels, pools, quotas, services, snapshots, transfers, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
@@ -37,7 +37,7 @@ class Volumes:
             if "metadata" in values:
                 VOLUME.lock(tx, id)
                 row = volumes.get(tx, ctx, id)
-                volumes.relabel(tx, row, metadata=values["metadata"])
+                labels.follow(tx, row, metadata=values["metadata"])
             if values:
                 VOLUME.write(tx, id, **values)
             return volumes.get(tx, ctx, id)
@@ -50,7 +50,7 @@ class Volumes:
             _unlocked(row, (*states.LOCKED, states.UPLOADING))
             new = change(dict(getattr(row, column)))
             if column == "metadata":
-                volumes.relabel(tx, row, metadata=new)
+                labels.follow(tx, row, metadata=new)
             VOLUME.write(tx, id, **{column: new})
             return new
 
@@ -59,7 +59,7 @@ class Volumes:
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, (states.AVAILABLE,))
             new = {**row.admin_metadata, "readonly": str(readonly)}
-            volumes.relabel(tx, row, admin_metadata=new)
+            labels.follow(tx, row, admin_metadata=new)
             VOLUME.write(tx, id, admin_metadata=new)
 
     # -- delete
@@ -181,7 +181,7 @@ class Volumes:
                 attachments.delete_all(tx, id)
                 values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
                                             if key != "attached_mode"}
-                volumes.relabel(tx, row, admin_metadata=values["admin_metadata"])
+                labels.follow(tx, row, admin_metadata=values["admin_metadata"])
             VOLUME.write(tx, id, **values)
 
     def capabilities(self, ctx, host):
@@ -199,7 +199,7 @@ def _unlocked(row, statuses=states.LOCKED):
 def forget(tx, *rows):
     """What goes with volumes' rows: labels, attachments, transfers, quota and room."""
     for row in rows:
-        volumes.labels_gone(tx, row.id)
+        labels.remove(tx, row.id)
         attachments.delete_all(tx, row.id)
         if states.AWAITING in (row.status, row.previous_status):
             transfers.delete_of_volume(tx, row.id)

@@ -7,7 +7,7 @@ action runs on the volume (it is being extended, say), the status it returns to 
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, guards, qos, volumes
+from cinder_lite.db import attachments, guards, labels, qos, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume.detaching import Detaching
 from cinder_lite.volume.hosts import service_of
@@ -142,7 +142,7 @@ class Attachments:
         if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
             values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                         if key != "attached_mode"}
-            volumes.relabel(tx, volume, admin_metadata=values["admin_metadata"])
+            labels.follow(tx, volume, admin_metadata=values["admin_metadata"])
         column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
         VOLUME.write(tx, volume.id, **{column: status}, **values)
 
@@ -214,7 +214,7 @@ class Attachments:
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
                                connection_info={})
             new = {**row.admin_metadata, "attached_mode": mode}
-            volumes.relabel(tx, row, admin_metadata=new)
+            labels.follow(tx, row, admin_metadata=new)
             VOLUME.write(tx, volume_id, admin_metadata=new)
             self._mirror(tx, self._held(tx, volume_id))
 

@@ -1,7 +1,7 @@
 """The work on groups: one job makes, keeps or removes what all their volumes hold."""
 
 from cinder_lite import db, worker
-from cinder_lite.db import groups, quotas, snapshots, volumes
+from cinder_lite.db import groups, labels, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
@@ -98,7 +98,7 @@ class Grouping:
         def gone(tx):
             for row, _ in going:
                 if SNAPSHOT.settle(tx, row.id, "group_delete", True):
-                    volumes.labels_gone(tx, row.id)
+                    labels.remove(tx, row.id)
                     if row.counted:
                         quotas.release(tx, quotas.snapshot_share(self.conf, row))
 

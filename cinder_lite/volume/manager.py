@@ -7,7 +7,7 @@ import os
 import threading
 
 from cinder_lite import db, errors, states, worker
-from cinder_lite.db import attachments, backups, pools, quotas, snapshots, volumes
+from cinder_lite.db import attachments, backups, labels, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
@@ -142,7 +142,7 @@ class VolumeManager(VolumeRPC):
 
     def _forget_snapshot(self, tx, snapshot, volume):
         if SNAPSHOT.settle(tx, snapshot.id, "cascade", True):
-            volumes.labels_gone(tx, snapshot.id)
+            labels.remove(tx, snapshot.id)
             if snapshot.counted:
                 quotas.release(tx, quotas.snapshot_share(self.conf, snapshot))
 
@@ -194,7 +194,7 @@ class VolumeManager(VolumeRPC):
         self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
         with self.db.read() as tx:
             row = snapshots.find(tx, work.job.resource_id)
-        work.when_done(lambda tx: volumes.labels_gone(tx, row.id))
+        work.when_done(lambda tx: labels.remove(tx, row.id))
         if row.counted:
             work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
 

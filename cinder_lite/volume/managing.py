@@ -3,7 +3,7 @@
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import audit, guards, quotas, snapshots, types, volumes
+from cinder_lite.db import audit, guards, labels, quotas, snapshots, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import find_up, service_of
 
@@ -35,7 +35,7 @@ class Managing:
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
         with self.db.write() as tx:
             job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
-            volumes.set_labels(tx, row["id"], {}, row["metadata"])
+            labels.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": 1}, type_.id), allowance)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
 
@@ -61,7 +61,7 @@ class Managing:
                    "volume_id": volume_id, "volume_type_id": volume.volume_type_id, "facts": {}, "progress": "0%",
                    "encryption_key_id": volume.encryption_key_id, **described}
             job_id = SNAPSHOT.insert(tx, ctx, "manage", row, host=host, args={"reference": reference})
-            volumes.set_labels(tx, row["id"], {}, row["metadata"])
+            labels.change(tx, "snapshot", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(volume.project_id, {"snapshots": 1}, volume.volume_type_id), allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 

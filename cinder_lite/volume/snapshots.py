@@ -3,7 +3,7 @@
 import uuid
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import guards, quotas, schema, snapshots, volumes
+from cinder_lite.db import guards, labels, quotas, schema, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import service_of
 
@@ -36,7 +36,7 @@ class Snapshots:
                    "progress": "0%", "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
                    "encryption_key_id": volume.encryption_key_id}
             job_id = SNAPSHOT.insert(tx, ctx, "create", row, host=host)
-            volumes.set_labels(tx, row["id"], {}, metadata)
+            labels.change(tx, "snapshot", row["id"], {}, metadata)
             quotas.claim(tx, self._share(row), allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
@@ -61,7 +61,7 @@ class Snapshots:
         with self.db.write() as tx:
             row = SNAPSHOT.hold(tx, snapshots.get(tx, ctx, id).id, states.SNAPSHOT_STATUSES)
             new = change(dict(row.metadata))
-            volumes.set_labels(tx, id, row.metadata, new)
+            labels.change(tx, "snapshot", id, row.metadata, new)
             SNAPSHOT.write(tx, id, metadata=new)
             return new
 

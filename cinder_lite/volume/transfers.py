@@ -6,7 +6,7 @@ import secrets
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import guards, quotas, snapshots, transfers, types, volumes
+from cinder_lite.db import guards, labels, quotas, snapshots, transfers, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 
 
@@ -91,7 +91,9 @@ class Transfers:
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
         changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
-        for one in () if row.no_snapshots else snapshots.of_volume(tx, volume.id):
+        going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id)
+        labels.give(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
+        for one in going:
             SNAPSHOT.write(tx, one.id, **owner)
             if one.counted:
                 changes.append(quotas.snapshot_share(self.conf, one))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
 from cinder_lite import context, db, process, states
-from cinder_lite.db import audit, jobs, migrate, quotas, schema
+from cinder_lite.db import audit, jobs, labels, migrate, quotas, schema
 from cinder_lite.lifecycle import VOLUME
 
 HOST, BACKEND = "here", "here@file-1"
@@ -167,6 +167,11 @@ class Installation:
         if values.get("status") != states.CREATING:
             self.put(f"volume-{id}")
         return id
+
+    def label(self, kind, id):
+        """What finds the volume or snapshot by its metadata."""
+        with self.db.write() as tx:
+            labels.change(tx, kind, id, {}, self.row(f"{kind}s", id).metadata)
 
     def snapshot(self, volume_id, **values):
         id = self.add("snapshots", volume_id=volume_id, **values)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db, states
-from cinder_lite.db import quotas, schema
+from cinder_lite.db import labels, quotas, schema
 from cinder_lite.doctor import Doctor, sums
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT, Installation
@@ -42,7 +42,7 @@ def doing(engine, action):
 
 def test_a_sound_installation_is_clean(here):
     volume = here.volume(metadata={"a": "b"}, attach_status=states.ATTACHED, status=states.IN_USE, volume_type_id="gold")
-    here.add("labels", resource_id=volume, key="a", value="b")
+    here.label("volume", volume)
     here.add("attachments", volume_id=volume)
     here.snapshot(volume)
     here.backup(volume)
@@ -315,6 +315,16 @@ def test_labels_follow_the_metadata(here):
     here.count()
     repaired(here, "labels differ")
     assert {(row.key, row.value) for row in here.rows("labels")} == {("a", "b"), ("same", "1"), ("readonly", "True")}
+
+
+def test_labels_stand_where_lists_look(here):
+    id = here.volume(metadata={"a": "b"})
+    here.label("volume", id)
+    with here.db.write() as tx:
+        labels.give(tx, [id], "green")
+    here.count()
+    repaired(here, "labels differ")
+    assert [row.project_id for row in here.rows("labels")] == [PROJECT]
 
 
 # -- no false alarms

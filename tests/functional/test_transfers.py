@@ -50,8 +50,8 @@ def status(client, id):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_volume_goes_to_another_project(service, client, other, path):
-    volume = client.made("volumes", size=2)
-    snapshot = client.made("snapshots", volume_id=volume["id"])
+    volume = client.made("volumes", size=2, metadata={"gift": path})
+    snapshot = client.made("snapshots", volume_id=volume["id"], metadata={"gift": path})
     mine, theirs = usage(client), usage(other)
     transfer = offered(client, volume["id"], path, name=" gift ")["transfer"]
     assert (transfer["name"], transfer["no_snapshots"], transfer["accepted"]) == ("gift", False, False)
@@ -68,6 +68,10 @@ def test_a_volume_goes_to_another_project(service, client, other, path):
     ids = [one["id"] for one in client("GET", "/volumes", expect=200)["volumes"]]
     assert volume["id"] not in ids and volume["id"] in [one["id"] for one in other("GET", "/volumes", expect=200)["volumes"]]
     assert [one["id"] for one in other("GET", "/snapshots", expect=200)["snapshots"]] == [snapshot["id"]]
+    for kind, id in (("volumes", volume["id"]), ("snapshots", snapshot["id"])):
+        found = f"/{kind}?metadata={{'gift':'{path}'}}"
+        assert [one["id"] for one in other("GET", found, expect=200)[kind]] == [id]
+        assert client("GET", found, expect=200)[kind] == []
     assert client("GET", f"{path}/{transfer['id']}")[0] == 404
     moved = {"volumes": 1, "snapshots": 1, "gigabytes": 4, "gigabytes___DEFAULT__": 4}
     assert usage(client) == {key: n - moved[key] for key, n in mine.items()}

@@ -144,9 +144,10 @@ class RabbitMQ(Server):
 
 
 class MariaDB(Server):
-    """MariaDB with an empty database."""
+    """MariaDB with an empty database; `memory` is its cache, in MiB."""
 
     name = "mariadb"
+    memory = 64
     driver = "mysql+pymysql"
 
     @property
@@ -156,7 +157,7 @@ class MariaDB(Server):
     def _process(self):
         data = self.directory.make("data", owner="mysql")
         account = ["--user=mysql"] if os.getuid() == 0 else []
-        settings = [f"--datadir={data}", *account, "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=64M"]
+        settings = [f"--datadir={data}", *account, "--innodb-log-file-size=32M", f"--innodb-buffer-pool-size={self.memory}M"]
         subprocess.run(["mariadb-install-db", "--no-defaults", *settings, "--skip-test-db",
                         "--auth-root-authentication-method=normal"], check=True, capture_output=True)
         first = self.directory.make("first.sql", owner="mysql", text="".join(f"{line};\n" for line in (
@@ -189,9 +190,10 @@ class MariaDB(Server):
 
 
 class PostgreSQL(Server):
-    """PostgreSQL with an empty database."""
+    """PostgreSQL with an empty database; `memory` is its cache, in MiB."""
 
     name = "postgresql"
+    memory = 64
     driver = "postgresql+psycopg"
     #: Ends connections instead of waiting until the clients close them.
     stop_signal = signal.SIGINT
@@ -209,7 +211,7 @@ class PostgreSQL(Server):
         self._run([f"{programs}/postgres", "--single", "-D", data, "postgres"], "CREATE DATABASE cinder\n")
         return processes.Process(self.name, [
             f"{programs}/postgres", "-D", data, "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}",
-            "-c", "unix_socket_directories=", "-c", "max_connections=500", "-c", "shared_buffers=64MB"],
+            "-c", "unix_socket_directories=", "-c", "max_connections=500", "-c", f"shared_buffers={self.memory}MB"],
             self.log, user="postgres")
 
     def _run(self, argv, text=None):

@@ -5,7 +5,7 @@ import logging
 import uuid
 
 from cinder_lite import context, db, errors, flow, states
-from cinder_lite.db import backups, groups, guards, quotas, services, snapshots, types, volumes
+from cinder_lite.db import backups, groups, guards, labels, quotas, services, snapshots, types, volumes
 from cinder_lite.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import service_of
 
@@ -196,7 +196,7 @@ class Record(flow.Step):
                 args["image_id"] = wanted.image.id
             job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
             if row["metadata"]:
-                volumes.set_labels(tx, row["id"], {}, row["metadata"])
+                labels.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
                                            row["volume_type_id"]), plan.allowance)
             quotas.check_largest(row["size"], self.conf)

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from cinder_lite import db, service
-from cinder_lite.db import migrate, schema
+from cinder_lite.db import labels, migrate, schema
 
 
 def database(path):
@@ -36,6 +36,25 @@ def test_syncing_twice_changes_nothing(tmp_path):
     migrate.sync(found)
     with found.read() as tx:
         assert tx.execute(sa.select(schema.volume_types.c.name)).scalars().all() == ["__DEFAULT__"]
+
+
+def test_labels_of_before_get_their_places(tmp_path):
+    found = database(tmp_path)
+    migrate.sync(found, "0003")
+    rows = [{"id": f"{kind}-1", "project_id": "p", "created_at": db.now(), "metadata": {"é": "ü %", "k": ""}}
+            for kind in labels.TABLES]
+    with found.write() as tx:
+        for row, table in zip(rows, labels.TABLES.values(), strict=True):
+            values = {**dict.fromkeys(("admin_metadata", "image_metadata", "facts", "export"), {}), "volume_id": "v",
+                      "user_id": "u", "size": 1, "status": "available", **row}
+            tx.execute(sa.insert(table), {name: value for name, value in values.items() if name in table.c})
+        old = [{key: label[key] for key in ("resource_id", "key", "value")}
+               for kind, row in zip(labels.TABLES, rows, strict=True) for label in labels.rows(kind, [row])]
+        tx.execute(sa.text("INSERT INTO labels (resource_id, key, value) VALUES (:resource_id, :key, :value)"), old)
+    migrate.sync(found)
+    with found.read() as tx:
+        assert {tuple(row) for row in tx.execute(sa.select(schema.labels))} == {
+            tuple(label.values()) for kind, row in zip(labels.TABLES, rows, strict=True) for label in labels.rows(kind, [row])}
 
 
 @pytest.mark.parametrize("revision", [None, "0000"])
