@@ -333,11 +333,6 @@ def _result(answer):
     return value
 
 
-def wait_for_child():
-    """Block the whole process until a child ends: (pid, wait status)."""
-    return native("os").wait()
-
-
 @contextlib.contextmanager
 def deadline(seconds):
     """Give a function `left()` that answers how many of so many seconds remain, never below 0."""
@@ -377,6 +372,11 @@ class WSGIServer:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
+
+    @property
+    def busy(self):
+        """How many requests are under way."""
+        return self._busy
 
     def start(self):
         if GREEN:

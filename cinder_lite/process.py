@@ -5,7 +5,7 @@ import logging
 import os
 import time
 
-from cinder_lite import concurrency, conf, db, rpc, service
+from cinder_lite import concurrency, conf, db, notify, rpc, service
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, services
 
@@ -108,6 +108,7 @@ def wait_for(function, what, interval=1.0):
         except db.Unreachable as error:
             if not told:
                 LOG.warning("waiting for %s: %s", what, error)
+                notify.tell(status=f"waiting for {what}: {error}")
                 told = True
             time.sleep(interval)
 

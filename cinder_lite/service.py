@@ -1,4 +1,4 @@
-"""How a daemon runs: logging, signals, worker processes, heartbeats, and the end."""
+"""How a daemon runs: logging, signals, signs of life, worker processes, and the end."""
 
 import ctypes
 import fcntl
@@ -7,13 +7,12 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 import uuid
 
 from oslo_log import log
 
-from cinder_lite import concurrency, masking
+from cinder_lite import concurrency, masking, notify
 
 LOG = logging.getLogger(__name__)
 
@@ -35,13 +34,14 @@ class Daemon:
     """A process of services: starts them, waits for a signal, stops them.
 
     SIGTERM and SIGINT end it gracefully, a second one at once; SIGHUP reads mutable options and logging again.
-    A service is anything with start(), stop(timeout) and perhaps reload().
+    A service is anything with start(), stop(timeout) and status(), a few words on how it does, and perhaps reload(), and
+    `ready`, when it is not so after start(). The service manager hears of all this, and of this loop's being alive.
     """
 
     def __init__(self, conf, services):
         self.conf, self.services = conf, services
         self._signals = []
-        self._woken = threading.Event()
+        self._ready, self._told = False, 0.0
 
     def run(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -52,11 +52,23 @@ class Daemon:
         while True:
             # A signal handler may not take locks: it leaves the number, and this loop looks.
             while not self._signals:
+                self._tell()
                 time.sleep(0.1)
             if self._signals.pop(0) != signal.SIGHUP:
                 break
             self.reload()
         self.stop()
+
+    def _tell(self):
+        now = time.monotonic()
+        if now - self._told < notify.interval():
+            return
+        self._told = now
+        facts = {"watchdog": 1, "status": "; ".join(service.status() for service in self.services)}
+        if not self._ready and all(getattr(service, "ready", True) for service in self.services):
+            self._ready = True
+            facts["ready"] = 1
+        notify.tell(**facts)
 
     def _note(self, number, _frame):
         if number != signal.SIGHUP:
@@ -65,59 +77,118 @@ class Daemon:
 
     def reload(self):
         LOG.info("SIGHUP: reading mutable options again")
+        notify.tell(reloading=1)
         self.conf.mutate_config_files()
         for service in self.services:
             if hasattr(service, "reload"):
                 service.reload()
+        notify.tell(ready=1)
 
     def stop(self):
-        LOG.info("ending: finishing or handing back what runs, for at most %d s", self.conf.graceful_timeout)
-        with concurrency.deadline(self.conf.graceful_timeout) as left:
+        limit = self.conf.graceful_timeout
+        text = f"ending: finishing or handing back what runs, for at most {limit} s"
+        LOG.info(text)
+        notify.tell(stopping=1, status=text, extend_timeout_usec=(limit + 15) * 1000000)
+        with concurrency.deadline(limit) as left:
             for service in self.services:
                 service.stop(left())
         LOG.info("ended")
 
 
-def run_workers(conf, count, make):
-    """Run `count` copies of a daemon in processes of their own, each made by `make()` after the fork; restart the dead."""
-    children = {}
-    stopping = []
+class Worker:
+    """A worker process as the one that started it knows it."""
 
-    def start():
+    def __init__(self):
+        self.born = self.heard = time.monotonic()
+        self.ready, self.status = False, ""
+
+
+class Workers:
+    """Runs `count` copies of a daemon in processes of their own, each made by `make()` after the fork.
+
+    The dead are replaced, and so are those that hang: the service manager watches this process alone.
+    """
+
+    def __init__(self, count, make):
+        self.count, self.make = count, make
+        self.children, self._stopping, self._ready = {}, False, False
+        self._reports = notify.Reports()
+
+    def run(self):
+        # What is imported by now is shared with the workers; the collector would write to all of it.
+        gc.collect()
+        gc.freeze()
+        for _ in range(self.count):
+            self._start()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._to_all)
+        told = 0.0
+        while self.children:
+            self._hear()
+            self._replace_the_dead()
+            if time.monotonic() - told >= notify.interval() and not self._stopping:
+                told = time.monotonic()
+                self._kill_the_hung()
+                self._tell()
+
+    def _start(self):
         pid = os.fork()
         if pid:
-            children[pid] = time.monotonic()
+            self.children[pid] = Worker()
             return
         _end_with_parent()
         status = 1
         try:
-            make().run()
+            self._reports.join()
+            self.make().run()
             status = 0
         finally:
             logging.shutdown()
             os._exit(status)
 
-    def to_all(number, _frame):
-        if number != signal.SIGHUP:
-            stopping.append(number)
-        for pid in list(children):
+    def _to_all(self, number, _frame):
+        self._stopping |= number != signal.SIGHUP
+        for pid in list(self.children):
             os.kill(pid, number)
 
-    # What is imported by now is shared with the workers; the collector would write to all of it.
-    gc.collect()
-    gc.freeze()
-    for _ in range(count):
-        start()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, to_all)
-    while children:
-        pid, status = concurrency.wait_for_child()
-        born = children.pop(pid, None)
-        if born is not None and not stopping:
-            LOG.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
-            if time.monotonic() - born < 1:
-                time.sleep(1)
-            start()
+    def _hear(self):
+        """Take what a worker says next; the time that this waits is the pace of the loop."""
+        pid, facts = self._reports.next(0.1) or (None, {})
+        worker = self.children.get(pid)
+        if worker is not None:
+            worker.heard = time.monotonic()
+            worker.ready |= "READY" in facts
+            worker.status = facts.get("STATUS", worker.status)
+            if "EXTEND_TIMEOUT_USEC" in facts:
+                notify.tell(stopping=1, extend_timeout_usec=facts["EXTEND_TIMEOUT_USEC"])
+
+    def _replace_the_dead(self):
+        while self.children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            worker = self.children.pop(pid, None)
+            if worker is not None and not self._stopping:
+                LOG.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
+                if time.monotonic() - worker.born < 1:
+                    time.sleep(1)
+                self._start()
+
+    def _kill_the_hung(self):
+        limit = notify.patience()
+        for pid, worker in self.children.items():
+            if limit and worker.ready and time.monotonic() - worker.heard > limit:
+                LOG.error("worker %d has given no sign of life for %d s; it is killed", pid, limit)
+                os.kill(pid, signal.SIGKILL)
+
+    def _tell(self):
+        ready = [worker for worker in self.children.values() if worker.ready]
+        status = next((worker.status for worker in self.children.values() if worker.status), "starting")
+        facts = {"watchdog": 1, "status": f"{len(ready)} of {self.count} workers ready; one of them: {status}"}
+        if len(ready) == self.count and not self._ready:
+            self._ready = True
+            facts["ready"] = 1
+        notify.tell(**facts)
 
 
 def _end_with_parent():
@@ -152,6 +223,7 @@ class HostLock:
             except BlockingIOError:
                 if not told:
                     LOG.warning("%s is held by another process of this service; waiting for it to end", self.path)
+                    notify.tell(status=f"waiting for another process of this service to end, which holds {self.path}")
                     told = True
                 time.sleep(0.2)
 
@@ -162,6 +234,10 @@ class HostLock:
 
 
 def fatal(text):
-    """End the process because of the configuration or the surroundings, with one clear line."""
+    """End the process because of the configuration or the surroundings, with one clear line.
+
+    By the status the service manager knows that starting it again would not help.
+    """
+    notify.tell(status=text)
     sys.stderr.write(f"{text}\n")
-    sys.exit(1)
+    sys.exit(os.EX_CONFIG)

@@ -120,6 +120,9 @@ class Worker:
             LOG.warning("%d jobs are still at work; the next process of this service takes them up", self.pool.running)
         self._recorder.stop()
 
+    def status(self):
+        return f"{self.pool.running} jobs running"
+
     def wake(self, job_id):
         """Somebody says that there is a job."""
         with self._lock:

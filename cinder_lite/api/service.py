@@ -46,6 +46,9 @@ class ApiService:
         self._server.stop(timeout)
         self.process.sender.stop()
 
+    def status(self):
+        return f"api: {self._server.busy} requests under way"
+
     def reload(self):
         self.application.policy.reload()
 

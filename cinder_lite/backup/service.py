@@ -30,6 +30,9 @@ class BackupService:
         self._server.start()
         self.manager.worker.start()
 
+    def status(self):
+        return f"backup: {self.manager.worker.status()}"
+
     def stop(self, timeout):
         if self._server is not None:
             self._server.stop()

@@ -25,7 +25,7 @@ def main():
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
         db.import_driver(conf.database)
-        service.run_workers(conf, conf.osapi_volume_workers, worker)
+        service.Workers(conf.osapi_volume_workers, worker).run()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ class SchedulerService:
             jobs.purge(tx, self.conf.job_retention)
             messages.purge(tx)
 
+    def status(self):
+        return f"scheduler: {self.manager.pool.running} decisions under way"
+
     @staticmethod
     def _not_purged(error):
         LOG.warning("old rows could not be deleted: %s", error)

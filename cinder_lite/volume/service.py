@@ -37,7 +37,7 @@ class BackendService:
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
                                      moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
-        self._server, self.started = None, False
+        self._server, self.started, self.tried = None, False, False
 
     def _facts(self):
         return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
@@ -56,6 +56,11 @@ class BackendService:
         self._server.start()
         self.manager.worker.start()
         self.started = True
+
+    @property
+    def wrong(self):
+        """Why it does not work, or None."""
+        return None if self.started and self.backend.up else self.backend.reason or "it is being started"
 
     def _tidy(self):
         """What a former process left half made is removed, what it exported is exported again."""
@@ -117,7 +122,20 @@ class VolumeService:
             except Exception:
                 # The outermost loop of a backend: what is in its way may pass.
                 LOG.exception("backend %s could not be started, will be tried again", backend.backend.name)
+            finally:
+                backend.tried = True
             time.sleep(RETRY)
+
+    @property
+    def ready(self):
+        """Each backend works, or has said why it does not."""
+        return all(backend.tried for backend in self.backends)
+
+    def status(self):
+        wrong = {backend.backend.section: backend.wrong for backend in self.backends if backend.wrong}
+        jobs = sum(backend.manager.worker.pool.running for backend in self.backends)
+        text = f"volume: {len(self.backends) - len(wrong)} of {len(self.backends)} backends up, {jobs} jobs running"
+        return ", ".join([text, *(f"{section} is down: {reason}" for section, reason in wrong.items())])
 
     def stop(self, timeout):
         self._stopping = True

@@ -1,0 +1,67 @@
+"""What the service manager is told (sd_notify(3)): being ready, a status line, signs of life, the end.
+
+The protocol is the environment's: without NOTIFY_SOCKET nothing is said. A process that starts workers is told by them
+in the same way (`Reports`) and speaks for them.
+"""
+
+import os
+import struct
+
+from cinder_lite import concurrency
+
+#: Seconds between status lines, and between signs of life unless the service manager wants them more often.
+INTERVAL = 1.0
+
+
+def tell(**facts):
+    """Send facts such as status="…" or ready=1; nobody listening is no error."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    text = "\n".join(f"{name.upper()}={' '.join(str(value).split())}" for name, value in facts.items())
+    socket = concurrency.native("socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(text.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        except OSError:
+            return
+
+
+def patience():
+    """Seconds after which the service manager takes a silent process for a hung one; None when it does not look."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 or None
+
+
+def interval():
+    """Seconds between two signs of life."""
+    return min(INTERVAL, (patience() or INTERVAL) / 3)
+
+
+class Reports:
+    """Where workers, after `join`, send to instead of to the service manager."""
+
+    def __init__(self):
+        socket = concurrency.native("socket")
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._sock.bind("")  # a free abstract address
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._credentials = struct.Struct("3i")
+
+    def join(self):
+        """Called by a worker: what it tells goes here."""
+        os.environ["NOTIFY_SOCKET"] = "@" + self._sock.getsockname()[1:].decode()
+        if "WATCHDOG_USEC" in os.environ:
+            os.environ["WATCHDOG_PID"] = str(os.getpid())
+        self._sock.close()
+
+    def next(self, seconds):
+        """(process id, facts) of the next message, None when there is none in time. The kernel vouches for the id."""
+        self._sock.settimeout(seconds)
+        try:
+            text, ancillary, _, _ = self._sock.recvmsg(65536, 64)
+        except TimeoutError:
+            return None
+        pid = self._credentials.unpack(ancillary[0][2][:self._credentials.size])[0]
+        return pid, dict(line.split("=", 1) for line in text.decode(errors="replace").splitlines() if "=" in line)
