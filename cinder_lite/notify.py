@@ -14,17 +14,18 @@ INTERVAL = 1.0
 
 
 def tell(**facts):
-    """Send facts such as status="…" or ready=1; nobody listening is no error."""
+    """Send facts such as status="…" or ready=1. Returns whether they were taken: it is not waited for a busy listener."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
-        return
+        return False
     text = "\n".join(f"{name.upper()}={' '.join(str(value).split())}" for name, value in facts.items())
     socket = concurrency.native("socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         try:
-            sock.sendto(text.encode(), "\0" + address[1:] if address.startswith("@") else address)
+            sock.sendto(text.encode(), socket.MSG_DONTWAIT, "\0" + address[1:] if address.startswith("@") else address)
         except OSError:
-            return
+            return False
+    return True
 
 
 def patience():
@@ -61,7 +62,7 @@ class Reports:
         self._sock.settimeout(seconds)
         try:
             text, ancillary, _, _ = self._sock.recvmsg(65536, 64)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
         pid = self._credentials.unpack(ancillary[0][2][:self._credentials.size])[0]
         return pid, dict(line.split("=", 1) for line in text.decode(errors="replace").splitlines() if "=" in line)

@@ -1,5 +1,6 @@
 """How a daemon runs: logging, signals, signs of life, worker processes, and the end."""
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -15,6 +16,8 @@ from oslo_log import log
 from cinder_lite import concurrency, masking, notify
 
 LOG = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def set_up_logging(conf, prog):
@@ -41,13 +44,14 @@ class Daemon:
     def __init__(self, conf, services):
         self.conf, self.services = conf, services
         self._signals = []
-        self._ready, self._told = False, 0.0
+        self._started, self._ready, self._told = False, False, 0.0
 
     def run(self):
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, self._note)
         for service in self.services:
             service.start()
+        self._started = True
         LOG.info("started, process %d", os.getpid())
         while True:
             # A signal handler may not take locks: it leaves the number, and this loop looks.
@@ -66,12 +70,14 @@ class Daemon:
         self._told = now
         facts = {"watchdog": 1, "status": "; ".join(service.status() for service in self.services)}
         if not self._ready and all(getattr(service, "ready", True) for service in self.services):
-            self._ready = True
             facts["ready"] = 1
-        notify.tell(**facts)
+        self._ready = notify.tell(**facts) and "ready" in facts or self._ready
 
     def _note(self, number, _frame):
         if number != signal.SIGHUP:
+            if not self._started:
+                # It may be waiting for the database. What was begun is taken up by the next process, as after a kill.
+                os._exit(0)
             signal.signal(number, lambda *_: os._exit(1))
         self._signals.append(number)
 
@@ -111,37 +117,46 @@ class Workers:
 
     def __init__(self, count, make):
         self.count, self.make = count, make
-        self.children, self._stopping, self._ready = {}, False, False
+        self.children, self._stopping, self._ready, self._status = {}, False, False, 0
         self._reports = notify.Reports()
 
     def run(self):
         # What is imported by now is shared with the workers; the collector would write to all of it.
         gc.collect()
         gc.freeze()
+        for number in SIGNALS:
+            signal.signal(number, self._to_all)
         for _ in range(self.count):
             self._start()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._to_all)
         told = 0.0
         while self.children:
-            self._hear()
+            self._hear(0.1)
             self._replace_the_dead()
             if time.monotonic() - told >= notify.interval() and not self._stopping:
                 told = time.monotonic()
                 self._kill_the_hung()
                 self._tell()
+        sys.exit(self._status)
 
     def _start(self):
+        # Until the worker is known here, and handles signals itself there, they wait.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid:
             self.children[pid] = Worker()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return
         _end_with_parent()
         status = 1
         try:
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self._reports.join()
             self.make().run()
             status = 0
+        except SystemExit as ending:
+            status = ending.code
         finally:
             logging.shutdown()
             os._exit(status)
@@ -149,27 +164,36 @@ class Workers:
     def _to_all(self, number, _frame):
         self._stopping |= number != signal.SIGHUP
         for pid in list(self.children):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
-    def _hear(self):
-        """Take what a worker says next; the time that this waits is the pace of the loop."""
-        pid, facts = self._reports.next(0.1) or (None, {})
-        worker = self.children.get(pid)
-        if worker is not None:
-            worker.heard = time.monotonic()
-            worker.ready |= "READY" in facts
-            worker.status = facts.get("STATUS", worker.status)
-            if "EXTEND_TIMEOUT_USEC" in facts:
-                notify.tell(stopping=1, extend_timeout_usec=facts["EXTEND_TIMEOUT_USEC"])
+    def _hear(self, seconds):
+        """Take what workers say; waits so long for the first of it."""
+        while message := self._reports.next(seconds):
+            seconds, (pid, facts) = 0, message
+            worker = self.children.get(pid)
+            if worker is not None:
+                worker.heard = time.monotonic()
+                worker.ready |= "READY" in facts
+                worker.status = facts.get("STATUS", worker.status)
+                if "EXTEND_TIMEOUT_USEC" in facts:
+                    notify.tell(stopping=1, extend_timeout_usec=facts["EXTEND_TIMEOUT_USEC"])
 
     def _replace_the_dead(self):
         while self.children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            worker = self.children.pop(pid, None)
-            if worker is not None and not self._stopping:
-                LOG.error("worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status))
+            self._hear(0)
+            worker, status = self.children.pop(pid, None), os.waitstatus_to_exitcode(status)
+            if worker is None or self._stopping:
+                continue
+            if status == os.EX_CONFIG:
+                self._status = status
+                notify.tell(status=worker.status)
+                self._to_all(signal.SIGTERM, None)
+            else:
+                LOG.error("worker %d ended with status %d; starting another", pid, status)
                 if time.monotonic() - worker.born < 1:
                     time.sleep(1)
                 self._start()
@@ -186,9 +210,8 @@ class Workers:
         status = next((worker.status for worker in self.children.values() if worker.status), "starting")
         facts = {"watchdog": 1, "status": f"{len(ready)} of {self.count} workers ready; one of them: {status}"}
         if len(ready) == self.count and not self._ready:
-            self._ready = True
             facts["ready"] = 1
-        notify.tell(**facts)
+        self._ready = notify.tell(**facts) and "ready" in facts or self._ready
 
 
 def _end_with_parent():

@@ -1,0 +1,139 @@
+"""What daemons tell the service manager, and what they do when workers hang: real processes, a real NOTIFY_SOCKET."""
+
+import os
+import pathlib
+import signal
+import socket
+import sys
+
+import pytest
+
+from tests.services import processes
+
+CONFIGURATION = """\
+[DEFAULT]
+state_path = {state}
+host = test
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = {port}
+osapi_volume_workers = 2
+enabled_backends = good, bad
+[database]
+connection = {database}
+[good]
+volume_driver = null
+[bad]
+volume_driver = file
+file_volume_dir = /dev/null/volumes
+"""
+#: Seconds after which a silent process is taken for a hung one.
+PATIENCE = 5
+
+
+class Manager:
+    """Starts a daemon as systemd does, and hears what it says."""
+
+    def __init__(self, path):
+        self.path, self.facts = path, []
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(str(path / "notify"))
+        self._sock.settimeout(0.1)
+        self.configure(f"sqlite:///{path}/cinder.sqlite")
+        self.process = None
+
+    def configure(self, database):
+        text = CONFIGURATION.format(state=self.path, port=processes.free_port(), database=database)
+        (self.path / "cinder.conf").write_text(text)
+
+    def start(self, name):
+        argv = [sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.path / "cinder.conf"]
+        self.process = processes.Process(name, argv, self.path / "log", {
+            "NOTIFY_SOCKET": str(self.path / "notify"), "WATCHDOG_USEC": str(PATIENCE * 10**6)})
+        self.process.start()
+
+    def take(self):
+        """The facts of its next message, {} when there is none for the moment."""
+        try:
+            said = self._sock.recv(65536).decode()
+        except TimeoutError:
+            return {}
+        self.facts.append(dict(line.split("=", 1) for line in said.splitlines()))
+        return self.facts[-1]
+
+    def hear(self, name, text=""):
+        """Wait until it says this fact, with this in its value. Returns the message's facts."""
+        def heard():
+            facts = self.take()
+            return facts if name in facts and text in facts[name] else None
+
+        return processes.until(heard, what=f"{name}={text}")
+
+    @property
+    def ready(self):
+        return any("READY" in facts for facts in self.facts)
+
+    def children(self):
+        return set(map(int, pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
+
+
+@pytest.fixture
+def manager(tmp_path):
+    manager = Manager(tmp_path)
+    yield manager
+    if manager.process is not None:
+        manager.process.kill()
+
+
+def sync(manager):
+    """Make the tables."""
+    made = processes.Process("manage", [sys.executable, "-m", "cinder_lite.cmd.manage", "--config-file",
+                                        manager.path / "cinder.conf", "db", "sync"], manager.path / "log")
+    made.start()
+    assert made.wait_end() == 0, made.tail()
+
+
+def test_ready_status_reload_and_end(manager):
+    manager.start("all")
+    manager.hear("READY")
+    status = manager.hear("STATUS", "1 of 2 backends up")["STATUS"]
+    assert "0 jobs running, bad is down: " in status and "/dev/null/volumes" in status
+    assert "scheduler: 0 decisions under way; backup: 0 jobs running; api: 0 requests under way" in status
+    manager.process.send(signal.SIGHUP)
+    manager.hear("RELOADING")
+    manager.hear("READY")
+    manager.hear("WATCHDOG")
+    assert manager.process.stop() == 0
+    ending = manager.hear("STOPPING")
+    assert ending["STATUS"].startswith("ending:") and int(ending["EXTEND_TIMEOUT_USEC"]) > 60e6
+
+
+def test_a_worker_that_hangs_is_replaced(manager):
+    sync(manager)
+    manager.start("api")
+    manager.hear("READY")
+    assert "2 of 2 workers ready; one of them: api: 0 requests under way" in manager.facts[-1]["STATUS"]
+    hung, other = manager.children()
+    os.kill(hung, signal.SIGSTOP)
+    processes.until(lambda: manager.take() is not None and len(manager.children() - {hung}) == 2, what="another worker")
+    assert other in manager.children()
+    while manager.take():
+        pass
+    manager.hear("STATUS", "2 of 2 workers")
+    assert f"worker {hung} has given no sign of life" in manager.process.tail()
+    assert manager.process.stop() == 0
+
+
+def test_waiting_for_the_database_is_not_ready_and_ends_when_asked(manager):
+    manager.configure("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    manager.start("scheduler")
+    manager.hear("STATUS", "waiting for the database: ")
+    assert not manager.ready
+    assert manager.process.stop() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("name", ["api", "volume"])
+def test_what_starting_again_would_not_mend_ends_with_a_status_of_its_own(manager, name):
+    manager.start(name)
+    assert manager.process.wait_end() == os.EX_CONFIG
+    manager.hear("STATUS", "the database is empty: run 'cinder-lite-manage db sync' first")
+    assert not manager.ready
