@@ -5,7 +5,7 @@ is given back here: the size that an extend has claimed, the status of another r
 """
 
 from cinder_lite import states
-from cinder_lite.db import backups, groups, jobs, pools, quotas, snapshots, volumes
+from cinder_lite.db import attachments, backups, groups, jobs, labels, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.drivers.base import Volume
@@ -53,8 +53,11 @@ def move(tx, job):
     row = volumes.find(tx, job.resource_id)
     if job.action == "retype":
         quotas.release(tx, retyped(row, job.args["new_type_id"]))
-    if job.stage == "volume" and job.args["to"] != row.host:
+    if job.stage in ("volume", states.AT_NOVA) and job.args["to"] != row.host:
         pools.give_back(tx, job.args["to"], row.size, 1)
+        attachments.delete_all(tx, job.id)
+        labels.remove(tx, job.id)
+        VOLUME.remove(tx, job.id)  # the stand-in of a volume in use
         leave(tx, job, Volume(row.id, row.size, name_id=job.id), job.args["to"])
     if job.action != "retype" or row.migration_status is not None:
         VOLUME.write(tx, row.id, migration_status=states.NOT_MIGRATED)
@@ -83,7 +86,8 @@ def _group_snapshot(tx, job):
 HELD = {
     ("volume", "extend"): _extend, ("volume", "create"): _create_volume, ("volume", "revert"): _revert,
     ("volume", "delete"): _delete_volume, ("volume", "force_delete"): _delete_volume,
-    ("volume", "migrate"): move, ("volume", "migrate_locked"): move, ("volume", "retype"): move,
+    ("volume", "migrate"): move, ("volume", "migrate_locked"): move, ("volume", "migrate_in_use"): move,
+    ("volume", "retype"): move,
     ("group", "create_from"): _group, ("group", "delete"): _group,
     ("group_snapshot", "create"): _group_snapshot, ("group_snapshot", "delete"): _group_snapshot,
     ("backup", "create"): _create_backup, ("backup", "restore"): _restore,

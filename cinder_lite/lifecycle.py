@@ -124,6 +124,10 @@ class Lifecycle:
 
     # -- without an action
 
+    def remove(self, tx, id):
+        """Delete the row whatever its status."""
+        tx.execute(sa.delete(self.table).where(self.table.c.id == id))
+
     def write(self, tx, id, statuses=None, guards=(), refusal=errors.InvalidState, **values):
         """Change columns, not through an action: administrators' resets, and statuses that mirror other rows.
 
@@ -138,10 +142,13 @@ class Lifecycle:
             self._refuse(tx, id, statuses or (), guards, refusal)
 
 
-class _Leftover:
-    """What is left of a volume in a place that it has gone from: its jobs have an end, and no resource a status."""
+class _Errand:
+    """What is to be done beside a resource, and gives it no status: its jobs have an end."""
 
-    kind, actions = "leftover", {}
+    actions = {}
+
+    def __init__(self, kind):
+        self.kind = kind
 
     @staticmethod
     def finish(tx, job, **_values):
@@ -160,4 +167,6 @@ BACKUP = Lifecycle("backup", schema.backups, states.BACKUP_ACTIONS, errors.Backu
 GROUP = Lifecycle("group", schema.groups, states.GROUP_ACTIONS, errors.GroupNotFound)
 GROUP_SNAPSHOT = Lifecycle("group_snapshot", schema.group_snapshots, states.GROUP_SNAPSHOT_ACTIONS,
                            errors.GroupSnapshotNotFound)
-KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, GROUP, GROUP_SNAPSHOT, _Leftover)}
+#: What is left of a volume in a place that it has gone from, and what servers are to be told of a volume.
+LEFTOVER, SERVER = _Errand("leftover"), _Errand("server")
+KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, GROUP, GROUP_SNAPSHOT, LEFTOVER, SERVER)}

@@ -43,6 +43,8 @@ STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 #: Migration statuses, beside none at all, in which nothing is under way.
 NOT_MIGRATING = (MIGRATED, NOT_MIGRATED)
+#: Before the id of the volume in use whose copy a volume is: the migration status of the copy.
+TARGET = "target:"
 #: The word that clears a migration status.
 NO_MIGRATION = "none"
 #: Statuses by which a volume only mirrors its attachments.
@@ -67,6 +69,9 @@ VOLUME_ACTIONS = (
     # A migration shows in migration_status; only a locked one takes the volume from its users.
     Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
     Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
+    # The server goes on meanwhile, with the copy that Nova makes.
+    Action("migrate_in_use", (IN_USE,), IN_USE, IN_USE, IN_USE, "scheduler"),
+    Action("stand_in", (), AVAILABLE, GONE, GONE, None),
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
     Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, "volume"),
     Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, "volume"),
@@ -138,6 +143,8 @@ TRANSITIONAL = {
     "group_snapshot": (CREATING, DELETING),
 }
 
+#: The stage of jobs that go on when Nova has done its part.
+AT_NOVA = "nova"
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
 LIVE_JOB = (QUEUED, RUNNING)
 

@@ -67,6 +67,12 @@ class Work:
         """Call function(tx) in the transaction that gives the job up."""
         self.failed_too.append(function)
 
+    def leave_job(self, add):
+        """Have add(tx) record a job for this worker in the transaction that ends the job well; it returns the id, if any."""
+        ids = []
+        self.when_done(lambda tx: ids.append(add(tx)))
+        self.afterwards(lambda: ids[-1] and self._worker.wake(ids[-1]))
+
     def pass_on(self, stage, host):
         """Let the job go on at another service instead of ending it, with the present `args`."""
         self.next_stage = (stage, host)

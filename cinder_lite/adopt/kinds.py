@@ -106,7 +106,7 @@ _LIMIT = {"resource": lambda row, found: _resource(row, found)[0], "type_id": la
 # -- volumes and what hangs on them
 
 def _volume_check(row, found, taken):
-    if (row["migration_status"] or "").startswith("target:"):
+    if (row["migration_status"] or "").startswith(states.TARGET):
         of = row["migration_status"].partition(":")[2]
         return (f"it is the half-made copy of a migration of volume {of}; remove volume-{row['id']} from "
                 f"{row['host'] or 'its backend'} when that volume is sound")

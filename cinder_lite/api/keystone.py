@@ -81,8 +81,6 @@ def incomplete(conf):
         loading.load_auth_from_conf_options(conf, GROUP)
     except exceptions.MissingRequiredOptions as error:
         return _needs(section, *(option.dest for option in error.options))
-    if conf[GROUP].memcached_servers:
-        return _without_memcache()
     return None
 
 
@@ -98,12 +96,3 @@ def _absent(section):
 
 def _needs(section, *names):
     return f"auth_strategy is keystone, but [{section}] is incomplete: it needs {', '.join(names)}"
-
-
-def _without_memcache():
-    try:
-        import memcache  # noqa: F401
-    except ImportError:
-        return (f"[{GROUP}] memcached_servers is set, but the Python package python-memcached, which speaks to them, is "
-                "not installed")
-    return None

@@ -13,6 +13,7 @@ from cinder_lite.volume.groups import Groups, GroupSnapshots
 from cinder_lite.volume.managing import Managing
 from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots
+from cinder_lite.volume.swaps import Swaps
 from cinder_lite.volume.transfers import Transfers
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def domains(shared):
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
         "imaging": Imaging(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
+        "swaps": Swaps(shared.db, shared.conf, shared.volume),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
         "groups": Groups(shared.db, shared.conf, shared.volume),

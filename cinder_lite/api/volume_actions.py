@@ -76,10 +76,10 @@ def retype(req):
 
 
 def complete_migration(req):
-    """os-migrate_volume_completion: what Nova says after copying a volume in use, which it is never asked to do here."""
-    row = req.volumes.get(req.ctx, req.volume_id)
-    raise errors.InvalidState(kind="volume", reason=f"{row.id} is not being migrated by Nova; its migration status is "
-                                                    f"{row.migration_status or 'none'}")
+    """os-migrate_volume_completion: what Nova says after copying a volume in use, or failing to."""
+    body = req.body
+    return {"save_volume_id": req.swaps.complete(req.ctx, req.volume_id, body["new_volume"],
+                                                 is_true(body.get("error") or False))}
 
 
 def complete_extend(req):

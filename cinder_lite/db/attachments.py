@@ -69,6 +69,12 @@ def delete(tx, id):
     return tx.execute(sa.delete(A).where(A.c.id == id)).rowcount == 1
 
 
+def give(tx, from_volume, to_volume):
+    """The attachments of one volume become another's."""
+    tx.execute(sa.update(A).where(A.c.volume_id == from_volume.id).values(
+        volume_id=to_volume.id, project_id=to_volume.project_id, updated_at=db.now()))
+
+
 def delete_all(tx, volume_id):
     tx.execute(sa.delete(A).where(A.c.volume_id == volume_id))
 

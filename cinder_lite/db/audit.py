@@ -90,7 +90,7 @@ class Extra:
     whole: bool = True
 
 
-MOVING = ("migrate", "migrate_locked", "retype")
+MOVING = ("migrate", "migrate_locked", "migrate_in_use", "retype")
 
 
 def _extras(tx):

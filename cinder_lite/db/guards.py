@@ -28,6 +28,8 @@ _WAIT = "a volume is being made from it; wait until that is done"
 NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
 NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(states.NOT_MIGRATING),
                       "it is being migrated")
+#: What Nova copies a server's volume to is given to that server meanwhile.
+NOT_MOVING = Guard(NOT_MIGRATING.clause | V.c.migration_status.startswith(states.TARGET), NOT_MIGRATING.says)
 HAS_PLACE = Guard(V.c.host.is_not(None), "it has not been placed on a backend, so it holds no data")
 NOT_FROZEN = Guard(~_frozen(V.c.host), "its backend is frozen; thaw it first")
 NO_GROUP = Guard(V.c.group_id.is_(None), "it belongs to a group")
@@ -43,7 +45,8 @@ COUNTED = Guard(V.c.counted.is_(True), "it was never made; delete it and create 
 NOT_ENCRYPTED_TO_SHARE = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and an image of it could not be read")
 #: Copies that were accepted get what the volume holds now.
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
-MOVABLE = (HAS_PLACE, NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
+MOVABLE_IN_USE = (HAS_PLACE, NOT_FROZEN, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
+MOVABLE = (NOT_ATTACHED, *MOVABLE_IN_USE)
 DELETABLE = (NOT_FROZEN, NOT_ATTACHED, NOT_MIGRATING, NO_GROUP, NO_COPIES)
 UNMANAGEABLE = (HAS_PLACE, *DELETABLE, LEFT_ALONE, NOT_ENCRYPTED)
 NOT_ENCRYPTED_TO_GIVE = Guard(V.c.encryption_key_id.is_(None), (

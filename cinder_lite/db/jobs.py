@@ -182,8 +182,17 @@ def live_of(tx, kind, resource_id):
 
 def abandon(tx, job, reason):
     """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself."""
+    return _close(tx, job, status=states.FAILED, error=reason)
+
+
+def conclude(tx, job):
+    """The same when what the job waited for has come about."""
+    return _close(tx, job, status=states.SUCCEEDED, progress=100)
+
+
+def _close(tx, job, **values):
     ended = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.status.in_(states.LIVE_JOB)).values(
-        status=states.FAILED, error=reason, attempt=J.c.attempt + 1, lease_until=None, updated_at=db.now(),
+        **values, attempt=J.c.attempt + 1, lease_until=None, updated_at=db.now(),
         finished_at=db.now()))
     return ended.rowcount == 1
 

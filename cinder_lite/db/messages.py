@@ -13,8 +13,8 @@ ROW = sa.select(M)
 LISTING = listing.Listing(M, frozenset((
     "id", "event_id", "resource_uuid", "resource_type", "request_id", "message_level", "created_at")))
 
-RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP",
-                  "group": "VOLUME", "group_snapshot": "VOLUME_SNAPSHOT"}
+RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "server": "VOLUME", "snapshot": "VOLUME_SNAPSHOT",
+                  "backup": "VOLUME_BACKUP", "group": "VOLUME", "group_snapshot": "VOLUME_SNAPSHOT"}
 
 #: Action of a message -> (number, how it is told), as clients know them.
 ACTIONS = {

@@ -33,7 +33,7 @@ LISTING = listing.Listing(V, frozenset((
     "id", "status", "size", "name", "availability_zone", "created_at", "updated_at", "bootable", "host", "project_id",
     "user_id", "volume_type_id", "snapshot_id", "source_volid", "attach_status", "launched_at", "description")))
 
-_NOT_TARGETS = sa.or_(V.c.migration_status.is_(None), sa.not_(V.c.migration_status.startswith("target:")))
+_NOT_TARGETS = sa.or_(V.c.migration_status.is_(None), sa.not_(V.c.migration_status.startswith(states.TARGET)))
 _TARGETS_TOO = sa.true()
 
 

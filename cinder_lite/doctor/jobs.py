@@ -25,6 +25,8 @@ def out_of_step(look):
     """A job whose resource is not in the status that its action gives."""
     for job in look.live:
         status, doing = _status(job), _doing(job)
+        if job.stage == states.AT_NOVA:
+            continue  # Nova changes the status meanwhile
         if status is not None and doing is not None and status != doing and _settled(look.conf, job):
             what = f"{job.kind} {job.resource_id} is {status}, not {doing}"
             yield Finding(
@@ -49,6 +51,8 @@ def unserved(look):
     up = {(row.binary, row.host) for row in look.services if services.is_up(row, down_time)}
     for job in look.live:
         binary = BINARIES.get(job.stage)
+        if binary is None:
+            continue
         served = any(one == binary for one, _ in up) if job.host is None else (binary, job.host) in up
         if not served and _unchanged(job) > down_time:
             where = f"{binary} on {job.host}" if job.host else f"any {binary}"

@@ -45,7 +45,8 @@ def _retype(tx, job, volume):
     specs = type_.extra_specs if type_ is not None else {}
     because = "its retype does not allow a migration"
     if job.args["may_move"]:
-        because = ("it is attached, so it cannot move" if volume.attach_status != states.DETACHED else
+        attached = volume.attach_status != states.DETACHED and not job.args.get("server")
+        because = ("it is attached, so it cannot move" if attached else
                    "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
     here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, existing_pool=volume.host,
                             only_pool=volume.host, only_because=because)
@@ -81,7 +82,7 @@ def _nothing(tx, job, volume):
 _MIGRATE = Placement(_migrate, _moving, _nothing, {"migration_status": states.NOT_MIGRATED}, ("migrate", "no backend"))
 #: By the action of a volume's job; creating is the scheduler's own.
 MOVES = {
-    "migrate": _MIGRATE, "migrate_locked": _MIGRATE,
+    "migrate": _MIGRATE, "migrate_locked": _MIGRATE, "migrate_in_use": _MIGRATE,
     "manage": Placement(_manage, _managed, _not_managed, {"counted": False}),
     "retype": Placement(_retype, _moving, _not_retyped, {}, ("retype", "no backend")),
 }

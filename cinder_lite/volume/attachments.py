@@ -38,7 +38,7 @@ class Attachments:
         with self.db.write() as tx:
             volumes.get(tx, ctx, volume_id)
             volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
-                                                 states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MIGRATING))
+                                                 states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MOVING))
             present = attachments.of_volume(tx, volume_id)
             same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
             if not volume.multiattach and (
@@ -51,7 +51,7 @@ class Attachments:
             attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id,
                                instance_uuid=instance_uuid, attach_mode=mode, attach_status=states.RESERVED,
                                connector={}, connection_info={})
-            self._mirror(tx, volume)
+            mirror(tx, volume)
             return id
 
     def update(self, ctx, id, connector):
@@ -94,7 +94,7 @@ class Attachments:
                                       attach_status=states.ATTACHING, attached_host=connector.get("host"),
                                       mountpoint=connector.get("mountpoint")):
                 raise errors.AttachmentNotFound(id=row.id)
-            self._mirror(tx, volume)
+            mirror(tx, volume)
             return attachments.find(tx, row.id)
 
     @db.retried
@@ -108,7 +108,7 @@ class Attachments:
                 raise errors.InvalidState(kind="volume", reason=(
                     f"its status must be attaching to complete attachment {id}, but it is {volume.status}"))
             attachments.update(tx, id, attach_status=states.ATTACHED, attached_at=db.now())
-            self._mirror(tx, volume)
+            mirror(tx, volume)
 
     def delete(self, ctx, id):
         """Disconnect and remove the attachment. Returns the volume's other attachments."""
@@ -127,24 +127,13 @@ class Attachments:
         with self.db.write() as tx:
             volume = self._held(tx, row.volume_id)
             attachments.delete(tx, row.id)
-            self._mirror(tx, volume)
+            mirror(tx, volume)
             return attachments.of_volume(tx, row.volume_id)
 
     @staticmethod
     def _held(tx, volume_id):
         """The volume's row, locked, whatever its status."""
         return VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES + states.UNLISTED)
-
-    def _mirror(self, tx, volume):
-        """Give the volume the status that its attachments make. `volume` is its locked row."""
-        status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id))
-        values = {"attach_status": attach_status}
-        if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
-            values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
-                                        if key != "attached_mode"}
-            labels.follow(tx, volume, admin_metadata=values["admin_metadata"])
-        column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
-        VOLUME.write(tx, volume.id, **{column: status}, **values)
 
     # -- the old way: volume actions
 
@@ -154,7 +143,7 @@ class Attachments:
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, volume_id)
             statuses = (states.AVAILABLE, states.IN_USE) if row.multiattach else (states.AVAILABLE,)
-            VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MIGRATING), status=states.ATTACHING)
+            VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MOVING), status=states.ATTACHING)
 
     @db.retried
     def unreserve(self, ctx, volume_id):
@@ -162,20 +151,22 @@ class Attachments:
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.ATTACHING:
-                self._mirror(tx, row)
+                mirror(tx, row)
 
     @db.retried
     def begin_detaching(self, ctx, volume_id):
         with self.db.write() as tx:
-            volumes.get(tx, ctx, volume_id)
-            VOLUME.write(tx, volume_id, (states.IN_USE,), status=states.DETACHING)
+            row = volumes.get(tx, ctx, volume_id)
+            # Nova puts a copy in its place, of which its user is to see nothing.
+            if row.migration_status != states.MIGRATING:
+                VOLUME.write(tx, volume_id, (states.IN_USE,), status=states.DETACHING)
 
     @db.retried
     def roll_detaching(self, ctx, volume_id):
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.DETACHING:
-                self._mirror(tx, row)
+                mirror(tx, row)
 
     def initialize(self, ctx, volume_id, connector):
         """Export the volume to the connector's host. Returns the connection information."""
@@ -216,7 +207,7 @@ class Attachments:
             new = {**row.admin_metadata, "attached_mode": mode}
             labels.follow(tx, row, admin_metadata=new)
             VOLUME.write(tx, volume_id, admin_metadata=new)
-            self._mirror(tx, self._held(tx, volume_id))
+            mirror(tx, self._held(tx, volume_id))
 
     def detach(self, ctx, volume_id, attachment_id):
         """Record that the volume is not attached any more; the export is taken back with the last attachment."""
@@ -238,7 +229,7 @@ class Attachments:
     def settle(self, ctx, volume_id):
         """A volume without attachments that says it has some is available again."""
         with self.db.write() as tx:
-            self._mirror(tx, self._held(tx, volumes.get(tx, ctx, volume_id).id))
+            mirror(tx, self._held(tx, volumes.get(tx, ctx, volume_id).id))
 
     def _check_all(self, ctx, volume_id, attachment_id=None):
         """Refuse when a server uses the volume by that attachment, or by any."""
@@ -252,3 +243,15 @@ class Attachments:
         self._check_all(ctx, volume_id, attachment_id)
         self.volume.on(host).disconnect(ctx, volume_id=row.id, attachment_id=attachment_id, connector=connector)
         self.detach(ctx, volume_id, attachment_id)
+
+
+def mirror(tx, volume):
+    """Give the volume the status that its attachments make. `volume` is its locked row."""
+    status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id))
+    values = {"attach_status": attach_status}
+    if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
+        values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
+                                    if key != "attached_mode"}
+        labels.follow(tx, volume, admin_metadata=values["admin_metadata"])
+    column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
+    VOLUME.write(tx, volume.id, **{column: status}, **values)

@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 
-from cinder_lite import errors, states, worker
+from cinder_lite import compute, errors, states, worker
 from cinder_lite.db import jobs, volumes
 from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.servers import Servers
 
 LOG = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ class ImageJobs:
 
     def __init__(self, database, conf, backend, volume):
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
+        self.servers = Servers(database, conf)
         self._lock = threading.Lock()
         self.handlers = {("volume", action): self.reimage for action in ("reimage", "reimage_reserved")}
         self.handlers |= {("volume", action): self.upload for action in ("upload", "upload_in_use")}
@@ -107,6 +109,7 @@ class ImageJobs:
         """Write an image over a volume, on from where that was cut off."""
         from cinder_lite.volume.manager import as_volume
 
+        self.servers.promise(work, compute.REIMAGED)
         work.begin()
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)

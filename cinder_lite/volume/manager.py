@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 
-from cinder_lite import db, errors, states, worker
+from cinder_lite import compute, db, errors, states, worker
 from cinder_lite.db import attachments, backups, labels, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.rpcapi import VolumeRPC
+from cinder_lite.volume.servers import Servers
 from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ MESSAGES = {
     ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
     ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
     ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
+    ("volume", "migrate_in_use"): ("migrate", "unknown"),
     ("volume", "retype"): ("retype", "unknown"), ("volume", "manage"): ("manage", "unknown"),
     ("volume", "upload"): ("upload", "unknown"), ("volume", "upload_in_use"): ("upload", "unknown"),
     ("volume", "reimage"): ("reimage", "unknown"), ("volume", "reimage_reserved"): ("reimage", "unknown"),
@@ -31,6 +33,7 @@ MESSAGES = {
     ("group_snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
+    ("server", compute.EXTENDED): ("extend", "unknown"), ("server", compute.REIMAGED): ("reimage", "unknown"),
 }
 
 
@@ -48,13 +51,13 @@ class VolumeManager(VolumeRPC):
         """`images` makes volumes of images (see volume.images); `more` are handlers of further jobs (see worker.Worker)."""
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
-        self.backup, self.images = backup, images
+        self.backup, self.images, self.servers = backup, images, Servers(database, conf)
         handlers = {
             ("volume", "create"): self.create, ("volume", "delete"): self.delete,
             ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
             ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
             ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot,
-            **more}
+            **self.servers.handlers, **more}
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
                                     conf.volume_max_operations, lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
         self._flows = None
@@ -155,6 +158,8 @@ class VolumeManager(VolumeRPC):
         work.when_failed(lambda tx: quotas.release(tx, quotas.Change(
             row.project_id, {"gigabytes": more}, row.volume_type_id)))
         work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
+        if row.attach_status == states.ATTACHED:
+            self.servers.promise(work, compute.EXTENDED)
         work.begin()
         self.backend.call(self.driver.extend, volume, new_size)
         if self.target is not None and row.export:

@@ -1,7 +1,7 @@
 """The verbs that give a volume another place or another type."""
 
-from cinder_lite import db, errors, states
-from cinder_lite.db import guards, quotas, types, volumes
+from cinder_lite import compute, db, errors, states
+from cinder_lite.db import attachments, guards, quotas, types, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.hosts import find_up, service_of
@@ -11,7 +11,7 @@ class Migrations:
     """What can be done to where a volume is."""
 
     def __init__(self, database, conf, scheduler):
-        self.db, self.conf, self.scheduler = database, conf, scheduler
+        self.db, self.conf, self.scheduler, self.nova = database, conf, scheduler, compute.Nova(conf)
 
     def migrate(self, ctx, id, host, locked):
         """Move the volume to "host@backend" or "host@backend#pool"; `locked`: nobody may use it meanwhile."""
@@ -20,12 +20,22 @@ class Migrations:
     @db.retried
     def _begin_migrate(self, ctx, id, host, locked):
         with self.db.write() as tx:
+            VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
             find_up(tx, host, self.conf.service_down_time)
             if host in (row.host, service_of(row.host)):
                 raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.")
-            return VOLUME.begin(tx, ctx, id, "migrate_locked" if locked else "migrate", guards.MOVABLE,
-                                job={"args": {"to_host": host}}, migration_status=states.STARTING)
+            server = self._server_of(tx, row)
+            action = "migrate_in_use" if server else "migrate_locked" if locked else "migrate"
+            return VOLUME.begin(tx, ctx, id, action, guards.MOVABLE_IN_USE if server else guards.MOVABLE,
+                                job={"args": {"to_host": host, "server": server}}, migration_status=states.STARTING)
+
+    def _server_of(self, tx, row):
+        """The server that has the volume and can go on with a copy of it, as Nova makes; else None."""
+        present = attachments.of_volume(tx, row.id)
+        if len(present) != 1 or present[0].attach_status != states.ATTACHED or not self.nova.is_there:
+            return None
+        return present[0].instance_uuid
 
     def retype(self, ctx, id, new_type, may_move):
         """Give the volume another type; `may_move`: on another backend, where its present one does not fit."""
@@ -45,7 +55,9 @@ class Migrations:
         if multiattach != row.multiattach:
             needed.append(guards.NOT_ATTACHED)
         with self.db.write() as tx:
+            server = self._server_of(tx, row) if may_move else None
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
-                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach}}, migration_status=None)
+                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server}},
+                migration_status=None)
             quotas.claim(tx, retyped(row, type_.id), allowance)
         return job_id

@@ -3,10 +3,10 @@
 import dataclasses
 import logging
 
-from cinder_lite import abandon, concurrency, states, worker
-from cinder_lite.db import pools, quotas, types, volumes
+from cinder_lite import abandon, compute, concurrency, errors, states, worker
+from cinder_lite.db import attachments, pools, quotas, types, volumes
 from cinder_lite.scheduler.moves import retyped
-from cinder_lite.volume import copying
+from cinder_lite.volume import copying, swaps
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.hosts import service_of
 from cinder_lite.volume.manager import as_volume
@@ -20,9 +20,10 @@ class Moves:
 
     def __init__(self, database, conf, backend, volume):
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
+        self.nova = compute.Nova(conf)
         self.handlers = {
             ("volume", "migrate"): self.migrate, ("volume", "migrate_locked"): self.migrate,
-            ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove}
+            ("volume", "migrate_in_use"): self.migrate, ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove}
 
     def migrate(self, work):
         with self.db.read() as tx:
@@ -40,6 +41,8 @@ class Moves:
         work.begin()
         if work.args["to"] != row.host:
             self._move(work, row, dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs))
+        if work.next_stage is not None:
+            return
         work.when_done(lambda tx: quotas.release(tx, retyped(row, row.volume_type_id)))
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
@@ -49,6 +52,9 @@ class Moves:
             work.args["copied"] = 0
         facts = self.backend.call(self.backend.driver.create, made) or {}
         made = dataclasses.replace(made, facts=facts)
+        if work.args.get("server"):
+            self._let_nova_copy(work, row, facts)
+            return
         source = self.volume.on(service_of(row.host)).open_local(
             work.ctx, kind="volume", id=row.id, host=self.conf.host)
         try:
@@ -66,6 +72,21 @@ class Moves:
         work.keep(host=to, name_id=work.job.id, facts=facts, export={}, migration_status=states.MIGRATED,
                   availability_zone=self.backend.zone)
         work.afterwards(lambda: self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=left[-1]))
+
+    def _let_nova_copy(self, work, row, facts):
+        """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            if swaps.stand_in(tx, work, row, facts, self.backend.zone):
+                asked = False
+            else:
+                asked = bool(attachments.of_volume(tx, work.job.id))
+        if not asked:
+            try:
+                self.nova.swap(work.args["server"], row.id, work.job.id)
+            except errors.Unavailable as error:
+                raise worker.Refused(str(error)) from error
+        work.pass_on(states.AT_NOVA, None)
 
     def _copy(self, work, source, destination, size):
         def progress(done, whole):
