@@ -287,7 +287,8 @@ def call(function, *args, **kwargs):
         level = concurrency.log_level()
         if LOG.isEnabledFor(level):
             what = f" of {getattr(args[0], 'id', args[0])}" if args else ""
-            on = getattr(function.__self__, "backend", None) or type(function.__self__).__name__
+            owner = getattr(function, "__self__", function)
+            on = getattr(owner, "backend", None) or type(owner).__name__
             LOG.log(level, "%s%s on %s %s in %.1f ms", function.__name__, what, on, outcome,
                     (time.perf_counter() - began) * 1000)
 
