@@ -274,11 +274,26 @@ class _Bound:
             raise NoAnswer(**asked) from error
 
 
+class _Unknown(logging.Filter):
+    """Tells of a message of a later release in one line: who waits for an answer gets TooOld, and a lost cast is harmless."""
+
+    def filter(self, record):
+        if record.exc_info and isinstance(record.exc_info[1], dispatcher.UnsupportedVersion):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args = "ignored a message of a later release: %s", (record.exc_info[1],)
+            record.exc_info = None
+        return True
+
+
+_UNKNOWN = _Unknown()
+
+
 class Server:
     """Answers for `manager`, addressed as `host`. It starts aside: a broker that is away holds nobody up."""
 
     def __init__(self, transport, interface, manager, host):
         executor = {"executor": "eventlet"} if concurrency.GREEN else {}
+        logging.getLogger("oslo_messaging.rpc.server").addFilter(_UNKNOWN)
         self._server = oslo_messaging.get_rpc_server(
             transport, oslo_messaging.Target(topic=interface.topic, server=host), [_endpoint(interface, manager)],
             serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)

@@ -1,5 +1,6 @@
 """The scheduler at work: decides where a volume goes, takes the room there, and passes the job on."""
 
+import dataclasses
 import logging
 import random
 import threading
@@ -94,8 +95,18 @@ class SchedulerManager(SchedulerRPC):
             decision = choose.choose(request, found, self.filters, self.weighers, self.random)
             if decision.ranked:
                 return self._place(job, volume, decision)
-        self._give_up(job, volume, decision)
+        if not self._may_return(job, requests, found):
+            self._give_up(job, volume, decision)
         return ""
+
+    def _may_return(self, job, requests, found):
+        """Whether there is a place with a service that is away, perhaps to be started again: the sweep looks again then.
+
+        One that died is believed to live for service_down_time; one that said that it ends is waited for as long.
+        """
+        away = [dataclasses.replace(pool, service_up=True) for pool in found if not pool.service_up]
+        return db.is_recent(job.created_at, self.conf.service_down_time) and any(
+            choose.choose(request, away, self.filters, self.weighers, self.random).ranked for request in requests)
 
     def _forget(self, job):
         """The volume is gone, and its job with it."""
