@@ -12,14 +12,15 @@ from oslo_config import cfg  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
 from cinder_lite import errors, process  # noqa: E402
-from cinder_lite.db import audit, migrate  # noqa: E402
+from cinder_lite.db import audit  # noqa: E402
 from cinder_lite.manage import (  # noqa: E402
-    REFUSED, Failed, adoption, database, doctor, hosts, jobs, quotas, services, settings, surface, upgrade,
+    REFUSED, Failed, adoption, database, doctor, hosts, jobs, portable, quotas, services, settings, surface,
+    upgrade,
 )
 
 #: Words of the command -> (what it does, its arguments, whether it needs the database at this release's revision).
 COMMANDS = {words: command for group in (
-    database, services, quotas, jobs, hosts, settings, upgrade, doctor, adoption, surface)
+    database, services, quotas, jobs, hosts, settings, upgrade, doctor, portable, adoption, surface)
     for words, command in group.COMMANDS.items()}
 
 
@@ -42,20 +43,13 @@ def _parser():
     return parser
 
 
-def _expect_schema(shared):
-    found = migrate.current(shared.db)
-    if not migrate.suffices(found):
-        what = "is empty" if found is None else f"is at revision {found}, this release needs {migrate.HEAD}"
-        raise Failed(f"the database {what}: run 'cinder-lite-manage db sync'")
-
-
 def _run(args):
     options = [f"--{name.replace('_', '-')}={path}" for name in ("config_file", "config_dir")
                for path in getattr(args, name, ())]
     shared = process.Process(configuration.load(options, prog="cinder-lite-manage"))
     try:
         if args.needs_schema:
-            _expect_schema(shared)
+            database.expect_schema(shared)
         return args.function(shared, args)
     except audit.ERRORS as error:
         url = shared.db.url.render_as_string(hide_password=True)

@@ -34,14 +34,16 @@ def unread(conf, backends=()):
 
 def written(conf):
     """(section, option) of everything that stands in the configuration's files."""
-    for path in [*(conf.config_file or ()), *_in_directories(conf)]:
+    for path in files(conf):
         sections = {}
         cfg.ConfigParser(path, sections).parse()
         yield from ((section, option) for section, options in sections.items() for option in options)
 
 
-def _in_directories(conf):
-    return [path for directory in conf.config_dir or () for path in sorted(glob.glob(os.path.join(directory, "*.conf")))]
+def files(conf):
+    """The configuration's files, those of its directories included, in the order in which they are read."""
+    return [*(conf.config_file or ()), *(
+        path for directory in conf.config_dir or () for path in sorted(glob.glob(os.path.join(directory, "*.conf"))))]
 
 
 def known(conf):

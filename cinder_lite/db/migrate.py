@@ -47,12 +47,12 @@ def _first_type(database):
                                                description="Default Volume Type", extra_specs={}, created_at=db.now()))
 
 
-def suffices(found):
-    """Whether this release can work on a database of that revision: its own, or a later one.
+def suffices(found, needed=HEAD):
+    """Whether this release (or what needs another revision) can work on a database of that one: its own, or a later one.
 
     Migrations only add, so that a release goes on with the database of the next one while services are upgraded.
     """
-    return found is not None and found.isdigit() and int(found) >= int(HEAD)
+    return found is not None and found.isdigit() and int(found) >= int(needed)
 
 
 def expect_current(shared):

@@ -1,7 +1,7 @@
 """cinder-lite-manage db: the schema's revision, and rows that are too old to be of use."""
 
 from cinder_lite.db import jobs, messages, migrate
-from cinder_lite.manage import OK, VIOLATED, counted
+from cinder_lite.manage import OK, VIOLATED, Failed, counted
 
 DAY = 86400
 
@@ -28,6 +28,14 @@ def purge(shared, args):
         old = messages.purge(tx, None if args.days is None else age)
     print(f"Deleted {counted(over, 'job')} and {counted(old, 'message')}.")
     return OK
+
+
+def expect_schema(shared):
+    """Raise Failed unless this release can work with the database."""
+    found = migrate.current(shared.db)
+    if not migrate.suffices(found):
+        what = "is empty" if found is None else f"is at revision {found}, this release needs {migrate.HEAD}"
+        raise Failed(f"the database {what}: run 'cinder-lite-manage db sync'")
 
 
 def reason(error):

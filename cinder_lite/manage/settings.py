@@ -47,7 +47,7 @@ def findings(shared, checks=None):
 # -- what stands in the files
 
 def _files(shared):
-    paths = [*(shared.conf.config_file or ()), *(shared.conf.config_dir or ())]
+    paths = unread.files(shared.conf)
     yield Found(f"read {', '.join(paths)}" if paths else "no file of settings was found: the defaults are used")
 
 
