@@ -121,7 +121,7 @@ def start(host, memory, disks):
     """Start a host: a kernel that is a process, whose root is this machine's files."""
     arguments = [f"ubd{chr(ord('b') + number)}=/proc/self/fd/{disk.fileno()}" for number, disk in enumerate(disks)]
     for number, network in enumerate(("control", "lan")):
-        arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,mac=02:00:00:00:{number:02x}:{host:02x}")
+        arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,gro=1,mac=02:00:00:00:{number:02x}:{host:02x}")
     with open(console(host), "wb") as log:
         subprocess.Popen(
             ["linux.uml", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
@@ -146,7 +146,7 @@ def console(host):
 
 
 def serve_outside():
-    """Take commands here too: a host pulls its cable by `ip link set lan1 down` on the machine outside."""
+    """Take commands here too: a host's cable is pulled by `ip link set lan1 nomaster` on the machine outside."""
     if os.fork() == 0:
         with namespaces.ending():
             agent.serve(agent.listen(agent.OUTSIDE))
