@@ -1,8 +1,6 @@
 """Fixtures of the contract suite: disks with other file systems, a driver on each, and free ports."""
 
-import random
 import subprocess
-import uuid
 
 import pytest
 
@@ -49,10 +47,4 @@ def keeper(request, tmp_path, disks):
 @pytest.fixture
 def volume(tmp_path):
     """A function that makes a file of random bytes under a volume's name, and returns name and path."""
-    def make(size=initiator.SIZE, seed=3):
-        name = f"volume-{uuid.uuid4()}"
-        path = tmp_path / name
-        path.write_bytes(random.Random(seed).randbytes(size // 2) + bytes(size - size // 2))
-        return name, str(path)
-
-    return make
+    return lambda *args, **values: initiator.volume(tmp_path, *args, **values)

@@ -1,7 +1,9 @@
 """A host that attaches volumes: qemu-img reads and writes what a target exports, without the kernel."""
 
+import contextlib
 import hashlib
 import os
+import random
 import subprocess
 import time
 import uuid
@@ -40,6 +42,34 @@ def digest(path):
 def size_of(address):
     return next(int(line.split("(")[1].split()[0]) for line in qemu("info", "-f", "raw", address)[1].splitlines()
                 if line.startswith("virtual size"))
+
+
+def volume(directory, size=SIZE, seed=3):
+    """Make a file of random bytes, and zeros in its second half, under a volume's name; its name and path."""
+    name = f"volume-{uuid.uuid4()}"
+    path = directory / name
+    path.write_bytes(random.Random(seed).randbytes(size // 2) + bytes(size - size // 2))
+    return name, str(path)
+
+
+def url(data, **changes):
+    """The address under which libiscsi logs in; it takes user and secret with a bare % between them."""
+    data = data | changes
+    who = f"{data['auth_username']}%{data['auth_password']}@" if data.get("auth_method") else ""
+    return f"iscsi://{who}{data['target_portal']}/{data['target_iqn']}/{data['target_lun']}"
+
+
+@contextlib.contextmanager
+def busy(address, log, name="iqn.2007-10.com.github:sahlberg:libiscsi:iscsi-perf"):
+    """An initiator, of that name, that reads and never ends."""
+    with open(log, "wb") as output:
+        reading = subprocess.Popen(["iscsi-perf", "-i", name, "-m", "16", "-b", "16", "-r", address], stdout=output,
+                                   stderr=output)
+    try:
+        yield reading
+    finally:
+        reading.kill()
+        reading.wait()
 
 
 def until(condition):

@@ -1,6 +1,5 @@
 """Volumes over iSCSI: a real tgtd, and qemu's libiscsi as the initiator."""
 
-import contextlib
 import dataclasses
 import os
 import subprocess
@@ -11,7 +10,7 @@ from cinder_lite import concurrency
 from cinder_lite.volume.targets import base, tgt, tgtadm, tgtd
 from tests.contract import backends
 from tests.contract.backends import MIB
-from tests.contract.initiator import SIZE, digest, digest_of, qemu, size_of, until, write
+from tests.contract.initiator import SIZE, busy, digest, digest_of, qemu, size_of, until, url, write
 from tests.services.processes import free_port
 
 
@@ -42,25 +41,6 @@ def target(daemon, tmp_path):
     yield made
     for name in made.exported():
         made.remove(name)
-
-
-def url(data, **changes):
-    """The address under which libiscsi logs in; it takes user and secret with a bare % between them."""
-    data = data | changes
-    who = f"{data['auth_username']}%{data['auth_password']}@" if data.get("auth_method") else ""
-    return f"iscsi://{who}{data['target_portal']}/{data['target_iqn']}/{data['target_lun']}"
-
-
-@contextlib.contextmanager
-def busy(address, log):
-    """An initiator that reads and never ends."""
-    with open(log, "wb") as output:
-        reading = subprocess.Popen(["iscsi-perf", "-m", "16", "-b", "16", "-r", address], stdout=output, stderr=output)
-    try:
-        yield reading
-    finally:
-        reading.kill()
-        reading.wait()
 
 
 def data_of(target, name, export):
