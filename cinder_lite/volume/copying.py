@@ -7,7 +7,7 @@ from cinder_lite.volume.drivers import sparse
 
 #: Bytes that are read at once, and after how many of them what was written is made durable.
 PIECE = 4 * 1024**2
-DURABLE = 256 * 1024**2
+DURABLE = 64 * 1024**2
 
 
 class Cancelled(Exception):

@@ -48,7 +48,7 @@ class Service:
     """Start it, talk to `url`, stop it; `state` is its directory. `target` says whether a tgtd is started for exports."""
 
     def __init__(self, port=None, backends=("file-1",), default="", sections=None, target=True, host="test"):
-        self.port = port or free_port()
+        self.port, self.backends = port or free_port(), backends
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = tempfile.mkdtemp(prefix="cinder-lite-")
         self.target_port = free_port()

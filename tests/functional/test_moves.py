@@ -2,14 +2,24 @@
 
 import os
 import random
+import signal
 
 import pytest
 
 from tests.functional.client import Client
+from tests.functional.killable import Killable
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import SECTION, sound
 
 DATA = random.Random(5).randbytes(3 * 1024**2)
+MIB = 1024**2
+#: A backend whose volumes need no daemon to be exported.
+PLAIN = """
+[{name}]
+volume_driver = file
+file_volume_dir = {{state}}/{name}
+target_helper = nbd
+"""
 PLACES = (0, 700 * 1024**2 + 5, 1024**3 - len(DATA))
 
 
@@ -246,3 +256,31 @@ def test_what_nobody_waits_for_is_not_completed(service, client, types):
         act(client, id, action, body, expect=400)
         act(client, "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c12", action, body, expect=404)
     clean(service, client, id, other)
+
+
+def test_a_copy_goes_on_where_a_kill_has_cut_it_off():
+    configured = Service(
+        backends=("one", "two"), sections={name: PLAIN.format(name=name) for name in ("one", "two")}, target=False,
+        default=f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {40 * MIB}")
+    with Killable(configured) as service:
+        client = service.client
+        for name in ("one", "two"):
+            specs = {"volume_backend_name": name}
+            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": specs}}, expect=200)
+        id = client.made("volumes", size=1, volume_type="one")["id"]
+        with open(os.path.join(service.state, "one", f"volume-{id}"), "r+b") as file:
+            for _ in range(150):
+                file.write(DATA[:MIB])
+        act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
+        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 6, "some of the copy")
+        service.process.send(signal.SIGKILL)
+        service.process.wait_end()
+        # Nobody does this; it shows which bytes are read once more.
+        with open(os.path.join(service.state, "one", f"volume-{id}"), "r+b") as file:
+            file.write(bytes(MIB))
+        service.start()
+        name = f"volume-{moved(client, id)['os-vol-mig-status-attr:name_id']}"
+        with open(os.path.join(service.state, "two", name), "rb") as file:
+            assert [file.read(MIB) == DATA[:MIB] for _ in range(150)] == [True] * 150
+            assert not any(file.read(MIB))
+        until(lambda: files(service, "one") == [], "the former volume to be removed")

@@ -4,19 +4,17 @@ import contextlib
 import os
 import signal
 import sqlite3
-import sys
 
 import pytest
 
 from cinder_lite.doctor import Doctor
 from tests.functional.client import Client
+from tests.functional.killable import Killable
 from tests.functional.service import until
 from tests.images import disks
 from tests.images.conftest import running
 from tests.images.disks import MIB
 from tests.images.tap import Tap
-from tests.meta.source import TOP
-from tests.services.processes import Process
 
 DISK = disks.disk(96 * MIB, seed=2)
 #: What Glance says beside the data.
@@ -139,34 +137,9 @@ def test_a_volume_whose_job_was_lost_is_still_made_of_its_image(service, client,
     assert disks.begins_with(service, client.settled("volumes", volume["id"]), DISK)
 
 
-class Killable:
-    """The whole service in a process of its own, configured like `running`."""
-
-    def __init__(self, tap):
-        self.configured = running(tap, "glance_num_retries = 8\njob_lease = 3\ngraceful_timeout = 5")
-        self.state, self.client = self.configured.state, Client(self.configured.url)
-        argv = [sys.executable, "-m", "cinder_lite.cmd.all", "--config-file", self.configured.config_file]
-        self.process = Process("cinder-lite-all", argv, os.path.join(self.state, "log"), {"PYTHONPATH": str(TOP)})
-
-    def start(self):
-        self.process.start()
-        self.process.wait(self._ready)
-
-    def _ready(self):
-        try:
-            services = self.client("GET", "/os-services", expect=200)["services"]
-            pools = self.client("GET", "/scheduler-stats/get_pools?detail=True", expect=200)["pools"]
-        except OSError:
-            return False
-        return sum(one["state"] == "up" for one in services) == 3 and bool(pools)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.configured.remove()
+def killable(tap):
+    """The service in a process of its own."""
+    return Killable(running(tap, "glance_num_retries = 8\njob_lease = 3\ngraceful_timeout = 5"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -174,7 +147,7 @@ class Killable:
 def test_the_service_ends_in_the_middle(glance, tap, images, tmp_path, disk_format, percent, how):
     whole = glance.create(DISK if disk_format == "raw" else disks.convert(
         tmp_path, disks.full(96 * MIB), "qcow2"), disk_format=disk_format)
-    with Killable(tap) as service:
+    with killable(tap) as service:
         client = service.client
         volume = begun(client, tap, whole, 80 * MIB)
         until(lambda: client("GET", f"/jobs?resource_id={volume['id']}", expect=200)["jobs"][0]["progress"] >= percent,
@@ -193,7 +166,7 @@ def test_the_service_ends_in_the_middle(glance, tap, images, tmp_path, disk_form
 
 
 def test_the_service_is_killed_in_an_upload(glance):
-    with Tap(glance.port, requests=True) as tap, Killable(tap) as service:
+    with Tap(glance.port, requests=True) as tap, killable(tap) as service:
         client = service.client
         volume = client.made("volumes", size=1)
         with open(disks.path(service, volume), "r+b") as file:
