@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import uuid
 
 import pytest
 
@@ -95,8 +96,9 @@ def service(tmp_path_factory):
         made = Installation(tmp_path_factory.mktemp("service"), thin, thick)
         try:
             made.start()
-            for kind in made.groups:
-                made.api("POST", "/types", {"volume_type": {"name": kind, "extra_specs": {"volume_backend_name": kind}}})
+            for kind in (*made.groups, "any"):
+                specs = {"volume_backend_name": kind} if kind in made.groups else {}
+                made.api("POST", "/types", {"volume_type": {"name": kind, "extra_specs": specs}})
             yield made
         finally:
             made.stop()
@@ -138,19 +140,70 @@ def test_the_main_job(service, kind):
     assert service.names(kind) == []
 
 
-def test_a_volume_moves_to_another_group_with_its_bytes(service):
+def moved(api, volume):
+    """Wait until the volume's migration has succeeded."""
+    def look():
+        found = api("GET", f"/volumes/{volume}")["volume"]["migration_status"]
+        assert found != "error", api("GET", f"/jobs?resource_id={volume}")["jobs"][0]["error"]
+        return found == "success"
+
+    processes.until(look, limit=120, what="the migration")
+    api.wait("volume", volume)
+
+
+def test_a_volume_moves_to_another_group_and_back_with_its_bytes(service):
     api = service.api
     volume = service.volume("thick")
     with Attached(api, volume) as attached:
         io(attached.url, "write -P 5 8M 1M", "write -P 6 1000M 1M")
-    api("POST", f"/volumes/{volume}/action", {"os-migrate_volume": {"host": "lab@thin#thin"}})
-    processes.until(lambda: api("GET", f"/volumes/{volume}")["volume"]["migration_status"] == "success", limit=120,
-                    what="the migration")
+    api("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "thin", "migration_policy": "on-demand"}})
+    moved(api, volume)
     processes.until(lambda: service.names("thick") == [], limit=60, what="the end of the former volume")
     with Attached(api, volume) as attached:
         io(attached.url, "read -P 5 8M 1M", "read -P 6 1000M 1M", "read -P 0 500M 1M")
+    api("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "any"}})
+    processes.until(lambda: api("GET", f"/volumes/{volume}")["volume"]["volume_type"] == "any", what="the type")
+    api.wait("volume", volume)
+    api("POST", f"/volumes/{volume}/action", {"os-migrate_volume": {"host": "lab@thick"}})
+    processes.until(lambda: service.names("thin") == [], limit=120, what="the end of the former volume")
+    with Attached(api, volume) as attached:
+        io(attached.url, "read -P 5 8M 1M", "read -P 6 1000M 1M", "read -P 0 500M 1M")
     api.remove("volume", volume)
-    assert service.names("thin") == []
+    assert service.names("thick") == []
+
+
+@pytest.mark.parametrize("kind", ["thin", "thick"])
+def test_what_cinder_left_is_listed_taken_over_and_let_go_with_its_bytes(service, kind):
+    api, group, old, taken = service.api, service.groups[kind], str(uuid.uuid4()), str(uuid.uuid4())
+    size = ["-V", "1G", "--thinpool", f"{group}-pool"] if kind == "thin" else ["-L", "1G"]
+    lvm.run("lvcreate", "-y", *size, "-n", f"volume-{old}", group)
+    device = service.device(kind, old)
+    lvm.run("sh", "-c", f"printf cinder | dd of={device} oflag=sync 2>&1")
+    lvm.run("lvcreate", "-y", "-n", f"_snapshot-{taken}", "-s", f"{group}/volume-{old}",
+            *([] if kind == "thin" else ["-L", "100M"]))
+    host = f"lab@{kind}#{kind}"
+    (found,) = api("GET", f"/manageable_volumes/detail?host={host}")["manageable-volumes"]
+    assert (found["reference"], found["size"], found["safe_to_manage"]) == ({"source-name": f"volume-{old}"}, 1, True)
+    (found,) = api("GET", f"/manageable_snapshots/detail?host={host}")["manageable-snapshots"]
+    assert found["source_reference"] == {"source-name": f"volume-{old}"}
+
+    made = api("POST", "/manageable_volumes", {"volume": {"host": host, "ref": {"source-name": f"volume-{old}"},
+                                                          "volume_type": kind}})["volume"]["id"]
+    api.wait("volume", made)
+    snapshot = api("POST", "/manageable_snapshots", {"snapshot": {"volume_id": made, "ref": found["reference"]}})[
+        "snapshot"]["id"]
+    api.wait("snapshot", snapshot)
+    assert sorted(service.names(kind)) == sorted([f"volume-{made}", f"_snapshot-{snapshot}"])
+    with Attached(api, made) as attached:
+        io(attached.url, "read -P 0x63 0 1")
+    api("POST", f"/snapshots/{snapshot}/action", {"os-unmanage": {}})
+    api.wait("snapshot", snapshot, None)
+    lvm.run("lvremove", "-f", f"{group}/_snapshot-{snapshot}")
+    api("POST", f"/volumes/{made}/action", {"os-unmanage": {}})
+    api.wait("volume", made, None)
+    with open(service.device(kind, made), "rb", buffering=0) as still:
+        assert still.read(6) == b"cinder"
+    lvm.run("lvremove", "-f", f"{group}/volume-{made}")
 
 
 def test_a_missing_group_hurts_no_other_backend_and_says_why(service):
