@@ -1,5 +1,6 @@
 """The tgt target: volumes over iSCSI by tgtd, one target for each volume, its disk LUN 1 (tgtd keeps LUN 0 itself)."""
 
+import os
 import random
 import subprocess
 import time
@@ -117,12 +118,16 @@ class TgtTarget(iscsi.IscsiTarget):
         try:
             if auth:
                 self._account(tid, *auth.split()[1:])
-            self._run(tgtadm.new_lun(tid, path))
-            self._run(tgtadm.describe_lun(tid, iscsi.serial(iqn), read_only, self._cached))
+            self._new_lun(tid, iqn, path, read_only)
             self._run(tgtadm.allow(tid))
         except base.TargetError:
             self._drop(tgtadm.Shown(tid, iqn, accounts=tuple(auth.split()[1:2]) if auth else ()))
             raise
+
+    def _new_lun(self, tid, iqn, path, read_only):
+        self._run(tgtadm.new_lun(tid, path))
+        # tgtd punches holes for unmapped blocks, and fails the command where a device has none: those of LVM.
+        self._run(tgtadm.describe_lun(tid, iscsi.serial(iqn), read_only, self._cached, thin=os.path.isfile(path)))
 
     def _new_target(self, iqn):
         """Take a free number; of two calls that take the same one at once tgtd refuses one, which tries again."""
@@ -172,8 +177,7 @@ class TgtTarget(iscsi.IscsiTarget):
             self._run(tgtadm.disallow(target.tid, initiator))
         if not self._shown(target.iqn).in_use:
             self._run(tgtadm.delete_lun(target.tid))
-            self._run(tgtadm.new_lun(target.tid, path))
-            self._run(tgtadm.describe_lun(target.tid, iscsi.serial(target.iqn), read_only, self._cached))
+            self._new_lun(target.tid, target.iqn, path, read_only)
             self._marks.write(name, identity)
         self._run(tgtadm.allow(target.tid))
 

@@ -58,15 +58,15 @@ def delete_lun(tid):
     return ask("logicalunit", "delete", "--tid", tid, "--lun", 1)
 
 
-def describe_lun(tid, serial, read_only, cached):
-    """What the initiator learns of the disk; `serial` is 32 hexadecimal digits.
+def describe_lun(tid, serial, read_only, cached, thin):
+    """What the initiator learns of the disk; `serial` is 32 hexadecimal digits. `thin`: that it can give room back.
 
     tgtd's own serial number counts targets, so that disks of two hosts, or of one host before and after a restart, look
     like one disk to multipath. tgtd makes an NAA identifier of the bytes of scsi_id: 6 is its type with room for all of
     them (SPC-4, 7.8.6.6.5), 001405 the company number that Linux's targets use.
     """
     facts = {"vendor_id": "CINDER", "product_id": "VOLUME", "scsi_id": f"6001405{serial[7:]}", "scsi_sn": serial,
-             "thin_provisioning": 1, "readonly": int(read_only)}
+             "thin_provisioning": int(thin), "readonly": int(read_only)}
     if not cached:
         facts["mode_page"] = UNCACHED
     return ask("logicalunit", "update", "--tid", tid, "--lun", 1,
