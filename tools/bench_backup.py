@@ -31,7 +31,8 @@ def main():
     parser.add_argument("--phase", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.phase:
-        return run_phase(arguments)
+        run_phase(arguments)
+        return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         arguments.folder = folder
         runs = [measure(arguments) for _ in range(arguments.repeat)]

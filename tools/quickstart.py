@@ -18,11 +18,11 @@ ENVIRONMENT = dict(os.environ)
 # For this program itself, which starts and watches others; the service runs as the environment says.
 os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
 
+from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
+
 from cinder_lite.client import local  # noqa: E402
 from cinder_lite.volume.targets import base as targets  # noqa: E402
 from cinder_lite.volume.targets import nbd, tgtd  # noqa: E402
-
-from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
 
 #: Seconds within which the service begins to answer.
 START = 60

@@ -8,9 +8,9 @@ import dataclasses
 import hashlib
 import typing
 
-from cinder_lite import db
+from cinder_lite import db, states
 from cinder_lite.adopt import settling
-from cinder_lite.adopt.found import QOS_CONSUMER, QOS_NAME, document
+from cinder_lite.adopt.found import QOS_CONSUMER, document
 from cinder_lite.adopt.messages import sentence
 from cinder_lite.backup import cinder as backup_format
 from cinder_lite.db import quotas

@@ -2,7 +2,6 @@
 
 import re
 
-import cinder_lite
 from cinder_lite.api import body, filters, versions
 from cinder_lite.api.route import Many, text
 from cinder_lite.api.routes import ROUTES

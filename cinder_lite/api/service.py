@@ -8,8 +8,8 @@ from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
 from cinder_lite.volume.api import Volumes
 from cinder_lite.volume.attachments import Attachments
-from cinder_lite.volume.imaging import Imaging
 from cinder_lite.volume.groups import Groups, GroupSnapshots
+from cinder_lite.volume.imaging import Imaging
 from cinder_lite.volume.managing import Managing
 from cinder_lite.volume.migrations import Migrations
 from cinder_lite.volume.snapshots import Snapshots

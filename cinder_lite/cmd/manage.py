@@ -14,7 +14,18 @@ from cinder_lite import conf as configuration  # noqa: E402
 from cinder_lite import errors, process  # noqa: E402
 from cinder_lite.db import audit  # noqa: E402
 from cinder_lite.manage import (  # noqa: E402
-    REFUSED, Failed, adoption, database, doctor, hosts, jobs, portable, quotas, services, settings, surface,
+    REFUSED,
+    Failed,
+    adoption,
+    database,
+    doctor,
+    hosts,
+    jobs,
+    portable,
+    quotas,
+    services,
+    settings,
+    surface,
     upgrade,
 )
 

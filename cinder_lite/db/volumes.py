@@ -24,7 +24,7 @@ _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A volume like those of ROW, put together without it.
 Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
-_UNSET = {name: None for name in Row._fields} | {
+_UNSET = dict.fromkeys(Row._fields) | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True}
 #: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
 TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)

@@ -9,8 +9,8 @@ from stevedore import driver as loading
 from stevedore import exception as loading_errors
 from stevedore import extension
 
-from cinder_lite import service, worker
 from cinder_lite import conf as configuration
+from cinder_lite import service, worker
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
 

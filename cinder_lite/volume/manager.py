@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import logging
-import os
 import threading
 
 from cinder_lite import compute, db, errors, states, worker

@@ -2,7 +2,7 @@
 
 import uuid
 
-from cinder_lite import db, errors, states
+from cinder_lite import db, states
 from cinder_lite.db import audit, guards, labels, quotas, snapshots, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import find_up, service_of

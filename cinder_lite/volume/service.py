@@ -8,8 +8,8 @@ from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends, losses
 from cinder_lite.volume.adoption import Adoption
-from cinder_lite.volume.images import ImageJobs
 from cinder_lite.volume.grouping import Grouping
+from cinder_lite.volume.images import ImageJobs
 from cinder_lite.volume.manager import VolumeManager
 from cinder_lite.volume.moves import Moves
 from cinder_lite.volume.rpcapi import VolumeRPC

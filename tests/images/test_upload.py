@@ -85,7 +85,7 @@ def test_a_volume_in_use_is_read_as_it_was_at_one_moment(client, glance, volume)
 
 def test_what_is_refused(client, glance, volume):
     images = len(glance.request("GET", "/v2/images?limit=1000").json()["images"])
-    for body, says in ((dict(disk_format="ploop"), "not ploop"), (dict(container_format="nothing"), "nothing")):
+    for body, says in (({"disk_format": "ploop"}, "not ploop"), ({"container_format": "nothing"}, "nothing")):
         refusal = act(client, volume, "os-volume_upload_image", {"image_name": "x", **body}, 400)["badRequest"]["message"]
         assert says in refusal
     act(client, {"id": SERVER}, "os-volume_upload_image", {"image_name": "x"}, 404)

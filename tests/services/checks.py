@@ -63,7 +63,7 @@ def _stray_objects(service, database):
     known = {id for (id,) in rows(database, "SELECT id FROM backups")}
     whole = {id for (id,) in rows(database, "SELECT id FROM backups WHERE status = 'available'")}
     stored = set()
-    for path, folders, files in os.walk(os.path.join(service.directory.path, "backups")):
+    for path, _, files in os.walk(os.path.join(service.directory.path, "backups")):
         found = OBJECT.search(path)
         if found and files:
             stored.add(found[1])

@@ -77,6 +77,7 @@ class Windows:
             if rest < end - start:
                 return whole * GIB + start + rest
             rest -= end - start
+        raise ValueError(f"byte {position} is past the windows")
 
 
 #: Those of the contract suite, and of its model.

@@ -219,7 +219,7 @@ def _let_in(group, name, wanted):
         acl.chap_userid, acl.chap_password = wanted.account
     for disk in list(acl.mapped_luns):
         try:
-            disk.alias
+            disk.alias  # noqa: B018 - raises when its disk is gone
         except _lib().RTSLibBrokenLink:
             disk.delete()
     if not any(acl.mapped_luns):

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ import pytest
 from cinder_lite import privsep
 from cinder_lite.volume.targets import base, lio
 from tests.contract import backends, initiator
-from tests.contract.backends import GIB, MIB
+from tests.contract.backends import MIB
 from tests.contract.initiator import SIZE, digest, digest_of, qemu, size_of, until, url, write
 from tests.services.processes import free_port
 from tests.storage import lvm

@@ -5,8 +5,7 @@ import os
 import pytest
 from oslo_config import cfg
 
-from cinder_lite import concurrency
-from cinder_lite import content
+from cinder_lite import concurrency, content
 from cinder_lite.backup import chunks, index, manifest, restore
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import BLOCK, SMALL, pattern

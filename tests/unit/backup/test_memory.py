@@ -1,12 +1,11 @@
 """What a backup holds in memory is bounded, however large the volume is."""
 
 import os
-import threading
 import tracemalloc
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite import concurrency, content
 from cinder_lite.backup import chunks, manifest, restore
 from tests.unit.backup import stores, volumes
 
@@ -20,7 +19,7 @@ class Held:
 
     def __init__(self):
         self.now = self.peak = 0
-        self._lock = threading.Lock()
+        self._lock = concurrency.native("threading").Lock()
 
     def buffer(self, data):
         held = self
@@ -108,8 +107,8 @@ def test_four_tebibytes_take_no_more_memory_than_their_index(tmp_path):
         tracemalloc.stop()
     assert peak < 30_000_000
     assert os.path.getsize(os.path.join(store.root, two.manifest)) < 20_000
-    for path in (path, target_path):
-        with content.Source(path) as source:
+    for place in (path, target_path):
+        with content.Source(place) as source:
             extents = list(source.extents(0, size))
             assert sum(end - start for start, end in extents) < 2_000_000
     with content.Source(tmp_path / "volume") as source, content.Source(target_path) as target:

@@ -18,14 +18,14 @@ SHOWN = """Target 1: iqn.2010-10.org.openstack:volume-a
             Online: Yes
             Readonly: No
             Backing store path: None
-            Backing store flags: 
+            Backing store flags:
         LUN: 1
             Type: disk
             Online: Yes
             Readonly: Yes
             Backing store type: rdwr
             Backing store path: /srv/with a space/volume-a
-            Backing store flags: 
+            Backing store flags:
     Account information:
         user
     ACL information:

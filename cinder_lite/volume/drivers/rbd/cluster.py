@@ -13,7 +13,6 @@ import rbd
 
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
-
 #: The object in which is written down what is under way: it outlives this process and the service.
 JOURNAL = "cinder_lite_journal"
 #: How many entries of it are read at once.

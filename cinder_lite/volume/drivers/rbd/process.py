@@ -206,6 +206,7 @@ class Librbd:
             if "error" in answer:
                 raise KINDS.get(answer["kind"], base.DriverError)(answer["error"])
             return bytes(payload) if payload else answer["result"]
+        raise AssertionError("the last attempt returns or raises")
 
     def _living(self):
         """The process, once it is ready. What keeps it from being started is told to all that wait for it."""
