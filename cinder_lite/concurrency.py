@@ -38,6 +38,8 @@ def patch():
         import eventlet
 
         eventlet.monkey_patch()
+        # Native threads that log at once would wait for each other in a green lock, which only one of them can leave.
+        logging._lock = native("threading").RLock()
         _remember_current_thread()
 
 

@@ -1,5 +1,6 @@
 """Calls in native threads: as many at once as there are, each with its own end."""
 
+import logging
 import threading
 
 import pytest
@@ -42,3 +43,28 @@ def test_a_call_within_a_call_stays_in_its_thread():
     here = concurrency.native("threading").get_native_id
     inner, outer = concurrency.in_thread(lambda: (concurrency.in_thread(here), here()))
     assert inner == outer
+
+
+def test_native_threads_that_log_at_once_wait_for_each_other():
+    native = concurrency.native("threading")
+    held, free, found = native.Event(), native.Event(), []
+
+    def hold():
+        with logging._lock:
+            held.set()
+            free.wait(60)
+
+    def ask():
+        held.wait(60)
+        found.append(logging.getLogger("that_nobody_has_asked_for_yet").isEnabledFor(logging.CRITICAL))
+
+    threads = [native.Thread(target=function, daemon=True) for function in (hold, ask)]
+    for thread in threads:
+        thread.start()
+    held.wait(60)
+    threads[1].join(0.2)  # long enough for it to wait for the lock, in most runs
+    assert found == []
+    free.set()
+    for thread in threads:
+        thread.join(60)
+    assert found == [True]

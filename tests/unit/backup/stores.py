@@ -1,8 +1,8 @@
 """Stores for the tests of backups: one in memory as plain as S3, one that counts, and one that dies at a given call."""
 
-import threading
 import types
 
+from cinder_lite import concurrency
 from cinder_lite.backup.stores import base, posix
 
 
@@ -62,7 +62,7 @@ class MortalStore(MemoryStore):
         super().__init__()
         self.objects, self.dies_at, self.after = objects, dies_at, after
         self.calls, self.puts, self.gets, self.dead = 0, [], [], False
-        self._lock = threading.Lock()
+        self._lock = concurrency.native("threading").Lock()
 
     def _change(self, call, *args):
         with self._lock:
