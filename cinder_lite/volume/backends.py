@@ -70,7 +70,7 @@ class Backend:
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
         self.driver = load(DRIVERS, self.options.volume_driver)(self.options, section)
         self.target = self._target(conf)
-        self.up, self.reason = False, "it has not been checked yet"
+        self.up, self.reason, self.addresses = False, "it has not been checked yet", ()
 
     def _target(self, conf):
         if not isinstance(self.driver, drivers.HasPath):
@@ -97,9 +97,19 @@ class Backend:
             self.call(self.driver.check)
             if self.target is not None:
                 self.call(self.target.check)
+                self.addresses = self.call(self.target.addresses)
         except (drivers.DriverError, targets.TargetError) as error:
             return str(error)
         return None
+
+    def has_moved(self):
+        """Whether volumes are to be exported on other addresses than at the last check, or on none any more."""
+        if self.target is None:
+            return False
+        try:
+            return not self.up or self.call(self.target.addresses) != self.addresses
+        except targets.TargetError:
+            return self.up
 
     def call(self, function, *args, **kwargs):
         """Run a driver's or target's method in a native thread."""

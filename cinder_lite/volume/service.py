@@ -3,7 +3,7 @@
 import logging
 import time
 
-from cinder_lite import concurrency, db, process, rpc, service
+from cinder_lite import concurrency, db, net, process, rpc, service, worker
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends, losses
@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 BINARY = "cinder-volume"
 #: Seconds between attempts to start a backend.
 RETRY = 2
+#: Seconds of silence after which the host's network has settled, and for which that is waited for at most.
+SILENCE, PATIENCE = 0.3, 2
 
 
 class BackendService:
@@ -71,7 +73,7 @@ class BackendService:
 
     def measure(self):
         """Look whether the backend works and what it holds, and tell the scheduler by the pools' rows."""
-        was_up = self.backend.up
+        was_up, were_at = self.backend.up, self.backend.addresses
         since = db.now()
         self.backend.check()
         found = self.backend.measure() if self.backend.up else []
@@ -84,9 +86,16 @@ class BackendService:
             self.heartbeat.beat()
             if self.backend.up:
                 self._tidy()
+        elif self.backend.addresses != were_at:
+            self.manager.restore_exports()
         if self.backend.up:
             losses.record(self.process.db, self.conf, self.backend)
             self.backend.call(self.backend.driver.tend)
+
+    def look(self):
+        """Measure at once when the addresses on which volumes are exported have come or gone."""
+        if self.started and self.backend.has_moved():
+            self._measures.kick()
 
     def _unmeasured(self, error):
         LOG.warning("measuring %s failed, will be tried again: %s", self.backend.name, error)
@@ -113,6 +122,17 @@ class VolumeService:
     def start(self):
         for backend in self.backends:
             concurrency.spawn(self._start, backend)
+        if any(backend.backend.target is not None for backend in self.backends):
+            concurrency.spawn(self._watch)
+
+    def _watch(self):
+        """Have backends look at their addresses when something of the host's network has changed, and has settled."""
+        with net.changes() as told:
+            while not self._stopping:
+                _settled(told)
+                for backend in self.backends:
+                    with worker.quiet(f"looking at the addresses of {backend.backend.name}"):
+                        backend.look()
 
     def _start(self, backend):
         while not self._stopping:
@@ -142,3 +162,17 @@ class VolumeService:
         with concurrency.deadline(timeout) as left:
             for backend in self.backends:
                 backend.stop(left())
+
+
+def _settled(told):
+    """Wait until something is told, and then nothing for a while."""
+    try:
+        told.settimeout(None)
+        told.recv(65536)
+        told.settimeout(SILENCE)
+        with concurrency.deadline(PATIENCE) as left:
+            while left():
+                told.recv(65536)
+    except OSError:
+        # Silence; or more was told than the kernel keeps, which is one more reason to look.
+        pass
