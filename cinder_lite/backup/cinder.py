@@ -179,7 +179,7 @@ def _parts(store, name):
 def _zlib(parts):
     unpacker = zlib.decompressobj()
     for part in parts:
-        while part:
+        while part and not unpacker.eof:
             yield unpacker.decompress(part, SPAN)
             part = unpacker.unconsumed_tail
     yield unpacker.flush()
@@ -194,14 +194,19 @@ def _bz2(parts):
 
 
 def _zstd(parts):
-    class Reader:
-        """What zstandard reads from."""
+    class Stored:
+        """What zstandard reads from: as many bytes as it asks for, which it relies on."""
 
-        @staticmethod
-        def read(_size):
-            return next(parts, b"")
+        kept = b""
 
-    yield from zstandard.ZstdDecompressor().read_to_iter(Reader(), write_size=SPAN)
+        def read(self, size):
+            self.kept = self.kept or next(parts, b"")
+            given, self.kept = self.kept[:size], self.kept[size:]
+            return given
+
+    with zstandard.ZstdDecompressor().stream_reader(Stored(), read_size=SPAN) as unpacked:
+        while data := unpacked.read(SPAN):
+            yield data
 
 
 #: How Cinder calls a compression -> what undoes it, piece by piece.
