@@ -342,10 +342,15 @@ def deadline(seconds):
     yield lambda: max(0.0, end - time.monotonic())
 
 
-def listen(host, port, backlog=1024):
-    """A listening TCP socket, IPv4 or IPv6, that a restarted service can bind again at once."""
+def listen(host, port=None, backlog=1024):
+    """A listening TCP socket, IPv4 or IPv6, that a restarted service can bind again at once; without a port, of a path."""
     import socket
 
+    if port is None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(host)
+        sock.listen(backlog)
+        return sock
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -396,13 +401,14 @@ class WSGIServer:
     def _cheroot(self):
         from cheroot import wsgi
 
-        server = wsgi.Server(self.sock.getsockname()[:2], self.application, numthreads=self.threads, timeout=75,
+        address = self.sock.getsockname()
+        server = wsgi.Server(address if isinstance(address, str) else address[:2], self.application, numthreads=self.threads, timeout=75,
                              request_queue_size=1024)
 
         def bind(*_address):
             server.socket = self.sock
 
-        server.bind = bind
+        server.bind = server.bind_unix_socket = bind
         server.prepare()
         return server
 

@@ -3,7 +3,7 @@
 import time
 
 from cinder_lite import db, rpc
-from cinder_lite.db import audit, jobs, services
+from cinder_lite.db import jobs, services
 
 VOLUME = "cinder-volume"
 
@@ -33,7 +33,7 @@ def _look(database):
     try:
         with database.read() as tx:
             rows, standing, waiting = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
-    except audit.ERRORS as error:
+    except db.ERRORS as error:
         return {"up": False, "error": str(error).strip().splitlines()[0]}, [], {}, None
     counts = {}
     for group in standing:

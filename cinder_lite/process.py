@@ -20,8 +20,27 @@ class Process:
         os.makedirs(self.conf.state_path, exist_ok=True)
 
     @functools.cached_property
+    def meter(self):
+        """Who counts, None where metrics are off."""
+        if not self.conf.metrics.enabled:
+            return None
+        from cinder_lite import metrics
+
+        return metrics.Meter()
+
+    def counted(self, *things):
+        """Have things counted that have a `meter`; returns the first."""
+        for thing in things:
+            if thing is not None:
+                thing.meter = self.meter
+        return things[0]
+
+    @functools.cached_property
     def db(self):
-        return db.Database(self.conf.database)
+        database = db.Database(self.conf.database)
+        if self.meter is not None:
+            self.meter.watch(database)
+        return database
 
     @functools.cached_property
     def transport(self):
@@ -29,10 +48,24 @@ class Process:
 
     @functools.cached_property
     def sender(self):
-        return rpc.Sender()
+        return self.counted(rpc.Sender())
 
     def client(self, interface):
-        return rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout)
+        return self.counted(rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout))
+
+    def server(self, interface, manager, host):
+        return self.counted(rpc.Server(self.transport, interface, manager, host))
+
+    def show_metrics(self, sock, standing=False):
+        """Show them on a socket of metrics.listen, with what stands in the database if so wanted. Returns what does it."""
+        if sock is None:
+            return None
+        from cinder_lite import metrics
+
+        look = (lambda: metrics.standing(self.db, self.conf.service_down_time)) if standing else None
+        exporter = metrics.Exporter(self.meter, sock, look)
+        exporter.start()
+        return exporter
 
     @functools.cached_property
     def volume(self):

@@ -6,6 +6,7 @@ thread of their own, are tried once, and never hold up who sends them.
 """
 
 import collections
+import contextlib
 import functools
 import inspect
 import logging
@@ -158,14 +159,17 @@ def unreachable(transport):
 class Sender:
     """Sends casts in the background, in order."""
 
+    meter = None
+
     def __init__(self):
         self._queue = collections.deque(maxlen=BACKLOG)
         self._filled = threading.Event()
         self._stopped = False
         concurrency.spawn(self._loop)
 
-    def put(self, send):
-        self._queue.append(send)
+    def put(self, send, *about):
+        """`about` is the topic and the method."""
+        self._queue.append((send, about))
         self._filled.set()
 
     def stop(self, seconds=2.0):
@@ -181,16 +185,21 @@ class Sender:
             self._filled.wait()
             self._filled.clear()
             while self._queue:
-                send = self._queue.popleft()
+                (send, about), outcome = self._queue.popleft(), "sent"
                 try:
                     send()
                 except oslo_messaging.MessagingException as error:
                     # Not an error: whoever it was for finds the job by itself.
                     LOG.warning("a wake-up was not sent, the broker may be away: %s", error)
+                    outcome = "lost"
+                if self.meter is not None:
+                    self.meter.count("rpc_casts", 1, *about, outcome)
 
 
 class Client:
     """Calls the methods of an interface. `client.on(host).method(ctx, ...)` asks one server, without `on` anyone."""
+
+    meter = None
 
     def __init__(self, transport, interface, sender, timeout):
         self.interface, self.sender, self.timeout = interface, sender, timeout
@@ -253,7 +262,7 @@ class _Bound:
 
     def _cast(self, name, ctx, **arguments):
         prepared, sent = self._prepared(name, arguments, 0)
-        self._owner.sender.put(lambda: prepared.cast(ctx, name, **sent))
+        self._owner.sender.put(lambda: prepared.cast(ctx, name, **sent), self._owner.interface.topic, name)
 
     def _call(self, name, ctx, **arguments):
         owner = self._owner
@@ -262,7 +271,8 @@ class _Bound:
             raise BrokerAway(**asked)
         prepared, sent = self._prepared(name, arguments, 1)
         try:
-            return prepared.call(ctx, name, **sent)
+            with timed(owner.meter, "rpc_call_seconds", owner.interface.topic, name):
+                return prepared.call(ctx, name, **sent)
         except (oslo_messaging.RemoteError, dispatcher.UnsupportedVersion) as error:
             # In memory the exception is itself, over a broker it is told by its name.
             if getattr(error, "exc_type", "UnsupportedVersion") == "UnsupportedVersion":
@@ -291,11 +301,13 @@ _UNKNOWN = _Unknown()
 class Server:
     """Answers for `manager`, addressed as `host`. It starts aside: a broker that is away holds nobody up."""
 
+    meter = None
+
     def __init__(self, transport, interface, manager, host):
         executor = {"executor": "eventlet"} if concurrency.GREEN else {}
         logging.getLogger("oslo_messaging.rpc.server").addFilter(_UNKNOWN)
         self._server = oslo_messaging.get_rpc_server(
-            transport, oslo_messaging.Target(topic=interface.topic, server=host), [_endpoint(interface, manager)],
+            transport, oslo_messaging.Target(topic=interface.topic, server=host), [_endpoint(interface, manager, self)],
             serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
         self._started, self._lock = None, threading.Lock()
 
@@ -316,13 +328,28 @@ class Server:
             self._server.stop()
 
 
-def _endpoint(interface, manager):
+@contextlib.contextmanager
+def timed(meter, metric, *labels):
+    """Measure a block, unless `meter` is None; its outcome is the last label."""
+    if meter is None:
+        yield
+        return
+    began, outcome = time.perf_counter(), "failed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        meter.observe(metric, time.perf_counter() - began, *labels, outcome)
+
+
+def _endpoint(interface, manager, server):
     """An object with nothing but the interface's methods, so that no other can be called from outside."""
     def exposing(method):
         @functools.wraps(method)
         def answer(_self, ctx, **arguments):
             try:
-                return method(ctx, **arguments)
+                with timed(server.meter, "rpc_served_seconds", interface.topic, method.__name__):
+                    return method(ctx, **arguments)
             except errors.Error as error:
                 raise oslo_messaging.ExpectedException() from error
         answer.exposed = True

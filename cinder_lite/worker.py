@@ -11,7 +11,7 @@ import time
 
 from oslo_db import exception as db_errors
 
-from cinder_lite import concurrency, db, errors, lifecycle
+from cinder_lite import concurrency, db, errors, lifecycle, states
 from cinder_lite.db import jobs, messages
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ class Work:
         self.next_stage, self.reason = None, None
         self.at, self.superseded, self.recorded = (0, 0), False, 0
         self._worker = worker
+        # Where it goes on from is not known before it says so.
+        self._counted = None if job.progress else 0
 
     def begin(self):
         """What is to happen at the end has been said, and the work itself begins. Raises Refused after too many deaths."""
@@ -78,7 +80,15 @@ class Work:
         self.next_stage = (stage, host)
 
     def progress(self, done, whole):
-        """Note how far the work is. May be called often and from native threads: it waits for nothing."""
+        """Note how many bytes are done. May be called often and from native threads: it waits for nothing."""
+        self.at = (done, whole)
+        if self._worker.meter is not None:
+            self._worker.meter.count("copied_bytes", max(0, done - (done if self._counted is None else self._counted)),
+                                     self.job.kind, self.job.action)
+            self._counted = done
+
+    def step(self, done, whole):
+        """The same, where bytes are not what is counted."""
         self.at = (done, whole)
 
     def still_ours(self, tx):
@@ -101,6 +111,8 @@ class Interrupted(Exception):
 
 class Worker:
     """Runs the jobs of one stage and host. `handlers` is {(kind, action): function(work)}."""
+
+    meter = None
 
     def __init__(self, database, conf, stage, host, owner, handlers, size, message_of):
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
@@ -204,6 +216,7 @@ class Worker:
         handler = self.handlers.get((job.kind, job.action))
         if handler is None:
             handler = self._unknown
+        outcome = "handed back"
         try:
             handler(work)
         except errors.Stale as error:
@@ -217,8 +230,13 @@ class Worker:
         except Exception as error:
             # Whatever went wrong, the promise is an end with a reason.
             self._fail(work, error)
+            outcome = states.FAILED
         else:
             self._succeed(work)
+            outcome = states.SUCCEEDED if work.next_stage is None else "passed on"
+        if self.meter is not None:
+            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action, self.stage,
+                               outcome)
 
     @staticmethod
     def _unknown(work):
@@ -284,13 +302,14 @@ def call(function, *args, **kwargs):
         outcome = "done"
         return result
     finally:
+        seconds, owner = time.perf_counter() - began, getattr(function, "__self__", function)
+        on = getattr(owner, "backend", None) or type(owner).__name__
         level = concurrency.log_level()
         if LOG.isEnabledFor(level):
             what = f" of {getattr(args[0], 'id', args[0])}" if args else ""
-            owner = getattr(function, "__self__", function)
-            on = getattr(owner, "backend", None) or type(owner).__name__
-            LOG.log(level, "%s%s on %s %s in %.1f ms", function.__name__, what, on, outcome,
-                    (time.perf_counter() - began) * 1000)
+            LOG.log(level, "%s%s on %s %s in %.1f ms", function.__name__, what, on, outcome, seconds * 1000)
+        if getattr(owner, "meter", None) is not None:
+            owner.meter.observe("driver_call_seconds", seconds, on, function.__name__, outcome)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ JSON = ("Content-Type", "application/json")
 TEXT = ("Content-Type", "text/plain; charset=UTF-8")
 #: First segments of paths; v2 is answered as the first microversion of v3.
 VERSIONS = ("v3", "v2")
+#: Methods that are told apart when requests are counted.
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"))
 _REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
 _PROJECT = re.compile(r"[0-9A-Za-z_.-]{1,255}")
 
@@ -29,6 +31,8 @@ class Application:
 
     `examine()` says how all services do, as health.examine does.
     """
+
+    meter = None
 
     def __init__(self, conf, db, domains, examine):
         self.conf, self.db, self.examine = conf, db, examine
@@ -54,11 +58,19 @@ class Application:
         if status == 204:
             headers = [header for header in headers if header[0] != "Content-Length"]
         start_response(f"{status} {fault.REASONS.get(status, 'Unknown')}", headers)
+        if self.meter is not None:
+            self._measure(req, environ["REQUEST_METHOD"], status, time.perf_counter() - began)
         level = logging.DEBUG if environ["REQUEST_METHOD"] == "GET" and status < 400 else logging.INFO
         if LOG.isEnabledFor(level):
             LOG.log(level, "%s %s %d %d bytes %.1f ms", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), status,
                     len(out), (time.perf_counter() - began) * 1000)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
+
+    def _measure(self, req, method, status, seconds):
+        # Of what clients may write as they like nothing becomes a label.
+        found = req.route
+        name = "none" if found is None else f"{found.path} {found.action}" if found.action else found.path
+        self.meter.observe("http_request_seconds", seconds, method if method in METHODS else "other", name, status)
 
     def _answer(self, req, environ, request_id):
         path = _readable(environ)
@@ -129,7 +141,7 @@ class Application:
             raise errors.BadRequest("Malformed request url: the project in the path is not the token's.")
         method = "GET" if req.http.method == "HEAD" else req.http.method
         req.document = self._read_body(req)
-        found = self.table.choose(entry, method, req.version, req.document)
+        found = req.route = self.table.choose(entry, method, req.version, req.document)
         req.__dict__.update(arguments)
         if found.body is not None:
             document = body.check(req.document, found.body, req.version)

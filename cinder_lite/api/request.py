@@ -25,7 +25,7 @@ class Request:
         self.http = webob.Request(environ)
         self.app, self.db, self.conf = app, app.db, app.conf
         self.ctx, self.version, self.body, self.document = None, versions.MINIMUM, None, None
-        self.project_in_path = None
+        self.project_in_path, self.route = None, None
         self.headers = []
         self.showing = {}
 

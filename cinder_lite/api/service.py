@@ -37,7 +37,7 @@ class ApiService:
 
     def __init__(self, shared, sock):
         self.process, self.conf = shared, shared.conf
-        self.application = Application(self.conf, shared.db, domains(shared), self.examine)
+        self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
         self._server = concurrency.WSGIServer(sock, self.application, self.conf.osapi_volume_threads, LOG)
 
     def start(self):

@@ -1,6 +1,6 @@
 """The backup service."""
 
-from cinder_lite import process, rpc, service
+from cinder_lite import process, service
 from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
@@ -19,6 +19,7 @@ class BackupService:
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
+        shared.counted(self.manager.worker)
         self._server = None
 
     def start(self):
@@ -26,7 +27,7 @@ class BackupService:
         self.heartbeat.start()
         process.wait_for(lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner),
                          "the database")
-        self._server = rpc.Server(self.process.transport, BackupRPC, self.manager, self.conf.host)
+        self._server = self.process.server(BackupRPC, self.manager, self.conf.host)
         self._server.start()
         self.manager.worker.start()
 

@@ -4,7 +4,7 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import process, service  # noqa: E402
+from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.backup.service import BackupService  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
@@ -20,8 +20,10 @@ def services(shared, sock):
 def main():
     conf = process.command_line("cinder-lite-all")
     sock = api.listen(conf)
+    shown = metrics.listen(conf, "all")
     shared = process.Process(conf)
     migrate.sync(shared.db)
+    shared.show_metrics(shown, standing=True)
     service.Daemon(conf, services(shared, sock)).run()
 
 

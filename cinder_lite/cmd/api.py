@@ -4,7 +4,7 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import db, process, service  # noqa: E402
+from cinder_lite import db, metrics, process, service  # noqa: E402
 from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 
@@ -12,10 +12,12 @@ from cinder_lite.db import migrate  # noqa: E402
 def main():
     conf = process.command_line("cinder-lite-api")
     sock = api.listen(conf)
+    shown = metrics.listen(conf, "api", conf.osapi_volume_workers)
 
     def worker():
         shared = process.Process(conf)
         migrate.expect_current(shared)
+        shared.show_metrics(shown)
         return service.Daemon(conf, [api.ApiService(shared, sock)])
 
     if conf.osapi_volume_workers == 1:

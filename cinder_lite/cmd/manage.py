@@ -11,8 +11,7 @@ import sys  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
-from cinder_lite import errors, process  # noqa: E402
-from cinder_lite.db import audit  # noqa: E402
+from cinder_lite import db, errors, process  # noqa: E402
 from cinder_lite.manage import (  # noqa: E402
     REFUSED,
     Failed,
@@ -62,7 +61,7 @@ def _run(args):
         if args.needs_schema:
             database.expect_schema(shared)
         return args.function(shared, args)
-    except audit.ERRORS as error:
+    except db.ERRORS as error:
         url = shared.db.url.render_as_string(hide_password=True)
         raise Failed(f"the database at {url} cannot be used: {database.reason(error)}") from error
     finally:

@@ -4,15 +4,17 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import process, service  # noqa: E402
+from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
 
 
 def main():
     conf = process.command_line("cinder-lite-scheduler")
+    shown = metrics.listen(conf, "scheduler")
     shared = process.Process(conf)
     migrate.expect_current(shared)
+    shared.show_metrics(shown, standing=True)
     service.Daemon(conf, [SchedulerService(shared)]).run()
 
 

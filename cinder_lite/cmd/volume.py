@@ -4,15 +4,17 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import process, service  # noqa: E402
+from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 from cinder_lite.volume.service import VolumeService  # noqa: E402
 
 
 def main():
     conf = process.command_line("cinder-lite-volume")
+    shown = metrics.listen(conf, "volume")
     shared = process.Process(conf)
     migrate.expect_current(shared)
+    shared.show_metrics(shown)
     service.Daemon(conf, [VolumeService(shared)]).run()
 
 

@@ -7,9 +7,9 @@ from oslo_config import cfg
 from oslo_log import log
 
 from cinder_lite import compute, rpc
-from cinder_lite.conf import api, backend, backup, database, image, quota, scheduler, service
+from cinder_lite.conf import api, backend, backup, database, image, metrics, quota, scheduler, service
 
-SECTIONS = (service, api, quota, scheduler, backup, database, backend, image)
+SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
 #: What the section of every backend knows, whatever its driver.
 BACKEND = (*backend.BACKEND, *image.BACKEND)
 

@@ -23,6 +23,8 @@ IDLE_CHECK = 5.0
 
 Duplicate = db_errors.DBDuplicateEntry
 Unreachable = db_errors.DBConnectionError
+#: What a database that is away, or does not want us, makes of a statement.
+ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 
 #: Repeats a function that opens its own transaction when the database names it the victim of a deadlock.
 retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_retry_interval=True, max_retry_interval=1,
@@ -130,6 +132,12 @@ class Database:
                 raise
             tx.exec_driver_sql("COMMIT")
 
+    def on_use(self, begun, ended):
+        """Call begun(kind) when a connection is taken and ended(kind, seconds) when it is given back; kind: read, write."""
+        for kind, engine in (("read", self._reader), ("write", self._writer)):
+            sa.event.listen(engine, "checkout", functools.partial(_taken, kind, begun))
+            sa.event.listen(engine, "checkin", functools.partial(_given_back, kind, ended))
+
     @property
     def engine(self):
         """The engine of migrations and of tools that watch statements."""
@@ -162,6 +170,15 @@ def _connected(engine):
 
 def _note_idle(_connection, record):
     record.info["idle_since"] = time.monotonic()
+
+
+def _taken(kind, begun, _connection, record, _proxy):
+    record.info["taken_at"] = time.monotonic()
+    begun(kind)
+
+
+def _given_back(kind, ended, _connection, record):
+    ended(kind, time.monotonic() - record.info["taken_at"])
 
 
 def _tell_lost_connection(context):

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 
 import sqlalchemy as sa
-from oslo_db import exception as db_errors
 
 from cinder_lite import states
 from cinder_lite.db import labels, quotas, schema
@@ -14,8 +13,6 @@ J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
 G, GS = schema.groups, schema.group_snapshots
 TABLES = {"volume": V, "snapshot": S, "backup": B, "group": G, "group_snapshot": GS}
 
-#: What a database that is away, or does not want us, makes of a statement.
-ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 #: Rows that are looked at together, where every row of a table has to be.
 PAGE = 1000
 #: Usage that is the sum of rows.

@@ -9,9 +9,9 @@ from oslo_config import cfg
 from oslo_utils import importutils
 from stevedore import extension
 
-from cinder_lite import rpc
+from cinder_lite import db, rpc
 from cinder_lite.conf import unread
-from cinder_lite.db import audit, migrate
+from cinder_lite.db import migrate
 from cinder_lite.manage import OK, VIOLATED, counted
 from cinder_lite.manage.database import reason as said
 
@@ -149,7 +149,7 @@ def _database(shared):
     where = f"database {shared.db.url.render_as_string(hide_password=True)}"
     try:
         found = migrate.current(shared.db)
-    except audit.ERRORS as error:
+    except db.ERRORS as error:
         yield Found(where, f"{said(error)}; start it, or correct [database] connection")
         return
     if not migrate.suffices(found):

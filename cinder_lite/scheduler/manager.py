@@ -24,6 +24,8 @@ WEIGHTS = {"CapacityWeigher": "capacity_weight_multiplier", "VolumeNumberWeigher
 class SchedulerManager(SchedulerRPC):
     """Any number of schedulers may run: room is taken by a conditional UPDATE, and a job is passed on once."""
 
+    meter = None
+
     def __init__(self, database, conf, volume):
         self.db, self.conf, self.volume = database, conf, volume
         self.filters = choose.load_filters(conf.scheduler_default_filters)
@@ -126,14 +128,21 @@ class SchedulerManager(SchedulerRPC):
                 if pools.take(tx, pool.name, size, count, rooms.bounds(pool, decision.request)):
                     PLACEMENTS[job.action].placed(tx, volume, pool)
                     LOG.info("%s of volume %s goes to %s", job.action, volume.id, pool.name)
+                    self._count(job, "passed on")
                     return pool.service_host
                 jobs.pass_back(tx, job.id, "scheduler")
         return None
+
+    def _count(self, job, outcome):
+        if self.meter is not None:
+            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action, "scheduler",
+                               outcome)
 
     def _give_up(self, job, volume, decision):
         tried = job.args.get("failures", [])
         reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *decision.explain()])
         LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
+        self._count(job, states.FAILED)
         with self.db.write() as tx:
             placement = PLACEMENTS[job.action]
             if VOLUME.fail(tx, job, reason, **placement.lost):

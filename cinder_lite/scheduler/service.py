@@ -1,6 +1,6 @@
 """The scheduler service."""
 
-from cinder_lite import concurrency, process, rpc, service
+from cinder_lite import concurrency, process, service
 from cinder_lite.db import jobs, messages
 from cinder_lite.scheduler.manager import LOG, SchedulerManager
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
@@ -16,7 +16,7 @@ class SchedulerService:
     def __init__(self, shared):
         self.process, self.conf = shared, shared.conf
         self.lock = service.HostLock(self.conf.state_path, BINARY, self.conf.host)
-        self.manager = SchedulerManager(shared.db, self.conf, shared.volume)
+        self.manager = shared.counted(SchedulerManager(shared.db, self.conf, shared.volume))
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance)
         self._purges = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._not_purged)
@@ -25,7 +25,7 @@ class SchedulerService:
     def start(self):
         self.lock.take()
         self.heartbeat.start()
-        self._server = rpc.Server(self.process.transport, SchedulerRPC, self.manager, self.conf.host)
+        self._server = self.process.server(SchedulerRPC, self.manager, self.conf.host)
         self._server.start()
         self.manager.start()
         self._purges.start()

@@ -106,7 +106,7 @@ class Filling:
 
     def _converted(self, percent):
         self._check()
-        self.work.progress(self.image.size * (100 + percent), self.image.size * 200)
+        self.work.step(self.image.size * (100 + percent), self.image.size * 200)
 
     def _by_way_of(self, raw, path, qemu_format, where, disk, gigabytes):
         """Convert into a file of its own first, for volumes that qemu-img cannot open."""

@@ -29,7 +29,7 @@ class Grouping:
             if source is None:
                 raise worker.Refused(f"the source of volume {one.id} is gone")
             facts[one.id] = self.backend.call(copy, as_volume(one), source, _quiet) or {}
-            work.progress(number + 1, len(members))
+            work.step(number + 1, len(members))
         now = db.now()
         work.when_done(lambda tx: [VOLUME.settle(tx, id, "group_create", True, facts=found, launched_at=now)
                                    for id, found in facts.items()])
@@ -57,7 +57,7 @@ class Grouping:
                 if self.backend.target is not None:
                     self.backend.call(self.backend.target.remove, as_volume(one).name)
                 self.backend.call(self.backend.driver.delete, as_volume(one))
-            work.progress(number + 1, len(members))
+            work.step(number + 1, len(members))
 
         def gone(tx):
             quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
@@ -73,7 +73,7 @@ class Grouping:
         try:
             for number, (row, snapshot) in enumerate(made):
                 facts[row.id] = self.backend.call(self.backend.driver.create_snapshot, snapshot) or {}
-                work.progress(number + 1, len(made))
+                work.step(number + 1, len(made))
         except drivers.DriverError:
             for row, snapshot in made:
                 with worker.quiet(f"removing what was made of snapshot {row.id}"):
@@ -93,7 +93,7 @@ class Grouping:
         work.begin()
         for number, (_, snapshot) in enumerate(going):
             self.backend.call(self.backend.driver.delete_snapshot, snapshot)
-            work.progress(number + 1, len(going))
+            work.step(number + 1, len(going))
 
         def gone(tx):
             for row, _ in going:

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from cinder_lite import concurrency, db, net, process, rpc, service, worker
+from cinder_lite import concurrency, db, net, process, service, worker
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools
 from cinder_lite.volume import backends, losses
@@ -38,6 +38,7 @@ class BackendService:
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
                                      moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
+        shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started, self.tried = None, False, False
 
@@ -54,7 +55,7 @@ class BackendService:
         self._tidy()
         self.measure()
         self._measures.start()
-        self._server = rpc.Server(self.process.transport, VolumeRPC, self.manager, self.backend.name)
+        self._server = self.process.server(VolumeRPC, self.manager, self.backend.name)
         self._server.start()
         self.manager.worker.start()
         self.started = True

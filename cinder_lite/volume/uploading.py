@@ -74,7 +74,7 @@ class Uploading:
     def _converted(self, percent, size):
         if self.work.cancelled():
             raise worker.Interrupted
-        self.work.progress(size * percent, size * 200)
+        self.work.step(size * percent, size * 200)
 
     def _upload(self, where, length, size):
         with opened(content.source(where)) as source:

@@ -1,0 +1,15 @@
+"""Options of the metrics."""
+
+from oslo_config import cfg
+
+OPTIONS = {
+    "metrics": [
+        cfg.BoolOpt("enabled", default=False, help="Count and measure, for Prometheus."),
+        cfg.StrOpt("address", default="127.0.0.1",
+                   help="Address on which each process shows its metrics, at /metrics, to everybody who asks: names of hosts, "
+                        "backends and pools are among them. A directory (/run/cinder) stands for a socket in it by the name "
+                        "of the service (api.metrics)."),
+        cfg.DictOpt("ports", default={"api": "9776", "scheduler": "9777", "volume": "9778", "backup": "9779", "all": "9776"},
+                    help="The port of each process, by the name of its service."),
+    ],
+}
