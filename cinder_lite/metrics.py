@@ -4,6 +4,7 @@ What counts has an attribute `meter`, None where metrics are off; then prometheu
 the API count in files that they share, so that whichever of them is asked answers for all.
 """
 
+import contextlib
 import dataclasses
 import glob
 import logging
@@ -111,11 +112,8 @@ class Meter:
         """All metrics in Prometheus' format, and those that `standing()` yields as (name, {labels: value})."""
         registry = self.registry
         if self.shared:
-            _forget_dead(self.shared)
             registry = self._client.CollectorRegistry()
-            from prometheus_client import multiprocess
-
-            multiprocess.MultiProcessCollector(registry, self.shared)
+            registry.register(_Together(self.shared))
         return self._client.generate_latest(registry) + (self._standing(standing) if standing else b"")
 
     def _standing(self, standing):
@@ -127,11 +125,27 @@ class Meter:
         return self._client.generate_latest(registry)
 
 
-def _forget_dead(directory):
-    """What a dead worker held it holds no more."""
-    for path in glob.glob(os.path.join(directory, "gauge_live*.db")):
-        if not os.path.exists(f"/proc/{path.rpartition('_')[2].removesuffix('.db')}"):
+class _Together:
+    """What all workers have counted in the files of a directory, those that are dead included."""
+
+    def __init__(self, directory):
+        self._directory = directory
+
+    def collect(self):
+        from prometheus_client import multiprocess
+
+        return multiprocess.MultiProcessCollector.merge([
+            path for path in glob.glob(os.path.join(self._directory, "*.db")) if self._counts(path)])
+
+    @staticmethod
+    def _counts(path):
+        """Whether it has begun to be written; what a dead worker held at the moment it holds no more."""
+        lives = os.path.exists(f"/proc/{path.rpartition('_')[2].removesuffix('.db')}")
+        with contextlib.suppress(FileNotFoundError):
+            if lives or not os.path.basename(path).startswith("gauge_live"):
+                return os.path.getsize(path) > 0
             os.remove(path)
+        return False
 
 
 def standing(database, down_time):

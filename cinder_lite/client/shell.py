@@ -1,4 +1,4 @@
-"""cinder-lite: python-cinderclient's commands with a local service as default, `--wait`, `explain` and `jobs`."""
+"""cinder-lite: python-cinderclient's commands with a local service as default, `--wait`, `explain`, `jobs`, `doctor`, `top`."""
 
 import argparse
 import contextlib
@@ -12,10 +12,10 @@ from cinderclient import exceptions, shell, utils
 from keystoneauth1 import exceptions as session_errors
 
 from cinder_lite import states
-from cinder_lite.client import explain, jobs, local, tables, waiting
+from cinder_lite.client import doctor, explain, jobs, local, tables, waiting
 
 DESCRIPTION = """Command-line interface to cinder-lite, a block storage service: the commands of `cinder` and
-`explain`, `jobs` and the option --wait of what takes time. Without OS_* variables it talks to the service on this
+`explain`, `jobs`, `doctor`, `top` and the option --wait of what takes time. Without OS_* variables it talks to the service on this
 machine."""
 
 
@@ -98,6 +98,25 @@ class Shell(shell.OpenStackCinderShell):
             columns.append("Project")
             rows = [[*row, job["project_id"]] for row, job in zip(rows, found)]
         self._output.table(columns, rows)
+
+    @utils.arg("--json", action="store_true", help="Print everything as JSON.")
+    def do_doctor(self, cs, args):
+        """Tells administrators what is wrong with services, backends, database and broker; exit status 1 when something is."""
+        found = doctor.gather(cs)
+        if args.json:
+            self._output.document(found)
+        else:
+            doctor.write(self._output, found)
+        if found["problems"]:
+            sys.exit(1)
+
+    @utils.arg("--interval", metavar="<seconds>", type=float, default=1.0, help="Time between two looks (1).")
+    @utils.arg("--once", action="store_true", help="Show it once and end, as where the output is no terminal.")
+    def do_top(self, cs, args):
+        """Shows administrators services, pools and running jobs with their progress and rate, until q is typed."""
+        from cinder_lite.client import top
+
+        top.run(top.Top(cs, cs.client.get_endpoint()), max(0.1, args.interval), args.once)
 
     def _row(self, job):
         took = tables.duration(tables.seconds(job["created_at"], job["finished_at"]))

@@ -141,7 +141,9 @@ def run(top, interval, once=False):
     """Show it until q is typed, or once where that is asked for or nobody looks."""
     console = rich.console.Console(highlight=False)
     if once or not console.is_terminal:
-        console.print(top.frame(), soft_wrap=not console.is_terminal)
+        # Nothing is cut off where it may be searched.
+        console = console if console.is_terminal else rich.console.Console(highlight=False, width=1000)
+        console.print(top.frame())
         return
     with rich.live.Live(top.frame(), console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live, _keys() as key:
         while key(interval) not in ("q", "Q"):
@@ -181,7 +183,7 @@ def _size(gigabytes):
 
 
 def _bytes(count):
-    for unit in UNITS:
-        if count < 1024 or unit == UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1024
+    power = 0
+    while count >= 1024 and power < len(UNITS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.0f} {UNITS[power]}" if power == 0 or count >= 100 else f"{count:.1f} {UNITS[power]}"
