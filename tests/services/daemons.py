@@ -67,6 +67,7 @@ class Daemons:
             options.setdefault(section, {}).update(values)
         self.config_file = self.directory.make("cinder.conf", as_text(options))
         self._env = {"PYTHONPATH": TOP, "PYTHONFAULTHANDLER": "1"}
+        self._manage_env = {**os.environ, **self._env}
         self._started = {}
         self._sessions = set()
         self.processes = {name: self._process(name) for name in NAMES}
@@ -94,10 +95,16 @@ class Daemons:
         print(self.logs())
         self.remove()
 
+    def run_from(self, tree, *names):
+        """Let processes, or "manage", run the code of another tree from their next start on."""
+        for name in names:
+            env = self._manage_env if name == "manage" else self.processes[name].env
+            env["PYTHONPATH"] = tree
+
     def manage(self, *words):
         """Run cinder-lite-manage with these words; returns the ended process with its output as text."""
         argv = [sys.executable, "-m", "cinder_lite.cmd.manage", "--config-file", self.config_file, *words]
-        return subprocess.run(argv, env={**os.environ, **self._env}, capture_output=True, text=True, cwd="/")
+        return subprocess.run(argv, env=self._manage_env, capture_output=True, text=True, cwd="/")
 
     def start(self, names=NAMES):
         """Make the tables, start the processes and wait until all work."""

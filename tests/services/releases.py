@@ -1,0 +1,78 @@
+"""Trees of the package as other releases have it: the one before this, from the history, and a made one after it."""
+
+import os
+import shutil
+import subprocess
+
+from cinder_lite.db import migrate
+from tests.services import daemons
+
+#: The first revision that works on databases of later schemas; a release's tag takes its place when there is one.
+BEFORE = "040adc4947ce7596414d1412e3712f4508597b75"
+NEXT = f"{int(migrate.HEAD) + 1:04}"
+MIGRATION = f'''"""What the next release might add."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{NEXT}"
+down_revision = "{migrate.HEAD}"
+
+
+def upgrade():
+    op.add_column("volumes", sa.Column("origin", sa.String(255)))
+    op.add_column("volumes", sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.create_index("ix_volumes_origin", "volumes", ["origin"])
+    op.create_table("tags", sa.Column("id", sa.String(36), primary_key=True), mysql_engine="InnoDB")
+'''
+#: What the next release changes: (file, what stands there, what takes its place).
+CHANGES = (
+    ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
+    ("db/schema.py", '    sa.Column("name_id", Id),\n',
+     '    sa.Column("name_id", Id),\n    sa.Column("origin", Name, index=True),\n    _flag("pinned", False),\n'),
+    ("volume/rpcapi.py", 'version = "cinder_lite-volume", "1.0"', 'version = "cinder_lite-volume", "1.1"'),
+    ("volume/rpcapi.py", "    @rpc.cast\n    def run_job(self, ctx, job_id):",
+     '    @rpc.cast\n    @rpc.since("1.0", soon="1.1")\n    def run_job(self, ctx, job_id, soon=False):'),
+    ("volume/manager.py", "def run_job(self, ctx, job_id):", "def run_job(self, ctx, job_id, soon=False):"),
+    *((name, ".run_job(ctx, job_id=job_id)", ".run_job(ctx, job_id=job_id, soon=True)")
+      for name in ("volume/api.py", "volume/snapshots.py")),
+)
+
+
+def this(_directory):
+    """The tree itself."""
+    return daemons.TOP
+
+
+def after(directory):
+    """A made next release: a column and a table more, and messages that this one does not know."""
+    tree = os.path.join(directory, "after")
+    shutil.copytree(os.path.join(daemons.TOP, "cinder_lite"), os.path.join(tree, "cinder_lite"),
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    for name, before, changed in CHANGES:
+        path = os.path.join(tree, "cinder_lite", name)
+        with open(path) as file:
+            text = file.read()
+        assert before in text, (name, before)
+        with open(path, "w") as file:
+            file.write(text.replace(before, changed))
+    with open(os.path.join(tree, "cinder_lite", "db", "migrations", "versions", f"{NEXT}_next.py"), "w") as file:
+        file.write(MIGRATION)
+    return tree
+
+
+def before(directory):
+    """The release before this one."""
+    tree = os.path.join(directory, "before")
+    os.mkdir(tree)
+    packed = subprocess.run([*GIT, "archive", BEFORE, "cinder_lite"], check=True, capture_output=True)
+    subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
+    return tree
+
+
+GIT = ("git", "-C", daemons.TOP)
+
+
+def with_history():
+    """Whether this is a checkout with its history, from which the release before can be taken."""
+    return subprocess.run([*GIT, "cat-file", "-e", BEFORE], capture_output=True).returncode == 0
