@@ -17,7 +17,7 @@ COMMANDS = {
     "create": ("show", "volume"), "delete": None, "force-delete": None, "extend": None, "revert-to-snapshot": None,
     "snapshot-create": ("snapshot-show", "snapshot"), "snapshot-delete": None,
     "backup-create": ("backup-show", "backup"), "backup-restore": None, "backup-delete": None,
-    "backup-import": None,
+    "backup-import": None, "migrate": None, "retype": None,
 }
 #: Seconds between two looks; the first come faster, as most things take no time.
 INTERVALS = (0.05, 0.1, 0.2, 0.5)
