@@ -72,8 +72,11 @@ def _answer(function, arguments):
         return {"error": str(failure), "kind": failure.kind}, b""
     except Exception as error:  # whatever librbd raises is the caller's to know
         # A client that was put on the cluster's blocklist stays there: only a new one can go on.
-        fenced = getattr(error, "errno", None) in (errno.ESHUTDOWN, -errno.ESHUTDOWN)
-        return {"error": f"{type(error).__name__}: {error}", "kind": "fenced" if fenced else "refused"}, b""
+        number = abs(getattr(error, "errno", None) or 0)
+        said = f"{type(error).__name__}: {error}"
+        if number in (errno.EDQUOT, errno.ENOSPC):
+            said = f"the pool is full: raise its quota, add disks, or delete from it ({said})"
+        return {"error": said, "kind": "fenced" if number == errno.ESHUTDOWN else "refused"}, b""
     return ({"result": None}, result) if isinstance(result, bytes) else ({"result": result}, b"")
 
 

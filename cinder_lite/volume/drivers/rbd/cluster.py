@@ -36,9 +36,15 @@ class Pool:
                 self.cluster.conf_set("rados_mon_op_timeout", str(setup["mon_timeout"]))
             self.cluster.connect()
             self._fence(setup["fence"])
-            self.ioctx = self.cluster.open_ioctx(self.name)
+            self.ioctx = self._opened(self.name)
         except (rados.Error, OSError) as error:
             raise Failure(self._why(error, setup), "down") from error
+
+    def _opened(self, name):
+        """An ioctx by which what a full pool has no room for is refused and not kept waiting, and removals go on."""
+        ioctx = self.cluster.open_ioctx(name)
+        ioctx.set_osdmap_full_try()
+        return ioctx
 
     def _why(self, error, setup):
         conf = setup["conf"] or f"/etc/ceph/{setup['cluster']}.conf"
@@ -78,7 +84,7 @@ class Pool:
             return self.ioctx
         if name not in self._others:
             try:
-                self._others[name] = self.cluster.open_ioctx(name)
+                self._others[name] = self._opened(name)
             except rados.Error as error:
                 raise Failure(f"pool {name} cannot be used by client.{self.user}: {error}") from error
         return self._others[name]
