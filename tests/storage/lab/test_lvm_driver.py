@@ -1,9 +1,11 @@
 """What the LVM driver promises besides the contract, on real volume groups."""
 
 import concurrent.futures
+import fcntl
 import logging
 import os
 import signal
+import struct
 import sys
 
 import pytest
@@ -85,19 +87,27 @@ def test_root_runs_only_what_the_driver_needs():
         privileged.zero("/dev/null", 0, MIB)
 
 
+def figures(group):
+    """(bytes, percent of its data, percent of its metadata) of the thin pool, as LVM says them."""
+    said = lvm.run("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "lv_size,data_percent,metadata_percent",
+                   f"{group}/{group}-pool").split()
+    return int(said[0]), float(said[1]), float(said[2])
+
+
 def test_figures_of_a_thin_pool_are_lvms_own(group, caplog):
     made = lvm.driver(group, lvm_type="thin", lvm_max_over_subscription_ratio="7")
     one = volume(2)
     made.create(one)
     lvm.run("dd", "if=/dev/urandom", f"of={made.path(one)}", "bs=1M", "count=64", "oflag=direct")
-    (pool,) = made.pools()
-    size, data, metadata = lvm.run("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o",
-                                   "lv_size,data_percent,metadata_percent", f"{group}/{group}-pool").split()
-    assert pool.total_gb == int(size) / GIB
-    assert pool.free_gb == pytest.approx(int(size) * (1 - float(data) / 100) / GIB)
+    # The kernel counts what was written a moment later.
+    until(lambda: figures(group) == (read := figures(group)) and made.pools()[0].capabilities[
+        "thin_pool_data_percent"] == read[1] > 0, what="the figures to settle")
+    (pool,), (size, data, metadata) = made.pools(), figures(group)
+    assert pool.total_gb == size / GIB
+    assert pool.free_gb == pytest.approx(size * (1 - data / 100) / GIB)
     assert (pool.provisioned_gb, pool.thin, pool.thick) == (2, True, False)
-    assert pool.capabilities["thin_pool_data_percent"] == float(data) > 0
-    assert pool.capabilities["thin_pool_metadata_percent"] == float(metadata)
+    assert pool.capabilities["thin_pool_data_percent"] == data
+    assert pool.capabilities["thin_pool_metadata_percent"] == metadata
     assert pool.max_over_subscription_ratio == "7"
     assert not caplog.records
 
@@ -109,11 +119,49 @@ def test_a_pool_that_runs_full_is_reported_before_it_is(group, caplog):
     made.pools()
     assert not caplog.records
     lvm.run("dd", "if=/dev/urandom", f"of={made.path(one)}", "bs=1M", "count=56", "oflag=direct")
+    until(lambda: figures(group)[1] == 87.5, what="the pool's figure")
     with caplog.at_level(logging.WARNING):
         made.pools()
         made.pools()
     (record,) = caplog.records
     assert f"thin pool {group}/{group}-pool runs full: 87.5 percent of its data" in record.getMessage()
+
+
+def create_thin(pool, first, count):
+    """Have the kernel make so many thin devices, each of which takes a block of the pool's metadata. False: it refused."""
+    target_msg, head = 0xC138FD0E, struct.Struct("3I7IQ128s136x")
+    with open("/dev/mapper/control", "rb", buffering=0) as control:
+        for number in range(first, first + count):
+            message = b"create_thin %d\0" % number
+            request = head.pack(4, 0, 0, head.size + 8 + len(message), head.size, 0, 0, 0, 0, 0, 0, pool.encode())
+            try:
+                fcntl.ioctl(control, target_msg, bytearray(request + bytes(8) + message))
+            except OSError:
+                return False
+    return True
+
+
+def test_metadata_that_run_full_are_reported_before_they_are_and_then_take_the_backend_down(group, caplog):
+    lvm.run("lvcreate", "-y", "-L", "64M", "--poolmetadatasize", "4M", "--thinpool", f"{group}-pool", group)
+    made, pool = lvm.driver(group), f"{group}-{group}--pool-tpool"
+    made.create(volume())
+    before = made.pools()[0].free_gb
+    assert create_thin(pool, 100000, 760)
+    until(lambda: 80 < figures(group)[2] < 95, what="the pool's figure")
+    with caplog.at_level(logging.WARNING):
+        (stats,) = made.pools()
+    (record,) = caplog.records
+    assert f"{stats.capabilities['thin_pool_metadata_percent']:.1f} of its metadata are used" in record.getMessage()
+    assert stats.free_gb < before
+    made.check()
+    assert not create_thin(pool, 200000, 1000)
+    with pytest.raises(base.DriverError, match="cannot create volume-.*free space in thin pool"):
+        made.create(volume())
+    with pytest.raises(base.BackendDown, match="its metadata are full; mend it with lvextend --poolmetadatasize"):
+        made.check()
+    lvm.run("lvextend", "--poolmetadatasize", "+4M", f"{group}/{group}-pool")
+    made.check()
+    made.create(volume())
 
 
 def test_a_full_group_is_said_and_leaves_nothing(group):
@@ -141,7 +189,8 @@ def test_a_thick_volume_is_zeros_wherever_it_lies_and_so_is_what_it_grows_by(gro
 
 
 @pytest.mark.parametrize("values, stays", [
-    ({"volume_clear": "none"}, True), ({"volume_clear": "zero"}, False), ({"volume_clear": "shred"}, False),
+    ({"volume_clear": "none"}, True), ({"volume_clear": "zero"}, False),
+    ({"volume_clear": "shred", "volume_dd_blocksize": "5M"}, False),
     ({"volume_clear": "zero", "volume_clear_size": 1}, True)])
 def test_what_was_deleted_is_overwritten_as_asked(group, values, stays):
     made, one = small(group, lvm_type="default", **values), volume()
@@ -169,7 +218,8 @@ def test_a_snapshot_that_overflowed_is_lost_and_says_so(group):
     made.path(one).write_at(0, os.urandom(15 * MIB))
     made.create_snapshot(kept)
     assert list(made.lost_snapshots()) == [taken.name]
-    assert "has overflowed: its volume changed more than the 8 MiB" in made.lost_snapshots()[taken.name]
+    room = int(lvm.run("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "lv_size", f"{group}/_{taken.name}"))
+    assert f"has overflowed: its volume changed more than the {room // MIB} MiB" in made.lost_snapshots()[taken.name]
     with pytest.raises(base.DriverError, match="has overflowed.*larger lvm_snapshot_percent"):
         made.from_snapshot(volume(), taken, ignore)
     before = made.path(one).content()
@@ -264,6 +314,37 @@ def test_what_others_made_is_listed_and_taken_over(group, kind):
         made.inspect({"source-name": taken.name}, mine)
     with pytest.raises(base.DriverError, match="there is no logical volume theirs"):
         made.inspect({"source-name": "theirs"})
+
+
+@pytest.mark.parametrize("kind", ["thin", "default"])
+def test_a_group_that_cinder_filled_is_used_as_it_is(group, kind):
+    made, one = small(group, lvm_type=kind), volume()
+    taken, copied, again = snapshot(one), volume(), volume()
+    size = f"{lvm.UNIT}b"
+    if kind == "thin":
+        lvm.run("lvcreate", "-y", "-T", "-V", size, "-n", one.name, f"{group}/{group}-pool")
+    else:
+        lvm.run("lvcreate", "-y", "-n", one.name, group, "-L", size)
+        lvm.run("blkdiscard", "-z", f"/dev/{group}/{one.name}")
+    made.path(one).write_at(0, SECRET)
+    lvm.run("lvcreate", "-y", "--name", f"_{taken.name}", "--snapshot", f"{group}/{one.name}",
+            *(["-k", "y"] if kind == "thin" else ["-L", size]))
+    made.path(one).write_at(0, SECRET[::-1])
+
+    made.clean_up()
+    assert sorted(made.names()) == sorted([(one.name, GIB), (taken.name, GIB)])
+    made.from_snapshot(copied, taken, ignore)
+    made.clone(again, one, ignore)
+    assert made.path(copied).content()[1][0].startswith(SECRET[:4096])
+    assert made.path(again).content()[1][0].startswith(SECRET[::-1][:4096])
+    made.extend(one, 2)
+    made.revert(one, taken)
+    size, blocks = made.path(one).content()
+    assert (size, blocks[0]) == (2 * GIB, SECRET[:4096])
+    made.delete_snapshot(taken)
+    for gone in (one, copied, again):
+        made.delete(gone)
+    assert made.names() == []
 
 
 def test_a_volume_of_the_other_type_is_not_taken_over(group):

@@ -31,8 +31,11 @@ class Thin:
             raise base.BackendDown(f"{self.pool} in volume group {self.group.name} is not a thin pool; rename it, or "
                                    "set lvm_type = default")
         elif pool.health in ("failed", "metadata_read_only"):
-            raise base.BackendDown(f"thin pool {self.group.name}/{self.pool} has the state {pool.health}; repair it with "
-                                   f"lvconvert --repair {self.group.name}/{self.pool}")
+            full = (pool.metadata_percent or 0) > 99
+            remedy = "lvextend --poolmetadatasize +SIZE" if full else "lvconvert --repair"
+            raise base.BackendDown(f"thin pool {self.group.name}/{self.pool} has the state {pool.health}"
+                                   f"{', because its metadata are full' if full else ''}; mend it with {remedy} "
+                                   f"{self.group.name}/{self.pool}")
 
     def pool_stats(self, name, report):
         """The PoolStats; says in the log that a pool runs full before it does."""
