@@ -58,14 +58,16 @@ def move(tx, job):
         attachments.delete_all(tx, job.id)
         labels.remove(tx, job.id)
         VOLUME.remove(tx, job.id)  # the stand-in of a volume in use
-        leave(tx, job, Volume(row.id, row.size, name_id=job.id), job.args["to"])
+        # Read anew: what was attached was written down after the job was claimed.
+        attached = jobs.get(tx, job.id).args.get("attached")
+        leave(tx, job, Volume(row.id, row.size, name_id=job.id), job.args["to"], attached)
     if job.action != "retype" or row.migration_status is not None:
         VOLUME.write(tx, row.id, migration_status=states.NOT_MIGRATED)
 
 
-def leave(tx, job, volume, host):
-    """Promise that what a pool has of a drivers.Volume is removed. Returns the job's id."""
-    args = {"name_id": volume.name_id, "size": volume.size, "facts": volume.facts}
+def leave(tx, job, volume, host, attached=None):
+    """Promise that what a pool has of a drivers.Volume is removed, and what is `attached` there. Returns the job's id."""
+    args = {"name_id": volume.name_id, "size": volume.size, "facts": volume.facts, "attached": attached}
     return jobs.add(tx, jobs.asker(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
 
 

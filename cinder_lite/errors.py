@@ -207,6 +207,19 @@ class NoRoom(BadRequest):
     message = "Invalid input received: {reason}"
 
 
+class BackendFailed(Error):
+    """A driver or target refused a call; the text is its own."""
+
+    message = "{reason}"
+
+
+class OnAnotherHost(Error):
+    """Who asks for the bytes of a volume cannot open them where they are."""
+
+    message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: have its volumes backed "
+               "up by a backup service on {host}")
+
+
 class DefaultTypeMissing(Error):
     message = "The default volume type '{name}' could not be found: create it or set default_volume_type."
 

@@ -36,13 +36,6 @@ MESSAGES = {
 }
 
 
-class BackendFailed(errors.Error):
-    """A driver or target refused a call; the text is its own."""
-
-    status = 500
-    message = "{reason}"
-
-
 class VolumeManager(VolumeRPC):
     """One backend at work. A process may hold several; none of them waits for another."""
 
@@ -218,7 +211,7 @@ class VolumeManager(VolumeRPC):
             try:
                 return self._connection(row, connector)
             except (drivers.DriverError, targets.TargetError) as error:
-                raise BackendFailed(reason=str(error)) from error
+                raise errors.BackendFailed(reason=str(error)) from error
 
     def _connection(self, row, connector):
         volume = as_volume(row)
@@ -264,7 +257,7 @@ class VolumeManager(VolumeRPC):
                     with self.db.write() as tx:
                         VOLUME.write(tx, row.id, export={})
             except (drivers.DriverError, targets.TargetError) as error:
-                raise BackendFailed(reason=str(error)) from error
+                raise errors.BackendFailed(reason=str(error)) from error
 
     def _expel(self, row, volume, connector, others):
         """Keep a host out that has no attachment left, while other hosts have."""
@@ -301,11 +294,10 @@ class VolumeManager(VolumeRPC):
     # -- content for processes of this host
 
     def open_local(self, ctx, kind, id, host, copy_id=None):
-        if host != self.conf.host:
-            raise BackendFailed(reason=f"the service on {host} cannot read volumes of {self.backend.name}: run a "
-                                       f"backup service on {self.conf.host}")
+        if host != self.conf.host and isinstance(self.driver, drivers.HasPath):
+            raise errors.OnAnotherHost(backend=self.backend.name, host=self.conf.host, asking=host)
         if not isinstance(self.driver, drivers.HasPath | drivers.Connects):
-            raise BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")
+            raise errors.BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")
         with self.db.read() as tx:
             snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
@@ -314,7 +306,7 @@ class VolumeManager(VolumeRPC):
         try:
             return self._open(kind, row, snapshot, copy_id)
         except drivers.DriverError as error:
-            raise BackendFailed(reason=str(error)) from error
+            raise errors.BackendFailed(reason=str(error)) from error
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
@@ -334,7 +326,7 @@ class VolumeManager(VolumeRPC):
             try:
                 self.backend.call(self.driver.delete_snapshot, frozen)
             except drivers.DriverError as error:
-                raise BackendFailed(reason=str(error)) from error
+                raise errors.BackendFailed(reason=str(error)) from error
 
     def manageable(self, ctx, kind):
         if not isinstance(self.driver, drivers.Manages):
@@ -343,7 +335,7 @@ class VolumeManager(VolumeRPC):
         try:
             return [dataclasses.asdict(found) for found in self.backend.call(look)]
         except drivers.DriverError as error:
-            raise BackendFailed(reason=str(error)) from error
+            raise errors.BackendFailed(reason=str(error)) from error
 
     def capabilities(self, ctx):
         name, values = self.backend.measure()[0]

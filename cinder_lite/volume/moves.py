@@ -3,10 +3,10 @@
 import dataclasses
 import logging
 
-from cinder_lite import abandon, compute, concurrency, errors, states, worker
+from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
 from cinder_lite.db import attachments, pools, quotas, types, volumes
 from cinder_lite.scheduler.moves import retyped
-from cinder_lite.volume import copying, swaps
+from cinder_lite.volume import copying, initiator, swaps
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.hosts import service_of
 from cinder_lite.volume.manager import as_volume
@@ -55,12 +55,13 @@ class Moves:
         if work.args.get("server"):
             self._let_nova_copy(work, row, facts)
             return
-        source = self.volume.on(service_of(row.host)).open_local(
-            work.ctx, kind="volume", id=row.id, host=self.conf.host)
+        source = self._reach(work, row)
         try:
             concurrency.in_thread(self._copy, work, source, self.backend.content(made), row.size)
         except copying.Cancelled as error:
             raise worker.Interrupted from error
+        if "attached" in work.args:
+            concurrency.in_thread(initiator.detach, work.args["attached"])
         left = []
 
         def moved(tx):
@@ -88,6 +89,27 @@ class Moves:
                 raise worker.Refused(str(error)) from error
         work.pass_on(states.AT_NOVA, None)
 
+    def _reach(self, work, row):
+        """Where the bytes of the volume are: on this host, or on another's, where it is attached then."""
+        source = self.volume.on(service_of(row.host))
+        try:
+            return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
+        except errors.OnAnotherHost:
+            connector = {"initiator": concurrency.in_thread(initiator.name), "host": self.conf.host, "multipath": False}
+        info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
+        if info["driver_volume_type"] != initiator.PROTOCOL:
+            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {info['driver_volume_type']}, by which "
+                                 "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio")
+        # Written down before it is true: whoever gives the job up has it undone (see abandon.move).
+        work.args["attached"] = {**initiator.names(info["data"]), "connector": connector, "host": service_of(row.host)}
+        self._keep(work)
+        return {"path": concurrency.in_thread(initiator.attach, info["data"])}
+
+    @db.retried
+    def _keep(self, work):
+        with self.db.write() as tx:
+            work.still_ours(tx)
+
     def _copy(self, work, source, destination, size):
         def progress(done, whole):
             work.args["copied"] = done
@@ -101,9 +123,17 @@ class Moves:
         args = work.args
         volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
         try:
+            if args.get("attached"):
+                self._let_go(work, args["attached"])
             if self.backend.target is not None:
                 self.backend.call(self.backend.target.remove, volume.name)
             self.backend.call(self.backend.driver.delete, volume)
-        except (drivers.DriverError, targets.TargetError) as error:
+        except (drivers.DriverError, targets.TargetError, initiator.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
             raise worker.Interrupted from error
+
+    def _let_go(self, work, attached):
+        """Detach the source of a copy that was given up, and have its export taken back."""
+        concurrency.in_thread(initiator.detach, attached)
+        self.volume.on(attached["host"]).disconnect(work.ctx, volume_id=work.job.resource_id, attachment_id=work.job.id,
+                                                    connector=attached["connector"])

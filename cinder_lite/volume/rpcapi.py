@@ -24,6 +24,8 @@ class VolumeRPC(loglevels.Logs):
     def open_local(self, ctx, kind, id, host, copy_id=None):
         """Where a process on `host` finds the content of a "volume" or a "snapshot": see cinder_lite.content.
 
+        Raises OnAnotherHost where it is a file or device of this host, and that is another.
+
         "frozen" is the content that volume `id` has now, kept as a snapshot of its own named `copy_id` until
         `close_local`, so that a volume in use can be read.
         """

@@ -11,6 +11,7 @@ DOORS = {
     "greenlet": ("cinder_lite/concurrency.py",),
     "oslo_messaging": ("cinder_lite/rpc.py",),
     "pyroute2": ("cinder_lite/net.py",),
+    "os_brick": ("cinder_lite/volume/initiator.py",),
     "networkx": ("cinder_lite/graphs.py",),
     "webob": ("cinder_lite/api/",),
     "routes": ("cinder_lite/api/",),

@@ -1,0 +1,67 @@
+"""How this host attaches a volume of another host's backend, as any host does: the door to os-brick.
+
+os-brick runs in root's process. It finds what was attached before, so that each function may be called again.
+"""
+
+import contextlib
+import os
+
+from cinder_lite import errors, privsep
+
+#: The one protocol by which our own targets serve other hosts.
+PROTOCOL = "iscsi"
+LOCKS = "/run/lock/cinder-lite"
+#: How often os-brick looks for the device, after longer and longer times.
+SCANS = 5
+
+
+class AttachFailed(errors.Explained):
+    """The volume cannot be attached here; the text says why."""
+
+
+@contextlib.contextmanager
+def _brick(doing):
+    """os-brick's connector, which root's process alone imports."""
+    from os_brick import exception, opts, privileged
+    from os_brick.initiator.connectors import iscsi
+    from oslo_concurrency import lockutils, processutils
+
+    for context in (privileged.default, privileged.brick_privsep_hide_output):
+        context.set_client_mode(False)
+    os.makedirs(LOCKS, mode=0o700, exist_ok=True)
+    lockutils.set_defaults(LOCKS)
+    opts.set_defaults()
+    try:
+        yield iscsi.ISCSIConnector("", device_scan_attempts=SCANS)
+    except (exception.BrickException, processutils.ProcessExecutionError, OSError) as error:
+        raise AttachFailed(f"cannot {doing}: {' '.join(str(error).split())}") from None
+
+
+@privsep.storage.entrypoint
+def name():
+    """The name by which targets know this host."""
+    with _brick("read /etc/iscsi/initiatorname.iscsi") as connector:
+        found = connector.get_initiator()
+    if not found:
+        raise AttachFailed("this host has no name as an iSCSI initiator (/etc/iscsi/initiatorname.iscsi), which it needs to "
+                           "copy volumes of other hosts: install the package open-iscsi")
+    return found
+
+
+@privsep.storage.entrypoint
+def attach(data):
+    """The path of the device by which the volume can be read; `data` is its connection information."""
+    with _brick(f"attach {data['target_iqn']} at {data['target_portal']}") as connector:
+        return connector.connect_volume(data)["path"]
+
+
+@privsep.storage.entrypoint
+def detach(data):
+    """Undo `attach`; of the connection information, the target's names are enough."""
+    with _brick(f"detach {data['target_iqn']} from {data['target_portal']}") as connector:
+        connector.disconnect_volume(data, None, force=True, ignore_errors=True)
+
+
+def names(data):
+    """What `detach` needs of connection information, without its secrets."""
+    return {key: value for key, value in data.items() if key.startswith("target_")}
