@@ -44,10 +44,10 @@ def free_port():
             return port
 
 
-def listens(port):
-    """Whether something accepts connections on the port of the loopback."""
+def listens(port, address="127.0.0.1"):
+    """Whether something accepts connections on the port."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection((address, port), timeout=5).close()
     except OSError:
         return False
     return True

@@ -3,6 +3,9 @@
     with Ceph() as cluster:
         cluster.start()
 
+`python -m tests.storage.ceph ADDRESS` runs one on another address until it is ended, and prints what clients need: a line
+of JSON, {path of a file: its text}.
+
 `conf` and the keyring beside it are what a client needs: user `cinder` may use the pools `volumes` and `images`. Proposals
 of the monitor wait 0.05 s in place of a second, since it has nobody to agree with.
 """
@@ -11,6 +14,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import uuid
 
 from tests.services import processes
@@ -23,7 +27,7 @@ DISK = 20 * 1024**3
 CONF = """
 [global]
 fsid = {fsid}
-mon_host = v1:127.0.0.1:{port}
+mon_host = v1:{address}:{port}
 keyring = {directory}/ceph.client.$id.keyring
 run_dir = {directory}
 admin_socket =
@@ -36,7 +40,7 @@ auth_allow_insecure_global_id_reclaim = false
 [mon]
 mon_data = {directory}/mon
 keyring = {directory}/mon.keyring
-public_addr = v1:127.0.0.1:{port}
+public_addr = v1:{address}:{port}
 paxos_propose_interval = 0.05
 mon_cluster_log_file = {directory}/cluster.log
 mon_osd_min_down_reporters = 2
@@ -49,8 +53,8 @@ keyring = {directory}/mgr/keyring
 mgr_stats_period = 1
 mgr_initial_modules =
 [osd]
-public_addr = 127.0.0.1
-cluster_addr = 127.0.0.1
+public_addr = {address}
+cluster_addr = {address}
 osd_data = {directory}/osd
 keyring = {directory}/osd/keyring
 osd_objectstore = bluestore
@@ -64,7 +68,8 @@ osd_class_update_on_start = false
 class Ceph:
     """Start it, use it by `conf`, remove it; `mon`, `mgr` and `osd` are its processes."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1"):
+        self.address = address
         self.directory = processes.Directory("ceph")
         self.path = self.directory.path
         self.conf = os.path.join(self.path, "ceph.conf")
@@ -84,7 +89,7 @@ class Ceph:
     def start(self):
         """Make the cluster and wait until its pools can be used."""
         self.directory.make("ceph.conf", CONF.format(
-            fsid=self.fsid, port=self.port, directory=self.path, disk=DISK))
+            fsid=self.fsid, address=self.address, port=self.port, directory=self.path, disk=DISK))
         for name in ("mon", "mgr", "osd"):
             self.directory.make(name)
         self._start_mon()
@@ -104,10 +109,10 @@ class Ceph:
                  "allow *", "--cap", "osd", "allow *", "--cap", "mgr", "allow *")
         self.run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         self.run("ceph-authtool", keyring, "--import-keyring", admin)
-        self.run("monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{self.port}]", "--fsid", self.fsid, monmap)
+        self.run("monmaptool", "--create", "--addv", "a", f"[v1:{self.address}:{self.port}]", "--fsid", self.fsid, monmap)
         self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keyring)
         self.mon.start()
-        self.mon.wait(lambda: processes.listens(self.port))
+        self.mon.wait(lambda: processes.listens(self.port, self.address))
 
     def _start_mgr(self):
         self.directory.make("mgr/keyring", self.command(
@@ -167,3 +172,14 @@ class Ceph:
         for daemon in (self.osd, self.mgr, self.mon):
             daemon.kill()
         self.directory.remove()
+
+
+if __name__ == "__main__":
+    with Ceph(sys.argv[1]) as cluster:
+        cluster.start()
+        files = {}
+        for path in (cluster.conf, *(f"{cluster.path}/ceph.client.{user}.keyring" for user in ("admin", USER))):
+            with open(path) as file:
+                files[path] = file.read()
+        print(json.dumps(files), flush=True)
+        signal.pause()
