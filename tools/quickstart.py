@@ -18,6 +18,7 @@ ENVIRONMENT = dict(os.environ)
 # For this program itself, which starts and watches others; the service runs as the environment says.
 os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
 
+import loop_group  # noqa: E402
 from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
 
 from cinder_lite.client import local  # noqa: E402
@@ -38,7 +39,7 @@ log_file = {state}/cinder-lite.log
 osapi_volume_listen = 127.0.0.1
 osapi_volume_listen_port = {port}
 auth_strategy = noauth
-enabled_backends = file
+enabled_backends = {driver}
 backup_driver = posix
 backup_posix_path = {state}/backups
 quota_volumes = -1
@@ -50,15 +51,17 @@ quota_backup_gigabytes = -1
 [database]
 connection = sqlite:///{state}/cinder.sqlite
 
-[file]
-volume_driver = file
-volume_backend_name = file
-file_volume_dir = {state}/volumes
+[{driver}]
+volume_driver = {driver}
+volume_backend_name = {driver}
+{place}
 target_helper = {helper}
 target_ip_address = 127.0.0.1
 target_port = {target_port}
 tgt_control_port = {target_port}
 """
+#: The file of the volume group's loop device, in the directory of everything that is kept.
+GROUP_FILE = "volume-group"
 
 
 class Stop(Exception):
@@ -105,6 +108,7 @@ def parse():
     parser.add_argument("--state", default=os.path.dirname(local.STATE_FILE))
     parser.add_argument("--port", type=int)
     parser.add_argument("--target", choices=("tgt", "nbd"))
+    parser.add_argument("--driver", choices=("lvm", "file"))
     return parser.parse_args()
 
 
@@ -130,15 +134,26 @@ def configure(state, arguments):
     if not os.path.exists(path):
         reason = None if arguments.target else tgt_reason()
         helper = arguments.target or ("nbd" if reason else "tgt")
+        driver = arguments.driver or ("file" if loop_group.reason() else "lvm")
+        place = (f"file_volume_dir = {state}/volumes" if driver == "file" else
+                 f"volume_group = {loop_group.name(os.path.join(state, GROUP_FILE))}")
         if reason:
             say(f"iSCSI by tgt cannot be had here ({reason}); volumes are exported over NBD (qemu-nbd) instead.")
-        text = CONFIGURATION.format(state=state, port=arguments.port or 8776, helper=helper, target_port=free_port())
+        text = CONFIGURATION.format(state=state, port=arguments.port or 8776, driver=driver, place=place, helper=helper,
+                                    target_port=free_port())
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
     rewrite(path, {"osapi_volume_listen_port": arguments.port, "target_helper": arguments.target})
     options = configparser.ConfigParser(interpolation=None)
     options.read(path)
+    if arguments.driver not in (None, kept := backend_of(options)["volume_driver"]):
+        fail(f"the volumes in {state} are kept by the driver {kept}; name another directory by --state")
     return options
+
+
+def backend_of(config):
+    """The section of the first backend."""
+    return config[config["DEFAULT"]["enabled_backends"].partition(",")[0].strip()]
 
 
 def rewrite(path, changes):
@@ -191,7 +206,9 @@ def start(state, config, started):
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             fail(f"port {port} cannot be had: {error.strerror}. Is another service there? --port NUMBER sets another")
-    backend = config["file"]
+    backend = backend_of(config)
+    if backend["volume_driver"] == "lvm":
+        connect_group(os.path.join(state, GROUP_FILE), started)
     if backend["target_helper"] == "tgt":
         start_tgtd(backend, state, started)
     else:
@@ -207,6 +224,18 @@ def start(state, config, started):
         file.write(f"http://127.0.0.1:{port}/v3\n")
     started.callback(os.unlink, endpoint)
     return f"http://127.0.0.1:{port}"
+
+
+def connect_group(path, started):
+    began, why = time.monotonic(), loop_group.reason()
+    if why:
+        fail(f"the volumes are kept by LVM, which cannot be had here: {why}")
+    try:
+        loop_group.connect(path)
+    except subprocess.CalledProcessError as error:
+        fail(f"the volume group in {path} cannot be used: {error.stderr.strip()}")
+    started.callback(loop_group.disconnect, path)
+    say(f"Connect volume group {loop_group.name(path)}", time.monotonic() - began)
 
 
 def start_tgtd(backend, state, started):
@@ -230,7 +259,7 @@ class Options:
 
 
 def end_nbd(backend, state):
-    target = nbd.NbdTarget(Options(backend), os.path.join(state, "targets", "file"))
+    target = nbd.NbdTarget(Options(backend), os.path.join(state, "targets", backend.name))
     for name in target.exported():
         target.remove(name)
 
@@ -291,7 +320,7 @@ def demonstrate(url, state):
 def usage(url, state, config):
     """How to use what runs."""
     venv = os.path.dirname(sys.executable)
-    backend = config["file"]
+    backend = backend_of(config)
     export = f"iSCSI, 127.0.0.1:{backend['target_port']}" if backend["target_helper"] == "tgt" else "NBD"
     say(f"""
 The service listens on {url}/v3 (this machine only; everybody here is believed to be an administrator).
