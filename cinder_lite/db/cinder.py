@@ -47,5 +47,7 @@ class CinderDatabase:
         table = self._tables.tables[name]
         query = sa.select(table)
         if "deleted" in table.c:
-            query = query.where(sa.or_(table.c.deleted.is_(None), table.c.deleted == sa.false()))
+            # PostgreSQL does not compare numbers, which one table has, with truth values.
+            present = sa.false() if isinstance(table.c.deleted.type, sa.Boolean) else 0
+            query = query.where(sa.or_(table.c.deleted.is_(None), table.c.deleted == present))
         return query.order_by(*(table.c[column] for column in ("created_at", "id") if column in table.c))
