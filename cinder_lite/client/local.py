@@ -34,8 +34,9 @@ def endpoint(environ, directory="."):
 
 
 def defaults(environ, argv, directory="."):
-    """Option values for a local service without authentication; none when a service is named otherwise."""
+    """Option values for a local service without authentication; at most its URL when a service is named otherwise."""
     if named(environ, argv):
-        return {}
+        # Of the two options of that name cinderclient takes the one that does not read OS_ENDPOINT.
+        return {"os_endpoint": environ["OS_ENDPOINT"]} if environ.get("OS_ENDPOINT") else {}
     return {"os_auth_type": "noauth", "os_endpoint": endpoint(environ, directory),
             "os_user_id": environ.get("OS_USER_ID") or USER, "os_project_id": environ.get("OS_PROJECT_ID") or PROJECT}

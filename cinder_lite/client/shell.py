@@ -38,6 +38,11 @@ class Shell(shell.OpenStackCinderShell):
         parser.set_defaults(**local.defaults(self._environ, self._argv))
         return parser
 
+    def _append_global_identity_args(self, parser):
+        # Some ways to log in (http_basic) bring options that cinderclient declares too.
+        parser.conflict_handler = "resolve"
+        super()._append_global_identity_args(parser)
+
     def get_subcommand_parser(self, version, do_help=False, input_args=None):
         parser = super().get_subcommand_parser(version, do_help, input_args)
         for name in waiting.COMMANDS.keys() & self.subcommands.keys():

@@ -1,6 +1,8 @@
 """The strategy http_basic: names and passwords of a file, for a service that stands alone."""
 
 import os
+import subprocess
+import sys
 
 import bcrypt
 import pytest
@@ -137,3 +139,16 @@ def test_files_that_let_nobody_in_end_the_start(tmp_path, passwords, roles, said
     wrong = auth.wrong(conf.load([], files=[str(file)]))
     assert wrong.startswith("auth_strategy is http_basic, but ")
     assert said in wrong
+
+
+def test_the_command_line_client_logs_in(service):
+    project = "00000000000000000000000000000001"
+    env = {**os.environ, "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": f"{service.url}/v3", "OS_USERNAME": "ann",
+           "OS_PASSWORD": "secret-ann", "OS_PROJECT_ID": project}
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "create", "1", "--name", "by-ann"], env=env,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "by-ann" in done.stdout, done.stderr
+    env["OS_PASSWORD"] = "wrong"
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "list"], env=env, capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode != 0 and "401" in done.stderr, done.stderr
