@@ -20,6 +20,15 @@ FINIT_MODULE, PIVOT_ROOT = 313, 155  # system calls of x86-64
 POWER_OFF = 0x4321FEDC
 MODULES = "/usr/lib/uml/modules"
 WANTED = ["dm-mod", "dm-snapshot", "dm-thin-pool", "dm-mirror", "dm-flakey", "dm-delay", "loop", "configfs"]
+AGENT = pathlib.Path(agent.__file__).read_text()
+UNITS = {
+    "kernel-lab.service": """\
+[Service]
+Environment=KERNEL_LAB={host}
+ExecStart=/usr/bin/python3 -IS /run/kernel-lab/agent.py {host}
+""",
+    "multi-user.target.d/kernel-lab.conf": "[Unit]\nWants=kernel-lab.service\n",
+}
 LVM = """\
 activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
 devices { obtain_device_list_from_udev = 0 scan = [ "/dev" ] use_devicesfile = 0 }
@@ -43,13 +52,19 @@ def insert(module):
         checked(LIBC.syscall(FINIT_MODULE, file.fileno(), b"", 0), module)
 
 
-def own_root(results):
-    """An overlay over all files of the machine becomes the root; `results` is a directory that stays the machine's."""
+def own_root(results, root):
+    """An overlay over `root` becomes the root; `results` is a directory that stays the machine's.
+
+    What is changed is kept in memory; over another root than the machine's on a disk, which is there after a restart.
+    """
     insert("fs/overlayfs/overlay")
     mount("lab", "/run", "tmpfs", options="size=90%")
-    for name in ("upper", "work", "whole"):
-        os.mkdir(f"/run/{name}")
-    mount("overlay", "/run/whole", "overlay", options="lowerdir=/,upperdir=/run/upper,workdir=/run/work")
+    if root != "/":
+        keep_on_disk("/run/kept")
+    for name in ("upper", "work"):
+        os.makedirs(f"/run/kept/{name}", exist_ok=True)
+    os.mkdir("/run/whole")
+    mount("overlay", "/run/whole", "overlay", options=f"lowerdir={root},upperdir=/run/kept/upper,workdir=/run/kept/work")
     if results:
         mount("results", f"/run/whole{results}", "hostfs", options=results)
     mount("dev", "/run/whole/dev", "devtmpfs")
@@ -58,8 +73,19 @@ def own_root(results):
     os.makedirs("/run/whole/run/machine")
     checked(LIBC.syscall(PIVOT_ROOT, b"/run/whole", b"/run/whole/run/machine"), "pivot_root")
     os.chdir("/")
+    mount(f"/run/machine{MODULES}", "/lib/modules", flags=MS_BIND)
     checked(LIBC.umount2(b"/run/machine", MNT_DETACH), "umount")
-    mount(MODULES, "/lib/modules", flags=MS_BIND)
+
+
+def keep_on_disk(place):
+    """Mount the host's first disk, which becomes a file system when it is not one."""
+    mount("dev", "/run/dev", "devtmpfs")
+    with open("/run/dev/ubda", "rb") as disk:
+        disk.seek(1080)
+        formatted = disk.read(2) == b"\x53\xef"
+    if not formatted:
+        subprocess.run(["mkfs.ext4", "-q", "/run/dev/ubda"], check=True)
+    mount("/run/dev/ubda", place, "ext4")
 
 
 def furnish(host):
@@ -76,6 +102,10 @@ def furnish(host):
             os.symlink(f"/proc/self/fd{place}", f"/dev/{name}")
     subprocess.run(["modprobe", "-a", *WANTED], check=True)
     mount("configfs", "/sys/kernel/config", "configfs")
+    lay_cables(host)
+
+
+def lay_cables(host):
     commands = ["link set lo up", f"addr add {agent.address(host)}/24 dev vec0", "link set vec0 up",
                 f"addr add {agent.address(host, agent.LAN)}/24 dev vec1", "link set vec1 up"]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
@@ -85,17 +115,29 @@ def furnish(host):
 def serve(host, settings):
     os.environ.clear()
     os.environ.update(settings["environment"], KERNEL_LAB=str(host), DM_DISABLE_UDEV="1")
-    listening = agent.listen(host)
-    with socket.create_connection((agent.address(agent.OUTSIDE), agent.PORT + 1)) as ready:
-        ready.sendall(b"%d\n" % host)
-    agent.serve(listening)
+    agent.be_of_service(host)
+
+
+def hand_over(host, settings):
+    """Let the root's own init go on; it starts what takes commands."""
+    own_root(settings["results"], settings["root"])
+    os.makedirs("/run/kernel-lab")
+    pathlib.Path("/run/kernel-lab/agent.py").write_text(AGENT)
+    for name, text in UNITS.items():
+        path = pathlib.Path("/run/systemd/system", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format(host=host))
+    lay_cables(host)
+    os.execv("/sbin/init", ["/sbin/init"])
 
 
 def main():
     host = int(os.environ["KERNEL_LAB"])
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     settings = json.loads(pathlib.Path("/run/kernel-lab.json").read_text())
-    own_root(settings["results"])
+    if settings["root"]:
+        hand_over(host, settings)
+    own_root(settings["results"], "/")
     furnish(host)
     child = os.fork()
     if child == 0:

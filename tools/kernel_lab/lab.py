@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -26,17 +27,23 @@ INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), nam
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 #: Seconds within which the hosts are to be up; they take about six.
 BOOT = 120
+#: Of the disk that holds what a root of its own changes.
+STATE = 8 << 30
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="tools/kernel-lab", allow_abbrev=False)
     parser.add_argument("--hosts", type=int, choices=(1, 2, 3, 4), default=1)
     parser.add_argument("--disk", metavar="SIZE", type=size, action="append", default=[], dest="disks")
-    parser.add_argument("--results", metavar="DIRECTORY", type=os.path.realpath, default="")
+    parser.add_argument("--results", metavar="DIRECTORY", type=os.path.realpath)
+    parser.add_argument("--root", metavar="DIRECTORY", type=os.path.realpath)
     parser.add_argument("--memory", metavar="SIZE", default="1G")
     parser.add_argument("--on", metavar="HOST", type=int)
     parser.add_argument("command", nargs="+")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.root and arguments.hosts > 1:
+        parser.error("a root of its own is for one host")
+    return arguments
 
 
 def size(text):
@@ -54,7 +61,8 @@ def main():
         os.makedirs(arguments.results, exist_ok=True)
     with contextlib.ExitStack() as opened:
         disks = [opened.enter_context(new_disk(wanted)) for wanted in arguments.disks]
-        if direct.possible() and arguments.hosts == 1:
+        arguments.state = opened.enter_context(new_disk(STATE)) if arguments.root else None
+        if not arguments.root and direct.possible() and arguments.hosts == 1:
             return direct.run(arguments.command, disks)
         kinds = namespaces.MOUNTS | namespaces.PROCESSES | namespaces.NETWORK
         return namespaces.run(kinds, lambda: lab(arguments, disks))
@@ -94,14 +102,20 @@ def lab(arguments, disks):
         "KERNEL_LAB_HOSTS": " ".join(agent.address(host, agent.LAN) for host in hosts),
         "KERNEL_LAB_DISKS": " ".join(f"/dev/ubd{chr(ord('b') + number)}" for number in range(len(disks)))}
     with open("/run/kernel-lab.json", "w") as file:
-        json.dump({"results": arguments.results, "environment": environment}, file)
+        json.dump({"results": arguments.results, "root": arguments.root, "environment": environment}, file)
     lay_cables(hosts)
     ready = listening(agent.PORT + 1)
     for host in hosts:
-        start(host, arguments.memory, disks if host == 1 else [])
+        boot = functools.partial(start, host, arguments.memory, disks if host == 1 else [], arguments.state)
+        running = boot()
+        if arguments.root:
+            threading.Thread(target=keep_up, args=(boot, running), daemon=True).start()
     serve_outside()
     with contextlib.closing(ready):
         wait_for(ready, len(hosts))
+    if arguments.root:
+        # It has to outlive a restart of the host.
+        return subprocess.run(arguments.command, env={**os.environ, **environment, "KERNEL_LAB": str(agent.OUTSIDE)}).returncode
     return agent.run(1, arguments.command, *streams(), os.getcwd())
 
 
@@ -132,17 +146,29 @@ def listening(port):
     return sock
 
 
-def start(host, memory, disks):
-    """Start a host: a kernel that is a process, whose root is this machine's files."""
+def keep_up(boot, running):
+    """Start a host again when it has ended, as after a reboot, for ever."""
+    while True:
+        running.wait()
+        running = boot()
+
+
+def start(host, memory, disks, state):
+    """Start a host: a kernel that is a process, whose first root is this machine's files."""
     arguments = [f"ubd{chr(ord('b') + number)}=/proc/self/fd/{disk.fileno()}" for number, disk in enumerate(disks)]
+    if state is not None:
+        disks = [*disks, state]
+        arguments.append(f"ubda=/proc/self/fd/{state.fileno()}")
     for number, network in enumerate(("control", "lan")):
         arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,gro=1,mac=02:00:00:00:{number:02x}:{host:02x}")
-    with open(console(host), "wb") as log:
-        subprocess.Popen(
-            ["linux.uml", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
+    with open(console(host), "ab") as log:
+        return subprocess.Popen(
+            ["linux.uml, once", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
              f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[disk.fileno() for disk in disks],
-            start_new_session=True, env={**os.environ, "TMPDIR": "/dev/shm", **wide_state()})
+            # When it restarts it executes its own name anew, and would find its network taken by itself.
+            executable="/usr/bin/linux.uml", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            pass_fds=[disk.fileno() for disk in disks], start_new_session=True,
+            env={**os.environ, "TMPDIR": "/dev/shm", **wide_state()})
 
 
 @functools.cache
