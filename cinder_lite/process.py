@@ -43,6 +43,15 @@ class Process:
         return database
 
     @functools.cached_property
+    def events(self):
+        """Who tells others on the bus, None where nobody is told."""
+        if not rpc.notifies(self.conf):
+            return None
+        from cinder_lite import events
+
+        return events.Events(self.db, rpc.Bus(self.conf))
+
+    @functools.cached_property
     def transport(self):
         return rpc.transport(self.conf)
 

@@ -29,7 +29,11 @@ LOG = logging.getLogger(__name__)
 EXPOSED = ["cinder_lite.errors"]
 #: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
 BACKLOG = 10000
-RABBIT = "oslo_messaging_rabbit"
+RABBIT, NOTIFICATIONS = "oslo_messaging_rabbit", "oslo_messaging_notifications"
+#: Drivers of notifications that use a broker, and the form of their messages.
+BUS = {"messaging": 1.0, "messagingv2": 2.0}
+#: The exchange on which consumers of Cinder's notifications listen.
+EXCHANGE = "cinder"
 #: Seconds that a call waits for the broker.
 CONNECT = 5
 #: How soon a broker that was away is used again; oslo.messaging waits up to half a minute.
@@ -119,7 +123,7 @@ def register_options(conf):
     """oslo.messaging's options, with messages in memory as the default transport."""
     oslo_messaging.set_transport_defaults("cinder_lite")
     for group, options in opts.list_opts():
-        if group in (None, RABBIT):
+        if group in (None, RABBIT, NOTIFICATIONS):
             conf.register_opts(options, group=group)
     conf.set_default("transport_url", "local://")
     for name, value in RECONNECT.items():
@@ -154,6 +158,35 @@ def unreachable(transport):
     if not ended.wait(CONNECT):
         return f"it has not answered within {CONNECT} s"
     return outcome[0] if outcome else None
+
+
+def notifies(conf):
+    """Whether notifications are wanted."""
+    return any(driver not in ("", "noop") for driver in conf[NOTIFICATIONS].driver)
+
+
+class Bus:
+    """Where notifications go. oslo.messaging's drivers for brokers only log what they could not send; this raises."""
+
+    FAILURES = oslo_messaging.MessagingException
+
+    def __init__(self, conf):
+        self._transport = oslo_messaging.get_notification_transport(conf)
+        drivers = conf[NOTIFICATIONS].driver
+        self._forms = [BUS[driver] for driver in drivers if driver in BUS]
+        self._topics = conf[NOTIFICATIONS].topics
+        self._others = [oslo_messaging.Notifier(self._transport, driver=driver) for driver in drivers if driver not in BUS]
+
+    def tell(self, id, time, publisher, event_type, payload, asker):
+        """Send one notification. Raises FAILURES while the broker is away."""
+        for other in self._others:
+            other.prepare(publisher_id=publisher).info(asker, event_type, payload)
+        message = {"message_id": id, "publisher_id": publisher, "timestamp": str(time), "priority": "INFO",
+                   "event_type": event_type, "payload": payload}
+        for form in self._forms:
+            for topic in self._topics:
+                target = oslo_messaging.Target(topic=f"{topic}.info", exchange=EXCHANGE)
+                self._transport._send_notification(target, asker, message, version=form, retry=0)
 
 
 class Sender:

@@ -113,6 +113,8 @@ class Worker:
     """Runs the jobs of one stage and host. `handlers` is {(kind, action): function(work)}."""
 
     meter = None
+    #: Who tells others (see cinder_lite.events), None for nobody.
+    events = None
 
     def __init__(self, database, conf, stage, host, owner, handlers, size, message_of):
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
@@ -137,6 +139,8 @@ class Worker:
         if not self.pool.drain(timeout):
             LOG.warning("%d jobs are still at work; the next process of this service takes them up", self.pool.running)
         self._recorder.stop()
+        if self.events is not None:
+            self.events.stop()
 
     def status(self):
         return f"{self.pool.running} jobs running"
@@ -218,6 +222,8 @@ class Worker:
             handler = self._unknown
         outcome = "handed back"
         try:
+            if self.events is not None and job.attempt == 1:
+                self.events.begun(job, self.stage, self.host)
             handler(work)
         except errors.Stale as error:
             LOG.warning("%s", error)
@@ -249,12 +255,22 @@ class Worker:
             ended = self._persist(lambda tx: [jobs.hand_back(tx, job, stage, host, work.args),
                                               *(also(tx) for also in work.done_too)])
         else:
-            ended = self._persist(lambda tx: [also(tx) for also in work.done_too]
-                                  if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept) else None)
+            ended = self._persist(lambda tx: self._finish(tx, work))
+            if ended and self.events is not None:
+                self.events.sent_soon()
             if ended:
                 LOG.info("%s of %s %s is done", job.action, job.kind, job.resource_id)
         for function in work.later if ended else ():
             function()
+
+    def _finish(self, tx, work):
+        job, events = work.job, self.events
+        subject = events and events.subject(tx, job)
+        if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept):
+            for also in work.done_too:
+                also(tx)
+            if events is not None:
+                events.ended(tx, job, self.host, subject)
 
     def _fail(self, work, error):
         job = work.job

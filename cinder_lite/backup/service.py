@@ -19,6 +19,7 @@ class BackupService:
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
+        self.manager.worker.events = shared.events
         shared.counted(self.manager.worker)
         self._server = None
 

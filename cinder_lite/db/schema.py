@@ -385,3 +385,15 @@ adopted = _table(
     sa.Column("kind", sa.String(40), primary_key=True),
     sa.Column("id", Name, primary_key=True),
 )
+
+#: What others are to be told on the bus: until it was sent.
+notices = _table(
+    "notices",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("owner", Name, nullable=False),
+    sa.Column("event_type", Name, nullable=False),
+    sa.Column("publisher_id", Name, nullable=False),
+    _json("payload"),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Index(None, "created_at"),
+)

@@ -38,6 +38,7 @@ class BackendService:
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
                                      moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
+        self.manager.worker.events = shared.events
         shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
         self._server, self.started, self.tried = None, False, False

@@ -1,0 +1,34 @@
+"""Rows of notices: what others are to be told on the bus, written with what it is about, deleted when it was sent."""
+
+import datetime
+import uuid
+
+import sqlalchemy as sa
+
+from cinder_lite import db
+from cinder_lite.db import backups, groups, schema, snapshots, volumes
+
+N = schema.notices
+FINDERS = {"volume": volumes.find, "snapshot": snapshots.find, "backup": backups.find, "group": groups.find}
+
+
+def subject(tx, kind, id):
+    """The row that a notice is about, None when it is gone."""
+    return FINDERS[kind](tx, id)
+
+
+def add(tx, owner, event_type, publisher_id, payload):
+    """Record a notice that `owner` is to send."""
+    tx.execute(sa.insert(N).values(id=str(uuid.uuid4()), owner=owner, event_type=event_type, publisher_id=publisher_id,
+                                   payload=payload, created_at=db.now()))
+
+
+def unsent(tx, owner, seconds, most=100):
+    """Notices of the owner, and those that others have not sent for so many seconds; the oldest first."""
+    late = db.now() - datetime.timedelta(seconds=seconds)
+    return tx.execute(sa.select(N).where(sa.or_(N.c.owner == owner, N.c.created_at < late)).order_by(
+        N.c.created_at, N.c.id).limit(most)).all()
+
+
+def sent(tx, id):
+    tx.execute(sa.delete(N).where(N.c.id == id))
