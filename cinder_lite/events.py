@@ -5,8 +5,6 @@ sent once or, after a crash, twice with the same message_id. Nothing is told of 
 """
 
 import logging
-import socket
-import uuid
 
 from cinder_lite import concurrency, db
 from cinder_lite.db import notices
@@ -53,11 +51,13 @@ def payload(kind, row, volume=None):
 
 
 class Events:
-    """Records what is to be told, and sends it over `bus` (see rpc.Bus)."""
+    """Records what is to be told, and sends it over `bus` (see rpc.Bus).
 
-    def __init__(self, database, bus):
-        self.db, self.bus = database, bus
-        self.owner = f"{socket.gethostname()}/{uuid.uuid4()}"
+    `owner` names the service on its host, so that its next process sends at once what one that died has left.
+    """
+
+    def __init__(self, database, bus, owner):
+        self.db, self.bus, self.owner = database, bus, owner
         self._sender = concurrency.Periodic(INTERVAL, self.send, self._not_sent)
         self._sender.start(now=True)
 

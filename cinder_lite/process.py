@@ -49,7 +49,7 @@ class Process:
             return None
         from cinder_lite import events
 
-        return events.Events(self.db, rpc.Bus(self.conf))
+        return events.Events(self.db, rpc.Bus(self.conf), f"{self.conf.host}/{self.conf.prog}")
 
     @functools.cached_property
     def transport(self):
