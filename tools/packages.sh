@@ -19,6 +19,7 @@ package_tests() {
             thin-provisioning-tools) echo "$package|command -v thin_check" ;;
             gcc) echo "$package|command -v gcc" ;;
             libc6-dev) echo "$package|ls /usr/include/stdio.h" ;;
+            python3-dev) echo "$package|ls /usr/include/python3*/Python.h" ;;
             kmod) echo "$package|command -v modprobe" ;;
             iproute2) echo "$package|command -v ip" ;;
             rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;

@@ -1,17 +1,21 @@
 """Attaching for real: LIO on one host, os-brick and open-iscsi on two others, whose kernels are their own."""
 
+import contextlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
+from cinder_lite.volume.targets import lio, tgt, tgtd
+from tests.contract import backends, initiator
 from tests.services import processes
 from tests.storage import lvm
 from tests.storage.brick import Host
-from tools.demonstration import Failed, Service
+from tools.demonstration import PROJECT, Failed, Service
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 PORTAL = "10.90.0.1"
@@ -19,10 +23,11 @@ CONFIGURATION = """
     [DEFAULT]
     host = lab
     state_path = {state}
-    osapi_volume_listen = 127.0.0.1
+    osapi_volume_listen = 0.0.0.0
     auth_strategy = noauth
+    allow_noauth_anywhere = true
     enabled_backends = lio
-    backend_stats_polling_interval = 5
+    backend_stats_polling_interval = 3600
     [database]
     connection = sqlite:///{state}/cinder.sqlite
     [lio]
@@ -38,7 +43,9 @@ STORES = pathlib.Path("/sys/kernel/config/target/core")
 
 def on(host, *command):
     """The output of a command on another host, which has to succeed."""
-    return lvm.run(str(TOP / "tools/kernel-lab"), "--on", str(host), "--", *command)
+    done = subprocess.run([TOP / "tools/kernel-lab", "--on", str(host), "--", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Attaching:
@@ -239,6 +246,45 @@ def test_two_hosts_at_once_and_one_that_dies(service, hosts):
     service.api("DELETE", f"/types/{kind['volume_type']['id']}")
 
 
+class Cinder:
+    """The `cinder` command on an attaching host, with python-brick-cinderclient-ext."""
+
+    environment = TOP / ".tox/attaching/bin"
+
+    def __init__(self, host, version):
+        self._host, self._version = host, version
+        # sudo looks for it here.
+        host.run(f"ln -sf {self.environment}/privsep-helper /usr/local/bin")
+
+    def __call__(self, words):
+        settings = {"auth-type": "noauth", "endpoint": "http://10.89.0.1:8776/v3", "user-id": "admin",
+                    "project-id": PROJECT, "volume-api-version": self._version}
+        options = " ".join(f"--os-{name} {value}" for name, value in settings.items())
+        return self._host.run(f"OSLO_LOCK_PATH=/run/lock {self.environment}/cinder {options} {words}")
+
+    def attach(self, volume):
+        """The device that it becomes."""
+        return re.search(r"\| path +\| (/dev/\S+)", self(f"local-attach {volume} --nic vec1"))[1]
+
+
+def test_cinder_local_attach_as_now_and_as_of_old(service, hosts):
+    one, two = hosts
+    volume = service.api.make("volume", size=1)
+    cinder = Cinder(one, "3.44")
+    path = cinder.attach(volume)
+    service.api.wait("volume", volume, "in-use")
+    written = one.run(WRITE.format(path=path) + "umount /mnt")
+    assert one.run(f"readlink -f {cinder(f'get-volume-paths {volume}')}").strip() == path
+    cinder(f"local-detach {volume}")
+    service.api.wait("volume", volume)
+    assert left() == []
+    cinder = Cinder(two, "3.0")
+    assert two.run(READ.format(path=cinder.attach(volume))) == written
+    service.api.wait("volume", volume, "in-use")
+    cinder(f"local-detach {volume}")
+    service.api.remove("volume", volume)
+
+
 def test_io_goes_on_through_a_kill_and_after_the_host_has_forgotten_all(service, hosts):
     one, _ = hosts
     volume = service.api.make("volume", size=1)
@@ -261,11 +307,47 @@ def test_io_goes_on_through_a_kill_and_after_the_host_has_forgotten_all(service,
     service.api.remove("volume", volume)
 
 
-def test_a_backend_whose_cable_is_pulled_is_down_until_it_is_back(service, hosts):
-    on(1, "ip", "link", "set", "vec1", "down")
-    service.wait_for("down")
-    with pytest.raises(Failed, match="link vec1 is down"):
-        service.api.make("volume", size=1)
-    on(1, "ip", "link", "set", "vec1", "up")
-    service.wait_for("up")
-    service.api.remove("volume", service.api.make("volume", size=1))
+def test_a_backend_whose_link_goes_is_down_until_it_is_back_and_then_io_goes_on(service, hosts):
+    one, _ = hosts
+    volume = service.api.make("volume", size=1)
+    with Attached(service, volume, one) as attached:
+        one.run(WRITE.format(path=attached.path))
+        on(1, "ip", "link", "set", "vec1", "down")
+        service.wait_for("down")
+        with pytest.raises(Failed, match="link vec1 is down"):
+            service.api.make("volume", size=1)
+        on(1, "ip", "link", "set", "vec1", "up")
+        service.wait_for("up")
+        one.run("head -c 10M /dev/urandom >/mnt/two; sync; umount /mnt")
+    service.api.remove("volume", volume)
+
+
+@contextlib.contextmanager
+def target_of(kind, directory, **values):
+    """A target on the storage network that no service uses."""
+    port = processes.free_port()
+    state, values = str(directory / "targets"), {"target_ip_address": PORTAL, "target_port": port, **values}
+    if kind == "lio":
+        yield lio.LioTarget(backends.options(lio.OPTIONS, **values), state)
+        return
+    daemon = tgtd.TgtDaemon(f"{PORTAL}:{port}", port)
+    daemon.start()
+    try:
+        yield tgt.TgtTarget(backends.options(tgt.OPTIONS, tgt_control_port=port, **values), state)
+    finally:
+        daemon.stop()
+
+
+@pytest.mark.parametrize("kind", ["lio", "tgt"])
+@pytest.mark.parametrize("cache, seen", [("on", "write back"), ("off", "write through")])
+def test_what_the_initiator_learns_of_the_write_cache(hosts, tmp_path, kind, cache, seen):
+    one, _ = hosts
+    name, path = initiator.volume(tmp_path)
+    with target_of(kind, tmp_path, iscsi_write_cache=cache) as target:
+        target.check()
+        data = target.connection(name, target.export(name, path, connector=one.connector), one.connector)["data"]
+        connection = {**data, "driver_volume_type": "iscsi"}
+        disk = os.path.basename(one.brick("connect", connection)["path"])
+        assert one.run(f"cat /sys/block/{disk}/device/scsi_disk/*/cache_type").strip() == seen
+        one.brick("disconnect", connection)
+        target.remove(name)
