@@ -115,7 +115,8 @@ def lab(arguments, disks):
         wait_for(ready, len(hosts))
     if arguments.root:
         # It has to outlive a restart of the host.
-        return subprocess.run(arguments.command, env={**os.environ, **environment, "KERNEL_LAB": str(agent.OUTSIDE)}).returncode
+        environment["KERNEL_LAB"] = str(agent.OUTSIDE)
+        return subprocess.run(arguments.command, env={**os.environ, **environment}).returncode
     return agent.run(1, arguments.command, *streams(), os.getcwd())
 
 

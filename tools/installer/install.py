@@ -1,0 +1,234 @@
+"""tools/install: what is done to install, to install again and to remove, as lists of steps."""
+
+import dataclasses
+import grp
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import servers  # noqa: E402
+import settings  # noqa: E402
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+VENV = pathlib.Path("/opt/cinder-lite")
+UNITS = pathlib.Path("/usr/local/lib/systemd/system")
+#: What of etc/ goes where, beside the units.
+PLACES = {"modules-load.d/cinder-lite.conf": "/usr/local/lib/modules-load.d",
+          "sysusers.d/cinder-lite.conf": "/usr/local/lib/sysusers.d",
+          "tmpfiles.d/cinder-lite.conf": "/usr/local/lib/tmpfiles.d",
+          "logrotate.d/cinder-lite": "/etc/logrotate.d"}
+COMMANDS, LINKS = ("cinder-lite", "cinder-lite-manage"), pathlib.Path("/usr/local/bin")
+#: Debian's packages that the choices need, by the choice.
+PACKAGES = {"always": ("python3-venv", "qemu-utils", "logrotate"), "tgt": ("tgt",), "services": ("rabbitmq-server",),
+            "mariadb": ("mariadb-server",), "postgresql": ("postgresql",), "lvm": ("lvm2", "thin-provisioning-tools"),
+            "rbd": ("ceph-common", "python3-rbd", "python3-rados", "qemu-block-extra"), "file": ()}
+#: Seconds within which all units are to be active.
+PATIENCE = 600
+
+
+class Failed(Exception):
+    """What cannot be done, and what would make it possible."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What is done, said in a line, and the function that does it; `needed` is False where nothing is left to do."""
+
+    text: str
+    do: object
+    needed: bool = True
+
+
+def run(command, text="", **options):
+    """Run a command, with `text` as its input; its output, which is shown only when it fails."""
+    return subprocess.run(command, input=text, check=True, text=True, capture_output=True, **options).stdout
+
+
+def packages(choices):
+    """Those that are missing."""
+    wanted = [*PACKAGES["always"], *PACKAGES[choices.backend], *(PACKAGES["tgt"] if choices.exports else ())]
+    if choices.services:
+        wanted += [*PACKAGES["services"], *PACKAGES[choices.database]]
+    return [name for name in wanted if subprocess.run(
+        ["dpkg-query", "-Wf", "${Status}", name], capture_output=True, text=True).stdout != "install ok installed"]
+
+
+def install_packages(missing):
+    # With what this does, no service is started before it is set up.
+    script = f". {TOP}/tools/packages.sh; install_packages {' '.join(missing)}"
+    run(["bash", "-c", script])
+    if "tgt" in missing:
+        # The services have a tgtd of their own.
+        run(["systemctl", "disable", "tgt.service"])
+
+
+def make_environment(wheels):
+    if not (VENV / "bin/pip").exists():
+        run(["/usr/bin/python3", "-m", "venv", VENV])
+    source = ["--no-index", "--find-links", wheels] if wheels else []
+    run([VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt", TOP])
+
+
+def copy_files(choices):
+    shutil.copytree(TOP / "etc/systemd", UNITS, dirs_exist_ok=True)
+    for name, place in PLACES.items():
+        if choices.backend == "lvm" or not name.startswith("modules-load.d/"):
+            os.makedirs(place, exist_ok=True)
+            shutil.copy(TOP / "etc" / name, place)
+    run(["systemd-sysusers"])
+    run(["systemd-tmpfiles", "--create", "cinder-lite.conf"])
+    for name in COMMANDS:
+        if not os.path.lexists(LINKS / name):
+            os.symlink(VENV / "bin" / name, LINKS / name)
+    run(["systemctl", "daemon-reload"])
+    if choices.backend == "lvm":
+        run(["systemctl", "restart", "systemd-modules-load"])
+
+
+def write_settings(choices):
+    for path, text in settings.files(choices).items():
+        if not os.path.exists(path):
+            write(path, text)
+
+
+def write(path, text):
+    """A new file that root writes and the service reads; the administrator's login only root does."""
+    with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    if path != settings.LOGIN:
+        os.chown(f"{path}.new", 0, grp.getgrnam("cinder").gr_gid)
+        os.chmod(f"{path}.new", 0o640)
+    os.rename(f"{path}.new", path)
+
+
+def write_password():
+    """The hash of the administrator's password, which the environment's bcrypt makes."""
+    script = "import bcrypt, sys; print(bcrypt.hashpw(sys.stdin.read().encode(), bcrypt.gensalt()).decode())"
+    hashed = run([VENV / "bin/python", "-c", script], text=settings.login_password())
+    write(settings.HTPASSWD, f"admin:{hashed}")
+
+
+def set_up_servers(choices):
+    for_database, for_broker = settings.passwords()
+    if for_database:
+        servers.DATABASES[choices.database](run, for_database)
+    if for_broker:
+        servers.rabbitmq(run, for_broker)
+
+
+def sync_database():
+    run(["runuser", "-u", "cinder", "--", VENV / "bin/cinder-lite-manage", "db", "sync"], cwd="/")
+
+
+def units(choices):
+    names = [f"cinder-lite-{name}.service" for name in choices.processes]
+    if choices.exports:
+        names.append("cinder-lite-tgt.service")
+    return ["cinder-lite.target", "cinder-lite-privsep.socket", *names]
+
+
+def start(choices):
+    run(["systemctl", "enable", *units(choices)])
+    # A tgtd that runs goes on: volumes in use are reached by it.
+    run(["systemctl", "--no-block", "restart", "cinder-lite.target"])
+    run(["systemctl", "--no-block", "start", *units(choices)])
+    end = time.monotonic() + PATIENCE
+    while waiting := [name for name in units(choices) if state(name) != "active"]:
+        broken = [name for name in waiting if state(name) == "failed"]
+        if broken or time.monotonic() > end:
+            raise Failed(f"{' '.join(broken or waiting)} did not become active:\n" + subprocess.run(
+                ["systemctl", "status", "--no-pager", "--lines=15", *(broken or waiting)], capture_output=True,
+                text=True).stdout)
+        time.sleep(0.5)
+
+
+def state(unit):
+    return subprocess.run(["systemctl", "is-active", unit], capture_output=True, text=True).stdout.strip()
+
+
+def installing(choices, wheels):
+    missing = packages(choices)
+    new = [path for path in settings.files(choices) if not os.path.exists(path)]
+    again = " again" if (VENV / "bin/pip").exists() else ""
+    return [
+        Step(f"install Debian's packages {' '.join(missing)}", lambda: install_packages(missing), bool(missing)),
+        Step(f"install the units, logrotate's file, the user cinder and its directories{again}",
+             lambda: copy_files(choices)),
+        Step(f"write {' '.join(new)}", lambda: write_settings(choices), bool(new)),
+        Step(f"install this checkout{again} in {VENV}", lambda: make_environment(wheels)),
+        Step(f"write {settings.HTPASSWD}", write_password,
+             choices.auth == "http_basic" and not os.path.exists(settings.HTPASSWD)),
+        Step(f"set up {choices.database} and RabbitMQ: a user cinder with its password, a database, a virtual host",
+             lambda: set_up_servers(choices), choices.services),
+        Step("bring the database to this release's tables (cinder-lite-manage db sync)", sync_database),
+        Step(f"enable and start {' '.join(units(choices))}", lambda: start(choices)),
+    ]
+
+
+def removing():
+    names = [path.name for path in (TOP / "etc/systemd").iterdir() if path.is_file() and "@" not in path.name]
+    files = [*(UNITS / path.name for path in (TOP / "etc/systemd").iterdir()),
+             *(pathlib.Path(place, name.partition("/")[2]) for name, place in PLACES.items()),
+             *(LINKS / name for name in COMMANDS if os.path.realpath(LINKS / name).startswith(f"{VENV}/"))]
+    there = [path for path in files if os.path.lexists(path)]
+
+    def remove_files():
+        for path in there:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        run(["systemctl", "daemon-reload"])
+
+    return [
+        Step("stop and disable all units of cinder-lite", lambda: run(["systemctl", "disable", "--now", *names]),
+             (UNITS / "cinder-lite.target").exists()),
+        Step(f"remove {' '.join(map(str, there))}", remove_files, bool(there)),
+        Step(f"remove {VENV}", lambda: shutil.rmtree(VENV), VENV.exists()),
+    ]
+
+
+def check(choices):
+    """Raise Failed when it cannot come out well."""
+    if os.geteuid() != 0:
+        raise Failed("needs root")
+    if not os.path.isdir("/run/systemd/system"):
+        raise Failed("systemd does not run here")
+    if choices.backend == "lvm" and not settings.remembered():
+        found = shutil.which("vgs", path="/usr/sbin:/sbin") and subprocess.run(
+            ["vgs", "--noheadings", "-o", "vg_name"], capture_output=True, text=True).stdout.split()
+        if choices.volume_group not in (found or ()):
+            raise Failed(f"there is no volume group {choices.volume_group}: make it of an empty disk with "
+                         f"'apt-get install lvm2' and 'vgcreate {choices.volume_group} /dev/DISK', or name another by "
+                         "--volume-group")
+
+
+def main():
+    choices, other = settings.parse(sys.argv[1:])
+    check(choices) if not other.remove else None
+    steps = [step for step in (removing() if other.remove else installing(choices, other.wheels)) if step.needed]
+    for number, step in enumerate(steps, 1):
+        print(f"{number}/{len(steps)}  {'would ' if other.dry_run else ''}{step.text}", flush=True)
+        if not other.dry_run:
+            step.do()
+    if other.dry_run:
+        return
+    if other.remove:
+        print(f"Removed. What is left: {settings.DIRECTORY}, /var/lib/cinder, /var/log/cinder, the user cinder, volumes and "
+              "databases, and Debian's packages.")
+    else:
+        print("Installed. See 'systemctl status \"cinder-lite*\"'. " + (
+            f"The administrator's login is {settings.LOGIN}." if choices.auth == "http_basic" else
+            f"Keystone needs a user 'cinder' with the role 'service' and the password in {settings.CONF}."))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as error:
+        sys.exit(f"install: {error}")
+    except subprocess.CalledProcessError as error:
+        said = f"{error.stdout or ''}{error.stderr or ''}".strip()
+        sys.exit(f"install: '{' '.join(map(str, error.cmd[:4]))} ...' ended with status {error.returncode}:\n{said}")

@@ -1,0 +1,156 @@
+"""What is chosen, and the settings that follow from it: the first cinder.conf, passwords, who may log in."""
+
+import argparse
+import configparser
+import dataclasses
+import json
+import os
+import re
+import secrets
+
+DIRECTORY = "/etc/cinder"
+CONF, CHOICES, LOGIN, TGT = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc", "tgt.env"))
+HTPASSWD, HTROLES = f"{DIRECTORY}/htpasswd", f"{DIRECTORY}/htroles"
+ISCSI_PORT = 3260
+PROJECT = "00000000000000000000000000000001"
+SOCKET = "/run/mysqld/mysqld.sock"
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """The flags; each has its default here."""
+
+    services: bool = False
+    database: str = "mariadb"
+    backend: str = "file"
+    volume_group: str = "cinder-volumes"
+    rbd_pool: str = "volumes"
+    rbd_user: str = "cinder"
+    auth: str = "http_basic"
+    keystone_url: str = ""
+    address: str = "127.0.0.1"
+
+    @property
+    def exports(self):
+        """Whether volumes are exported by a tgtd."""
+        return self.backend != "rbd"
+
+    @property
+    def processes(self):
+        return ("api", "scheduler", "volume", "backup") if self.services else ("all",)
+
+
+ALLOWED = {"database": ("mariadb", "postgresql"), "backend": ("lvm", "rbd", "file"), "auth": ("http_basic", "keystone")}
+
+
+def parse(argv):
+    """(choices, what else was said). What is not said is as it was installed, else the default."""
+    parser = argparse.ArgumentParser(prog="tools/install", allow_abbrev=False)
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--remove", action="store_true")
+    parser.add_argument("--wheels", type=os.path.abspath)
+    for field in dataclasses.fields(Choices):
+        how = {"action": "store_true"} if field.type is bool else {"choices": ALLOWED.get(field.name)}
+        parser.add_argument("--" + field.name.replace("_", "-"), default=argparse.SUPPRESS, **how)
+    said = vars(parser.parse_args(argv))
+    other = argparse.Namespace(**{name: said.pop(name) for name in ("dry_run", "remove", "wheels")})
+    before = remembered()
+    for name, value in said.items():
+        if before and getattr(before, name) != value:
+            parser.error(f"this machine was installed with {name} = {getattr(before, name)}: leave the flag out, and change "
+                         f"{CONF} by hand; or remove it first (--remove) and move {DIRECTORY} away")
+    choices = dataclasses.replace(before or Choices(), **said)
+    for name, pattern in (("volume_group", r"[\w.+-]+"), ("rbd_pool", r"[\w.-]+"), ("rbd_user", r"[\w.-]+"),
+                          ("address", r"[0-9a-fA-F.:]+"), ("keystone_url", r"(https?://\S+)?")):
+        if not re.fullmatch(pattern, getattr(choices, name)):
+            parser.error(f"--{name.replace('_', '-')} cannot be '{getattr(choices, name)}'")
+    if choices.auth == "keystone" and not choices.keystone_url:
+        parser.error("--auth keystone needs --keystone-url, as in http://keystone:5000/v3")
+    return choices, other
+
+
+def remembered():
+    """What was chosen when this machine was installed; None when it was not."""
+    try:
+        with open(CHOICES) as file:
+            return Choices(**json.load(file))
+    except FileNotFoundError:
+        return None
+
+
+def files(choices):
+    """{path: its text} of the settings of a first installation, with new secrets."""
+    found = {CONF: configuration(choices), CHOICES: json.dumps(dataclasses.asdict(choices), indent=1) + "\n"}
+    if choices.exports:
+        host = f"[{choices.address}]" if ":" in choices.address else choices.address
+        found[TGT] = f"PORTAL={host}:{ISCSI_PORT}\n"
+    if choices.auth == "http_basic":
+        host = f"[{choices.address}]" if ":" in choices.address else choices.address
+        found[HTROLES] = f"# NAME:PROJECT:ROLE,ROLE\nadmin:{PROJECT}:admin\n"
+        found[LOGIN] = (f"# The administrator's login: '. {LOGIN}', then cinder-lite\n"
+                        f"export OS_AUTH_TYPE=http_basic OS_ENDPOINT=http://{host}:8776/v3\n"
+                        f"export OS_USERNAME=admin OS_PROJECT_ID={PROJECT} OS_PASSWORD={secret()}\n")
+    return found
+
+
+def secret():
+    return secrets.token_urlsafe(24)
+
+
+def configuration(choices):
+    """The text of the first cinder.conf."""
+    sections = {
+        "DEFAULT": {"auth_strategy": choices.auth, "enabled_backends": choices.backend, "log_dir": "/var/log/cinder",
+                    "my_ip": choices.address, "osapi_volume_listen": choices.address},
+        choices.backend: {"volume_driver": choices.backend, "volume_backend_name": choices.backend, **backend(choices)},
+    }
+    if choices.services:
+        sections["DEFAULT"] |= {"osapi_volume_workers": 2,
+                                "transport_url": f"rabbit://cinder:{secret()}@127.0.0.1:5672/cinder"}
+        sections["database"] = {"connection": {
+            "mariadb": f"mysql+pymysql://cinder:{secret()}@localhost/cinder?unix_socket={SOCKET}",
+            "postgresql": f"postgresql+psycopg://cinder:{secret()}@127.0.0.1/cinder"}[choices.database]}
+    else:
+        sections["database"] = {"connection": "sqlite:////var/lib/cinder/cinder.sqlite"}
+    if choices.auth == "keystone":
+        sections["keystone_authtoken"] = {
+            "www_authenticate_uri": choices.keystone_url, "auth_type": "password", "auth_url": choices.keystone_url,
+            "username": "cinder", "password": secret(), "user_domain_name": "Default", "project_name": "service",
+            "project_domain_name": "Default", "service_token_roles": "service"}
+    lines = ["# Written by tools/install, once. All options: etc/cinder/cinder.conf.sample"]
+    for section, values in sections.items():
+        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+def backend(choices):
+    """The options that the backend's section has beside its driver."""
+    exported = {"target_helper": "tgt", "target_ip_address": choices.address, "target_port": ISCSI_PORT}
+    return {
+        "lvm": {"volume_group": choices.volume_group, "lvm_type": "auto", **exported},
+        "file": {"file_volume_dir": "/var/lib/cinder/volumes", **exported},
+        "rbd": {"rbd_pool": choices.rbd_pool, "rbd_user": choices.rbd_user, "rbd_ceph_conf": "/etc/ceph/ceph.conf"},
+    }[choices.backend]
+
+
+def passwords():
+    """(database's, broker's) as the configuration file has them."""
+    conf = configparser.ConfigParser(interpolation=None, strict=False)
+    conf.read(CONF)
+    return tuple(password(conf.get(section, option, fallback=""))
+                 for section, option in (("database", "connection"), ("DEFAULT", "transport_url")))
+
+
+def password(url):
+    """The password in a URL of the user cinder, None when there is none."""
+    found = re.match(r"[\w+]+://cinder:([^@]*)@", url)
+    return found[1] if found else None
+
+
+def login_password():
+    """The administrator's password as it was first made; None when its file is gone."""
+    try:
+        with open(LOGIN) as file:
+            return re.search(r"OS_PASSWORD=(\S+)", file.read())[1]
+    except FileNotFoundError:
+        return None
