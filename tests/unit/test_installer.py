@@ -1,0 +1,108 @@
+"""What tools/install writes: settings that the services understand, secrets that nobody has twice, and what it refuses."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from cinder_lite import conf as configuration
+from cinder_lite.api import keystone
+from cinder_lite.conf import unread
+from cinder_lite.volume.backends import Backend
+
+TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+sys.path.insert(0, str(TOOLS / "installer"))
+
+import settings  # noqa: E402
+
+KEYSTONE = {"auth": "keystone", "keystone_url": "http://keystone:5000/v3"}
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """Where settings lie, in place of /etc/cinder."""
+    for name in ("CONF", "CHOICES", "LOGIN", "TGT", "HTPASSWD", "HTROLES"):
+        monkeypatch.setattr(settings, name, str(tmp_path / pathlib.Path(getattr(settings, name)).name))
+    return tmp_path
+
+
+def written(directory, **choices):
+    """Write the settings for the choices; returns {file name: text}."""
+    files = settings.files(settings.Choices(**choices))
+    for path, text in files.items():
+        pathlib.Path(path).write_text(text)
+    return {pathlib.Path(path).name: text for path, text in files.items()}
+
+
+@pytest.mark.parametrize("choices", [
+    {}, {"backend": "lvm", "volume_group": "fast-disks"}, {"backend": "rbd"}, {"services": True},
+    {"services": True, "database": "postgresql", "backend": "lvm", "address": "10.0.0.5"}, KEYSTONE,
+], ids=str)
+def test_the_services_understand_every_setting(directory, choices):
+    written(directory, **choices)
+    conf = configuration.load(argv=["--config-file", settings.CONF])
+    backend = choices.get("backend", "file")
+    assert conf.enabled_backends == [backend]
+    Backend(conf, backend)  # declares its section's options
+    assert unread.unread(conf) + unread.unread(conf, [backend]) == []
+    assert conf.osapi_volume_listen == choices.get("address", "127.0.0.1")
+    if "auth" in choices:
+        assert keystone.incomplete(conf) is None
+
+
+def test_each_server_gets_a_password_of_its_own(directory):
+    written(directory, services=True)
+    first = settings.passwords()
+    assert all(re.fullmatch(r"[\w-]{32}", password) for password in first)
+    texts = written(directory, services=True, database="postgresql")
+    passwords = {*first, *settings.passwords(), settings.login_password()}
+    assert len(passwords) == 5 and settings.login_password() in texts["admin.rc"]
+
+
+def test_embedded_there_is_no_server_to_set_up(directory):
+    written(directory)
+    assert settings.passwords() == (None, None)
+
+
+@pytest.mark.parametrize("address, portal", [("10.0.0.5", "10.0.0.5:3260"), ("fd00::5", "[fd00::5]:3260")])
+def test_tgtd_listens_where_volumes_are_offered(directory, address, portal):
+    texts = written(directory, backend="lvm", address=address)
+    assert texts["tgt.env"] == f"PORTAL={portal}\n"
+    assert f"target_ip_address = {address}\n" in texts["cinder.conf"]
+    assert f"http://{portal.removesuffix(':3260')}:8776/v3" in texts["admin.rc"]
+
+
+def test_what_was_chosen_need_not_be_said_again(directory):
+    written(directory, backend="lvm", services=True)
+    choices, other = settings.parse(["--dry-run"])
+    assert choices == settings.Choices(backend="lvm", services=True) and other.dry_run
+    assert json.loads((directory / "install.json").read_text()) == dataclasses.asdict(choices)
+
+
+@pytest.mark.parametrize("said, why", [
+    (["--backend", "zfs"], "invalid choice: 'zfs'"),
+    (["--auth", "keystone"], "--auth keystone needs --keystone-url"),
+    (["--volume-group", "a b"], "--volume-group cannot be 'a b'"),
+    (["--address", "eth1"], "--address cannot be 'eth1'"),
+])
+def test_what_cannot_be_is_refused(capsys, said, why):
+    with pytest.raises(SystemExit):
+        settings.parse(said)
+    assert why in capsys.readouterr().err
+
+
+def test_other_choices_than_those_installed_are_refused(directory, capsys):
+    written(directory, backend="lvm")
+    with pytest.raises(SystemExit):
+        settings.parse(["--backend", "file"])
+    assert "this machine was installed with backend = lvm" in capsys.readouterr().err
+
+
+def test_help_says_every_flag():
+    said = subprocess.run([TOOLS / "install", "--help"], capture_output=True, text=True, check=True).stdout
+    for field in dataclasses.fields(settings.Choices):
+        assert f"--{field.name.replace('_', '-')}" in said
