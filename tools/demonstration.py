@@ -194,7 +194,8 @@ class Demonstration:
         try:
             self.refuse_strangers(attached.data)
             with self.step(f"Write the first image to it over {self.protocol(attached)}"):
-                qemu_img("convert", "-n", "-f", "raw", "-O", "raw", image, attached.url)
+                # A new volume reads as zeros, which need not be sent.
+                qemu_img("convert", "-n", "--target-is-zero", "-f", "raw", "-O", "raw", image, attached.url)
         finally:
             with self.step("Detach it"):
                 attached.__exit__(None)
