@@ -1,8 +1,10 @@
 """Services of two releases: a message says the version it needs, and who is too old for it is told of clearly."""
 
+import importlib
+
 import pytest
 
-from cinder_lite import conf, context, rpc
+from cinder_lite import conf, context, errors, rpc
 
 CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
 
@@ -74,3 +76,19 @@ def test_a_new_client_is_told_what_an_old_service_does_not_know(client):
 def test_two_new_ones_know_all(client):
     asked = client(New, New)
     assert (asked.show(CTX, id="v", deep=True), asked.count(CTX)) == (["v", True], 3)
+
+
+def kinds(error):
+    """The classes of errors below that one."""
+    return {one for below in error.__subclasses__() for one in (below, *kinds(below))}
+
+
+def test_what_a_service_answers_is_the_same_error_to_who_asks_over_a_broker():
+    for interface in ("backup", "scheduler", "volume"):
+        importlib.import_module(f"cinder_lite.{interface}.manager")
+    # Those of rpc itself are raised where the question is asked.
+    strange = {f"{one.__module__}.{one.__name__}" for one in kinds(errors.Error)
+               if one.__module__ not in (*rpc.EXPOSED, rpc.__name__)}
+    assert strange == set()
+    said = errors.BackendFailed(reason="the disk is gone")
+    assert str(errors.BackendFailed(*said.args)) == "the disk is gone"
