@@ -17,6 +17,8 @@ import threading
 import time
 import warnings
 
+from cinder_lite import whole_requests
+
 LOG = logging.getLogger(__name__)
 
 MODE = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
@@ -362,11 +364,15 @@ def listen(host, port=None, backlog=1024):
 
 
 class WSGIServer:
-    """Serve a WSGI application on a listening socket: eventlet's server, or cheroot's on native threads."""
+    """Serve a WSGI application on a listening socket: eventlet's server, or waitress on native threads.
 
-    def __init__(self, sock, application, threads, log):
-        self.sock, self.threads, self.log = sock, threads, log
+    The application sees a request when all of it is here, so that slow clients hold their connections and nothing else.
+    """
+
+    def __init__(self, sock, application, limits, log):
+        self.sock, self.limits, self.log = sock, limits, log
         self._application, self._server = application, None
+        self._slots = threading.Semaphore(limits.requests)
         self._busy, self._changed = 0, threading.Condition()
 
     def application(self, environ, start_response):
@@ -374,43 +380,30 @@ class WSGIServer:
         with self._changed:
             self._busy += 1
         try:
-            return self._application(environ, start_response)
+            with self._slots:
+                return self._application(environ, start_response)
         finally:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
 
-    @property
-    def busy(self):
-        """How many requests are under way."""
-        return self._busy
-
     def start(self):
+        whole_requests.allow_files(self.limits.connections)
         if GREEN:
             self._server = spawn(self._serve_green)
         else:
-            self._server = self._cheroot()
-            spawn(self._server.serve)
+            from cinder_lite import threaded_http
+
+            self._server = threaded_http.made(self.sock, self.application, self.limits)
+            spawn(self._server.run)
 
     def _serve_green(self):
+        import eventlet
         from eventlet import wsgi
 
-        wsgi.server(self.sock, self.application, max_size=self.threads, log=self.log, log_output=False,
-                    keepalive=True, socket_timeout=75, debug=False, url_length_limit=65536)
-
-    def _cheroot(self):
-        from cheroot import wsgi
-
-        address = self.sock.getsockname()
-        server = wsgi.Server(address if isinstance(address, str) else address[:2], self.application, numthreads=self.threads, timeout=75,
-                             request_queue_size=1024)
-
-        def bind(*_address):
-            server.socket = self.sock
-
-        server.bind = server.bind_unix_socket = bind
-        server.prepare()
-        return server
+        wsgi.server(self.sock, self.application, max_size=self.limits.connections, log=self.log, log_output=False,
+                    keepalive=True, socket_timeout=self.limits.idle, debug=False, url_length_limit=self.limits.head,
+                    protocol=whole_requests.protocol(wsgi.HttpProtocol, eventlet.Timeout, self.limits))
 
     def stop(self, timeout):
         """Stop taking connections and wait up to `timeout` seconds for requests under way."""
@@ -419,6 +412,8 @@ class WSGIServer:
         if GREEN:
             self._server.kill()
             self.sock.close()
+        else:
+            self._server.refuse()
         with self._changed:
             self._changed.wait_for(lambda: self._busy == 0, timeout)
         if not GREEN:

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 
-from cinder_lite import concurrency, db
+from cinder_lite import concurrency, db, whole_requests
 from cinder_lite.db import jobs, pools, services
 
 LOG = logging.getLogger(__name__)
@@ -212,7 +212,8 @@ class Exporter:
 
     def __init__(self, meter, sock, look=None):
         self.meter, self.look = meter, look
-        self._server = concurrency.WSGIServer(sock, self, 4, LOG)
+        self._server = concurrency.WSGIServer(sock, self, whole_requests.Limits(
+            connections=50, requests=4, patience=30, body=1024), LOG)
 
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO") != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

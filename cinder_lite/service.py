@@ -24,7 +24,7 @@ def set_up_logging(conf, prog):
     """Log as the configuration says, with the request's id in every line and without secrets."""
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "amqp=WARN", "kombu=WARN", "stevedore=WARN",
                                          "oslo_messaging=WARN", "taskflow=WARN", "taskflow.utils.persistence_utils=ERROR",
-                                         "alembic=WARN", "cheroot=WARN"])
+                                         "alembic=WARN", "waitress=WARN", "waitress.queue=ERROR"])
     if conf.log_dir and not conf.log_file:
         conf.set_default("log_file", f"{prog}.log")
     if not conf.log_file and not conf.use_stderr and not conf.use_journal and not conf.use_syslog:

@@ -24,6 +24,8 @@ SIZE = {"type": ["integer", "string"], "format": "size"}
 OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
 #: The largest number that a column of whole numbers holds.
 MOST = 2**31 - 1
+#: How many levels of objects and lists a body may have.
+DEEPEST = 50
 METADATA = {"type": "object", "patternProperties": {r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 255}},
             "additionalProperties": False}
 EMPTY = {"type": ["object", "null", "string"]}
@@ -72,9 +74,21 @@ def read(raw, content_type):
         raise errors.BadRequest("The body is nested too deeply.") from error
     if not isinstance(document, dict):
         raise errors.BadRequest("The body must be a JSON object.")
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST:
+        _check_depth(document)
     if b"\\u0000" in raw:
         raise errors.BadRequest("The body has a NUL character in a text, which cannot be stored.")
     return document
+
+
+def _check_depth(document):
+    """Refuse what is nested more deeply than anything that clients mean: what can be read could not be written again."""
+    level = [document]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+                 if isinstance(inner, dict | list)]
+    if level:
+        raise errors.BadRequest(f"The body is nested too deeply; {DEEPEST} levels can be taken.")
 
 
 def action_of(document, actions):

@@ -10,13 +10,14 @@ from cinder_lite import errors
 LOG = logging.getLogger(__name__)
 
 NAMES = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
-         409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 501: "notImplemented",
-         503: "serviceUnavailable"}
+         408: "requestTimeout", 409: "conflictingRequest", 413: "overLimit", 414: "uriTooLong", 415: "badMediaType",
+         431: "headersTooLarge", 501: "notImplemented", 503: "serviceUnavailable"}
 OTHER = "computeFault"
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "Multiple Choices", 302: "Found",
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-           406: "Not Acceptable", 409: "Conflict", 412: "Precondition Failed", 413: "Request Entity Too Large",
-           415: "Unsupported Media Type", 500: "Internal Server Error", 502: "Bad Gateway",
+           406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 412: "Precondition Failed",
+           413: "Request Entity Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
+           431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
            503: "Service Unavailable"}
 HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
 
@@ -40,3 +41,9 @@ def answer(error):
         inner["retryAfter"] = "0"
         headers.append(("Retry-After", "0"))
     return status, headers, orjson.dumps({NAMES.get(status, OTHER): inner})
+
+
+def refused(status, sentence):
+    """(status line, headers, body) of what the HTTP server itself does not let in."""
+    body = orjson.dumps({NAMES.get(status, OTHER): {"code": status, "message": sentence}})
+    return f"{status} {REASONS.get(status, 'Refused')}", [("Content-Type", "application/json")], body

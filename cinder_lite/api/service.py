@@ -2,8 +2,8 @@
 
 import logging
 
-from cinder_lite import concurrency, health, service
-from cinder_lite.api import auth
+from cinder_lite import concurrency, health, service, whole_requests
+from cinder_lite.api import auth, fault
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
 from cinder_lite.volume.api import Volumes
@@ -38,7 +38,10 @@ class ApiService:
     def __init__(self, shared, sock):
         self.process, self.conf = shared, shared.conf
         self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
-        self._server = concurrency.WSGIServer(sock, self.application, self.conf.osapi_volume_threads, LOG)
+        self._server = concurrency.WSGIServer(sock, self.application, whole_requests.Limits(
+            connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
+            patience=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
+            refuse=fault.refused), LOG)
 
     def start(self):
         self._server.start()

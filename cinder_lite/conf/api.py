@@ -8,6 +8,9 @@ OPTIONS = {
         cfg.PortOpt("osapi_volume_listen_port", default=8776, help="Port on which the API listens."),
         cfg.IntOpt("osapi_volume_workers", default=1, min=1, help="Number of API worker processes."),
         cfg.IntOpt("osapi_volume_threads", default=100, min=1, help="Requests that one worker handles at a time."),
+        cfg.IntOpt("osapi_volume_connections", default=1000, min=10, help="Connections that one worker holds at a time."),
+        cfg.IntOpt("client_request_timeout", default=60, min=1,
+                   help="Seconds in which a client must have sent a request, head and body; later it is answered 408."),
         cfg.StrOpt("auth_strategy", default="noauth", choices=["noauth", "http_basic", "keystone"],
                    help="Who is believed: noauth takes the token 'user:project' at its word, as an administrator; "
                         "it is refused on other addresses than loopback unless allow_noauth_anywhere is set. "

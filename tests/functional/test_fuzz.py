@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cinder_lite.api import body
 from cinder_lite.api.routes import ROUTES
+from tests.functional import bodies
+from tests.functional.bodies import LATEST
 from tests.functional.client import Client
 from tests.functional.service import Service
 
@@ -79,8 +82,8 @@ def like(schema, ids):
 
 
 def ask(application, method, path, query, body, version):
-    """The status of an answer, from the application itself."""
-    raw = json.dumps(body).encode() if body is not None else b""
+    """The status of an answer, from the application itself. `body` is bytes, or what becomes JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
     answered = []
     application({
         "REQUEST_METHOD": method, "PATH_INFO": path.encode().decode("latin-1"), "QUERY_STRING": query,
@@ -110,3 +113,43 @@ def test_no_request_is_too_much(route, running, ids):
         assert status < 500, (route.method, path, query, body, version)
 
     check()
+
+
+#: What no schema has in mind, as it is written in JSON.
+STRANGE = {
+    "deep": "[" * 900 + "]" * 900, "deeper": '{"a":' * 50_000 + "1" + "}" * 50_000, "a huge number": "9" * 5000,
+    "beyond 64 bits": str(2**64), "below 64 bits": str(-2**63 - 1), "a fraction": "1.5", "infinite": "1e999",
+    "tiny": "-1e-320", "half a character": r'"\ud83d"', "NUL": r'"a\u0000b"', "backwards": '"\u202etxt.exe"',
+    "wide": '"' + "\U0001f468\u200d\U0001f469" * 200 + '"', "combined": '"' + "e\u0301" * 128 + '"', "digits": '"\u0663"'}
+PLACE = "a place for something strange"
+
+
+def places(schema, version=LATEST):
+    """Smallest bodies that the schema takes, with PLACE for one value each: of every property, and of a free key."""
+    plain = body.at(schema, version)
+    whole = bodies.smallest(schema)
+    yield from _places(plain, whole, lambda value: value)
+
+
+def _places(schema, value, put):
+    if not isinstance(value, dict):
+        return
+    for name, part in {**schema.get("properties", {}), **({"free": {}} if not schema.get("properties") else {})}.items():
+        def here(inner, name=name):
+            return put({**value, name: inner})
+
+        yield here(PLACE)
+        yield from _places(part, value.get(name), here)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None],
+                         ids=lambda route: f"{route.method} {route.path} {route.action or ''}".strip())
+def test_no_value_is_too_strange(route, running, ids):
+    path = "/v3" + route.path.format(**ids, backup_id=ids["volume_id"], message_id=PLACE, job_id=PLACE)
+    for document in places(route.body):
+        text = json.dumps(document)
+        for name, strange in STRANGE.items():
+            raw = text.replace(json.dumps(PLACE), strange).encode()
+            status = ask(running.services[-1].application, route.method, path, "", raw, "3.71")
+            # There is no Glance here to be asked for an image.
+            assert status < 500 or (status == 503 and b"image" in raw), (name, raw[:500])

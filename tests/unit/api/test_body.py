@@ -12,7 +12,7 @@ ID = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 @pytest.mark.parametrize(("raw", "media", "document"), [
     (b"", "application/json", None), (b"{}", "application/json", {}), (b'{"a": 1}', "", {"a": 1}),
-    (b'{"a": 1}', "application/json; charset=UTF-8", {"a": 1}),
+    (b'{"a": 1}', "application/json; charset=UTF-8", {"a": 1}), (b'{"a":[' + b"[]," * 60 + b"[]]}", "", {"a": [[]] * 61}),
     (b'{"a": 1}', "application/vnd.openstack.volume+json;version=3", {"a": 1}),
     ('{"a": "\u00fc\U0001f680"}'.encode(), "Application/JSON", {"a": "\u00fc\U0001f680"}),
 ])
@@ -23,7 +23,7 @@ def test_a_document_is_read(raw, media, document):
 @pytest.mark.parametrize("raw", [
     b"{", b"[]", b'"text"', b"1", b"null", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b'{"a": "\\u0000"}',
     b"{'a': 1}",
-    b"[" * 5000 + b"]" * 5000,
+    b"[" * 5000 + b"]" * 5000, b'{"a":' * 51 + b"1" + b"}" * 51, b'{"a": ' + b"[" * 50 + b"]" * 50 + b"}",
 ])
 def test_what_is_no_document(raw):
     with pytest.raises(errors.BadRequest):

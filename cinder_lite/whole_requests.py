@@ -1,0 +1,94 @@
+"""What clients may take of an HTTP server, and reading a request as a whole before the application is called."""
+
+import collections.abc
+import dataclasses
+import http
+import io
+import resource
+
+
+def in_plain_text(status, sentence):
+    return f"{status} {http.HTTPStatus(status).phrase}", [("Content-Type", "text/plain; charset=UTF-8")], sentence.encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Connections and requests at a time, seconds for sending a request, bytes of its body that the application looks at,
+    bytes of its head, bytes of a body that are received at all, so that the refusal is heard, and seconds without a request
+    after which a connection is closed.
+
+    `refuse(status, sentence)` makes the (status line, headers, body) of what never reaches the application.
+    """
+
+    connections: int
+    requests: int
+    patience: float
+    body: int
+    refuse: collections.abc.Callable = in_plain_text
+    head: int = 65536
+    received: int = 16 * 1024**2
+    idle: float = 75
+
+
+def allow_files(connections):
+    """Raise the soft limit of open files, which is lower than our own limits on most systems."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (
+            wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def protocol(base, timeout, limits):
+    """`base`, the protocol of a server of green threads, with requests read as a whole; `timeout` is that of the threads."""
+
+    class Protocol(base):
+        def handle_one_request(self):
+            try:
+                self.rfile.peek(1)  # a connection may be idle for longer than a request may take
+            except OSError:
+                self.close_connection = True
+                return
+            self.late = timeout(limits.patience)
+            try:
+                super().handle_one_request()
+            except timeout as late:
+                if late is not self.late:
+                    raise
+                self.send_error(408, f"The request was not sent within {limits.patience} seconds.")
+            finally:
+                self.late.cancel()
+
+        def handle_one_response(self):
+            try:
+                self._read(self.environ["eventlet.input"])
+            except (ValueError, OSError):
+                self.send_error(400, "The body breaks off, or its chunks are not as HTTP wants them.")
+                return
+            self.late.cancel()
+            super().handle_one_response()
+
+        def _read(self, source):
+            """Leave what came of the body to the application, as much as it looks at, and how much it was."""
+            kept, received = [], 0
+            length = source.content_length or 0
+            if length > limits.received or (length > limits.body and source.should_send_hundred_continue):
+                self.close_connection, received = True, length
+            else:
+                while received <= limits.received and (piece := source.read(65536)):
+                    received += len(piece)
+                    if received - len(piece) <= limits.body:
+                        kept.append(piece)
+                self.close_connection = self.close_connection or received > limits.received
+            self.environ["wsgi.input"] = io.BytesIO(b"".join(kept))
+            if self.environ.pop("HTTP_TRANSFER_ENCODING", None):
+                self.environ["CONTENT_LENGTH"] = str(received)
+
+        def send_error(self, code, message=None, explain=None):
+            status, headers, body = limits.refuse(code if code < 500 else 400, explain or message or "")
+            lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close",
+                     f"Content-Length: {len(body)}"]
+            self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+            self.close_connection = True
+
+    return Protocol
