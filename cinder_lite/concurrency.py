@@ -387,6 +387,11 @@ class WSGIServer:
                 self._busy -= 1
                 self._changed.notify_all()
 
+    @property
+    def busy(self):
+        """How many requests are under way."""
+        return self._busy
+
     def start(self):
         whole_requests.allow_files(self.limits.connections)
         if GREEN:

@@ -157,6 +157,8 @@ class Workers:
             status = 0
         except SystemExit as ending:
             status = ending.code
+        except Exception:
+            LOG.exception("this worker ends")
         finally:
             logging.shutdown()
             os._exit(status)

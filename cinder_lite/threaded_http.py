@@ -9,6 +9,11 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
+from cinder_lite import concurrency
+
+#: Seconds that clients have at the end to take the answers that are there.
+FLUSHED = 5
+
 
 def made(sock, application, limits):
     """A server on a listening socket: `run` serves until `stop`; `refuse` takes no more connections."""
@@ -47,6 +52,9 @@ class _Patient:
 
     def stop(self):
         self.task_dispatcher.shutdown()
+        with concurrency.deadline(FLUSHED) as left:
+            while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
+                time.sleep(0.01)
         self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map, ignore_all=True))
 
 
