@@ -20,13 +20,22 @@ class Process:
         os.makedirs(self.conf.state_path, exist_ok=True)
 
     @functools.cached_property
-    def meter(self):
-        """Who counts, None where metrics are off."""
+    def counts(self):
+        """The metrics, None where they are off."""
         if not self.conf.metrics.enabled:
             return None
         from cinder_lite import metrics
 
         return metrics.Meter()
+
+    @functools.cached_property
+    def meter(self):
+        """Who is told what was done and how long it took, None where nobody is."""
+        if not self.conf.tracing.enabled:
+            return self.counts
+        from cinder_lite import tracing
+
+        return tracing.Tracer(self.conf.tracing.endpoint, self.conf.prog, self.counts)
 
     def counted(self, *things):
         """Have things counted that have a `meter`; returns the first."""
@@ -38,8 +47,8 @@ class Process:
     @functools.cached_property
     def db(self):
         database = db.Database(self.conf.database)
-        if self.meter is not None:
-            self.meter.watch(database)
+        if self.counts is not None:
+            self.counts.watch(database)
         return database
 
     @functools.cached_property
@@ -72,7 +81,7 @@ class Process:
         from cinder_lite import metrics
 
         look = (lambda: metrics.standing(self.db, self.conf.service_down_time)) if standing else None
-        exporter = metrics.Exporter(self.meter, sock, look)
+        exporter = metrics.Exporter(self.counts, sock, look)
         exporter.start()
         return exporter
 

@@ -1,4 +1,4 @@
-"""Options of the metrics."""
+"""Options of metrics and traces."""
 
 from oslo_config import cfg
 
@@ -11,5 +11,11 @@ OPTIONS = {
                         "of the service (api.metrics)."),
         cfg.DictOpt("ports", default={"api": "9776", "scheduler": "9777", "volume": "9778", "backup": "9779", "all": "9776"},
                     help="The port of each process, by the name of its service."),
+    ],
+    "tracing": [
+        cfg.BoolOpt("enabled", default=False,
+                    help="Send spans of requests, jobs, messages and drivers' calls; needs cinder-lite[tracing]."),
+        cfg.StrOpt("endpoint", default="http://127.0.0.1:4318/v1/traces",
+                   help="Where a collector of OpenTelemetry takes them, by OTLP over HTTP."),
     ],
 }

@@ -152,3 +152,15 @@ def test_the_command_line_client_logs_in(service):
     done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "list"], env=env, capture_output=True, text=True,
                           timeout=120)
     assert done.returncode != 0 and "401" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(("name", "word", "said"), [
+    ("root", "doctor", "All is well"), ("root", "top", "Services: 3 of 3 up"),
+    ("ann", "doctor", "told to administrators only"), ("ann", "top", "403")])
+def test_how_services_do_is_shown_to_administrators(service, name, word, said):
+    env = {**os.environ, "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": f"{service.url}/v3", "OS_USERNAME": name,
+           "OS_PASSWORD": f"secret-{name}", "OS_PROJECT_ID": "00000000000000000000000000000001"}
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", word], env=env, capture_output=True, text=True,
+                          timeout=120)
+    assert said in done.stdout + done.stderr
+    assert (done.returncode == 0) == (name == "root") and "Traceback" not in done.stderr
