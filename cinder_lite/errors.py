@@ -67,6 +67,10 @@ class Unavailable(Error):
     status = 503
 
 
+class ImageServiceUnavailable(Unavailable):
+    message = "The image service cannot be used: {reason}"
+
+
 class InvalidInput(BadRequest):
     message = "Invalid input received: {reason}"
 

@@ -44,7 +44,8 @@ class Digest:
 def pieces(client, ctx, image, start, check):
     """Yield the image's data from byte `start` to its end. `check()` is called before waiting, and may raise.
 
-    Raises GlanceError when Glance gave nothing more so often as glance_num_retries allows, ImageGone, ImageRefused.
+    Raises ImageServiceUnavailable when Glance gave nothing more so often as glance_num_retries allows, ImageGone,
+    ImageRefused.
     """
     path = _local(image, client.conf.allowed_direct_url_schemes)
     position, failures = start, 0
@@ -59,13 +60,14 @@ def pieces(client, ctx, image, start, check):
             reason = f"it ended at byte {position} of {image.size}"
         except errors.ImageNotFound as error:
             raise ImageGone(f"image {image.id} was deleted while a volume was made of it") from error
-        except (glance.BrokenOff, glance.GlanceError) as error:
+        except (glance.BrokenOff, errors.ImageServiceUnavailable) as error:
             reason = str(error)
         if position == image.size:
             return
         failures += 1
         if failures > client.conf.glance_num_retries:
-            raise glance.GlanceError(reason=f"the download of image {image.id} broke off at byte {position}: {reason}")
+            raise errors.ImageServiceUnavailable(
+                reason=f"the download of image {image.id} broke off at byte {position}: {reason}")
         LOG.warning("the download of image %s broke off at byte %d, it is continued: %s", image.id, position, reason)
         check()
         time.sleep(client.pause(failures))

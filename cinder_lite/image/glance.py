@@ -31,10 +31,6 @@ def pause(attempt):
     return min(LONGEST_PAUSE, 2.0 ** (attempt - 1))
 
 
-class GlanceError(errors.Unavailable):
-    message = "The image service cannot be used: {reason}"
-
-
 class BrokenOff(errors.Explained):
     """A download ended early; the text says how."""
 
@@ -96,7 +92,7 @@ class Glance:
     # -- how it is asked
 
     def _ask(self, ctx, method, path, about=None, attempts=None, **more):
-        """Glance's answer. Raises ImageNotFound, BadRequest with Glance's own reason, or GlanceError."""
+        """Glance's answer. Raises ImageNotFound, BadRequest with Glance's own reason, or ImageServiceUnavailable."""
         attempts = attempts or 1 + self.conf.glance_num_retries
         for attempt in range(1, attempts + 1):
             try:
@@ -110,7 +106,7 @@ class Glance:
             if attempt < attempts:
                 LOG.warning("Glance is asked again: %s", reason)
                 time.sleep(self.pause(attempt))
-        raise GlanceError(reason=reason)
+        raise errors.ImageServiceUnavailable(reason=reason)
 
     def _once(self, ctx, method, path, headers=None, **more):
         server = self._server()
@@ -126,7 +122,8 @@ class Glance:
         servers = self.conf.glance_api_servers
         if not servers:
             if self._auth is None:
-                raise GlanceError(reason="set glance_api_servers to its URL, or [service_user] to find it in Keystone")
+                raise errors.ImageServiceUnavailable(
+                    reason="set glance_api_servers to its URL, or [service_user] to find it in Keystone")
             return None
         return servers[next(self._turn) % len(servers)].strip().rstrip("/").removesuffix("/v2")
 

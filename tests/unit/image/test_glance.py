@@ -85,7 +85,7 @@ def test_asked_again_while_it_may_help(client, server):
 
 def test_given_up_with_the_reason(client, server):
     server.answers = [(503, b"never")]
-    with pytest.raises(glance.GlanceError, match="answered 503"):
+    with pytest.raises(errors.ImageServiceUnavailable, match="answered 503"):
         client.show(asker(), ID)
     assert len(server.asked) == 4
 
@@ -105,7 +105,7 @@ def test_what_it_refuses(client, server, status, error, says):
 
 
 def test_nobody_to_ask():
-    with pytest.raises(glance.GlanceError, match="glance_api_servers"):
+    with pytest.raises(errors.ImageServiceUnavailable, match="glance_api_servers"):
         made().show(asker(), ID)
 
 
