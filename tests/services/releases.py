@@ -7,8 +7,8 @@ import subprocess
 from cinder_lite.db import migrate
 from tests.services import daemons
 
-#: The first revision that works on databases of later schemas; a release's tag takes its place when there is one.
-BEFORE = "040adc4947ce7596414d1412e3712f4508597b75"
+#: The first revision that runs on the packages of today; a release's tag takes its place when there is one.
+BEFORE = "1715e7780d527a5b27e7ba6e26cfdbed301d8eaf"
 NEXT = f"{int(migrate.HEAD) + 1:04}"
 MIGRATION = f'''"""What the next release might add."""
 
