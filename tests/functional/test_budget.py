@@ -89,7 +89,9 @@ def test_a_plain_create(client, service, work):
     assert {"api/app.py", "scheduler/choose.py", "volume/manager.py"} <= work.files, "not every service was watched"
     assert len(work.statements) <= STATEMENTS, "\n".join(work.statements)
     assert work.transactions <= TRANSACTIONS
-    assert len(work.files) <= FILES, "\n".join(sorted(work.files))
+    # On native threads the HTTP server is ours as well; eventlet brings its own.
+    files = work.files - {"threaded_http.py"}
+    assert len(files) <= FILES, "\n".join(sorted(files))
 
 
 def test_a_delete(client, service, work):
