@@ -16,9 +16,11 @@ V, T, L = schema.volumes, schema.volume_types, schema.labels
 ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs"),
                 T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id")).select_from(
     V.outerjoin(T, V.c.volume_type_id == T.c.id))
-#: What listing shows; the rest is not sent over from the database.
-SHOWN = sa.select(*(column for column in V.c if column.name not in ("facts", "export", "previous_status")),
-                  T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
+#: What answers show; the rest is not sent over from the database.
+SHOWN = sa.select(
+    *(column for column in V.c if column.name not in (
+        "facts", "export", "previous_status", "backup_id", "counted", "launched_at")),
+    T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
 SUMMARY = sa.select(V.c.id, V.c.name)
 _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
