@@ -30,13 +30,14 @@ def patch():
     if MODE not in ("eventlet", "threading"):
         sys.exit(f"CINDER_LITE_CONCURRENCY is '{MODE}'; it can be 'eventlet' or 'threading'")
     _spare_memory()
+    # Libraries import eventlet in either mode.
+    warnings.filterwarnings("ignore", message=r"(?s).*Eventlet is deprecated")
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="eventlet")
     if GREEN:
         # psycopg's C wait loop would stop every other green thread of the process.
         os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_select")
         # eventlet's own resolver takes 15 MB and does not follow nsswitch.conf; names are looked up once a connection.
         os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-        warnings.filterwarnings("ignore", message=r"(?s).*Eventlet is deprecated")
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="eventlet")
         import eventlet
 
         eventlet.monkey_patch()
