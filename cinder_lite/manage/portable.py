@@ -1,6 +1,7 @@
 """cinder-lite-manage export and restore: the control plane itself, in a file that any of the databases takes.
 
 The file is gzip of JSON lines: a head with format, revision and settings, a line a row, and the number of rows at the end.
+It is read once to its end, where gzip has the checksum, before anything in it is believed.
 """
 
 import gzip
@@ -18,6 +19,8 @@ from cinder_lite.manage.database import expect_schema
 
 FORMAT = "cinder-lite export 1"
 HIDDEN = "<hidden>"
+#: Bytes that are read at once to find the checksum.
+PIECE = 1024**2
 #: Options of files that belong to the settings; the first has secrets alone.
 FILES = ("http_basic_auth_user_file", "http_basic_auth_roles_file", "resource_query_filters_file")
 #: Parts of the names of options whose values nobody else should see, whichever library reads them.
@@ -77,6 +80,9 @@ def restore(shared, args):
     """fill an empty database from a file that export wrote; with --settings only write its settings to a directory"""
     try:
         with gzip.open(args.file) as file:
+            while file.read(PIECE):
+                pass
+            file.seek(0)
             head = _head(args.file, file)
             if args.settings:
                 return _write_settings(args.settings, head["settings"])

@@ -89,13 +89,28 @@ def _later(text):
     return gzip.compress(b"\n".join([orjson.dumps({**orjson.loads(head), "revision": "9999"}), *lines]))
 
 
-def _flipped(text):
-    return text[:len(text) // 2] + bytes((text[len(text) // 2] ^ 255,)) + text[len(text) // 2 + 1:]
+def _flipped(at):
+    """Turn the bit that lies at this part of the file."""
+    def spoil(text):
+        place = int(len(text) * at)
+        return text[:place] + bytes((text[place] ^ 4,)) + text[place + 1:]
+
+    return spoil
+
+
+def _misread(text):
+    """A bit of what is stored as it is, so that it is seen in the rows."""
+    plain = bytearray(gzip.decompress(text))
+    plain[plain.index(b'"volumes"') + 1] ^= 1
+    packed = bytearray(gzip.compress(bytes(plain)))
+    packed[-8:-4] = text[-8:-4]  # the checksum that was written
+    return bytes(packed)
 
 
 @pytest.mark.parametrize("spoil,said", [
     (_cut, "is not a whole export"), (_without_end, "rows are missing"), (_without_a_row, "rows are missing"),
-    (_later, "of revision 9999"), (_flipped, "is not a whole export"), (lambda text: b"hello", "is not a whole export"),
+    (_later, "of revision 9999"), *((_flipped(at / 16), "is not a whole export") for at in range(1, 16)),
+    (_misread, "is not a whole export: CRC check failed"), (lambda text: b"hello", "is not a whole export"),
     (lambda text: gzip.compress(b"{}"), "is not an export of cinder-lite")])
 def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, said):
     everything.fill(here.db, 3)
@@ -106,6 +121,16 @@ def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, sa
     status, _, error = run(there, "restore", str(file))
     assert status == 2 and said in error
     assert list(portable.rows(there.db)) == before
+
+
+@pytest.mark.parametrize("spoil", [_cut, _misread, *(_flipped(at / 16) for at in range(1, 16))])
+def test_no_settings_are_written_of_what_is_not_whole(here, there, run, tmp_path, spoil):
+    everything.fill(here.db, 3)
+    file = tmp_path / "export"
+    run(here, "export", str(file))
+    file.write_bytes(spoil(file.read_bytes()))
+    status, out, error = run(there, "restore", str(file), "--settings", str(tmp_path / "etc"))
+    assert status == 2 and not out and "is not a whole export" in error and not (tmp_path / "etc").exists()
 
 
 def test_a_database_of_a_later_release_is_not_exported_by_half(here, run, tmp_path):
