@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from amqp import exceptions
 
 from tests.services import checks, daemons, processes
 
@@ -27,11 +28,18 @@ class Consumer:
     def has(self, *wanted):
         """Whether the events (type, volume) have arrived."""
         with self.broker.connect() as connection:
-            channel = connection.channel()
-            while (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
-                told = json.loads(json.loads(message.body)["oslo.message"])
+            for body in self._waiting(connection.channel()):
+                told = json.loads(json.loads(body)["oslo.message"])
                 self.got.setdefault((told["event_type"], told["payload"]["volume_id"]), set()).add(told["message_id"])
         return set(wanted) <= self.got.keys()
+
+    @staticmethod
+    def _waiting(channel):
+        try:
+            while (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
+                yield message.body
+        except exceptions.NotFound:
+            return  # An emptied broker has the queue again from the first notification on.
 
 
 def made(service, database):
