@@ -157,7 +157,7 @@ class Workers:
             status = 0
         except SystemExit as ending:
             status = ending.code
-        except Exception:
+        except Exception:  # The outermost of a process: what it would print is to be in the log.
             LOG.exception("this worker ends")
         finally:
             logging.shutdown()

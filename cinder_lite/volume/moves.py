@@ -78,10 +78,8 @@ class Moves:
         """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
         with self.db.write() as tx:
             work.still_ours(tx)
-            if swaps.stand_in(tx, work, row, facts, self.backend.zone):
-                asked = False
-            else:
-                asked = bool(attachments.of_volume(tx, work.job.id))
+            first = swaps.stand_in(tx, work, row, facts, self.backend.zone)
+            asked = not first and bool(attachments.of_volume(tx, work.job.id))
         if not asked:
             try:
                 self.nova.swap(work.args["server"], row.id, work.job.id)

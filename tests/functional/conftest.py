@@ -1,8 +1,10 @@
-"""One running service for the tests of a module."""
+"""One running service for the tests of a module, or an installation without services for one test."""
 
 import pytest
 
+from cinder_lite.cmd import manage
 from tests.functional.client import Client
+from tests.functional.installation import Installation
 from tests.functional.service import Service
 
 
@@ -15,3 +17,19 @@ def service():
 @pytest.fixture
 def client(service):
     return Client(service.url)
+
+
+@pytest.fixture
+def here(tmp_path):
+    installation = Installation(tmp_path).sync()
+    yield installation
+    installation.db.dispose()
+
+
+@pytest.fixture
+def run(here, capsys):
+    """Run the command: (exit status, standard output, standard error)."""
+    def run(*words):
+        status = manage.main([*words, "--config-file", here.conf_file])
+        return status, *capsys.readouterr()
+    return run

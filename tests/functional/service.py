@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import time
+
+import requests
 
 from cinder_lite import conf, process
 from cinder_lite.api import service as api
@@ -12,7 +15,8 @@ from cinder_lite.db import migrate
 from cinder_lite.scheduler.service import SchedulerService
 from cinder_lite.volume.service import VolumeService
 from cinder_lite.volume.targets.tgtd import TgtDaemon
-from tests.services.processes import free_port
+from tests.meta.source import TOP
+from tests.services.processes import Process, free_port
 
 TEMPLATE = """
 [DEFAULT]
@@ -93,6 +97,28 @@ class Service:
     def __exit__(self, *exception):
         self.stop()
         self.remove()
+
+
+class Apart(Service):
+    """The same as a process of its own, `main`, for tests of what a process says and shows."""
+
+    def launch(self, command, env=None):
+        """Start cinder-lite-`command`, its output in the file `output`; `answers` says when its API is there."""
+        argv = [sys.executable, "-m", f"cinder_lite.cmd.{command}", "--config-file", self.config_file]
+        output = os.path.join(self.state, "output")
+        self.main = Process(f"cinder-lite-{command}", argv, output, {"PYTHONPATH": str(TOP), **(env or {})})
+        self.main.start()
+
+    def answers(self):
+        try:
+            return requests.get(f"{self.url}/healthcheck", timeout=60).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self):
+        self.main.kill()
+        if self.tgtd is not None:
+            self.tgtd.stop()
 
 
 def until(condition, what, limit=60):

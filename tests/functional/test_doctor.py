@@ -9,14 +9,7 @@ from cinder_lite import db, states
 from cinder_lite.db import labels, quotas, schema
 from cinder_lite.doctor import Doctor, sums
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
-from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT, Installation
-
-
-@pytest.fixture
-def here(tmp_path):
-    installation = Installation(tmp_path).sync()
-    yield installation
-    installation.db.dispose()
+from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT
 
 
 def doctor(here):

@@ -8,14 +8,7 @@ import pytest
 
 from cinder_lite import states
 from cinder_lite.doctor import Doctor
-from tests.functional.installation import BACKEND, HOST, Installation
-
-
-@pytest.fixture
-def here(tmp_path):
-    installation = Installation(tmp_path).sync()
-    yield installation
-    installation.db.dispose()
+from tests.functional.installation import BACKEND, HOST
 
 
 def examine(here):

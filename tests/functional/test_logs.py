@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import uuid
 
 import pytest
@@ -13,37 +12,23 @@ from cinder_lite import context, errors
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.drivers.lvm import commands, group
 from tests.functional.client import Client
-from tests.functional.service import Service, until
-from tests.services.processes import Process
+from tests.functional.service import Apart, until
 
 LOUD = "debug = true\nuse_json = true\nlog_file = cinder.log\nlog_dir = {state}\ntransport_url = local://guest:br0ker-s3cret@here/"
 CONNECTOR = {"host": "h", "initiator": "iqn.2026-01.org.example:h", "ip": "127.0.0.1"}
 
 
-class Logging(Service):
-    """cinder-lite-all as a process of its own, with a log of JSON."""
+class Logging(Apart):
+    """cinder-lite-all with a log of JSON."""
 
     def start(self):
         self.tgtd.start()
-        self.main = Process("cinder-lite-all", [
-            sys.executable, "-m", "cinder_lite.cmd.all", "--config-file", self.config_file],
-            os.path.join(self.state, "output"), {"PYTHONPATH": os.getcwd()})
-        self.main.start()
+        self.launch("all")
         client = Client(self.url)
-        self.main.wait(lambda: self._answers() and all(
+        self.main.wait(lambda: self.answers() and all(
             one["state"] == "up" for one in client("GET", "/os-services", expect=200)["services"]) and client(
                 "GET", "/scheduler-stats/get_pools", expect=200)["pools"])
         return self
-
-    def _answers(self):
-        try:
-            return requests.get(f"{self.url}/healthcheck", timeout=60).ok
-        except requests.ConnectionError:
-            return False
-
-    def stop(self):
-        self.main.kill()
-        self.tgtd.stop()
 
     def lines(self):
         """The log so far, parsed."""

@@ -12,22 +12,6 @@ from cinder_lite.db import migrate, schema
 from tests.functional.installation import BACKEND, PROJECT, Installation
 
 
-@pytest.fixture
-def here(tmp_path):
-    installation = Installation(tmp_path).sync()
-    yield installation
-    installation.db.dispose()
-
-
-@pytest.fixture
-def run(here, capsys):
-    """Run the command: (exit status, standard output, standard error)."""
-    def run(*words):
-        status = manage.main([*words, "--config-file", here.conf_file])
-        return status, *capsys.readouterr()
-    return run
-
-
 def test_a_database_is_synced_and_shows_its_version(tmp_path, capsys):
     here = Installation(tmp_path)
     manage_here = ["--config-file", here.conf_file]

@@ -6,26 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db, states
-from cinder_lite.cmd import manage
 from cinder_lite.db import schema
 from cinder_lite.doctor import Doctor
-from tests.functional.installation import BACKEND, HOST, POOL, Installation
-
-
-@pytest.fixture
-def here(tmp_path):
-    installation = Installation(tmp_path).sync()
-    yield installation
-    installation.db.dispose()
-
-
-@pytest.fixture
-def run(here, capsys):
-    """Run the command: (exit status, standard output, standard error)."""
-    def run(*words):
-        status = manage.main([*words, "--config-file", here.conf_file])
-        return status, *capsys.readouterr()
-    return run
+from tests.functional.installation import BACKEND, HOST, POOL
 
 
 def stop_services(here):

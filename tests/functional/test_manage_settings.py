@@ -5,14 +5,7 @@ import sqlalchemy as sa
 
 from cinder_lite.cmd import manage
 from cinder_lite.db import migrate, schema
-from tests.functional.installation import BACKEND, Installation
-
-
-@pytest.fixture
-def here(tmp_path):
-    installation = Installation(tmp_path).sync()
-    yield installation
-    installation.db.dispose()
+from tests.functional.installation import BACKEND
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import requests
 
 from cinder_lite import concurrency, metrics
 from tests.functional.client import Client
-from tests.functional.service import Service, until
-from tests.services.processes import Process, free_port
+from tests.functional.service import Apart, Service, until
+from tests.meta.source import TOP
+from tests.services.processes import free_port
 
 LINE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 ON = "{null}\n[metrics]\nenabled = true\n"
@@ -131,28 +132,16 @@ def test_other_paths_say_where_they_are(service):
     exporter.stop()
 
 
-class Workers(Service):
+class Workers(Apart):
     """An API of two workers, without the other services, whose metrics are on a socket of a directory."""
 
     def start(self):
-        self.main = Process("cinder-lite-api", [sys.executable, "-m", "cinder_lite.cmd.api", "--config-file", self.config_file],
-                            os.path.join(self.state, "output"), {"PYTHONPATH": os.getcwd()})
-        synced = Process("db sync", [sys.executable, "-m", "cinder_lite.cmd.manage", "db", "sync", "--config-file",
-                                     self.config_file], os.path.join(self.state, "output"), {"PYTHONPATH": os.getcwd()})
-        synced.start()
-        assert synced.wait_end() == 0, synced.tail()
-        self.main.start()
-        self.main.wait(self._answers)
+        synced = subprocess.run([sys.executable, "-m", "cinder_lite.cmd.manage", "db", "sync", "--config-file", self.config_file],
+                                env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, timeout=120)
+        assert synced.returncode == 0, synced.stderr
+        self.launch("api")
+        self.main.wait(self.answers)
         return self
-
-    def _answers(self):
-        try:
-            return requests.get(f"{self.url}/healthcheck", timeout=60).ok
-        except requests.ConnectionError:
-            return False
-
-    def stop(self):
-        self.main.kill()
 
     def children(self):
         with open(f"/proc/{self.main.pid}/task/{self.main.pid}/children") as file:

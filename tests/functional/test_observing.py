@@ -4,14 +4,13 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 import requests
 
 from tests.functional.client import Client
-from tests.functional.service import NULL, Service
-from tests.services.processes import Process, free_port
+from tests.functional.service import NULL, Apart
+from tests.services.processes import free_port
 
 TOP = pathlib.Path(__file__).parents[2]
 
@@ -31,7 +30,7 @@ SETTINGS = ["\n".join(block) for block in blocks() if block[0].startswith("[")]
 COMMANDS = [line for block in blocks() if not block[0].startswith("[") for line in block]
 
 
-class Observed(Service):
+class Observed(Apart):
     """cinder-lite-all with the page's settings, but for the ports, and with a log."""
 
     def start(self):
@@ -42,9 +41,7 @@ class Observed(Service):
         os.mkdir(os.path.join(self.state, "log"))
         self.env = {**os.environ, "PYTHONPATH": str(TOP), "CINDER_LITE_ENDPOINT": f"{self.url}/v3",
                     "PATH": f"{TOP / 'bin'}:{os.environ['PATH']}"}
-        self.main = Process("cinder-lite-all", [sys.executable, "-m", "cinder_lite.cmd.all", "--config-file", self.config_file],
-                            os.path.join(self.state, "output"), self.env)
-        self.main.start()
+        self.launch("all", self.env)
         self.main.wait(self._ready)
         return self
 
@@ -54,9 +51,6 @@ class Observed(Service):
                 self.url)("GET", "/scheduler-stats/get_pools", expect=200)["pools"]
         except requests.ConnectionError:
             return False
-
-    def stop(self):
-        self.main.kill()
 
 
 @pytest.fixture(scope="module")
