@@ -1,0 +1,101 @@
+"""A real Cinder on a database and a broker of its own, set as the one whose figures are in cinder-29.json."""
+
+import os
+import subprocess
+
+import requests
+
+from tests.services.processes import Directory, Process, free_port, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SERVICES = ("scheduler", "volume", "backup")
+CONFIG = """
+[DEFAULT]
+state_path = {path}
+host = peer
+transport_url = {broker}
+auth_strategy = noauth_include_project_id
+api_paste_config = {environment}/etc/cinder/api-paste.ini
+enabled_backends = null
+report_interval = 10
+service_down_time = 60
+backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
+backup_posix_path = {path}/backup
+quota_volumes = -1
+quota_snapshots = -1
+quota_gigabytes = -1
+[null]
+volume_driver = cinder_null.NullDriver
+volume_backend_name = null
+[database]
+connection = {database}
+max_pool_size = 30
+[oslo_concurrency]
+lock_path = {path}/locks
+"""
+
+
+class Cinder:
+    """API under uWSGI with two processes, scheduler, volume and backup service of the environment in a directory."""
+
+    def __init__(self, environment, database_url, broker_url):
+        self.environment = os.path.abspath(environment)
+        for name in ("uwsgi", "cinder-scheduler"):
+            if not os.path.exists(f"{self.environment}/bin/{name}"):
+                raise SystemExit(f"{self.environment} has no {name}: it wants `pip install cinder==29.0.0 PyMySQL uwsgi`")
+        self.directory = Directory("peer")
+        path = self.directory.path
+        self.directory.make("backup")
+        self.directory.make("locks")
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        # Without TLS on the loopback: PyMySQL would load the authorities' certificates for each connection.
+        database = database_url + ("&" if "?" in database_url else "?") + "ssl_disabled=true"
+        self.config = self.directory.make("cinder.conf", CONFIG.format(
+            path=path, broker=broker_url, database=database, environment=self.environment))
+        self.env = {"PYTHONPATH": HERE, "PATH": f"{self.environment}/bin:{os.environ['PATH']}"}
+        argv = {name: [f"{self.environment}/bin/cinder-{name}", "--config-file", self.config] for name in SERVICES}
+        argv["api"] = [f"{self.environment}/bin/uwsgi", "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
+                       "--http-socket", f"127.0.0.1:{port}", "--http-keepalive", "--add-header", "Connection: close",
+                       "--buffer-size", "65535", "--virtualenv", self.environment, "--module", "cinder.wsgi.api",
+                       "--pyargv", f"--config-file {self.config}"]
+        self.processes = {name: Process(f"cinder-{name}", words, os.path.join(path, f"{name}.log"), self.env)
+                          for name, words in argv.items()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for process in self.processes.values():
+            process.kill()
+        self.directory.remove()
+
+    def start(self, project):
+        """Make its tables and start it; returns when all services are up."""
+        subprocess.run([f"{self.environment}/bin/cinder-manage", "--config-file", self.config, "db", "sync"], check=True,
+                       capture_output=True, timeout=300, env={**os.environ, **self.env})
+        for process in self.processes.values():
+            process.start()
+        self.processes["api"].wait(lambda: self._up(project), 120)
+        return self
+
+    def _up(self, project):
+        try:
+            answer = self.request("GET", project, "/os-services")
+        except requests.ConnectionError:
+            return False
+        rows = answer.json()["services"] if answer.ok else []
+        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in SERVICES}
+
+    def request(self, method, project, path, body=None):
+        return requests.request(method, f"{self.url}/v3/{project}{path}", json=body, timeout=120,
+                                headers={"X-Auth-Token": f"admin:{project}", "OpenStack-API-Version": "volume 3.71"})
+
+    def seed(self, project, count, volume_type):
+        """Bring the number of volumes to `count`, through the API."""
+        have = self.request("GET", project, "/volumes/summary").json()["volume-summary"]["total_count"]
+        for number in range(have, count):
+            answer = self.request("POST", project, "/volumes", {"volume": {
+                "size": 1, "name": f"seed-{number}", "volume_type": volume_type}})
+            answer.raise_for_status()
+        until(lambda: not self.request("GET", project, "/volumes?status=creating&limit=1").json()["volumes"], 600)
