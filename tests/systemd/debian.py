@@ -18,6 +18,9 @@ TYPED = "lvm2 open-iscsi"
 PREPARE = f"""
     set -e
     export DEBIAN_FRONTEND=noninteractive
+    # A kernel in user mode gives processes 512 GiB of addresses; InnoDB would reserve 8 TiB of them.
+    mkdir -p /etc/mysql/mariadb.conf.d
+    printf '[mariadbd]\\ninnodb_buffer_pool_size_max = 1G\\n' >/etc/mysql/mariadb.conf.d/90-lab.cnf
     [ "$(cat /srv/prepared 2>/dev/null)" != "$1" ] || exit 0
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends {SERVER}
