@@ -41,7 +41,7 @@ class BackendService:
         self.manager.worker.events = shared.events
         shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
-        self._server, self.started, self.tried = None, False, False
+        self._server, self.started, self.tried, self.admits = None, False, False, False
 
     def _facts(self):
         return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
@@ -60,6 +60,13 @@ class BackendService:
         self._server.start()
         self.manager.worker.start()
         self.started = True
+
+    def admit(self):
+        """Let hosts in, or report the backend down with the reason why they cannot be."""
+        self.admits, target = True, self.backend.target
+        if self.backend.up and target is not None and not target.admitting:
+            target.admitting = True
+            self.backend.check()
 
     @property
     def wrong(self):
@@ -88,6 +95,8 @@ class BackendService:
             self.heartbeat.beat()
             if self.backend.up:
                 self._tidy()
+                if self.admits:
+                    self.admit()
         elif self.backend.addresses != were_at:
             self.manager.restore_exports()
         if self.backend.up:
@@ -116,7 +125,7 @@ class VolumeService:
 
     def __init__(self, shared):
         self.backends = [BackendService(shared, section) for section in shared.conf.enabled_backends]
-        self._stopping = False
+        self._stopping, self.ready = False, False
         if not self.backends:
             service.fatal("enabled_backends is empty: name the sections that describe the backends")
         unread.tell(shared.conf, shared.conf.enabled_backends)
@@ -146,12 +155,19 @@ class VolumeService:
                 LOG.exception("backend %s could not be started, will be tried again", backend.backend.name)
             finally:
                 backend.tried = True
+                self._admit()
             time.sleep(RETRY)
 
-    @property
-    def ready(self):
-        """Each backend works, or has said why it does not."""
-        return all(backend.tried for backend in self.backends)
+    def _admit(self):
+        """Be ready, and let hosts in, when each backend exports again what it did, or has said why it does not.
+
+        Not each by itself: hosts take a volume that is not there for one that is gone, and may share the way to it.
+        """
+        if all(backend.tried for backend in self.backends):
+            for backend in self.backends:
+                with worker.quiet(f"letting hosts in to {backend.backend.name}"):
+                    backend.admit()
+            self.ready = True
 
     def status(self):
         wrong = {backend.backend.section: backend.wrong for backend in self.backends if backend.wrong}

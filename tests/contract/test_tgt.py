@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import socket
 import subprocess
 
 import pytest
@@ -30,7 +31,7 @@ def daemon(tmp_path_factory):
 
 def target_on(daemon, directory, **values):
     port = int(daemon.portal.rpartition(":")[2])
-    options = backends.options(tgt.OPTIONS, target_port=port, tgt_control_port=daemon.control_port, **values)
+    options = backends.options(tgt.OPTIONS, **{"target_port": port, "tgt_control_port": daemon.control_port} | values)
     return tgt.TgtTarget(options, str(directory / "state"))
 
 
@@ -78,8 +79,37 @@ def test_secondary_addresses_are_listed_for_multipath(daemon, target, volume, tm
     assert data["target_portals"] == [f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"[::1]:{port}"]
     assert data["target_iqns"] == [data["target_iqn"]] * 3
     assert data["target_luns"] == [1] * 3
-    with pytest.raises(base.TargetError, match=f"does not listen on 127.0.0.2:{port}, only on 127.0.0.1:{port}"):
-        both.check()
+
+
+def test_hosts_are_let_in_when_it_is_said(daemon, volume, tmp_path):
+    second = target_on(daemon, tmp_path, target_ip_address="127.0.0.3")
+    second.check()
+    name, path = volume()
+    data = data_of(second, name, second.export(name, path))
+    assert not qemu("info", "-f", "raw", url(data))[0]
+    second.admitting = True
+    for _ in range(2):
+        second.check()
+        assert digest_of(url(data), tmp_path) == digest(path)
+    second.remove(name)
+
+
+def test_a_portal_that_another_program_has_is_named(daemon, tmp_path):
+    with socket.create_server(("127.0.0.4", 0)) as other:
+        port = other.getsockname()[1]
+        taken = target_on(daemon, tmp_path, target_ip_address="127.0.0.4", target_port=port)
+        taken.admitting = True
+        with pytest.raises(base.TargetError, match=f"tgtd cannot listen on 127.0.0.4:{port}"):
+            taken.check()
+
+
+def test_another_tgtd_lets_nobody_in_before_it_is_said_again(tmp_path, volume):
+    daemon = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", control_port(), str(tmp_path / "log"))
+    target = target_on(daemon, tmp_path)
+    target.admitting = True
+    with pytest.raises(base.TargetError, match="no tgtd answers"):
+        target.check()
+    assert not target.admitting
 
 
 @pytest.mark.parametrize("changes", [

@@ -25,7 +25,7 @@ KEYSTONE = {"auth": "keystone", "keystone_url": "http://keystone:5000/v3"}
 @pytest.fixture(autouse=True)
 def directory(tmp_path, monkeypatch):
     """Where settings lie, in place of /etc/cinder."""
-    for name in ("CONF", "CHOICES", "LOGIN", "TGT", "HTPASSWD", "HTROLES"):
+    for name in ("CONF", "CHOICES", "LOGIN", "HTPASSWD", "HTROLES"):
         monkeypatch.setattr(settings, name, str(tmp_path / pathlib.Path(getattr(settings, name)).name))
     return tmp_path
 
@@ -68,12 +68,11 @@ def test_embedded_there_is_no_server_to_set_up(directory):
     assert settings.passwords() == (None, None)
 
 
-@pytest.mark.parametrize("address, portal", [("10.0.0.5", "10.0.0.5:3260"), ("fd00::5", "[fd00::5]:3260")])
-def test_tgtd_listens_where_volumes_are_offered(directory, address, portal):
+@pytest.mark.parametrize("address, host", [("10.0.0.5", "10.0.0.5"), ("fd00::5", "[fd00::5]")])
+def test_volumes_and_the_api_are_offered_on_the_address(directory, address, host):
     texts = written(directory, backend="lvm", address=address)
-    assert texts["tgt.env"] == f"PORTAL={portal}\n"
     assert f"target_ip_address = {address}\n" in texts["cinder.conf"]
-    assert f"http://{portal.removesuffix(':3260')}:8776/v3" in texts["admin.rc"]
+    assert f"http://{host}:8776/v3" in texts["admin.rc"]
 
 
 def test_what_was_chosen_need_not_be_said_again(directory):

@@ -9,7 +9,7 @@ import re
 import secrets
 
 DIRECTORY = "/etc/cinder"
-CONF, CHOICES, LOGIN, TGT = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc", "tgt.env"))
+CONF, CHOICES, LOGIN = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc"))
 HTPASSWD, HTROLES = f"{DIRECTORY}/htpasswd", f"{DIRECTORY}/htroles"
 ISCSI_PORT = 3260
 PROJECT = "00000000000000000000000000000001"
@@ -81,9 +81,6 @@ def remembered():
 def files(choices):
     """{path: its text} of the settings of a first installation, with new secrets."""
     found = {CONF: configuration(choices), CHOICES: json.dumps(dataclasses.asdict(choices), indent=1) + "\n"}
-    if choices.exports:
-        host = f"[{choices.address}]" if ":" in choices.address else choices.address
-        found[TGT] = f"PORTAL={host}:{ISCSI_PORT}\n"
     if choices.auth == "http_basic":
         host = f"[{choices.address}]" if ":" in choices.address else choices.address
         found[HTROLES] = f"# NAME:PROJECT:ROLE,ROLE\nadmin:{PROJECT}:admin\n"

@@ -99,6 +99,8 @@ class Target(abc.ABC):
     OPTIONS: typing.ClassVar[tuple] = ()
     #: The name that pools report as storage_protocol.
     protocol: typing.ClassVar[str]
+    #: Whether hosts are let in. Not before all that they use is exported again; the next `check` sees to it.
+    admitting = False
 
     def __init__(self, options, state_path):
         """`options` is the backend's section; `state_path` a directory of its own that survives restarts."""

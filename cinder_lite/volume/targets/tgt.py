@@ -35,17 +35,29 @@ class TgtTarget(iscsi.IscsiTarget):
     lun = 1
 
     def check(self):
-        super().check()
-        options = self.options
-        listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
+        try:
+            super().check()
+            listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
+        except base.TargetError:
+            # When it answers again it may be another tgtd, which exports nothing yet.
+            self.admitting = False
+            raise
+        if self.admitting:
+            self._listen(listening)
+
+    def _listen(self, listening):
+        """Have tgtd listen on all portals.
+
+        It hangs up on initiators while it exports nothing, which open-iscsi 2.1.8 does not get over: it never logs in again.
+        """
+        port = self.options.target_port
         for address in self.addresses():
-            wildcard = f"[::]:{options.target_port}" if ":" in address else f"0.0.0.0:{options.target_port}"
-            wanted = base.portal(address, options.target_port)
-            if not listening & {wanted, wildcard}:
-                raise base.TargetError(
-                    f"tgtd does not listen on {wanted}, only on {', '.join(sorted(listening)) or 'nothing'}; correct "
-                    "target_ip_address, target_secondary_ip_addresses and target_port, or start tgtd with "
-                    f"--iscsi portal={wanted}")
+            wanted, wildcard = base.portal(address, port), base.portal("::" if ":" in address else "0.0.0.0", port)
+            if listening & {wanted, wildcard} or self._run_unless([tgtadm.REFUSED], tgtadm.new_portal(wanted)):
+                continue
+            raise base.TargetError(
+                f"tgtd cannot listen on {wanted}, only on {', '.join(sorted(listening)) or 'nothing'}: does another program? "
+                "Correct target_ip_address, target_secondary_ip_addresses and target_port")
 
     def export(self, name, path, export=None, read_only=False, connector=None):
         made = self.made(name, export)

@@ -5,6 +5,7 @@ import re
 
 EXISTS = "already exist"
 GONE = ("can't find", "does not exist")
+REFUSED = "invalid request"
 BUSY = "still active", "has active"
 DOWN = ("failed to send request", "can't send the request")
 
@@ -87,6 +88,10 @@ def bind_account(tid, user):
 
 def delete_connection(tid, session, connection):
     return ask("conn", "delete", "--tid", tid, "--sid", session, "--cid", connection)
+
+
+def new_portal(portal):
+    return ask("portal", "new", "--param", f"portal={portal}")
 
 
 SHOW_TARGETS = ask("target", "show")
