@@ -12,7 +12,7 @@ from cinder_lite import db, states
 from cinder_lite.adopt import settling
 from cinder_lite.adopt.found import QOS_CONSUMER, document
 from cinder_lite.adopt.messages import sentence
-from cinder_lite.backup import cinder as backup_format
+from cinder_lite.backup import adopted
 from cinder_lite.db import quotas
 
 
@@ -146,11 +146,11 @@ def _backup_volume(row, found):
 
 
 def _backup_facts(row, found):
-    return backup_format.facts(row["service"], row["service_metadata"])
+    return adopted.facts(row, found.by("backups").get(row["parent_id"]))
 
 
 def _backup_check(row, found, taken):
-    return backup_format.refusal(row["service"])
+    return adopted.refusal(row["service"])
 
 
 def _message_check(row, found, taken):

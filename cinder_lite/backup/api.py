@@ -6,7 +6,7 @@ import uuid
 import orjson
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.backup import cinder, stores
+from cinder_lite.backup import adopted, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
@@ -78,7 +78,7 @@ class Backups:
         if parent is None:
             raise errors.InvalidState(kind="backup", reason=(
                 "No backups available to do an incremental backup: make a full backup of the volume first"))
-        if cinder.made(parent):
+        if adopted.made(parent):
             raise errors.InvalidState(kind="backup", reason=(
                 f"the volume's last backup, {parent.id}, was made by Cinder; make a full one, and then incremental ones"))
         if parent.size < volume.size:

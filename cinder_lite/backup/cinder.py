@@ -18,34 +18,15 @@ import zlib
 
 import zstandard
 
+from cinder_lite import content
 from cinder_lite.backup import manifest
 from cinder_lite.backup.stores import base
 from cinder_lite.volume.drivers.base import GIB
 
-CHUNKED = "cinder-chunks"
-#: Cinder's drivers whose objects our store finds as they lie there.
-READABLE = {"cinder.backup.drivers.posix.PosixBackupDriver": CHUNKED, "cinder.backup.drivers.nfs.NFSBackupDriver": CHUNKED}
 #: Read, and decompress, at most so much at a time.
 SPAN = 1024**2
 #: The documents of volume_meta that a restored volume gets.
 METADATA, IMAGE_METADATA, BASE = "volume-metadata", "volume-glance-metadata", "volume-base-metadata"
-
-
-def facts(service, service_metadata):
-    """What the service keeps of such a backup."""
-    return {"format": READABLE[service], "service_metadata": service_metadata or ""}
-
-
-def refusal(service):
-    """Why backups of one of Cinder's drivers cannot be taken over, or None."""
-    if service in READABLE:
-        return None
-    return f"there is no store here that reads backups of {service or 'an unknown driver'}; restore it with Cinder first"
-
-
-def made(row):
-    """Whether Cinder made the backup."""
-    return row.facts.get("format") == CHUNKED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +74,12 @@ def pieces(store, place):
 
 def record(store, place):
     """What a restore gives a volume besides its data, like the volume_record of our own backups."""
-    kept = _document(store, place).get("volume_meta") or {}
-    kept = json.loads(kept) if isinstance(kept, str) else kept
+    return described(_document(store, place).get("volume_meta"))
+
+
+def described(kept):
+    """The same from what Cinder wrote of the volume, JSON or what was read of it."""
+    kept = json.loads(kept) if isinstance(kept, str) else kept or {}
     return {"metadata": kept.get(METADATA) or {}, "image_metadata": kept.get(IMAGE_METADATA) or {},
             "bootable": bool((kept.get(BASE) or {}).get("bootable"))}
 
@@ -116,6 +101,27 @@ def delete(store, place):
     for name in list(store.names(place.container)):
         if name.startswith(f"{place.container}/{place.prefix}"):
             store.delete(name)
+
+
+class Chunks:
+    """Backups of rows, in a store of ours that finds Cinder's objects as they lie there."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def record(self, row):
+        return record(self.store, Place.of(row))
+
+    def exists(self, row):
+        return exists(self.store, Place.of(row))
+
+    def delete(self, row):
+        delete(self.store, Place.of(row))
+
+    def restore(self, chain, where, **how):
+        """Write the newest of the chain to where a volume is."""
+        with content.target(where) as target:
+            restore(self.store, [Place.of(row) for row in reversed(chain)], chain[0].size, target, **how)
 
 
 def restore(store, chain, size, target, target_is_zero=False, start=0, progress=lambda done, whole: None,

@@ -3,7 +3,7 @@
 import logging
 
 from cinder_lite import concurrency, content, db, errors, rpc, states, worker
-from cinder_lite.backup import chunks, cinder, manifest, restore
+from cinder_lite.backup import adopted, chunks, manifest, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
@@ -29,6 +29,7 @@ class BackupManager(BackupRPC):
 
     def __init__(self, database, conf, store, volume, owner):
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
+        self.adopted = adopted.Adopted(store, conf)
         handlers = {
             ("backup", "create"): self.create, ("backup", "delete"): self.delete,
             ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
@@ -159,9 +160,10 @@ class BackupManager(BackupRPC):
 
     def _record(self, row):
         """What the volume that was backed up had besides its data; when it cannot be read, what is known of it."""
-        if cinder.made(row):
+        cinders = self.adopted.of(row)
+        if cinders is not None:
             with worker.quiet(f"reading the metadata of backup {row.id}"):
-                return concurrency.in_thread(cinder.record, self.store, cinder.Place.of(row))
+                return concurrency.in_thread(cinders.record, row)
         return row.volume_record
 
     def _bring_back(self, work, row, volume, is_zero):
@@ -181,10 +183,11 @@ class BackupManager(BackupRPC):
 
         row, how = chain[0], {"target_is_zero": is_zero, "start": work.args.get("restored", 0), "progress": progress,
                                "cancelled": work.cancelled}
-        with content.target(where) as target:
-            if cinder.made(row):
-                cinder.restore(self.store, [cinder.Place.of(one) for one in reversed(chain)], row.size, target, **how)
-            else:
+        cinders = self.adopted.of(row)
+        if cinders is not None:
+            cinders.restore(chain, where, **how)
+        else:
+            with content.target(where) as target:
                 restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **how)
 
     # -- the rest
@@ -194,10 +197,10 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
-            cinders = cinder.Place.of(row) if cinder.made(row) else None
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
+        cinders = self.adopted.of(row)
         if cinders is not None:
-            concurrency.in_thread(cinder.delete, self.store, cinders)
+            concurrency.in_thread(cinders.delete, row)
         elif not shared:
             concurrency.in_thread(manifest.delete, self.store, place)
         if row.counted:
@@ -209,12 +212,11 @@ class BackupManager(BackupRPC):
             row = backups.find(tx, work.job.resource_id)
         work.lose(counted=False)
         work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
-        if not concurrency.in_thread(exists, self.store, row):
+        if not concurrency.in_thread(exists, self.store, self.adopted, row):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}")
 
 
-def exists(store, row):
-    """Whether the store has the backup of that row."""
-    if cinder.made(row):
-        return cinder.exists(store, cinder.Place.of(row))
-    return manifest.exists(store, manifest.Place.of(row))
+def exists(store, cinders, row):
+    """Whether the store, or what has what Cinder made, has the backup of that row."""
+    reader = cinders.of(row)
+    return manifest.exists(store, manifest.Place.of(row)) if reader is None else reader.exists(row)

@@ -5,7 +5,7 @@ import re
 import uuid
 
 from cinder_lite import concurrency, states
-from cinder_lite.backup import manager, manifest, stores
+from cinder_lite.backup import adopted, manager, manifest, stores
 from cinder_lite.backup.stores import base as store_base
 from cinder_lite.db import audit
 from cinder_lite.doctor.finding import Finding, NotRepaired
@@ -26,6 +26,7 @@ class Places:
         self.conf = conf
         self.backends = [backends.Backend(conf, section) for section in conf.enabled_backends]
         self.store = stores.load(conf)
+        self.adopted = adopted.Adopted(self.store, conf)
         self.found, self.stored, self._notes = {}, {}, {}
 
     def list(self, containers):
@@ -163,14 +164,14 @@ def missing_backups(look):
         place = manifest.Place.of(row)
         if row.status in UNSURE or row.host != look.conf.host or look.places.stored.get((place.container, place.backup_id)):
             continue
-        if row.container is None or not concurrency.in_thread(_exists, look.places.store, row):
+        if row.container is None or not concurrency.in_thread(_exists, look.places, row):
             yield Finding("backup without manifest", (id,),
                           f"backup {id} is {row.status}, but the store has no manifest of it in {row.container}",
                           "look whether the store is mounted; otherwise the backup is lost: make a new one, delete this")
 
 
-def _exists(store, row):
+def _exists(places, row):
     try:
-        return manager.exists(store, row)
+        return manager.exists(places.store, places.adopted, row)
     except store_base.StoreError:
         return True  # what cannot be looked at is not missed

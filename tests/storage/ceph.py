@@ -6,7 +6,8 @@
 `python -m tests.storage.ceph ADDRESS` runs one on another address until it is ended, and prints what clients need: a line
 of JSON, {path of a file: its text}.
 
-`conf` and the keyring beside it are what a client needs: user `cinder` may use the pools `volumes` and `images`. Proposals
+`conf` and the keyring beside it are what a client needs: user `cinder` may use the pools `volumes`, `images` and `backups`.
+Proposals
 of the monitor wait 0.05 s in place of a second, since it has nobody to agree with.
 """
 
@@ -19,7 +20,7 @@ import uuid
 
 from tests.services import processes
 
-POOLS = ("volumes", "images")
+POOLS = ("volumes", "images", "backups")
 USER = "cinder"
 #: Size of the OSD's disk, a sparse file.
 DISK = 20 * 1024**3
@@ -99,7 +100,7 @@ class Ceph:
             self.make_pool(pool)
         self.directory.make(f"ceph.client.{USER}.keyring", self.command(
             "auth", "get-or-create", f"client.{USER}", "mon", "profile rbd", "mgr", "profile rbd pool=volumes",
-            "osd", "profile rbd pool=volumes, profile rbd pool=images"))
+            "osd", ", ".join(f"profile rbd pool={pool}" for pool in POOLS)))
         return self
 
     def _start_mon(self):

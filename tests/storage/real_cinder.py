@@ -4,7 +4,8 @@
         cinder.start()
         cinder.client(...)
 
-Everybody is believed to be an administrator. Backups are kept in its directory, in Cinder's own format.
+Everybody is believed to be an administrator. Backups are kept in its directory, in Cinder's own format, or, after
+`keep_backups_in_ceph`, as images of the pool `backups`.
 """
 
 import json
@@ -22,6 +23,9 @@ from tests.storage import ceph as ceph_module
 ENVIRONMENT = TOP / ".tox" / "cinder"
 #: A project of administrators.
 PROJECT = "a" * 32
+POSIX, CEPH = "cinder.backup.drivers.posix.PosixBackupDriver", "cinder.backup.drivers.ceph.CephBackupDriver"
+#: What the scheduler is told stands in its log.
+DEBUG = {"scheduler": ("--debug",)}
 SERVICES = ("api", "scheduler", "volume", "backup")
 
 CONFIG = """
@@ -38,7 +42,10 @@ osapi_volume_workers = 1
 enabled_backends = ceph-ssd
 default_volume_type = ssd
 report_interval = 2
-backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
+backup_driver_stats_polling_interval = 10
+backup_driver = {posix}
+backup_ceph_conf = {ceph}
+backup_ceph_user = {user}
 backup_posix_path = {path}/backup
 backup_file_size = 67108864
 backup_compression_algorithm = {compression}
@@ -75,7 +82,7 @@ class Cinder:
             self.directory.make(name)
         self.config_file = self.directory.make("cinder.conf", CONFIG.format(
             path=self.path, broker=broker_url, database=database_url, environment=ENVIRONMENT, port=self.port,
-            user=ceph_module.USER, ceph=ceph.conf, compression=compression))
+            user=ceph_module.USER, ceph=ceph.conf, compression=compression, posix=POSIX))
         self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={ENVIRONMENT}/etc/cinder/rootwrap.d\n")
         # Debian's bindings of Ceph, without anything else of Debian's; root needs no sudo.
         for module in ("rados", "rbd"):
@@ -87,7 +94,7 @@ class Cinder:
         # os-brick looks for the user's keyring in /etc/ceph and nowhere else.
         there = ["unshare", "--mount", "sh", "-c", f'mount --bind {ceph.path} /etc/ceph && exec "$@"', "-"]
         self.services = {name: Process(f"cinder-{name}", [
-            *there, f"{ENVIRONMENT}/bin/cinder-{name}", "--config-file", self.config_file],
+            *there, f"{ENVIRONMENT}/bin/cinder-{name}", "--config-file", self.config_file, *DEBUG.get(name, ())],
             os.path.join(self.path, f"{name}.log"), self.env) for name in SERVICES}
 
     def __enter__(self):
@@ -114,6 +121,21 @@ class Cinder:
         answer = requests.get(f"{self.url}/v3/{PROJECT}/os-services", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"}, timeout=60)
         rows = answer.json()["services"] if answer.ok else []
         return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in SERVICES[1:]}
+
+    def _knows_of_ceph(self):
+        with open(self.services["scheduler"].log) as file:
+            return any("Received backup service" in line and "'backend_state': True" in line and CEPH in line for line in file)
+
+    def keep_backups_in_ceph(self):
+        """Let the backup service, started anew, make the next backups as images."""
+        with open(self.config_file) as file:
+            text = file.read()
+        self.directory.make("cinder.conf", text.replace(POSIX, CEPH))
+        backup = self.services["backup"]
+        backup.stop(limit=30)
+        backup.start()
+        # The scheduler has to know that the driver works before it gives out a backup.
+        backup.wait(self._knows_of_ceph, 120)
 
     def stop(self):
         for service in self.services.values():

@@ -1,6 +1,7 @@
 """A Cinder 29 on Ceph, filled through its own API, is taken over: same ids, same bytes, and all of it goes on."""
 
 import contextlib
+import json
 import os
 import random
 
@@ -91,6 +92,8 @@ def filled(ceph, cinder, database):
     made["full"] = a.made("backups", volume_id=made["volume"]["id"], name="whole", metadata={"b": "1"})
     fill(ceph, made["volume"], DATA[::-1])
     made["increment"] = a.made("backups", volume_id=made["volume"]["id"], incremental=True)
+    fill_backups(ceph, cinder, a, made)
+    fill(ceph, made["volume"], DATA[::-1])
     made["clone"] = a.made("volumes", size=1, source_volid=made["volume"]["id"])
     made["former"] = a.made("volumes", size=1, snapshot_id=made["snapshot"]["id"])
     made["gone"] = a.made("volumes", size=1)
@@ -118,6 +121,21 @@ def filled(ceph, cinder, database):
     a.settled("volumes", made["failed"]["id"], "error")
     made["shown"] = shown(a)
     return made
+
+
+def fill_backups(ceph, cinder, a, made):
+    """Backups in Ceph: a full one, one that builds on it, one on that after the volume grew, and one of a snapshot."""
+    cinder.keep_backups_in_ceph()
+    kept = made["backed"] = a.made("volumes", size=1, metadata={"for": "images"})
+    fill(ceph, kept, DATA)
+    snapshot = a.made("snapshots", volume_id=kept["id"])
+    made["image"] = a.made("backups", volume_id=kept["id"])
+    fill(ceph, kept, DATA[1:] + DATA[:1])
+    made["second"] = a.made("backups", volume_id=kept["id"], incremental=True)
+    fill(ceph, kept, DATA[2:] + DATA[:2])
+    made["third"] = a.made("backups", volume_id=kept["id"], incremental=True)
+    made["of_snapshot"] = a.made("backups", volume_id=kept["id"], snapshot_id=snapshot["id"])
+    a.gone("snapshots", snapshot["id"])
 
 
 def shown(project):
@@ -153,7 +171,8 @@ def taken(ceph):
             made = filled(ceph, cinder.start(), database)
             cinder.stop()
             service = Service(backends=("ceph-ssd",), host="ctl1", target=False, default=(
-                "job_sweep_interval = 1\nbackend_stats_polling_interval = 2\ndefault_volume_type = ssd"),
+                "job_sweep_interval = 1\nbackend_stats_polling_interval = 2\ndefault_volume_type = ssd\n"
+                f"backup_ceph_conf = {ceph.conf}"),
                 sections={"ceph-ssd": SECTION.format(ceph=ceph, user=ceph_module.USER)})
             os.symlink(os.path.join(cinder.path, "backup"), os.path.join(service.state, "backups"))
             made["before"] = said(service, "import-cinder", "--from", database.url, "--dry-run")
@@ -189,7 +208,7 @@ def test_all_is_taken_once_and_a_dry_run_changes_nothing(taken):
     first = counts(made["import"][1])
     assert counts(made["before"][1]) == first and made["before"][1][-1] == "Nothing was changed."
     assert [first[kind][0] for kind in ("volumes", "snapshots", "backups", "attachments", "transfers", "messages")] == [
-        7, 2, 2, 1, 1, 1]
+        8, 2, 6, 1, 1, 1]
     assert all(row[0] == 0 for row in counts(made["again"][1]).values())
 
 
@@ -229,6 +248,38 @@ def test_all_goes_on(taken):
     a("DELETE", f"/attachments/{made['attachment']['id']}")
     assert a("GET", f"/volumes/{made['clone']['id']}")["volume"]["status"] == "available"
     sound(service, a)
+
+
+def test_backups_in_ceph_are_restored_and_deleted(taken):
+    made, service, ceph = taken
+    a = Project(service.url, PROJECT)
+    for backup, data in (("third", DATA[2:] + DATA[:2]), ("second", DATA[1:] + DATA[:1]), ("image", DATA), ("of_snapshot", DATA)):
+        new = a.made("volumes", size=1, backup_id=made[backup]["id"])
+        assert holds(ceph, new["id"], data) and new["metadata"]["for"] == "images"
+        a.gone("volumes", new["id"])
+    over = a.made("volumes", size=2)
+    fill(ceph, over, DATA[::-1])
+    a("POST", f"/backups/{made['second']['id']}/restore", {"restore": {"volume_id": over["id"]}}, 202)
+    a.settled("backups", made["second"]["id"])
+    a.settled("volumes", over["id"])
+    assert holds(ceph, over["id"], DATA[1:] + DATA[:1])
+    sound(service, a)
+    a("DELETE", f"/backups/{made['second']['id']}", expect=400)
+    a.gone("backups", made["third"]["id"])
+    for backup in ("second", "image"):
+        new = a.made("volumes", size=1, backup_id=made[backup]["id"])
+        assert holds(ceph, new["id"], DATA[1:] + DATA[:1] if backup == "second" else DATA)
+        a.gone("backups", made[backup]["id"])
+    assert [name for name in stored(ceph) if made["of_snapshot"]["id"] not in name] == [f"volume-{made['backed']['id']}.backup.base"]
+    a.gone("backups", made["of_snapshot"]["id"])
+    assert stored(ceph) == []
+
+
+def stored(ceph):
+    """What is in the pool of the backups: its images and Cinder's objects, without what RBD keeps of the pool."""
+    objects = ceph.run("rados", "--pool", "backups", "ls").split()
+    return [*json.loads(ceph.run("rbd", "--pool", "backups", "ls", "--format", "json")),
+            *(name for name in objects if name.startswith("backup."))]
 
 
 def test_all_can_be_deleted_and_nothing_is_left(taken):

@@ -381,6 +381,14 @@ def test_a_parent_of_clones_that_cinder_made_goes_with_the_last_of_them(driver, 
     nothing_left(pool)
 
 
+def test_a_volume_goes_with_the_snapshots_that_cinder_took_for_its_backups(driver, pool):
+    one = volume()
+    driver.create(one)
+    pool.rbd("snap", "create", f"{one.name}@backup.{volume().id}.snap.1700000000.25")
+    driver.delete(one)
+    nothing_left(pool)
+
+
 def test_figures_are_those_of_ceph(made, pool):
     driver = made(report_dynamic_total_capacity=False)
     one = filled(driver, 3)
@@ -436,6 +444,15 @@ def test_objects_have_the_size_that_is_asked_for(made, pool):
     driver.create(one)
     assert listed(pool, "info", one.name)["object_size"] == 8 * 1024**2
     driver.delete(one)
+
+
+def test_as_much_as_one_likes_is_zeroed(driver, pool):
+    made = filled(driver, 3)
+    with content.target(driver.content(made)) as target:
+        target.zero(0, 3 * GIB)
+    assert backends.content(driver.path(made)) == (3 * GIB, {})
+    driver.delete(made)
+    nothing_left(pool)
 
 
 def test_qemu_reads_and_writes_the_same_bytes(driver, pool, tmp_path):

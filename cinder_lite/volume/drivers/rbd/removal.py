@@ -14,6 +14,7 @@ import time
 import rados
 import rbd
 
+from cinder_lite.volume.drivers.rbd.cinders import backups_in
 from cinder_lite.volume.drivers.rbd.cluster import patiently
 from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, has
 from cinder_lite.volume.drivers.rbd.wire import Failure
@@ -67,6 +68,7 @@ class Removal:
         """The id of the parent, which may have to go as well."""
         _, parent, id, kept, _ = self._facts(name)
         try:
+            kept = kept and self._kept_without_backups(name)
             if delay is None and not kept:
                 self.images.remove(name)
             else:
@@ -78,6 +80,13 @@ class Removal:
         except rbd.ImageBusy as error:
             raise Failure(f"{name} is open on {self._watchers(name)}: detach it there", "busy") from error
         return parent
+
+    def _kept_without_backups(self, name):
+        """Whether there are snapshots but those that Cinder took for backups in Ceph and kept with the volume: these go."""
+        with rbd.Image(self.pool.ioctx, name) as image:
+            for snapshot in backups_in(image).values():
+                image.remove_snap(snapshot)
+            return any(True for _ in image.list_snaps())
 
     def _facts(self, name):
         """(name of the parent, its id if it is in this pool, own id, whether it has snapshots, parent's id and snapshot)."""

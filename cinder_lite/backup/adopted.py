@@ -1,0 +1,39 @@
+"""Backups that Cinder made and that were taken over: which formats of its drivers are known, and what reads each."""
+
+from cinder_lite.backup import cinder, cinder_rbd
+
+CHUNKED, IMAGES = "cinder-chunks", "cinder-rbd"
+#: Cinder's drivers -> how they keep backups.
+READABLE = {"cinder.backup.drivers.posix.PosixBackupDriver": CHUNKED, "cinder.backup.drivers.nfs.NFSBackupDriver": CHUNKED,
+            "cinder.backup.drivers.ceph.CephBackupDriver": IMAGES}
+
+
+def facts(row, parent):
+    """What the service keeps of a backup of Cinder's, from its row and that of its parent, if it has one."""
+    found = {"format": READABLE[row["service"]]}
+    if found["format"] == IMAGES:
+        return found | cinder_rbd.facts(row["service_metadata"], parent and parent["service_metadata"])
+    return found | {"service_metadata": row["service_metadata"] or ""}
+
+
+def refusal(service):
+    """Why backups of one of Cinder's drivers cannot be taken over, or None."""
+    if service in READABLE:
+        return None
+    return f"there is no store here that reads backups of {service or 'an unknown driver'}; restore it with Cinder first"
+
+
+def made(row):
+    """Whether Cinder made the backup."""
+    return row.facts.get("format") in (CHUNKED, IMAGES)
+
+
+class Adopted:
+    """What reads and removes them: `of` gives what has the methods record, exists, delete and restore."""
+
+    def __init__(self, store, conf):
+        self._readers = {CHUNKED: cinder.Chunks(store), IMAGES: cinder_rbd.Images(conf)}
+
+    def of(self, row):
+        """None for a backup of our own."""
+        return self._readers.get(row.facts.get("format"))
