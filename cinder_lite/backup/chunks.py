@@ -49,10 +49,10 @@ class Format:
     threads: int = 3
 
     @classmethod
-    def of(cls, options):
-        """The format that the section of the configuration with OPTIONS asks for."""
+    def of(cls, options, largest=None):
+        """The format that the section of the configuration with OPTIONS asks for, and whose objects a store takes."""
         block = options.backup_sha_block_size_bytes
-        segment = -(-options.backup_file_size // block) * block
+        segment = -(-min(options.backup_file_size, largest or options.backup_file_size) // block) * block
         return cls(block, segment, max(segment, GROUP_BYTES // segment * segment),
                    options.backup_compression_algorithm not in ("none", "off", "no"), options.backup_threads)
 

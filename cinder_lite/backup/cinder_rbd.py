@@ -5,13 +5,11 @@ import json
 from cinder_lite import concurrency, content
 from cinder_lite.backup import cinder, manifest
 from cinder_lite.backup.stores import base as stores
+from cinder_lite.backup.stores.ceph import cluster
 from cinder_lite.volume import copying
 from cinder_lite.volume.drivers.base import GIB, DriverError
 from cinder_lite.volume.drivers.rbd import content as rbd_content
-from cinder_lite.volume.drivers.rbd.process import Cluster, Librbd
-
-#: Seconds for a call, and for reaching the cluster.
-TIMEOUT = 60
+from cinder_lite.volume.drivers.rbd.process import Librbd
 
 
 def facts(service_metadata, parents):
@@ -27,13 +25,9 @@ class Images:
         self.conf = conf
         self._lock, self._pools = concurrency.native("threading").Lock(), {}
 
-    def _cluster(self, pool):
-        return Cluster(conf=self.conf.backup_ceph_conf, cluster="ceph", user=self.conf.backup_ceph_user, pool=pool,
-                       timeout=TIMEOUT, connect_timeout=TIMEOUT)
-
     def _call(self, name, row, **arguments):
         with self._lock:
-            librbd = self._pools.setdefault(row.container, Librbd(self._cluster(row.container)))
+            librbd = self._pools.setdefault(row.container, Librbd(cluster(self.conf, row.container)))
         try:
             return librbd.call(name, backup=row.id, **arguments)
         except DriverError as error:
@@ -64,7 +58,7 @@ class Images:
                 target.zero(0, target.size())
                 target.sync()
         try:
-            copying.copy(rbd_content.data(self._cluster(row.container), *found), where, row.size * GIB, start,
+            copying.copy(rbd_content.data(cluster(self.conf, row.container), *found), where, row.size * GIB, start,
                          progress=progress, cancelled=cancelled)
         except copying.Cancelled as error:
             raise manifest.Cancelled("the restore was cancelled") from error

@@ -97,9 +97,8 @@ class BackupManager(BackupRPC):
     def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place.of(parent) if parent is not None else None
         with content.source(where) as source:
-            return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf), older,
-                                origin=origin, progress=work.progress,
-                                cancelled=work.cancelled)
+            return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf, self.store.largest),
+                                older, origin=origin, progress=work.progress, cancelled=work.cancelled)
 
     def _free_source_afterwards(self, work, row):
         """The volume or snapshot goes back to the status it had, however the backup ends."""

@@ -7,7 +7,8 @@ OPTIONS = {
         cfg.StrOpt("backup_driver", default="posix",
                    help="Store of backups, by its name in cinder_lite.backup.stores. Cinder's class paths are understood."),
         cfg.StrOpt("backup_ceph_conf", default="/etc/ceph/ceph.conf",
-                   help="Ceph's configuration file, for backups that Cinder made in Ceph: they are restored and deleted."),
+                   help="Ceph's configuration file, for the store `ceph` and for backups that Cinder made in Ceph: with any store "
+                        "these are restored and deleted."),
         cfg.StrOpt("backup_ceph_user", default="cinder",
                    help="Ceph user without 'client.' for these, with the capabilities mon 'profile rbd' and osd 'profile "
                         "rbd pool=...' for the pools of the backups."),

@@ -51,7 +51,7 @@ def test_right_settings_are_called_right(run, right):
     ("volume_driver = file", "volume_driver = fiel", "[file-1] volume_driver: there is no fiel; there are: file, lvm"),
     ("volume_driver = file", "volume_driver = cinder.volume.drivers.nfs.NfsDriver", "there is no class cinder.volume"),
     ("target_helper = nbd", "target_helper = scst", "[file-1] target_helper: there is no scst; there are: lio"),
-    ("[DEFAULT]", "[DEFAULT]\nbackup_driver = tape", "[DEFAULT] backup_driver: there is no tape; there are: posix"),
+    ("[DEFAULT]", "[DEFAULT]\nbackup_driver = tape", "[DEFAULT] backup_driver: there is no tape; there are: ceph, posix"),
     ("/volumes", "/cinder.conf", "backend here@file-1: "),
     ("/backups", "/cinder.conf", "backup store posix: "),
     ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabbit://me:secret@127.0.0.1:1,me:secret@127.0.0.1:2/v",

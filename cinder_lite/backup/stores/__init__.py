@@ -5,7 +5,8 @@ from stevedore import exception as loading_errors
 
 NAMESPACE = "cinder_lite.backup.stores"
 #: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
-CINDER_DRIVERS = {"cinder.backup.drivers.posix.PosixBackupDriver": "posix"}
+CINDER_DRIVERS = {"cinder.backup.drivers.posix.PosixBackupDriver": "posix",
+                  "cinder.backup.drivers.ceph.CephBackupDriver": "ceph"}
 
 
 def known_as(name):

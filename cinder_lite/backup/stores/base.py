@@ -37,6 +37,8 @@ class Store(abc.ABC):
 
     #: Options of the store, registered in the section that the service reads its backup settings from.
     OPTIONS: typing.ClassVar[tuple] = ()
+    #: Bytes that an object may have; None: as many as there are.
+    largest: typing.ClassVar[int | None] = None
 
     def __init__(self, options):
         """`options` is that section of the configuration."""

@@ -36,14 +36,14 @@ def main():
 
 def _calls(setup):
     try:
-        from cinder_lite.volume.drivers.rbd import cinders, cluster, images, opened, removal
+        from cinder_lite.volume.drivers.rbd import cinders, cluster, images, objects, opened, removal
     except ImportError as error:
         raise Failure(f"{sys.executable} has no librbd ({error}): install python3-rbd and python3-rados",
                       "down") from error
     pool = cluster.Pool(setup)
     return {name: getattr(part, name) for part in (
         pool, images.Images(pool), removal.Removal(pool), opened.Opened(pool),
-        cinders.CindersBackups(pool)) for name in part.CALLS}
+        cinders.CindersBackups(pool), objects.Objects(pool)) for name in part.CALLS}
 
 
 def _serve(sock, calls):
