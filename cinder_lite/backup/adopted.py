@@ -3,14 +3,19 @@
 from cinder_lite.backup import cinder, cinder_rbd
 
 CHUNKED, IMAGES = "cinder-chunks", "cinder-rbd"
-#: Cinder's drivers -> how they keep backups.
-READABLE = {"cinder.backup.drivers.posix.PosixBackupDriver": CHUNKED, "cinder.backup.drivers.nfs.NFSBackupDriver": CHUNKED,
-            "cinder.backup.drivers.ceph.CephBackupDriver": IMAGES}
+#: Modules of Cinder's drivers, by which its early releases named them -> how they keep backups.
+READABLE = {"cinder.backup.drivers.posix": CHUNKED, "cinder.backup.drivers.nfs": CHUNKED,
+            "cinder.backup.drivers.ceph": IMAGES}
+
+
+def _format(service):
+    """How a driver keeps backups, by its module or class; None where that is not known."""
+    return READABLE.get(service) or READABLE.get((service or "").rpartition(".")[0])
 
 
 def facts(row, parent):
     """What the service keeps of a backup of Cinder's, from its row and that of its parent, if it has one."""
-    found = {"format": READABLE[row["service"]]}
+    found = {"format": _format(row["service"])}
     if found["format"] == IMAGES:
         return found | cinder_rbd.facts(row["service_metadata"], parent and parent["service_metadata"])
     return found | {"service_metadata": row["service_metadata"] or ""}
@@ -18,7 +23,7 @@ def facts(row, parent):
 
 def refusal(service):
     """Why backups of one of Cinder's drivers cannot be taken over, or None."""
-    if service in READABLE:
+    if _format(service):
         return None
     return f"there is no store here that reads backups of {service or 'an unknown driver'}; restore it with Cinder first"
 

@@ -45,7 +45,8 @@ class Images:
         return self._call("backup_image", row, **self._which(row)) is not None
 
     def delete(self, row):
-        self._call("delete_backup", row, **self._which(row))
+        if row.container:  # else nothing was stored
+            self._call("delete_backup", row, **self._which(row))
 
     def restore(self, chain, where, target_is_zero, start, progress, cancelled):
         """Write the newest of the chain; a former `done` given as `start` goes on from there."""
