@@ -106,5 +106,6 @@ class Reporter:
 if __name__ == "__main__":
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # The pytest outside sees to it that no test takes too long.
-    sys.exit(pytest.main(["-p", "no:cacheprovider", "--timeout=0", *sys.argv[1:]], [Reporter(reports)]))
+    # The pytest outside sees to it that no test takes too long. What tests write is in the lab's memory.
+    sys.exit(pytest.main(["-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=failed", "--timeout=0", *sys.argv[1:]],
+                         [Reporter(reports)]))
