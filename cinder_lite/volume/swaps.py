@@ -46,7 +46,7 @@ class Swaps:
             for one in sorted((id, new_id)):
                 VOLUME.lock(tx, one)
             row, new = volumes.get(tx, ctx, id), volumes.get(tx, ctx, new_id)
-            if row.migration_status is None and new.migration_status is None:
+            if {row.migration_status, new.migration_status} <= {None, *states.NOT_MIGRATING}:
                 return self._exchanged(tx, row, new, failed), None, None
             job = next((one for one in jobs.live_of(tx, "volume", id) if one.id == new_id), None)
             if job is None or new.migration_status != f"{states.TARGET}{id}":

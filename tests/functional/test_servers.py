@@ -5,7 +5,9 @@ import os
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
+from cinder_lite.db import schema
 from cinder_lite.doctor import Doctor
 from tests.functional.client import Client
 from tests.functional.nova import Nova
@@ -215,9 +217,12 @@ def test_an_administrator_ends_what_nova_never_does(service, client, types, nova
     clean(service, client, id)
 
 
-def test_a_server_changes_its_volume_for_another(service, client, nova):
-    """As Nova does it the old way, when a user wants another volume."""
+@pytest.mark.parametrize("before", [None, "success", "error"])
+def test_a_server_changes_its_volume_for_another(service, client, nova, before):
+    """As Nova does it the old way, when a user wants another volume; `before` is how an earlier migration of it ended."""
     old, new = (client.made("volumes", size=1)["id"] for _ in range(2))
+    with service.process.db.write() as tx:
+        tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == old).values(migration_status=before))
     act(client, old, "os-reserve", {})
     act(client, old, "os-attach", {"instance_uuid": SERVER, "mountpoint": "/dev/vdb"})
     wrong = act(client, old, "os-migrate_volume_completion", {"new_volume": new, "error": False}, 400)
