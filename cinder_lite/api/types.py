@@ -75,8 +75,9 @@ def is_public(req):
 def update(req):
     """PUT /types/{type_id}"""
     values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
-    if "is_public" in req.body:
-        values["is_public"] = is_true(req.body["is_public"])
+    for name in ("os-volume-type-access:is_public", "is_public"):
+        if name in req.body:
+            values["is_public"] = is_true(req.body[name])
     if not values:
         raise errors.BadRequest("The type needs at least one of name, description and is_public.")
     if "name" in values:

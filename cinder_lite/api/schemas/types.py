@@ -12,7 +12,8 @@ CREATE = wrapped("volume_type", {
         "os-volume-type-access:is_public": BOOL}})
 UPDATE = wrapped("volume_type", {
     "type": "object", "additionalProperties": False, "properties": {
-        "name": {"type": ["string", "null"], "maxLength": 255}, "description": NAME, "is_public": BOOL}})
+        "name": {"type": ["string", "null"], "maxLength": 255}, "description": NAME, "is_public": BOOL,
+        "os-volume-type-access:is_public": BOOL}})
 _ENCRYPTION = {
     "provider": {"type": "string", "minLength": 1, "maxLength": 255},
     "control_location": {"type": "string", "enum": ["front-end", "back-end"]},
