@@ -4,8 +4,9 @@ import pytest
 
 from tests.acceptance.identity import Keystone
 from tests.acceptance.images import KeystoneGlance
-from tests.acceptance.installation import BACKENDS, Installation
+from tests.acceptance.installation import BACKENDS, Installation, login
 from tests.acceptance.person import Person
+from tests.functional.nova import Nova
 from tests.services.processes import until
 
 
@@ -16,8 +17,15 @@ def keystone():
 
 
 @pytest.fixture(scope="session")
-def service(keystone):
-    with Installation(keystone) as running:
+def nova(keystone):
+    with Nova() as running:
+        keystone.register(running.url, "compute")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(keystone, nova):
+    with Installation(keystone, {"nova": login(keystone)}) as running:
         keystone.register(f"{running.url}/v3/%(project_id)s", "volumev3", "block-storage")
         admin = Person(keystone, "admin")
         until(lambda: len(admin("GET", "/scheduler-stats/get_pools", expect=200)["pools"]) == len(BACKENDS),

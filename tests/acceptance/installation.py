@@ -15,14 +15,18 @@ from tests.services.processes import Directory, Process, free_port, listens
 BACKENDS = ("file-1", "file-2")
 
 
+def login(keystone):
+    """The options by which a service logs in, in whichever section."""
+    return {"auth_type": "password", "auth_url": keystone.url, "username": "cinder", "password": keystone.password,
+            "user_domain_id": "default", "project_name": "service", "project_domain_id": "default"}
+
+
 def identity_options(keystone):
     """The options by which a service asks Keystone, as {section: {option: value}}."""
     return {
         "DEFAULT": {"auth_strategy": "keystone"},
         "keystone_authtoken": {
-            "www_authenticate_uri": keystone.url, "auth_type": "password", "auth_url": keystone.url,
-            "username": "cinder", "password": keystone.password, "user_domain_id": "default",
-            "project_name": "service", "project_domain_id": "default", "service_token_roles": "service"},
+            "www_authenticate_uri": keystone.url, "service_token_roles": "service", **login(keystone)},
     }
 
 

@@ -56,6 +56,8 @@ class Nova:
         found = ATTACHED.fullmatch(path)
         if found:
             return self._attachment(method, found["server"], found["volume"], body)
+        if path == "/limits":
+            return 200, {"limits": {"absolute": {}, "rate": []}}
         if path in ("/servers", "/servers/detail"):
             return 200, {"servers": []}
         id = path.removeprefix("/servers/")
