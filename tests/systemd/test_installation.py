@@ -8,37 +8,12 @@ import re
 import pytest
 
 from tests.systemd import debian
+from tests.systemd.page import LOGIN, commands
 
 UNITS = [f"cinder-lite-{name}.service" for name in ("api", "scheduler", "volume", "backup")]
 ALL = ["cinder-lite.target", "cinder-lite-privsep.socket", "cinder-lite-tgt.service", *UNITS]
-#: Puts the login and what the page defines into a script.
-LOGIN = """
-    cd /srv/cinder-lite
-    . /etc/cinder/admin.rc
-    field() { sed -n "s/^| *$1 *| *\\([^ |]*\\).*/\\1/p" attachment; }
-    node() { iscsiadm -m node -T "$(field target_iqn)" -p "$(field target_portal)" "$@"; }
-    disk() { udevadm settle; ls /dev/disk/by-path/*"$(field target_iqn)"*; }
-    status() { cinder-lite show "$1" | sed -n 's/^| *status *| *\\([^ |]*\\).*/\\1/p'; }
-    pid() { systemctl show -P MainPID "$1"; }
-"""
-
-
-def commands(title):
-    """The commands of a chapter of the page."""
-    chapter = (debian.TOP / "docs/install.md").read_text().split(f"# {title}\n")[1].split("\n## ")[0]
-    return "\n".join(re.findall(r"^    (.*)", chapter, re.M))
-
-
-@pytest.fixture(scope="module")
-def host():
-    debian.prepare()
-    with debian.Host() as host:
-        yield host
-
-
-@pytest.fixture
-def run(host):
-    return lambda script: host.run(f"{LOGIN}\n{script}")
+#: What `systemd-analyze security` may give at most, of 10.
+EXPOSURE = 4.0
 
 
 def active(host):
@@ -46,8 +21,7 @@ def active(host):
 
 
 def test_the_page_leads_from_nothing_to_a_running_service(host):
-    # The host reaches no network: Python's packages come from a directory.
-    typed = commands("Installing it for production").replace("tools/install", f"tools/install --wheels {debian.WHEELS}")
+    typed = commands("Installing it for production")
     assert "systemctl status" in typed and "--services" in typed
     host.run(f"cd /srv/cinder-lite; {typed}")
     states = host.run(f"systemctl is-active {' '.join(ALL)}").split()
@@ -58,6 +32,12 @@ def test_the_page_leads_from_nothing_to_a_running_service(host):
 def test_status_lines_say_how_it_does(host):
     assert "2 of 2 workers ready" in host.run("systemctl show -P StatusText cinder-lite-api")
     assert "1 of 1 backends up, 0 jobs running" in host.run("systemctl show -P StatusText cinder-lite-volume")
+
+
+def test_little_is_exposed(host):
+    found = re.findall(r"(cinder-lite\S+) +([\d.]+)", host.run("systemd-analyze security --no-pager"))
+    assert {name for name, _ in found} >= {*UNITS, "cinder-lite-tgt.service"}
+    assert {name: float(exposure) for name, exposure in found if float(exposure) > EXPOSURE} == {}
 
 
 def test_settings_are_the_services_alone(host):
@@ -93,6 +73,38 @@ def test_a_service_that_is_killed_is_started_again_and_nothing_is_stuck(host, ru
     host.until(f"{LOGIN} [ $(pid {unit}) != {old} ] && systemctl is-active {unit}", limit=300)
     host.until(f"{LOGIN} [ $(status of-{unit}) = available ]", limit=300)
     run(f"cinder-lite delete --wait of-{unit}")
+
+
+def test_a_service_that_hangs_is_started_again(host, run):
+    unit = "cinder-lite-scheduler"
+    old = run(f"pid {unit}")
+    run(f"kill -STOP {old}")
+    host.until(f"{LOGIN} [ $(pid {unit}) != {old} ] && systemctl is-active {unit}", limit=600)
+    assert "Watchdog timeout" in run(f"journalctl -u {unit}")
+
+
+def test_hosts_wait_for_their_volumes_when_tgtd_is_killed(host, run):
+    for _ in range(2):
+        old = run("pid cinder-lite-tgt")
+        run(f"kill -9 {old}; dd if=data of=$(disk) bs=1M oflag=direct conv=fsync status=none")
+        assert run("pid cinder-lite-tgt") != old
+    active(host)
+    run("cmp -n 8388608 data $(disk)")
+    assert run("dmesg | grep 'I/O error' || true") == ""
+
+
+def test_services_wait_for_their_database_and_broker(host, run):
+    run("systemctl stop cinder-lite.target mariadb rabbitmq-server; rm -f /var/log/cinder/*.log")
+    run("systemctl start --no-block cinder-lite.target")
+    for unit in UNITS:
+        host.until(f"systemctl show -P StatusText {unit} | grep 'waiting for the database'", limit=300)
+        host.until(f"grep 'WARNING.*the database' /var/log/cinder/{unit.removesuffix('.service')}.log")
+    assert run("systemctl is-active cinder-lite-volume || true") == "activating"
+    run("systemctl start mariadb")
+    host.until(f"{LOGIN} cinder-lite create 1 --name early", limit=300)
+    run("systemctl start rabbitmq-server")
+    active(host)
+    host.until(f"{LOGIN} [ $(status early) = available ]", limit=300)
 
 
 def test_a_stop_during_a_copy_hands_it_on(host, run):

@@ -1,0 +1,122 @@
+"""Other choices of tools/install on a Debian 12 with systemd: one process over SQLite, PostgreSQL, Keystone.
+
+The tests are the chapters of one story, in their order, on one host.
+"""
+
+import re
+
+
+from tests.systemd import debian
+from tests.systemd.page import LOGIN, commands
+
+INSTALL = f"tools/install --wheels {debian.WHEELS}"
+ALL = "cinder-lite-all.service"
+#: What an installation leaves on the host, but for logs and data.
+EVERYTHING = ("/etc/cinder /opt/cinder-lite/bin /usr/local/bin /usr/local/lib/systemd /usr/local/lib/sysusers.d "
+              "/usr/local/lib/tmpfiles.d /usr/local/lib/modules-load.d /etc/logrotate.d /etc/passwd")
+
+
+def everything(host):
+    """The sums and owners of all files that an installation makes or changes."""
+    return host.run(f"for d in {EVERYTHING}; do [ ! -e $d ] || find $d -type f -exec md5sum {{}} + -exec stat -c '%a %U %G %n' {{}} +; "
+                    "done")
+
+
+def install_anew(host, flags):
+    """Another installation on the same host, as the installer says it is done."""
+    host.run(f"cd /srv/cinder-lite; tools/install --remove; rm -rf /etc/cinder.former; mv /etc/cinder /etc/cinder.former; "
+             f"{INSTALL} {flags}")
+
+
+def create_and_attach(run):
+    run("cinder-lite create 1 --name first --wait")
+    run(commands("Attaching a volume by hand"))
+    assert run("lsblk -dno TRAN,SIZE $(disk)").split() == ["iscsi", "1G"]
+    run("head -c 8M /dev/urandom >data; dd if=data of=$(disk) bs=1M oflag=direct status=none")
+
+
+def detach(run):
+    run('node --logout; node -o delete; cinder-lite --os-volume-api-version 3.54 attachment-delete "$(field id)"')
+
+
+def test_a_dry_run_says_all_and_does_nothing(host):
+    host.run("; ".join(commands("Installing it for production").splitlines()[:2]))
+    before = everything(host)
+    said = host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm --dry-run")
+    for words in ("would install Debian's packages python3-venv", "tgt", "the user cinder", "would write /etc/cinder/cinder.conf",
+                  "/etc/cinder/htpasswd", "/opt/cinder-lite", "db sync", f"start cinder-lite.target cinder-lite-privsep.socket {ALL}"):
+        assert words in said
+    assert everything(host) == before
+    assert host.run("dpkg-query -Wf '${Status}' tgt 2>/dev/null || true") != "install ok installed"
+
+
+def test_a_group_that_is_missing_is_refused(host):
+    status, said = host.call(f"cd /srv/cinder-lite; {INSTALL} --backend lvm --volume-group other")
+    assert status == 1 and "there is no volume group other" in said
+
+
+def test_one_process_does_it_all(host, run):
+    host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm")
+    assert run(f"systemctl is-active cinder-lite.target {ALL}").split() == ["active"] * 2
+    assert "1 of 1 backends up" in run(f"systemctl show -P StatusText {ALL}")
+    assert run("systemctl --failed --quiet --plain") == ""
+    assert run("systemctl is-enabled cinder-lite-api || true") == "disabled"
+    create_and_attach(run)
+
+
+def test_nobody_gets_in_without_the_password(run):
+    assert "401" in run("OS_PASSWORD=wrong cinder-lite list 2>&1 || true")
+    assert "first" in run("cinder-lite list")
+
+
+def test_installing_again_changes_nothing(host, run):
+    before = everything(host)
+    host.run(f"cd /srv/cinder-lite; {INSTALL}")
+    assert everything(host) == before
+    run("cmp -n 8388608 data $(disk)")
+    assert run("status first") == "in-use"
+
+
+def test_the_process_that_is_killed_is_started_again(host, run):
+    old = run(f"pid {ALL}")
+    run(f"cinder-lite create 1 --name killed >/dev/null; kill -9 {old}")
+    host.until(f"{LOGIN} [ $(pid {ALL}) != {old} ] && systemctl is-active {ALL}", limit=300)
+    host.until(f"{LOGIN} [ $(status killed) = available ]", limit=300)
+    run("cmp -n 8388608 data $(disk)")
+
+
+def test_settings_that_cannot_work_are_said_in_the_status_line(host, run):
+    run("cp -a /etc/cinder/cinder.conf saved; sed -i 's/^volume_driver = .*/volume_driver = nonsense/' /etc/cinder/cinder.conf")
+    run(f"systemctl restart --no-block {ALL}")
+    host.until(f"systemctl is-failed {ALL}", limit=300)
+    assert "there is no 'nonsense'" in run(f"systemctl show -P StatusText {ALL}")
+    run(f"cp -a saved /etc/cinder/cinder.conf; systemctl start {ALL}")
+
+
+def test_postgresql_and_files(host, run):
+    detach(run)
+    install_anew(host, "--services --database postgresql")
+    assert "postgresql+psycopg" in run("cat /etc/cinder/cinder.conf")
+    names = [f"cinder-lite-{name}" for name in ("api", "scheduler", "volume", "backup", "tgt")]
+    assert run(f"systemctl is-active cinder-lite.target {' '.join(names)}").split() == ["active"] * 6
+    create_and_attach(run)
+    assert "first" in run("runuser -u postgres -- psql -Atc 'SELECT name FROM volumes' cinder")
+    detach(run)
+
+
+def test_keystone(host):
+    install_anew(host, "--backend lvm --auth keystone --keystone-url http://127.0.0.1:5000/v3")
+    assert host.run(f"systemctl is-active {ALL}") == "active"
+    said = host.run("/opt/cinder-lite/bin/python -c 'import requests; "
+                    "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, found.headers)'")
+    assert said.startswith("401") and re.search("Www-Authenticate.*http://127.0.0.1:5000/v3", said, re.I)
+    assert "Nothing is wrong with the settings." in host.run("cinder-lite-manage config check")
+
+
+def test_remove_leaves_nothing_but_data(host):
+    host.run("cd /srv/cinder-lite; tools/install --remove")
+    assert host.run("systemctl list-unit-files --no-legend 'cinder-lite*' || true") == ""
+    assert host.run("ps -o args= -u cinder || true") == ""
+    for flags in ("--remove", "--remove --dry-run"):
+        assert "would" not in host.run(f"cd /srv/cinder-lite; tools/install {flags}")
+    host.run("ls /etc/cinder/cinder.conf /var/lib/cinder/cinder.sqlite; lvs | grep volume-")
