@@ -27,6 +27,8 @@ ELSEWHERE = {
     "./tools/quickstart": ("tests/services/test_quickstart.py", "quickstart.py"),
     "./tools/run-tests": ("tests/meta/test_run_tests.py", "run-tests"),
     ".tox/venv/bin/python -m pytest": ("tox.ini", "pytest"),
+    "apt-get install -y lvm2": ("tests/systemd/test_installation.py", "Installing it for production"),
+    ". /etc/cinder/admin.rc": ("tests/systemd/test_installation.py", "Installing it for production"),
     "vgcreate cinder-volumes": ("tests/systemd/test_installation.py", "Installing it for production"),
     "tools/install --services": ("tests/systemd/test_installation.py", "Installing it for production"),
     "systemctl status 'cinder-lite*'": ("tests/systemd/test_installation.py", "Installing it for production"),
