@@ -5,7 +5,6 @@ The tests are the chapters of one story, in their order, on one host.
 
 import re
 
-
 from tests.systemd import debian
 from tests.systemd.page import LOGIN, commands
 

@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from tests.systemd import debian
 from tests.systemd.page import LOGIN, commands
 
 UNITS = [f"cinder-lite-{name}.service" for name in ("api", "scheduler", "volume", "backup")]
