@@ -157,20 +157,22 @@ def sleep_in_thread(seconds):
     native("time").sleep(seconds)
 
 
-def run_command(argv, stdin=None, timeout=60):
+def run_command(argv, stdin=None, timeout=60, env=None):
     """Run a command and return its standard output as text.
 
-    `argv` is a list, never a shell line; `timeout` is in seconds. Raises subprocess.CalledProcessError (with `stderr`)
-    when the command ends with another status than 0, and subprocess.TimeoutExpired after killing it.
+    `argv` is a list, never a shell line; `timeout` is in seconds; `env` is added to the environment. Raises
+    subprocess.CalledProcessError (with `stderr`) when the command ends with another status than 0, and
+    subprocess.TimeoutExpired after killing it.
     """
-    return in_thread(_run_command, argv, stdin, timeout)
+    return in_thread(_run_command, argv, stdin, timeout, env)
 
 
-def _run_command(argv, stdin, timeout):
+def _run_command(argv, stdin, timeout, env):
     original = native("subprocess")
     LOG.debug("running '%s'", shlex.join(argv))
     try:
-        done = original.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, close_fds=True)
+        done = original.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, close_fds=True,
+                            env={**os.environ, **env} if env else None)
     except original.TimeoutExpired as late:  # another class than subprocess.TimeoutExpired when patched
         raise subprocess.TimeoutExpired(late.cmd, late.timeout, late.output, late.stderr) from None
     if done.returncode != 0:

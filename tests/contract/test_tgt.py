@@ -103,6 +103,24 @@ def test_a_portal_that_another_program_has_is_named(daemon, tmp_path):
             taken.check()
 
 
+def test_a_tgtd_with_a_socket_of_its_own(tmp_path, monkeypatch, volume):
+    socket_path = str(tmp_path / "socket")
+    port = free_port()
+    daemon = tgtd.TgtDaemon(f"127.0.0.1:{port}", control_port(), str(tmp_path / "log"))
+    with monkeypatch.context() as patch:
+        patch.setenv("TGT_IPC_SOCKET", socket_path)
+        daemon.start()
+    try:
+        own = target_on(daemon, tmp_path, tgt_control_socket=socket_path)
+        own.check()
+        name, path = volume()
+        assert digest_of(url(data_of(own, name, own.export(name, path))), tmp_path) == digest(path)
+        with pytest.raises(base.TargetError, match="no tgtd answers"):
+            target_on(daemon, tmp_path).check()
+    finally:
+        daemon.stop()
+
+
 def test_another_tgtd_lets_nobody_in_before_it_is_said_again(tmp_path, volume):
     daemon = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", control_port(), str(tmp_path / "log"))
     target = target_on(daemon, tmp_path)

@@ -98,9 +98,8 @@ def test_postgresql_and_files(host, run):
     assert "postgresql+psycopg" in run("cat /etc/cinder/cinder.conf")
     names = [f"cinder-lite-{name}" for name in ("api", "scheduler", "volume", "backup", "tgt")]
     assert run(f"systemctl is-active cinder-lite.target {' '.join(names)}").split() == ["active"] * 6
-    create_and_attach(run)
+    run("cinder-lite create 1 --name first --wait")
     assert "first" in run("runuser -u postgres -- psql -Atc 'SELECT name FROM volumes' cinder")
-    detach(run)
 
 
 def test_keystone(host):
@@ -109,7 +108,6 @@ def test_keystone(host):
     said = host.run("/opt/cinder-lite/bin/python -c 'import requests; "
                     "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, found.headers)'")
     assert said.startswith("401") and re.search("Www-Authenticate.*http://127.0.0.1:5000/v3", said, re.I)
-    assert "Nothing is wrong with the settings." in host.run("cinder-lite-manage config check")
 
 
 def test_remove_leaves_nothing_but_data(host):

@@ -122,7 +122,8 @@ def configuration(choices):
 
 def backend(choices):
     """The options that the backend's section has beside its driver."""
-    exported = {"target_helper": "tgt", "target_ip_address": choices.address, "target_port": ISCSI_PORT}
+    exported = {"target_helper": "tgt", "target_ip_address": choices.address, "target_port": ISCSI_PORT,
+                "tgt_control_socket": "/run/cinder-lite-tgt/socket"}
     return {
         "lvm": {"volume_group": choices.volume_group, "lvm_type": "auto", **exported},
         "file": {"file_volume_dir": "/var/lib/cinder/volumes", **exported},

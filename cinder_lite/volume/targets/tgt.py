@@ -14,6 +14,8 @@ OPTIONS = (
     *iscsi.OPTIONS,
     cfg.IntOpt("tgt_control_port", default=0, min=0, max=32767,
                help="Control port of the tgtd to be used (its option -C), where several run on one host."),
+    cfg.StrOpt("tgt_control_socket",
+               help="Control socket of the tgtd to be used (its environment's TGT_IPC_SOCKET), where it has one of its own."),
 )
 
 #: Free numbers among which a new target's is drawn, so that calls at the same time seldom draw the same.
@@ -97,9 +99,10 @@ class TgtTarget(iscsi.IscsiTarget):
 
     def _run(self, arguments):
         """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
-        control_port = str(self.options.tgt_control_port)
+        control_port, socket = str(self.options.tgt_control_port), self.options.tgt_control_socket
         try:
-            return concurrency.run_command(["tgtadm", "--control-port", control_port, *arguments])
+            return concurrency.run_command(["tgtadm", "--control-port", control_port, *arguments],
+                                           env=socket and {"TGT_IPC_SOCKET": socket})
         except FileNotFoundError:
             failure = base.TargetError("tgtadm is missing; install the package tgt")
         except subprocess.TimeoutExpired as late:
