@@ -187,19 +187,20 @@ def backups(cinder, volume):
 
 def adoption(cinder):
     id = made(cinder)
+    host = cinder.facts("show", id)["os-vol-host-attr:host"]
     snapshot = cinder.facts("snapshot-create", id)["id"]
     cinder.settled("snapshot-show", snapshot)
     cinder("snapshot-unmanage", snapshot)
     cinder.gone("snapshot-show", snapshot)
-    assert snapshot in cinder("snapshot-manageable-list", POOL, "--detailed", "False")
+    assert snapshot in cinder("snapshot-manageable-list", host, "--detailed", "False")
     again = cinder.facts("snapshot-manage", id, f"snapshot-{snapshot}")["id"]
     cinder.settled("snapshot-show", again)
     cinder("snapshot-delete", again)
     cinder.gone("snapshot-show", again)
     cinder("unmanage", id)
     cinder.gone("show", id)
-    assert id in cinder("manageable-list", POOL)
-    taken = cinder.facts("manage", POOL, f"volume-{id}", "--name", "taken")["id"]
+    assert id in cinder("manageable-list", host)
+    taken = cinder.facts("manage", host, f"volume-{id}", "--name", "taken")["id"]
     cinder.settled("show", taken)
     cinder("delete", taken)
 
