@@ -18,7 +18,7 @@ def _host(req, given):
 def manage_volume(req):
     """POST /manageable_volumes: take a volume over that lies on a backend."""
     body = req.body
-    req.attached = {}
+    req.attached, req.consistency_groups = {}, set()
     return req.managing.take_over(
         req.ctx, _host(req, body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
         bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),

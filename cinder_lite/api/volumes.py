@@ -7,7 +7,7 @@ import orjson
 from cinder_lite import errors, states
 from cinder_lite.api import filters, lists
 from cinder_lite.api.body import is_true, names
-from cinder_lite.db import attachments, volumes
+from cinder_lite.db import attachments, groups, volumes
 from cinder_lite.volume.flows.wanted import Wanted
 
 ETAG_SINCE = "3.15"
@@ -31,7 +31,10 @@ def create(req):
         snapshot_id=snapshot_id, source_volid=body.get("source_volid"), backup_id=body.get("backup_id"), image=image,
         group_id=body.get("group_id") or body.get("consistencygroup_id") or None,
         metadata=body.get("metadata") or {}, **names(body)))
-    req.attached = {}
+    req.attached, req.consistency_groups = {}, set()
+    if row.group_id is not None:
+        with req.db.read() as tx:
+            req.consistency_groups = groups.legacy(tx, {row.group_id})
     return row
 
 
@@ -39,31 +42,33 @@ def show(req):
     """GET /volumes/{volume_id}"""
     with req.db.read() as tx:
         row = volumes.shown(tx, req.ctx, req.volume_id)
-        req.attached = _attached(tx, [row])
+        _look_beside(req, tx, [row])
     return row
 
 
-def _attached(tx, rows):
-    """The attachments of those volumes that have any, by one statement for the whole page."""
-    return attachments.of_volumes(tx, [row.id for row in rows if row.attach_status != states.DETACHED])
+def _look_beside(req, tx, rows):
+    """What the answer says of volumes that is not in their rows: a statement for those of the page that have any of it."""
+    req.attached = attachments.of_volumes(tx, [row.id for row in rows if row.attach_status != states.DETACHED])
+    req.consistency_groups = groups.legacy(tx, {row.group_id for row in rows if row.group_id is not None})
 
 
 def index(req):
     """GET /volumes"""
-    return _list(req, volumes.SUMMARY, with_attachments=False)
+    return _list(req, volumes.SUMMARY, detailed=False)
 
 
 def detail(req):
     """GET /volumes/detail"""
-    return _list(req, volumes.SHOWN, with_attachments=True)
+    return _list(req, volumes.SHOWN, detailed=True)
 
 
-def _list(req, query, with_attachments):
+def _list(req, query, detailed):
     where = filters.clauses(req, "volume")
     paging, visible = req.paging(), volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = volumes.page(tx, query, where, paging, visible)
-        req.attached = _attached(tx, rows) if with_attachments else {}
+        if detailed:
+            _look_beside(req, tx, rows)
         count = volumes.count(tx, where, visible) if lists.wants_count(req) else None
     return lists.page(rows, paging, count)
 

@@ -68,6 +68,15 @@ def volume_ids(tx, ids):
     return found
 
 
+_OF_TYPE = sa.select(G.c.id).join(T, T.c.id == G.c.group_type_id).where(
+    T.c.name == sa.bindparam("name"), G.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def legacy(tx, ids):
+    """Those of the groups that the legacy API calls consistency groups."""
+    return set(tx.execute(_OF_TYPE, {"ids": tuple(ids), "name": LEGACY_TYPE}).scalars()) if ids else set()
+
+
 # -- group snapshots
 
 _SNAPSHOT = sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id))

@@ -166,7 +166,8 @@ def test_a_group_has_volumes(service, client, types):
     group = a_group(client, "one", name="g", description="d")
     assert (group["volume_types"], group["volumes"], group["replication_status"]) == ([types["one"]], [], "disabled")
     inside = client.made("volumes", size=1, volume_type="one", group_id=group["id"])
-    assert inside["group_id"] == group["id"] and shown(client, group["id"])["volumes"] == [inside["id"]]
+    assert (inside["group_id"], inside["consistencygroup_id"]) == (group["id"], None)
+    assert shown(client, group["id"])["volumes"] == [inside["id"]]
     assert [one["id"] for one in client("GET", f"/volumes?group_id={group['id']}", expect=200)["volumes"]] == [inside["id"]]
     assert "group" in client("DELETE", f"/volumes/{inside['id']}", expect=400)["badRequest"]["message"]
     outside = client.made("volumes", size=2, volume_type="one")
@@ -362,7 +363,13 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
     seen = client("GET", f"/consistencygroups/{group['id']}", expect=200)["consistencygroup"]
     assert (seen["status"], seen["volume_types"]) == ("available", [types["one"]])
     client("GET", f"/groups/{group['id']}", expect=400)
-    volume = client.made("volumes", size=1, volume_type="one", consistencygroup_id=group["id"])
+    volume = client.create("volumes", size=1, volume_type="one", consistencygroup_id=group["id"])
+    assert (volume["consistencygroup_id"], volume["group_id"]) == (group["id"], group["id"])
+    client.settled("volumes", volume["id"])
+    told = [client("GET", f"/volumes/{volume['id']}", expect=200)["volume"],
+            *client("GET", "/volumes/detail", expect=200)["volumes"],
+            client("PUT", f"/volumes/{volume['id']}", {"volume": {"name": "member"}}, expect=200)["volume"]]
+    assert [one["consistencygroup_id"] for one in told] == [group["id"]] * 3
     write(service, volume["id"], DATA[0])
     client("PUT", f"/consistencygroups/{group['id']}/update", {"consistencygroup": {"name": "", "description": "x"}}, expect=202)
     client("PUT", f"/consistencygroups/{group['id']}", {"consistencygroup": {"name": ""}}, version="3.5", expect=400)

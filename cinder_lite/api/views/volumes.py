@@ -32,6 +32,10 @@ def _attachments(row, req):
     return shown
 
 
+def _consistency_group(row, req):
+    return row.group_id if row.group_id is not None and row.group_id in req.consistency_groups else None
+
+
 def _shared_targets(row, req):
     return row.shared_targets if req.at("3.69") or row.shared_targets is not None else True
 
@@ -56,7 +60,7 @@ _COMMON = (
     Field("encrypted", lambda row, req: row.encryption_key_id is not None),
     Field("multiattach"),
     Field("replication_status"),
-    Field("consistencygroup_id", lambda row, req: None),
+    Field("consistencygroup_id", _consistency_group),
     Field("attachments", _attachments),
     Field("group_id", since="3.13"),
     Field("shared_targets", _shared_targets, since="3.48"),
