@@ -11,7 +11,7 @@ import sys
 from oslo_config import cfg
 from oslo_privsep import capabilities, comm, daemon, priv_context
 
-from cinder_lite import concurrency, errors
+from cinder_lite import concurrency, errors, user
 
 #: Where cinder-lite-privsep.socket takes connections, and the descriptor as which it hands each to a process of its own.
 SOCKET = "/run/cinder-lite/privsep.sock"
@@ -34,9 +34,13 @@ class Context(priv_context.PrivContext):
     """Starts root's process, else than the library does without options of its own."""
 
     def start(self, method=priv_context.Method.ROOTWRAP):
-        if os.geteuid() != 0 and os.path.exists(SOCKET):
-            self._connect()
-            return
+        with user.who_started():
+            if os.geteuid() != 0 and os.path.exists(SOCKET):
+                self._connect()
+            else:
+                self._start(method)
+
+    def _start(self, method):
         try:
             super().start(method)
         except (daemon.FailedToDropPrivileges, OSError) as error:

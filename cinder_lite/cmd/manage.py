@@ -11,7 +11,7 @@ import sys  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
-from cinder_lite import db, errors, process  # noqa: E402
+from cinder_lite import db, errors, process, user  # noqa: E402
 from cinder_lite.manage import (  # noqa: E402
     REFUSED,
     Failed,
@@ -56,7 +56,12 @@ def _parser():
 def _run(args):
     options = [f"--{name.replace('_', '-')}={path}" for name in ("config_file", "config_dir")
                for path in getattr(args, name, ())]
-    shared = process.Process(configuration.load(options, prog="cinder-lite-manage"))
+    conf = configuration.load(options, prog="cinder-lite-manage")
+    with user.owning(conf.state_path):
+        return _work(process.Process(conf), args)
+
+
+def _work(shared, args):
     try:
         if args.needs_schema:
             database.expect_schema(shared)

@@ -5,7 +5,7 @@ import time
 
 from oslo_config import cfg
 
-from cinder_lite import adopt
+from cinder_lite import adopt, user
 from cinder_lite.db import cinder
 from cinder_lite.manage import OK, VIOLATED, Failed, table
 
@@ -36,11 +36,14 @@ def _url(source):
     """The database's URL, or that in a cinder.conf."""
     if "://" in source:
         return source
-    if not os.path.exists(source):
+    with user.who_started():
+        there = os.path.exists(source)
+    if not there:
         raise Failed(f"--from has to be a database URL or Cinder's cinder.conf; there is no file {source}")
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.StrOpt("connection"), group="database")
-    conf([], default_config_files=[source], default_config_dirs=[])
+    with user.who_started():
+        conf([], default_config_files=[source], default_config_dirs=[])
     if not conf.database.connection:
         raise Failed(f"{source} has no connection in its section [database]")
     return conf.database.connection

@@ -11,7 +11,7 @@ import zlib
 import orjson
 
 from cinder_lite import conf as configuration
-from cinder_lite import db
+from cinder_lite import db, user
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate, portable
 from cinder_lite.manage import OK, Failed, table
@@ -36,7 +36,9 @@ def export(shared, args):
     head = {"format": FORMAT, "revision": found, "at": db.now().isoformat(),
             "settings": _settings(shared.conf, args.with_secrets)}
     counts, aside = {}, f"{args.file}.part"
-    with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
+    with user.who_started():
+        raw = open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    with raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", filename="") as file:
             _line(file, head)
             for name, row in portable.rows(shared.db):
@@ -45,7 +47,8 @@ def export(shared, args):
             _line(file, {"rows": sum(counts.values())})
         raw.flush()
         os.fsync(raw.fileno())
-    os.rename(aside, args.file)
+    with user.who_started():
+        os.rename(aside, args.file)
     table(("Table", "Rows"), counts.items())
     print(f"Wrote {args.file}" + (", which contains secrets." if args.with_secrets else ", without passwords and keys."))
     return OK
@@ -79,13 +82,14 @@ def _hidden(line, secret):
 def restore(shared, args):
     """fill an empty database from a file that export wrote; with --settings only write its settings to a directory"""
     try:
-        with gzip.open(args.file) as file:
+        with _opened(args.file) as raw, gzip.open(raw) as file:
             while file.read(PIECE):
                 pass
             file.seek(0)
             head = _head(args.file, file)
             if args.settings:
-                return _write_settings(args.settings, head["settings"])
+                with user.who_started():
+                    return _write_settings(args.settings, head["settings"])
             expect_schema(shared)
             with shared.db.write() as tx:
                 if not portable.is_empty(tx):
@@ -98,6 +102,11 @@ def restore(shared, args):
     print(f"Restored what was there at {head['at']} UTC. Start the services, then run 'cinder-lite-manage doctor': it tells "
           "what has changed on the backends since.")
     return OK
+
+
+def _opened(path):
+    with user.who_started():
+        return open(path, "rb")
 
 
 def _head(path, file):

@@ -3,16 +3,17 @@
 import contextlib
 import dataclasses
 import difflib
+import os
 import re
 
 from oslo_config import cfg
 from oslo_utils import importutils
 from stevedore import extension
 
-from cinder_lite import db, rpc
+from cinder_lite import db, rpc, user
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
-from cinder_lite.manage import OK, VIOLATED, counted
+from cinder_lite.manage import OK, VIOLATED, Failed, counted
 from cinder_lite.manage.database import reason as said
 
 #: Names and passwords in the URL of a broker, which may have several hosts.
@@ -48,6 +49,10 @@ def findings(shared, checks=None):
 
 def _files(shared):
     paths = unread.files(shared.conf)
+    for path in paths:
+        if not os.access(path, os.R_OK):
+            raise Failed(f"{path} cannot be read by {user.name()}, as whom the services run: give it to their group (chgrp) "
+                         "and let that read it (chmod 640)")
     yield Found(f"read {', '.join(paths)}" if paths else "no file of settings was found: the defaults are used")
 
 

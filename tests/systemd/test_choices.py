@@ -34,6 +34,12 @@ def create_and_attach(run):
     run("head -c 8M /dev/urandom >data; dd if=data of=$(disk) bs=1M oflag=direct status=none")
 
 
+def well(run):
+    """What the operator's command finds, and that it leaves nothing which the service cannot use."""
+    assert run("cinder-lite-manage config check").endswith("Nothing is wrong with the settings.")
+    assert run("find /var/lib/cinder /var/log/cinder ! -user cinder") == ""
+
+
 def detach(run):
     run('node --logout; node -o delete; cinder-lite --os-volume-api-version 3.54 attachment-delete "$(field id)"')
 
@@ -60,6 +66,7 @@ def test_one_process_does_it_all(host, run):
     assert "1 of 1 backends up" in run(f"systemctl show -P StatusText {ALL}")
     assert run("systemctl --failed --quiet --plain") == ""
     assert run("systemctl is-enabled cinder-lite-api || true") == "disabled"
+    well(run)
     create_and_attach(run)
 
 
@@ -100,6 +107,7 @@ def test_postgresql_and_files(host, run):
     assert run(f"systemctl is-active cinder-lite.target {' '.join(names)}").split() == ["active"] * 6
     run("cinder-lite create 1 --name first --wait")
     assert "first" in run("runuser -u postgres -- psql -Atc 'SELECT name FROM volumes' cinder")
+    well(run)
 
 
 def test_keystone(host):
@@ -108,6 +116,7 @@ def test_keystone(host):
     said = host.run("/opt/cinder-lite/bin/python -c 'import requests; "
                     "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, found.headers)'")
     assert said.startswith("401") and re.search("Www-Authenticate.*http://127.0.0.1:5000/v3", said, re.I)
+    well(host.run)
 
 
 def test_remove_leaves_nothing_but_data(host):

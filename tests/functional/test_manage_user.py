@@ -1,0 +1,111 @@
+"""cinder-lite-manage, run by root where the service is somebody else: what it makes is the service's, files are root's.
+
+Where root does not run the tests, the service is the one who does, and everything is theirs.
+"""
+
+import os
+import pathlib
+import pwd
+import shutil
+import stat
+import tempfile
+
+import pytest
+
+from cinder_lite import user
+from tests.functional.installation import Installation
+
+ROOT = os.geteuid() == 0
+SERVICE = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.geteuid())
+
+
+@pytest.fixture
+def here(capsys):
+    """An installation in a directory that the service may enter, as everything in it is the service's but the settings."""
+    directory = pathlib.Path(tempfile.mkdtemp())
+    made = Installation(directory)
+    settings = pathlib.Path(made.conf_file)
+    settings.write_text(settings.read_text().replace("[file-1]", "[file-1]\ntarget_helper = nbd"))
+    if ROOT:
+        os.chmod(settings, 0o640)
+        os.chown(settings, 0, SERVICE.pw_gid)
+        for path in (directory, directory / "volumes"):
+            os.chown(path, SERVICE.pw_uid, SERVICE.pw_gid)
+    yield made
+    made.db.dispose()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def roots(here, tmp_path):
+    """A directory that only who runs the command may enter."""
+    directory = tmp_path / "roots"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def imported(tmp_path, run, capsys):
+    """What the command imports late is there: the checkout may be where only root may enter."""
+    other = tmp_path / "other"
+    other.mkdir()
+    run("config", "check", "--config-file", Installation(other).conf_file)
+
+
+def owners(here):
+    return {path.name: path.owner() for path in pathlib.Path(here.state).rglob("*")
+            if path.name not in ("cinder.conf", "cinder.conf.changed")}
+
+
+def test_what_it_makes_is_the_services(here, run):
+    assert run("db", "sync")[0] == 0
+    status, out, _ = run("config", "check")
+    assert status == 0, out
+    made = owners(here)
+    assert {"cinder.sqlite", "backups", ".incoming"} <= set(made)
+    assert set(made.values()) == {SERVICE.pw_name}
+
+
+def test_who_ran_it_is_who_he_was_when_it_has_ended(here, run):
+    before = os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get("HOME")
+    run("db", "sync")
+    assert run("restore", "nowhere")[0] == 2
+    assert (os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get("HOME")) == before
+
+
+def test_files_that_it_is_told_are_those_of_who_runs_it(here, run, roots):
+    run("db", "sync")
+    status, out, error = run("export", str(roots / "export"))
+    assert status == 0, error
+    assert (roots / "export").owner() == pwd.getpwuid(os.geteuid()).pw_name
+    assert stat.S_IMODE((roots / "export").stat().st_mode) == 0o600
+    assert run("restore", str(roots / "export"), "--settings", str(roots / "settings"))[0] == 0
+    assert (roots / "settings/cinder.conf").owner() == pwd.getpwuid(os.geteuid()).pw_name
+    assert run("restore", str(roots / "export"))[0] == 0
+    assert set(owners(here).values()) == {SERVICE.pw_name}
+
+
+def test_settings_that_the_service_cannot_read_are_told(here, run):
+    run("db", "sync")
+    os.chmod(here.conf_file, 0o600)
+    status, out, error = run("config", "check")
+    if ROOT:
+        assert status == 2 and f"cannot be read by {SERVICE.pw_name}, as whom the services run" in error
+    else:
+        assert status == 0, out
+
+
+def test_a_cinder_conf_that_only_root_may_read_is_taken_over_from(here, run, roots):
+    run("db", "sync")
+    (roots / "cinder.conf").write_text(f"[database]\nconnection = sqlite:///{here.state}/none\n")
+    (roots / "cinder.conf").chmod(0o600)
+    status, _, error = run("import-cinder", "--from", str(roots / "cinder.conf"), "--dry-run")
+    assert status == 2 and "there are no tables of Cinder" in error
+
+
+def test_root_stays_root_where_the_data_is_roots(tmp_path):
+    before = os.getresuid()
+    with user.owning(tmp_path):
+        assert os.getresuid() == before
+    with user.owning(tmp_path / "nothing"):
+        assert os.getresuid() == before
