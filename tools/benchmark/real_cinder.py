@@ -17,6 +17,7 @@ transport_url = {broker}
 auth_strategy = noauth_include_project_id
 api_paste_config = {environment}/etc/cinder/api-paste.ini
 enabled_backends = null
+compute_api_class = cinder_null.NoServers
 report_interval = 10
 service_down_time = 60
 backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
