@@ -29,12 +29,15 @@ def run(words, env, limit=600):
 
 
 class Shell:
-    """A client that runs its commands one by one: `shell("show", id)` is what it printed; `used` are the commands run."""
+    """A client that runs its commands one by one: `shell("show", id)` is what it printed.
+
+    `commands` are the names of those that it has, `used` the ones that have been run with a look at what they said.
+    """
 
     def __init__(self, program, env):
         argv = [str(BIN / "python"), os.path.join(os.path.dirname(__file__), "shell_runner.py"), program]
         self._process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.used = set()
+        self.commands, self.used = set(self.run("commands")["out"]), set()
 
     def run(self, *words):
         """{status, out, err} of a command."""
@@ -42,12 +45,25 @@ class Shell:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
+    def note(self, words):
+        """These words have run a command: the one with the longest name that they begin with."""
+        names = (" ".join(words[:length]) for length in range(len(words), 0, -1))
+        self.used.add(next((name for name in names if name in self.commands), words[0]))
+
     def __call__(self, *words):
-        self.used.add(words[0])
+        self.note(words)
         answer = self.run(*words)
         assert answer["status"] == 0, f"{' '.join(words)}: {answer['out']}{answer['err']}"
         assert "ERROR" not in answer["err"], f"{' '.join(words)}: {answer['err']}"
         return answer["out"]
+
+    def refused(self, *words):
+        """What a command said that failed, as it has to."""
+        self.note(words)
+        answer = self.run(*words)
+        said = answer["out"] + answer["err"]
+        assert answer["status"] != 0, f"{' '.join(words)}: {said}"
+        return said
 
     def rows(self, *words):
         """The table that a command printed, as dictionaries."""
@@ -78,3 +94,16 @@ class Shell:
     def close(self):
         self._process.stdin.close()
         self._process.wait(30)
+
+
+class OpenStack(Shell):
+    """The `openstack` command, whose tables are JSON."""
+
+    def __init__(self, env):
+        super().__init__("openstack", env)
+
+    def rows(self, *words):
+        return json.loads(self(*words, "-f", "json"))
+
+    def facts(self, *words):
+        return {name.lower(): value for name, value in self.rows(*words).items()}

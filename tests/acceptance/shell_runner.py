@@ -1,10 +1,13 @@
 """Runs commands of a client one after the other in one process: shell_runner.py cinder|openstack.
 
-Reads a JSON list of words a line, and answers each with a JSON object a line: status, out, err. Runs in the judges'
-environment; a process for each command would spend most of its time on imports.
+Reads a JSON list of words a line, and answers each with a JSON object a line: status, out, err; ["commands"] asks for
+the names of the client's commands. Runs in the judges' environment; a process for each command would spend most of its
+time on imports.
 """
 
 import contextlib
+import functools
+import importlib.metadata
 import io
 import json
 import sys
@@ -19,14 +22,32 @@ def cinder(words):
 
 
 def openstack(words):
+    return _openstack().run_subcommand(words)
+
+
+@functools.cache
+def _openstack():
+    """The client as it is between the commands of one interactive run, which reads the environment and logs in once."""
     from openstackclient import shell
 
-    return shell.main(words)
+    app = shell.OpenStackShell()
+    app.options, _ = app.parser.parse_known_args([])
+    app.configure_logging()
+    app.interactive_mode = True
+    app.initialize_app([])
+    return app
+
+
+#: One of each for all commands: what the client logs to is the stream that there was when it began.
+OUT, ERR = io.StringIO(), io.StringIO()
 
 
 def run(main, words):
-    out, err, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    status = 0
+    for stream in (OUT, ERR):
+        stream.seek(0)
+        stream.truncate()
+    with contextlib.redirect_stdout(OUT), contextlib.redirect_stderr(ERR):
         try:
             status = main(words) or 0
         except SystemExit as end:
@@ -34,11 +55,10 @@ def run(main, words):
         except Exception:  # noqa: BLE001 - a command that dies is an answer too
             traceback.print_exc()
             status = 1
-    return {"status": status, "out": out.getvalue(), "err": err.getvalue()}
+    return {"status": status, "out": OUT.getvalue(), "err": ERR.getvalue()}
 
 
-def commands():
-    """The names of cinder's commands."""
+def commands_of_cinder():
     from cinderclient import api_versions, shell
 
     found = shell.OpenStackCinderShell()
@@ -46,11 +66,16 @@ def commands():
     return sorted(found.subcommands)
 
 
+def commands_of_openstack():
+    """Those that are about this service."""
+    return sorted(entry.name.replace("_", " ") for entry in importlib.metadata.entry_points(group="openstack.volume.v3"))
+
+
 if __name__ == "__main__":
-    main = {"cinder": cinder, "openstack": openstack}[sys.argv[1]]
+    main, commands = {"cinder": (cinder, commands_of_cinder), "openstack": (openstack, commands_of_openstack)}[sys.argv[1]]
     answers = sys.stdout
     for line in sys.stdin:
         asked = json.loads(line)
-        answer = {"status": 0, "out": commands(), "err": ""} if asked == ["commands of cinder"] else run(main, asked)
+        answer = {"status": 0, "out": commands(), "err": ""} if asked == ["commands"] else run(main, asked)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
