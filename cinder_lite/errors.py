@@ -5,6 +5,10 @@ class Explained(Exception):
     """An error whose text is meant for users as it is. Others reach them with the name of their class."""
 
 
+class Misconfigured(Explained):
+    """What a setting says cannot be; the text names the setting."""
+
+
 class Error(Explained):
     """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead."""
 

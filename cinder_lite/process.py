@@ -5,7 +5,7 @@ import logging
 import os
 import time
 
-from cinder_lite import concurrency, conf, db, notify, rpc, service
+from cinder_lite import concurrency, conf, db, errors, notify, rpc, service
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, services
 
@@ -17,7 +17,15 @@ class Process:
 
     def __init__(self, configuration):
         self.conf = configuration
-        os.makedirs(self.conf.state_path, exist_ok=True)
+        try:
+            os.makedirs(self.conf.state_path, exist_ok=True)
+        except OSError as error:
+            raise errors.Misconfigured(f"state_path {self.conf.state_path} cannot be made: {error.strerror}") from error
+
+    def close(self):
+        """Close what is open to the database."""
+        if "db" in vars(self):
+            self.db.dispose()
 
     @functools.cached_property
     def counts(self):
@@ -172,9 +180,15 @@ def once(function):
         LOG.warning("the end could not be recorded: %s", error)
 
 
-def command_line(prog):
-    """The configuration of a daemon, logging set up."""
-    configuration = conf.load(prog=prog)
-    service.set_up_logging(configuration, prog)
-    unread.tell(configuration)
-    return configuration
+def daemon(prog):
+    """Decorates a daemon's main function, which gets the configuration when logging is set up."""
+    def decorate(main):
+        @functools.wraps(main)
+        def run():
+            with service.settings_that_work():
+                configuration = conf.load(prog=prog)
+                service.set_up_logging(configuration, prog)
+                unread.tell(configuration)
+                main(configuration)
+        return run
+    return decorate

@@ -136,7 +136,10 @@ def transport(conf):
     for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
         for found in cfg.CONF._groups[group]._opts.values():
             conf.register_opt(found["opt"], group=group)
-    return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
+    try:
+        return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
+    except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure) as error:
+        raise errors.Misconfigured(f"transport_url is not the URL of a broker that is known: {error}") from error
 
 
 def unreachable(transport):

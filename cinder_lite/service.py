@@ -11,9 +11,10 @@ import sys
 import time
 import uuid
 
+from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite import concurrency, masking, notify
+from cinder_lite import concurrency, errors, masking, notify
 
 LOG = logging.getLogger(__name__)
 
@@ -29,7 +30,10 @@ def set_up_logging(conf, prog):
         conf.set_default("log_file", f"{prog}.log")
     if not conf.log_file and not conf.use_stderr and not conf.use_journal and not conf.use_syslog:
         conf.set_default("use_stderr", True)
-    log.setup(conf, prog)
+    try:
+        log.setup(conf, prog)
+    except OSError as error:
+        raise errors.Misconfigured(f"the log cannot be written: {error}") from error
     masking.install()
 
 
@@ -84,7 +88,10 @@ class Daemon:
     def reload(self):
         LOG.info("SIGHUP: reading mutable options again")
         notify.tell(reloading=1)
-        self.conf.mutate_config_files()
+        try:
+            self.conf.mutate_config_files()
+        except cfg.Error as error:
+            LOG.error("the settings were changed to what cannot work, so that the former ones hold: %s", error)
         for service in self.services:
             if hasattr(service, "reload"):
                 service.reload()
@@ -153,7 +160,8 @@ class Workers:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self._reports.join()
-            self.make().run()
+            with settings_that_work():
+                self.make().run()
             status = 0
         except SystemExit as ending:
             status = ending.code
@@ -256,6 +264,15 @@ class HostLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+@contextlib.contextmanager
+def settings_that_work():
+    """Where settings are read: one that cannot be ends the process."""
+    try:
+        yield
+    except (errors.Misconfigured, cfg.Error) as error:
+        fatal(f"the settings cannot work: {' '.join(str(error).split())}")
 
 
 def fatal(text):

@@ -17,8 +17,8 @@ def services(shared, sock):
     return [VolumeService(shared), SchedulerService(shared), BackupService(shared), api.ApiService(shared, sock)]
 
 
-def main():
-    conf = process.command_line("cinder-lite-all")
+@process.daemon("cinder-lite-all")
+def main(conf):
     sock = api.listen(conf)
     shown = metrics.listen(conf, "all")
     shared = process.Process(conf)

@@ -9,8 +9,8 @@ from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 
 
-def main():
-    conf = process.command_line("cinder-lite-api")
+@process.daemon("cinder-lite-api")
+def main(conf):
     sock = api.listen(conf)
     shown = metrics.listen(conf, "api", conf.osapi_volume_workers)
 

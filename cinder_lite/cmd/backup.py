@@ -9,8 +9,8 @@ from cinder_lite.backup.service import BackupService  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
 
 
-def main():
-    conf = process.command_line("cinder-lite-backup")
+@process.daemon("cinder-lite-backup")
+def main(conf):
     shown = metrics.listen(conf, "backup")
     shared = process.Process(conf)
     migrate.expect_current(shared)

@@ -70,7 +70,7 @@ def _work(shared, args):
         url = shared.db.url.render_as_string(hide_password=True)
         raise Failed(f"the database at {url} cannot be used: {database.reason(error)}") from error
     finally:
-        shared.db.dispose()
+        shared.close()
 
 
 def main(argv=None):
@@ -80,7 +80,7 @@ def main(argv=None):
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         return _run(args)
-    except (Failed, errors.Error, cfg.Error, OSError) as error:
+    except (Failed, errors.Error, errors.Misconfigured, cfg.Error, OSError) as error:
         print(f"cinder-lite-manage: {error}", file=sys.stderr)
         return REFUSED
 

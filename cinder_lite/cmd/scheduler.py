@@ -9,8 +9,8 @@ from cinder_lite.db import migrate  # noqa: E402
 from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
 
 
-def main():
-    conf = process.command_line("cinder-lite-scheduler")
+@process.daemon("cinder-lite-scheduler")
+def main(conf):
     shown = metrics.listen(conf, "scheduler")
     shared = process.Process(conf)
     migrate.expect_current(shared)

@@ -9,8 +9,8 @@ from cinder_lite.db import migrate  # noqa: E402
 from cinder_lite.volume.service import VolumeService  # noqa: E402
 
 
-def main():
-    conf = process.command_line("cinder-lite-volume")
+@process.daemon("cinder-lite-volume")
+def main(conf):
     shown = metrics.listen(conf, "volume")
     shared = process.Process(conf)
     migrate.expect_current(shared)

@@ -18,6 +18,8 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
 
+from cinder_lite import errors
+
 #: Connections that lay unused for longer than so many seconds are tried before they are used again.
 IDLE_CHECK = 5.0
 
@@ -57,8 +59,15 @@ DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "
 
 def url_of(connection):
     """The URL with a driver that there is, and without plugins: Cinder's may name others."""
-    url = sa.make_url(connection).difference_update_query(["plugin"])
-    return url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
+    try:
+        url = sa.make_url(connection).difference_update_query(["plugin"])
+        url = url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
+        url.get_dialect()
+    except (sa.exc.ArgumentError, ValueError) as error:
+        # Without what was said: it may have a part of the password.
+        raise errors.Misconfigured("the database's URL is not like 'mysql+pymysql://USER:PASSWORD@HOST/NAME', with "
+                                   "'%40' for '@' and the like within it, or is of a database that is not known") from error
+    return url
 
 
 def connect_args(url):

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_utils import importutils
 from stevedore import extension
 
-from cinder_lite import db, rpc, user
+from cinder_lite import db, errors, rpc, user
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
 from cinder_lite.manage import OK, VIOLATED, Failed, counted
@@ -151,9 +151,13 @@ def _scheduling(shared):
 # -- what they lead to
 
 def _database(shared):
-    where = f"database {shared.db.url.render_as_string(hide_password=True)}"
+    where = "[database] connection"
     try:
+        where = f"database {shared.db.url.render_as_string(hide_password=True)}"
         found = migrate.current(shared.db)
+    except errors.Misconfigured as error:
+        yield Found(where, str(error))
+        return
     except db.ERRORS as error:
         yield Found(where, f"{said(error)}; start it, or correct [database] connection")
         return
@@ -165,7 +169,11 @@ def _database(shared):
 
 
 def _broker(shared):
-    why = rpc.unreachable(shared.transport)
+    try:
+        why = rpc.unreachable(shared.transport)
+    except errors.Misconfigured as error:
+        yield Found("[DEFAULT] transport_url", str(error))
+        return
     yield Found(f"broker {ACCOUNTS.sub('', shared.conf.transport_url)}",
                 why and f"{why}; start it, or correct transport_url")
 

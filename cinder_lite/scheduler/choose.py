@@ -6,6 +6,7 @@ import random
 from stevedore import driver
 from stevedore import exception as stevedore_errors
 
+from cinder_lite import errors
 from cinder_lite.scheduler import filters as filtering
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler import weighers as weighing
@@ -14,7 +15,7 @@ FILTER_ENTRY_POINTS = "cinder_lite.scheduler.filters"
 WEIGHER_ENTRY_POINTS = "cinder_lite.scheduler.weighers"
 
 
-class UnknownName(LookupError):
+class UnknownName(errors.Misconfigured):
     """A filter or weigher that the options name and nobody has; the text says which there are."""
 
 

@@ -56,6 +56,9 @@ def test_right_settings_are_called_right(run, right):
     ("/backups", "/cinder.conf", "backup store posix: "),
     ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabbit://me:secret@127.0.0.1:1,me:secret@127.0.0.1:2/v",
      "broker rabbit://127.0.0.1:1,127.0.0.1:2/v: "),
+    ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabit://here/", "[DEFAULT] transport_url: "),
+    ("connection = sqlite:///", "connection = /", "[database] connection: the database's URL is not like 'mysql"),
+    ("connection = sqlite:///", "connection = mongodb:///", "[database] connection: the database's URL is not like 'mysql"),
     ("connection = sqlite", "connection = mysql+pymysql://me:secret@127.0.0.1:1/c ; ", "correct [database] connection"),
 ])
 def test_a_mistake_is_named_with_what_to_do(run, right, old, new, said):
