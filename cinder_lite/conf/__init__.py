@@ -1,5 +1,6 @@
 """Configuration: every option is declared in one of this package's modules and handed on as an argument."""
 
+import errno
 import socket
 import sys
 
@@ -45,19 +46,20 @@ def load(argv=None, files=None, prog="cinder-lite"):
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             conf.register_opts(options, group=None if group == "DEFAULT" else group)
-    found = files or [path for path in ("/etc/cinder/cinder.conf",) if _readable(path)]
+    found = files or [path for path in ("/etc/cinder/cinder.conf",) if _is_there(path)]
     conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found)
     if conf.host is None:
         conf.set_default("host", socket.gethostname())
     return conf
 
 
-def _readable(path):
+def _is_there(path):
+    """Settings that may not be read are there, too: with the defaults it would be another service."""
     try:
         with open(path):
             return True
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR)
 
 
 def backend_options(conf, name, *plugins):

@@ -13,7 +13,8 @@ ROOT = TOP / ".tox/debian"
 WHEELS = "/srv/wheels"
 #: What a server has; what the installation and its user fetch, of which nothing is installed before.
 SERVER = "systemd-sysv udev dbus kmod iproute2 procps"
-FETCHED = "python3-venv qemu-utils logrotate tgt thin-provisioning-tools rabbitmq-server mariadb-server postgresql"
+FETCHED = ("python3-venv qemu-utils logrotate tgt thin-provisioning-tools rabbitmq-server mariadb-server postgresql "
+           "ceph-common python3-rbd python3-rados qemu-block-extra")
 TYPED = "lvm2 open-iscsi"
 PREPARE = f"""
     set -e

@@ -5,6 +5,8 @@ The tests are the chapters of one story, in their order, on one host.
 
 import re
 
+import pytest
+
 from tests.systemd import debian
 from tests.systemd.page import LOGIN, commands
 
@@ -61,7 +63,7 @@ def test_a_group_that_is_missing_is_refused(host):
 
 
 def test_one_process_does_it_all(host, run):
-    host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm")
+    host.run(f"cd /srv/cinder-lite; umask 077; {INSTALL} --backend lvm")
     assert run(f"systemctl is-active cinder-lite.target {ALL}").split() == ["active"] * 2
     assert "1 of 1 backends up" in run(f"systemctl show -P StatusText {ALL}")
     assert run("systemctl --failed --quiet --plain") == ""
@@ -91,11 +93,17 @@ def test_the_process_that_is_killed_is_started_again(host, run):
     run("cmp -n 8388608 data $(disk)")
 
 
-def test_settings_that_cannot_work_are_said_in_the_status_line(host, run):
-    run("cp -a /etc/cinder/cinder.conf saved; sed -i 's/^volume_driver = .*/volume_driver = nonsense/' /etc/cinder/cinder.conf")
+@pytest.mark.parametrize("change, said", [
+    ("sed -i 's/^volume_driver = .*/volume_driver = nonsense/'", "there is no 'nonsense'"),
+    ("sed -i 's/^auth_strategy = .*/auth_strategy = trust/'", "but found 'trust'"),
+    ("chmod 600", "/etc/cinder/cinder.conf"),
+])
+def test_settings_that_cannot_work_are_said_in_the_status_line(host, run, change, said):
+    run(f"cp -a /etc/cinder/cinder.conf saved; {change} /etc/cinder/cinder.conf")
     run(f"systemctl restart --no-block {ALL}")
     host.until(f"systemctl is-failed {ALL}", limit=300)
-    assert "there is no 'nonsense'" in run(f"systemctl show -P StatusText {ALL}")
+    assert said in run(f"systemctl show -P StatusText {ALL}")
+    assert run(f"systemctl show -P ExecMainStatus {ALL}; systemctl show -P NRestarts {ALL}").split() == ["78", "0"]
     run(f"cp -a saved /etc/cinder/cinder.conf; systemctl start {ALL}")
 
 
@@ -117,6 +125,14 @@ def test_keystone(host):
                     "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, found.headers)'")
     assert said.startswith("401") and re.search("Www-Authenticate.*http://127.0.0.1:5000/v3", said, re.I)
     well(host.run)
+
+
+def test_a_ceph_that_is_not_there_is_said_in_the_status_line(host):
+    install_anew(host, "--backend rbd")
+    assert host.run(f"systemctl is-active {ALL}") == "active"
+    host.until(f"systemctl show -P StatusText {ALL} | grep '0 of 1 backends up'")
+    assert "/etc/ceph/ceph.conf" in host.run(f"systemctl show -P StatusText {ALL}")
+    assert host.run("systemctl is-enabled cinder-lite-tgt || true") == "disabled"
 
 
 def test_remove_leaves_nothing_but_data(host):

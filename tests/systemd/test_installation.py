@@ -73,6 +73,25 @@ def test_the_operators_command_is_the_service_when_root_starts_it(host, run):
     assert run("stat -c '%a %U' /var/backups/export /var/backups/restored/cinder.conf").split("\n") == ["600 root"] * 2
 
 
+def test_one_id_leads_from_the_request_to_the_command(run):
+    run("cinder-lite create 1 --name followed --wait")
+    id = run("cinder-lite jobs --all-projects --limit 1 --json | grep -o 'req-[0-9a-f-]*'")
+    found = dict(line.split(":", 1) for line in run(f"cd /var/log/cinder; grep -m 1 {id} cinder-lite-*.log").splitlines())
+    assert set(found) == {f"cinder-lite-{name}.log" for name in ("api", "scheduler", "volume")}
+    assert "lvcreate" in run(f"grep {id} /var/log/cinder/cinder-lite-volume.log")
+
+
+def test_each_service_shows_its_metrics(host, run):
+    run("printf '[metrics]\\nenabled = true\\n' >>/etc/cinder/cinder.conf; systemctl restart cinder-lite.target")
+    run("cinder-lite create 1 --name counted --wait")
+    for name, port, wanted in (("api", 9776, 'http_request_seconds_count{method="POST",route="/volumes",status="202"} 1.0'),
+                               ("scheduler", 9777, 'service_up{binary="cinder-backup"'), ("backup", 9779, "database_up 1.0"),
+                               ("volume", 9778, 'job_seconds_count{action="create",kind="volume",outcome="succeeded"')):
+        shown = run("/opt/cinder-lite/bin/python -c 'import urllib.request as u; "
+                    f"print(u.urlopen(\"http://127.0.0.1:{port}/metrics\").read().decode())'")
+        assert f"cinder_lite_{wanted}" in shown, name
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_service_that_is_killed_is_started_again_and_nothing_is_stuck(host, run, unit):
     old = run(f"pid {unit}")
@@ -137,6 +156,17 @@ def test_after_a_reboot_volumes_in_use_are_exported_again(host, run):
     active(host)
     run("node --login; udevadm settle; cmp -n 8388608 data $(disk)")
     assert run("status first") == "in-use"
+
+
+def test_nothing_that_is_logged_tells_a_secret(host, run):
+    secrets = re.findall("cinder:([^@]+)@", run("cat /etc/cinder/cinder.conf"))
+    secrets += run('echo "$OS_PASSWORD"; field auth_password').split()
+    assert len(secrets) == 4
+    found = run("grep -rc . /var/log/cinder | sort; journalctl | wc -l")
+    assert not re.search(":0$", found, re.M), found
+    for secret in secrets:
+        status, said = host.call(f"grep -rF -e {secret} /var/log/cinder; journalctl | grep -F -e {secret}")
+        assert (status, said) == (1, "")
 
 
 def test_remove_leaves_data_and_settings(host, run):

@@ -204,6 +204,8 @@ def check(choices):
 def main():
     choices, other = settings.parse(sys.argv[1:])
     check(choices) if not other.remove else None
+    # The service reads what is installed, whatever root keeps to itself.
+    os.umask(0o022)
     steps = [step for step in (removing() if other.remove else installing(choices, other.wheels)) if step.needed]
     for number, step in enumerate(steps, 1):
         print(f"{number}/{len(steps)}  {'would ' if other.dry_run else ''}{step.text}", flush=True)
