@@ -366,6 +366,21 @@ def listen(host, port=None, backlog=1024):
     return sock
 
 
+def take_over(descriptor, host, port):
+    """The listening socket behind a descriptor of another process's, if it listens there; else it ceases to listen."""
+    import socket
+
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if listens and sock.getsockname()[:2] in [found[4][:2] for found in socket.getaddrinfo(host, port, type=sock.type)]:
+        return sock
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+    return None
+
+
 class WSGIServer:
     """Serve a WSGI application on a listening socket: eventlet's server, or waitress on native threads.
 

@@ -4,6 +4,7 @@ The protocol is the environment's: without NOTIFY_SOCKET nothing is said. A proc
 in the same way (`Reports`) and speaks for them.
 """
 
+import array
 import os
 import struct
 
@@ -11,21 +12,42 @@ from cinder_lite import concurrency
 
 #: Seconds between status lines, and between signs of life unless the service manager wants them more often.
 INTERVAL = 1.0
+#: The number of the first descriptor that the service manager hands over.
+FIRST_KEPT = 3
 
 
 def tell(**facts):
     """Send facts such as status="…" or ready=1. Returns whether they were taken: it is not waited for a busy listener."""
+    return _send(facts)
+
+
+def _send(facts, descriptors=()):
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     text = "\n".join(f"{name.upper()}={' '.join(str(value).split())}" for name, value in facts.items())
     socket = concurrency.native("socket")
+    along = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         try:
-            sock.sendto(text.encode(), socket.MSG_DONTWAIT, "\0" + address[1:] if address.startswith("@") else address)
+            sock.sendmsg([text.encode()], along, socket.MSG_DONTWAIT, "\0" + address[1:] if address.startswith("@") else address)
         except OSError:
             return False
     return True
+
+
+def keep(name, sock):
+    """Have the service manager hold a socket while this process is replaced by another, who finds it by this name."""
+    _send({"fdstoreremove": 1, "fdname": name})
+    _send({"fdstore": 1, "fdname": name}, [sock.fileno()])
+
+
+def kept(name):
+    """The descriptor that the process before has left by this name; None where there is none."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    return FIRST_KEPT + names.index(name) if name in names else None
 
 
 def patience():

@@ -2,7 +2,7 @@
 
 import logging
 
-from cinder_lite import concurrency, health, service, whole_requests
+from cinder_lite import concurrency, health, notify, service, whole_requests
 from cinder_lite.api import auth, fault
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
@@ -17,16 +17,26 @@ from cinder_lite.volume.swaps import Swaps
 from cinder_lite.volume.transfers import Transfers
 
 LOG = logging.getLogger(__name__)
+#: By which name the service manager holds it.
+SOCKET = "api"
 
 
 def listen(conf):
-    """The socket that all workers share. Ends the process with a clear line when it cannot be had."""
+    """The socket that all workers share. Ends the process with a clear line when it cannot be had.
+
+    The service manager holds it while the service is started again, so that clients wait and are not refused.
+    """
     address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
     wrong = auth.wrong(conf)
     if wrong:
         service.fatal(wrong)
+    kept = notify.kept(SOCKET)
     try:
-        return concurrency.listen(address, port)
+        sock = None if kept is None else concurrency.take_over(kept, address, port)
+        if sock is None:
+            sock = concurrency.listen(address, port)
+            notify.keep(SOCKET, sock)
+        return sock
     except OSError as error:
         return service.fatal(f"the API cannot listen on {address}:{port}: {error.strerror}. Is another service there? "
                              "osapi_volume_listen_port sets another port.")

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cinder_lite import concurrency
 from tests.services import processes
 
 CONFIGURATION = """\
@@ -26,6 +27,9 @@ volume_driver = null
 volume_driver = file
 file_volume_dir = /dev/null/volumes
 """
+#: Starts a daemon with the descriptor that was held for it.
+HAND_OVER = 'exec 3<&{descriptor}; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name}; exec "$@"'
+ASKS = b"GET /healthcheck HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
 #: Seconds after which a silent process is taken for a hung one.
 PATIENCE = 5
 
@@ -34,30 +38,39 @@ class Manager:
     """Starts a daemon as systemd does, and hears what it says."""
 
     def __init__(self, path):
-        self.path, self.facts = path, []
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.path, self.facts, self.held = path, [], {}
+        self._native = concurrency.native("socket")  # eventlet's does not wait for descriptors
+        self._sock = self._native.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.bind(str(path / "notify"))
         self._sock.settimeout(0.1)
         self.configure(f"sqlite:///{path}/cinder.sqlite")
         self.process = None
 
     def configure(self, database):
-        text = CONFIGURATION.format(state=self.path, port=processes.free_port(), database=database)
+        self.port = processes.free_port()
+        text = CONFIGURATION.format(state=self.path, port=self.port, database=database)
         (self.path / "cinder.conf").write_text(text)
 
     def start(self, name):
         argv = [sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.path / "cinder.conf"]
+        held = tuple(self.held.values())
+        if held:
+            argv = ["bash", "-c", HAND_OVER.format(descriptor=held[0], name=next(iter(self.held))), "bash", *argv]
         self.process = processes.Process(name, argv, self.path / "log", {
-            "NOTIFY_SOCKET": str(self.path / "notify"), "WATCHDOG_USEC": str(PATIENCE * 10**6)})
+            "NOTIFY_SOCKET": str(self.path / "notify"), "WATCHDOG_USEC": str(PATIENCE * 10**6)}, inherits=held)
         self.process.start()
 
     def take(self):
         """The facts of its next message, {} when there is none for the moment."""
         try:
-            said = self._sock.recv(65536).decode()
+            said, descriptors, _, _ = self._native.recv_fds(self._sock, 65536, 1)
         except TimeoutError:
             return {}
-        self.facts.append(dict(line.split("=", 1) for line in said.splitlines()))
+        self.facts.append(dict(line.split("=", 1) for line in said.decode().splitlines()))
+        if "FDSTOREREMOVE" in self.facts[-1] and self.facts[-1]["FDNAME"] in self.held:
+            os.close(self.held.pop(self.facts[-1]["FDNAME"]))
+        if descriptors:
+            self.held[self.facts[-1]["FDNAME"]] = descriptors[0]
         return self.facts[-1]
 
     def hear(self, name, text=""):
@@ -82,6 +95,8 @@ def manager(tmp_path):
     yield manager
     if manager.process is not None:
         manager.process.kill()
+    for descriptor in manager.held.values():
+        os.close(descriptor)
 
 
 def sync(manager):
@@ -137,3 +152,36 @@ def test_what_starting_again_would_not_mend_ends_with_a_status_of_its_own(manage
     assert manager.process.wait_end() == os.EX_CONFIG
     manager.hear("STATUS", "the database is empty: run 'cinder-lite-manage db sync' first")
     assert not manager.ready
+
+
+def again(manager):
+    """Wait until a daemon that was started again is ready."""
+    manager.facts.clear()
+    manager.start("api")
+    manager.hear("READY")
+
+
+def test_clients_wait_while_the_api_is_started_again(manager):
+    sync(manager)
+    again(manager)
+    assert list(manager.held) == ["api"]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        manager.process.stop(number)
+        with socket.create_connection(("127.0.0.1", manager.port), timeout=60) as waiting:
+            waiting.sendall(ASKS)
+            again(manager)
+            assert waiting.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_an_api_that_is_to_listen_elsewhere_does_not_hold_on_to_the_former_address(manager):
+    sync(manager)
+    again(manager)
+    manager.process.stop()
+    former = manager.port
+    manager.configure(f"sqlite:///{manager.path}/cinder.sqlite")
+    again(manager)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", former), timeout=60)
+    with socket.create_connection(("127.0.0.1", manager.port), timeout=60) as asking:
+        asking.sendall(ASKS)
+        assert asking.recv(65536).startswith(b"HTTP/1.1 200 OK")

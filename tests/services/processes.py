@@ -93,11 +93,11 @@ class Directory:
 class Process:
     """A process with its output in a log file."""
 
-    def __init__(self, name, argv, log, env=None, user=None):
-        """`user` is whom to run as when this is root; `env` is added to the environment."""
+    def __init__(self, name, argv, log, env=None, user=None, inherits=()):
+        """`user` is whom to run as when this is root; `env` is added to the environment; `inherits` are descriptors."""
         self.name, self.argv, self.log = name, argv, log
         self.env = {**os.environ, **(env or {})}
-        self._user = {}
+        self._user, self._inherits = {}, inherits
         if user and os.getuid() == 0:
             account = pwd.getpwnam(user)
             self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -120,7 +120,7 @@ class Process:
         """Start it; its being ready is waited for with `wait`."""
         with open(self.log, "ab") as log:
             self._popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
-                                           cwd="/", start_new_session=True, **self._user)
+                                           cwd="/", start_new_session=True, pass_fds=self._inherits, **self._user)
         _keep("+", self.pid)
 
     def wait(self, condition, limit=60):
