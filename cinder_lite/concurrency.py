@@ -390,20 +390,19 @@ class WSGIServer:
     def __init__(self, sock, application, limits, log):
         self.sock, self.limits, self.log = sock, limits, log
         self._application, self._server = application, None
-        self._slots = threading.Semaphore(limits.requests)
-        self._busy, self._changed = 0, threading.Condition()
+        self._slots, self._counting = threading.Semaphore(limits.requests), threading.Lock()
+        self._busy, self._clients = 0, whole_requests.Clients()
 
     def application(self, environ, start_response):
         """The application, counting the requests under way: idle connections must not hold up the end."""
-        with self._changed:
+        with self._counting:
             self._busy += 1
         try:
             with self._slots:
                 return self._application(environ, start_response)
         finally:
-            with self._changed:
+            with self._counting:
                 self._busy -= 1
-                self._changed.notify_all()
 
     @property
     def busy(self):
@@ -424,20 +423,30 @@ class WSGIServer:
         import eventlet
         from eventlet import wsgi
 
-        wsgi.server(self.sock, self.application, max_size=self.limits.connections, log=self.log, log_output=False,
+        clients = self._clients
+
+        class Pool(eventlet.GreenPool):
+            def spawn(self, function, connection):
+                # Idle connections are cut off at the end, but not those that have just come.
+                clients.came(id(connection))
+                connection[2] = wsgi.STATE_REQUEST
+                thread = super().spawn(function, connection)
+                thread.link(lambda _: clients.left(id(connection)))
+                return thread
+
+        wsgi.server(self.sock, self.application, custom_pool=Pool(self.limits.connections), log=self.log, log_output=False,
                     keepalive=True, socket_timeout=self.limits.idle, debug=False, url_length_limit=self.limits.head,
-                    protocol=whole_requests.protocol(wsgi.HttpProtocol, eventlet.Timeout, self.limits))
+                    protocol=whole_requests.protocol(wsgi.HttpProtocol, eventlet.Timeout, self.limits, clients))
 
     def stop(self, timeout):
-        """Stop taking connections and wait up to `timeout` seconds for requests under way."""
+        """Stop taking connections and wait up to `timeout` seconds for clients that wait for their answers."""
         if self._server is None:
             return
         if GREEN:
             self._server.kill()
             self.sock.close()
+            self._clients.wait(timeout)
         else:
             self._server.refuse()
-        with self._changed:
-            self._changed.wait_for(lambda: self._busy == 0, timeout)
-        if not GREEN:
+            self._server.wait(timeout)
             self._server.stop()

@@ -10,6 +10,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
 from cinder_lite import concurrency
+from cinder_lite.whole_requests import NEWCOMERS
 
 #: Seconds that clients have at the end to take the answers that are there.
 FLUSHED = 5
@@ -32,6 +33,8 @@ def made(sock, application, limits):
 class _Patient:
     """What waitress lacks: an end to requests that take too long to come, and to itself."""
 
+    closing = False
+
     def __init__(self, *arguments, limits, **settings):
         self.channel_class = _channel(limits)
         self._patience = limits.patience
@@ -48,7 +51,14 @@ class _Patient:
                 self.add_task(channel)
 
     def refuse(self):
+        self.closing = True
         self.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self))
+
+    def wait(self, timeout):
+        """Until no client waits for an answer, but for no longer than `timeout`."""
+        with concurrency.deadline(timeout) as left:
+            while left() and any(channel.owes() for channel in list(self.active_channels.values())):
+                time.sleep(0.01)
 
     def stop(self):
         self.task_dispatcher.shutdown()
@@ -112,6 +122,20 @@ def _channel(limits):
             return used
 
     class Channel(HTTPChannel):
-        parser_class = Parser
+        parser_class, asked = Parser, False
+
+        def received(self, data):
+            self.asked = True
+            return super().received(data)
+
+        def service(self):
+            if self.server.closing:
+                self.requests[0].headers["CONNECTION"] = "close"
+            super().service()
+
+        def owes(self):
+            """Whether the client waits for an answer, or has just come and is about to ask."""
+            young = not self.asked and time.time() - self.creation_time < NEWCOMERS
+            return young or self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed
 
     return Channel

@@ -1,10 +1,16 @@
 """What clients may take of an HTTP server, and reading a request as a whole before the application is called."""
 
 import collections.abc
+import contextlib
 import dataclasses
 import http
 import io
 import resource
+import threading
+import time
+
+#: Seconds within which who has just connected is expected to ask.
+NEWCOMERS = 1.0
 
 
 def in_plain_text(status, sentence):
@@ -30,6 +36,40 @@ class Limits:
     idle: float = 75
 
 
+class Clients:
+    """Of a server of green threads: those who wait for an answer, and those who have just come and are about to ask: the end has to wait for them."""
+
+    def __init__(self):
+        self._came, self._asking, self._changed = {}, set(), threading.Condition()
+        self.closing = False
+
+    def came(self, client):
+        self._came[client] = time.monotonic()
+
+    def asks(self, client):
+        with self._changed:
+            self._asking.add(client)
+            self._came.pop(client, None)
+
+    def left(self, client):
+        """It has its answer, or is gone."""
+        with self._changed:
+            self._asking.discard(client)
+            self._came.pop(client, None)
+            self._changed.notify_all()
+
+    def wait(self, timeout):
+        """Until none is left, but for no longer than `timeout`."""
+        self.closing = True
+        end = time.monotonic() + timeout
+        with self._changed:
+            while (left := end - time.monotonic()) > 0:
+                silent = max(self._came.values(), default=0) + NEWCOMERS - time.monotonic()
+                if not self._asking and silent <= 0:
+                    return
+                self._changed.wait(left if self._asking else min(left, silent))
+
+
 def allow_files(connections):
     """Raise the soft limit of open files, which is lower than our own limits on most systems."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -39,16 +79,21 @@ def allow_files(connections):
             wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-def protocol(base, timeout, limits):
-    """`base`, the protocol of a server of green threads, with requests read as a whole; `timeout` is that of the threads."""
+def protocol(base, timeout, limits, clients):
+    """`base`, the protocol of a server of green threads, with requests read as a whole; `timeout` is that of the threads.
+
+    Its connections are known to `clients` by their state.
+    """
 
     class Protocol(base):
         def handle_one_request(self):
-            try:
-                self.rfile.peek(1)  # a connection may be idle for longer than a request may take
-            except OSError:
+            asked = b""
+            with contextlib.suppress(OSError):
+                asked = self.rfile.peek(1)  # a connection may be idle for longer than a request may take
+            if not asked:
                 self.close_connection = True
                 return
+            clients.asks(id(self.conn_state))
             self.late = timeout(limits.patience)
             try:
                 super().handle_one_request()
@@ -58,6 +103,7 @@ def protocol(base, timeout, limits):
                 self.send_error(408, f"The request was not sent within {limits.patience} seconds.")
             finally:
                 self.late.cancel()
+                clients.left(id(self.conn_state))
 
         def handle_one_response(self):
             try:
@@ -66,6 +112,7 @@ def protocol(base, timeout, limits):
                 self.send_error(400, "The body breaks off, or its chunks are not as HTTP wants them.")
                 return
             self.late.cancel()
+            self.close_connection = self.close_connection or clients.closing
             super().handle_one_response()
 
         def _read(self, source):

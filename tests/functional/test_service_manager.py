@@ -5,6 +5,7 @@ import pathlib
 import signal
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -185,3 +186,41 @@ def test_an_api_that_is_to_listen_elsewhere_does_not_hold_on_to_the_former_addre
     with socket.create_connection(("127.0.0.1", manager.port), timeout=60) as asking:
         asking.sendall(ASKS)
         assert asking.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_nobody_is_cut_off_while_the_api_is_started_again(manager):
+    sync(manager)
+    again(manager)
+    refused, answered, stop = [], [0] * 4, threading.Event()
+
+    def ask(number):
+        while not stop.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", manager.port), timeout=60) as asking:
+                    asking.sendall(ASKS)
+                    answer = asking.recv(65536)
+                answered[number] += 1
+            except OSError as error:
+                answer = repr(error).encode()
+            if not answer.startswith(b"HTTP/1.1 200 OK"):
+                refused.append(answer)
+
+    clients = [threading.Thread(target=ask, args=(number,)) for number in range(len(answered))]
+    for client in clients:
+        client.start()
+    for _ in range(4):
+        before = list(answered)
+        processes.until(lambda: all(now > then for now, then in zip(answered, before, strict=True)), what="answers")  # noqa: B023
+        assert manager.process.stop() == 0
+        again(manager)
+    stop.set()
+    for client in clients:
+        client.join()
+    assert refused == []
+
+
+def test_who_says_nothing_does_not_hold_up_the_end(manager):
+    sync(manager)
+    again(manager)
+    with socket.create_connection(("127.0.0.1", manager.port), timeout=60):
+        assert manager.process.stop() == 0

@@ -13,7 +13,7 @@ from tests.systemd.page import LOGIN, commands
 INSTALL = f"tools/install --wheels {debian.WHEELS}"
 ALL = "cinder-lite-all.service"
 #: What an installation leaves on the host, but for logs and data.
-EVERYTHING = ("/etc/cinder /opt/cinder-lite/bin /usr/local/bin /usr/local/lib/systemd /usr/local/lib/sysusers.d "
+EVERYTHING = ("/etc/cinder /usr/local/bin /usr/local/lib/systemd /usr/local/lib/sysusers.d "
               "/usr/local/lib/tmpfiles.d /usr/local/lib/modules-load.d /etc/logrotate.d /etc/passwd")
 
 
@@ -77,10 +77,27 @@ def test_nobody_gets_in_without_the_password(run):
     assert "first" in run("cinder-lite list")
 
 
-def test_installing_again_changes_nothing(host, run):
-    before = everything(host)
+#: Asks the API until the file is gone, each time by a new connection; ends with 1 when it was refused or cut off once.
+ASKS = """
+import os, time, urllib.request
+asked = 0
+while os.path.exists("asking"):
+    assert urllib.request.urlopen("http://127.0.0.1:8776/healthcheck", timeout=300).read() == b"OK"
+    asked += 1
+    time.sleep(0.1)
+print("asked", asked)
+"""
+
+
+def test_installing_again_changes_nothing_and_refuses_nobody(host, run):
+    before, old = everything(host), run(f"pid {ALL}")
+    run(f"touch asking; setsid python3 -c '{ASKS}' >asked 2>&1 &")
     host.run(f"cd /srv/cinder-lite; {INSTALL}")
-    assert everything(host) == before
+    assert everything(host) == before and run(f"pid {ALL}") != old
+    assert host.run("cd /opt; ls -d cinder-lite*; readlink cinder-lite").split() == ["cinder-lite", "cinder-lite-2", "cinder-lite-2"]
+    run("rm asking")
+    host.until("grep -q . /srv/cinder-lite/asked")
+    assert int(run("cat asked").removeprefix("asked ")) > 10
     run("cmp -n 8388608 data $(disk)")
     assert run("status first") == "in-use"
 

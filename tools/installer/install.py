@@ -15,6 +15,7 @@ import servers  # noqa: E402
 import settings  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+#: A link to the environment of the release that runs, which has a number behind that name.
 VENV = pathlib.Path("/opt/cinder-lite")
 UNITS = pathlib.Path("/usr/local/lib/systemd/system")
 #: What of etc/ goes where, beside the units.
@@ -29,6 +30,8 @@ PACKAGES = {"always": ("python3-venv", "qemu-utils", "logrotate"), "tgt": ("tgt"
             "rbd": ("ceph-common", "python3-rbd", "python3-rados", "qemu-block-extra"), "file": ()}
 #: Seconds within which all units are to have started.
 PATIENCE = 600
+#: The exit status of 'cinder-lite-manage status upgrade-check' when something has to be done first.
+UPGRADE_REFUSED = 2
 
 
 class Failed(Exception):
@@ -67,11 +70,41 @@ def install_packages(missing):
         run(["systemctl", "disable", "tgt.service"])
 
 
+def environments():
+    """Those that there are, whether the link leads to them or not."""
+    return sorted(VENV.parent.glob(f"{VENV.name}-[0-9]*"))
+
+
 def make_environment(wheels):
-    if not (VENV / "bin/pip").exists():
-        run(["/usr/bin/python3", "-m", "venv", VENV])
+    """Make one beside that of the services which run, ask it whether it can follow, and only then turn the link to it."""
+    made = VENV.with_name(f"{VENV.name}-{max((int(path.name.rpartition('-')[2]) for path in environments()), default=0) + 1}")
     source = ["--no-index", "--find-links", wheels] if wheels else []
-    run([VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt", TOP])
+    try:
+        run(["/usr/bin/python3", "-m", "venv", made])
+        run([made / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt", TOP])
+        if VENV.exists():
+            expect_upgrade(made)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    if VENV.is_dir() and not VENV.is_symlink():  # as earlier releases had it
+        VENV.rename(VENV.with_name(f"{VENV.name}-0"))
+    new = VENV.with_name(f"{VENV.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(made.name)
+    new.rename(VENV)
+
+
+def expect_upgrade(made):
+    done = subprocess.run([made / "bin/cinder-lite-manage", "status", "upgrade-check"], capture_output=True, text=True)
+    if done.returncode == UPGRADE_REFUSED:
+        raise Failed(f"this release cannot take over from the one that runs, which goes on:\n{done.stdout}{done.stderr}")
+
+
+def remove_former_environments():
+    for path in environments():
+        if path != VENV.resolve():
+            shutil.rmtree(path)
 
 
 def copy_files(choices):
@@ -150,19 +183,20 @@ def state(unit):
 def installing(choices, wheels):
     missing = packages(choices)
     new = [path for path in settings.files(choices) if not os.path.exists(path)]
-    again = " again" if (VENV / "bin/pip").exists() else ""
+    again = " again" if VENV.exists() else ""
     return [
         Step(f"install Debian's packages {' '.join(missing)}", lambda: install_packages(missing), bool(missing)),
         Step(f"install the units, logrotate's file, the user cinder and its directories{again}",
              lambda: copy_files(choices)),
         Step(f"write {' '.join(new)}", lambda: write_settings(choices), bool(new)),
-        Step(f"install this checkout{again} in {VENV}", lambda: make_environment(wheels)),
+        Step(f"install this checkout{again} in {VENV}{', beside what runs' if again else ''}", lambda: make_environment(wheels)),
         Step(f"write {settings.HTPASSWD}", write_password,
              choices.auth == "http_basic" and not os.path.exists(settings.HTPASSWD)),
         Step(f"set up {choices.database} and RabbitMQ: a user cinder with its password, a database, a virtual host",
              lambda: set_up_servers(choices), choices.services),
         Step("bring the database to this release's tables (cinder-lite-manage db sync)", sync_database),
         Step(f"enable and start {' '.join(units(choices))}", lambda: start(choices)),
+        Step("remove the environment of the release before", remove_former_environments, VENV.exists()),
     ]
 
 
@@ -170,8 +204,16 @@ def removing():
     names = [path.name for path in (TOP / "etc/systemd").iterdir() if path.is_file() and "@" not in path.name]
     files = [*(UNITS / path.name for path in (TOP / "etc/systemd").iterdir()),
              *(pathlib.Path(place, name.partition("/")[2]) for name, place in PLACES.items()),
-             *(LINKS / name for name in COMMANDS if os.path.realpath(LINKS / name).startswith(f"{VENV}/"))]
+             *(LINKS / name for name in COMMANDS if os.path.islink(LINKS / name)
+               and os.readlink(LINKS / name).startswith(f"{VENV}/"))]
     there = [path for path in files if os.path.lexists(path)]
+
+    def remove_environments():
+        for path in (VENV, *environments()):
+            if path.is_symlink():
+                path.unlink()
+            elif path.exists():
+                shutil.rmtree(path)
 
     def remove_files():
         for path in there:
@@ -182,7 +224,7 @@ def removing():
         Step("stop and disable all units of cinder-lite", lambda: run(["systemctl", "disable", "--now", *names]),
              (UNITS / "cinder-lite.target").exists()),
         Step(f"remove {' '.join(map(str, there))}", remove_files, bool(there)),
-        Step(f"remove {VENV}", lambda: shutil.rmtree(VENV), VENV.exists()),
+        Step(f"remove {VENV}", remove_environments, os.path.lexists(VENV) or bool(environments())),
     ]
 
 
