@@ -63,6 +63,15 @@ def test_each_server_gets_a_password_of_its_own(directory):
     assert len(passwords) == 5 and settings.login_password() in texts["admin.rc"]
 
 
+def test_what_traces_need_is_installed_when_they_are_switched_on(directory):
+    assert settings.extras() == ""
+    written(directory)
+    assert settings.extras() == ""
+    with open(settings.CONF, "a") as file:
+        file.write("[tracing]\nenabled = True\n")
+    assert settings.extras() == "[tracing]"
+
+
 def test_embedded_there_is_no_server_to_set_up(directory):
     written(directory)
     assert settings.passwords() == (None, None)

@@ -81,7 +81,8 @@ def make_environment(wheels):
     source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
         run(["/usr/bin/python3", "-m", "venv", made])
-        run([made / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt", TOP])
+        run([made / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt",
+             f"{TOP}{settings.extras()}"])
         if VENV.exists():
             expect_upgrade(made)
     except BaseException:

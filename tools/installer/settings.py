@@ -131,10 +131,21 @@ def backend(choices):
     }[choices.backend]
 
 
-def passwords():
-    """(database's, broker's) as the configuration file has them."""
+def written():
+    """The configuration file, as far as it is there."""
     conf = configparser.ConfigParser(interpolation=None, strict=False)
     conf.read(CONF)
+    return conf
+
+
+def extras():
+    """What the settings need beside the service's own requirements, as pip has it behind a package's name."""
+    return "[tracing]" if written().get("tracing", "enabled", fallback="").lower() in ("true", "1", "yes", "on") else ""
+
+
+def passwords():
+    """(database's, broker's) as the configuration file has them."""
+    conf = written()
     return tuple(password(conf.get(section, option, fallback=""))
                  for section, option in (("database", "connection"), ("DEFAULT", "transport_url")))
 
