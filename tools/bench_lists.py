@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measure pages of lists in a database of few volumes and in one of many, on MariaDB and PostgreSQL.
+"""Measure pages of lists in a database of few volumes and in one of many in turn, on MariaDB and PostgreSQL.
 
 Each request is answered by the application itself, without a network between. Shown are ms and how many times as long a
 request takes among many volumes as among a thousand.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -21,12 +22,16 @@ FEW = 1000
 MEMORY = 1024
 
 
-def best(crowd, repeat):
-    """{name: ms} of the quickest of so many requests: what else the machine does only makes some slower."""
+def ratios(few, many, repeat):
+    """{name: (ms among few, ms among many)}, of the quickest of so many requests each.
+
+    They are asked in turn, so that whatever else the machine does meets both of them, and it only makes some slower.
+    """
     found = {}
     for name in REQUESTS:
-        path = crowd.path(name)
-        found[name] = min(crowd.request(path)[0] for _ in range(repeat)) * 1000
+        paths = [(crowd, crowd.path(name)) for crowd in (few, many)]
+        took = [[crowd.request(path)[0] * 1000 for crowd, path in paths] for _ in range(repeat)]
+        found[name] = tuple(map(min, zip(*took, strict=True)))
     return found
 
 
@@ -37,21 +42,26 @@ def fill(crowd, volumes, others):
     print(f"{volumes} volumes are there after {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def measure(server, many, others, repeat):
-    with server, tempfile.TemporaryDirectory() as directory:
+@contextlib.contextmanager
+def filled(kind, volumes, others):
+    """A Crowd of so many rows on a database server of its own."""
+    with kind() as server, tempfile.TemporaryDirectory() as directory:
         servers.started(server)
         crowd = Crowd(server.url, directory)
-        fill(crowd, FEW, FEW)
-        before = best(crowd, repeat)
-        fill(crowd, many, others)
-        after = best(crowd, repeat)
-        whole = min(crowd.request("/volumes/detail?limit=1000")[0] for _ in range(repeat)) * 1000
+        fill(crowd, volumes, others)
+        yield crowd
         crowd.close()
-    print(f"\n{server.name}: {FEW} and {many} volumes (at most {others} of the others), ms, best of {repeat}; "
+
+
+def measure(kind, volumes, others, repeat):
+    with filled(kind, FEW, FEW) as few, filled(kind, volumes, others) as many:
+        found = ratios(few, many, repeat)
+        whole = min(many.request("/volumes/detail?limit=1000")[0] for _ in range(repeat)) * 1000
+    print(f"\n{kind.name}: {FEW} and {volumes} volumes (at most {others} of the others), ms, best of {repeat}; "
           f"limit=1000 among many: {whole:.1f} ms")
-    for name in REQUESTS:
-        ratio = after[name] / before[name]
-        print(f"  {name:36} {before[name]:8.2f} {after[name]:8.2f}  {ratio:6.2f} x{'' if ratio <= 2 else '  !'}", flush=True)
+    for name, (before, after) in found.items():
+        ratio = after / before
+        print(f"  {name:36} {before:8.2f} {after:8.2f}  {ratio:6.2f} x{'' if ratio <= 2 else '  !'}", flush=True)
 
 
 def main():
@@ -64,7 +74,7 @@ def main():
     for kind in (servers.MariaDB, servers.PostgreSQL):
         if not arguments.database or kind.name in arguments.database:
             kind.memory = MEMORY
-            measure(kind(), arguments.volumes, arguments.others, arguments.repeat)
+            measure(kind, arguments.volumes, arguments.others, arguments.repeat)
 
 
 if __name__ == "__main__":
