@@ -1,4 +1,4 @@
-"""A real Glance: SQLite and a file store in a directory of its own, who asks is what the request's headers say."""
+"""A real Glance: SQLite and a store in a directory of its own, of files if not told otherwise; requests say who asks."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ PROJECT = "a0000000000000000000000000000001"
 
 CONFIG = """
 [DEFAULT]
-enabled_backends = files:file
+enabled_backends = store:{kind}
 enabled_import_methods = []
 node_staging_uri = file://{path}/staging
 log_file = {path}/glance.log
@@ -26,9 +26,9 @@ show_image_direct_url = true
 [database]
 connection = sqlite:///{path}/glance.sqlite
 [glance_store]
-default_backend = files
-[files]
-filesystem_store_datadir = {path}/images
+default_backend = store
+[store]
+{options}
 [image_format]
 require_image_format_match = false
 [paste_deploy]
@@ -61,9 +61,12 @@ paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
 
 
 class Glance:
-    """Start it, give it images, kill it, start it again; `url` stays the same."""
+    """Start it, give it images, kill it, start it again; `url` stays the same.
 
-    def __init__(self):
+    The images are in a store of that kind with these options, for which Python may need `libraries` of another folder.
+    """
+
+    def __init__(self, kind="file", options="filesystem_store_datadir = {path}/images", libraries=""):
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is missing: run `tox run -e glance --notest`")
         self.directory = Directory("glance")
@@ -72,9 +75,10 @@ class Glance:
         path = self.directory.path
         for name in ("staging", "images"):
             self.directory.make(name)
-        self.directory.make("glance-api.conf", CONFIG.format(path=path))
+        self.directory.make("glance-api.conf", CONFIG.format(
+            path=path, kind=kind, options=options.format(path=path)))
         self.directory.make("paste.ini", PASTE)
-        env = {"OS_GLANCE_CONFIG_DIR": path, "PYTHONPATH": ""}
+        env = {"OS_GLANCE_CONFIG_DIR": path, "PYTHONPATH": libraries}
         subprocess.run([PYTHON.parent / "glance-manage", "--config-file", f"{path}/glance-api.conf", "db_sync"],
                        check=True, env={**os.environ, **env}, capture_output=True, timeout=120)
         serve = os.path.join(os.path.dirname(__file__), "serve_glance.py")

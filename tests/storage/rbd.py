@@ -1,6 +1,8 @@
 """RBD backends for tests: a driver on a real Ceph, and its images as places that the contract suite reads and writes."""
 
 import contextlib
+import glob
+import os
 
 from cinder_lite.volume.drivers.rbd import content, options, process
 from cinder_lite.volume.drivers.rbd.driver import RbdDriver
@@ -8,6 +10,8 @@ from tests.contract import backends
 from tests.storage import ceph as ceph_module
 
 BLOCK = 4096
+#: Where the system's Python keeps librbd.
+DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
 class Place:
@@ -67,3 +71,10 @@ def emptied(ceph, pool=ceph_module.POOLS[0]):
     """Remove all images of a pool, with what was cloned from them, its trash and its journal."""
     ceph.command("osd", "pool", "delete", pool, pool, "--yes-i-really-really-mean-it")
     ceph.make_pool(pool)
+
+
+def libraries(folder):
+    """Put what Python needs for librbd, and nothing else that the system's has, into a folder; its path."""
+    for library in glob.glob(f"{DIST_PACKAGES}/ra*dos.*.so") + glob.glob(f"{DIST_PACKAGES}/rbd.*.so"):
+        os.symlink(library, folder / os.path.basename(library))
+    return str(folder)
