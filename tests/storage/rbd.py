@@ -2,7 +2,9 @@
 
 import contextlib
 import glob
+import json
 import os
+import subprocess
 
 from cinder_lite.volume.drivers.rbd import content, options, process
 from cinder_lite.volume.drivers.rbd.driver import RbdDriver
@@ -12,6 +14,20 @@ from tests.storage import ceph as ceph_module
 BLOCK = 4096
 #: Where the system's Python keeps librbd.
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
+#: Takes a child off the list of a parent's snapshot, as the OSD's method does for librbd, and then removes the snapshot,
+#: as librbd does, where that is asked for.
+DETACH = """
+import rados, rbd, struct, sys
+conf, parent, snapshot, child, how = sys.argv[1:]
+with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
+    pool_id = cluster.pool_lookup("volumes")
+    spec = struct.pack("<qI", pool_id, len(child)) + child.encode() + struct.pack("<I", 0)
+    pool.execute(f"rbd_header.{parent}", "rbd", "child_detach",
+                 struct.pack("<QBBI", int(snapshot), 2, 1, len(spec)) + spec)
+    if how == "and-remove":
+        with rbd.Image(pool, image_id=parent) as image:
+            image.remove_snap_by_id(int(snapshot))
+"""
 
 
 class Place:
@@ -78,3 +94,9 @@ def libraries(folder):
     for library in glob.glob(f"{DIST_PACKAGES}/ra*dos.*.so") + glob.glob(f"{DIST_PACKAGES}/rbd.*.so"):
         os.symlink(library, folder / os.path.basename(library))
     return str(folder)
+
+
+def detach(ceph, parent, child, how="only"):
+    """Leave a child, by its id, and the only snapshot of its parent as librbd does that is killed as the child goes."""
+    (taken,) = json.loads(ceph.rbd("snap", "ls", "--image-id", parent, "--all", "--format", "json"))
+    subprocess.run([process.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how], check=True, timeout=60)

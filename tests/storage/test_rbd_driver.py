@@ -10,7 +10,6 @@ import pytest
 
 from cinder_lite import content
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.rbd.process import SYSTEM_PYTHON
 from tests.contract import backends
 from tests.contract.backends import GIB, snapshot, volume
 from tests.services.processes import until
@@ -36,17 +35,6 @@ handle.write(b"brick" * 1000)
 handle.flush()
 connector.disconnect_volume(connection, device)
 print(connector.extend_volume(connection))
-"""
-
-#: Takes a child off the list of a parent's snapshot, as the OSD's method does for librbd.
-DETACH = """
-import rados, struct, sys
-conf, parent, snapshot, child = sys.argv[1:]
-with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
-    pool_id = cluster.pool_lookup("volumes")
-    spec = struct.pack("<qI", pool_id, len(child)) + child.encode() + struct.pack("<I", 0)
-    pool.execute(f"rbd_header.{parent}", "rbd", "child_detach",
-                 struct.pack("<QBBI", int(snapshot), 2, 1, len(spec)) + spec)
 """
 
 
@@ -103,6 +91,15 @@ def begin(driver, pool, made, **values):
     """Write down that the making of a volume has begun."""
     pool.run("rados", "-p", "volumes", "setomapval", "cinder_lite_journal", f"making/{made.name}", json.dumps(
         {"owner": driver.cluster.owner, **values}))
+
+
+def purged(driver, pool):
+    """Wait until the trash is empty."""
+    def empty():
+        driver.tend()
+        return listed(pool, "trash", "ls", "--all") == []
+
+    until(empty, what="the trash to be purged")
 
 
 def parent(pool, of):
@@ -212,12 +209,7 @@ def test_deferred_deletion_keeps_a_volume_for_its_time(made, pool):
         pool.rbd("trash", "restore", one["id"])
     for one in (source, child):
         made(enable_deferred_deletion=True, deferred_deletion_purge_interval=0).delete(one)
-
-    def gone():
-        waiting.tend()
-        return listed(pool, "trash", "ls") == []
-
-    until(gone, what="the trash to be purged")
+    purged(waiting, pool)
     nothing_left(pool)
 
 
@@ -281,16 +273,24 @@ def test_a_parent_goes_although_its_last_child_was_not_signed_off(driver, pool):
     driver.clone(child, source, ignore)
     driver.delete(source)
     id, of_child = listed(pool, "trash", "ls")[0]["id"], listed(pool, "info", child.name)["id"]
-    (taken,) = listed(pool, "snap", "ls", "--image-id", id, "--all")
-    subprocess.run([SYSTEM_PYTHON, "-c", DETACH, pool.conf, id, str(taken["id"]), of_child], check=True, timeout=60)
+    rbd.detach(pool, id, of_child)
     driver.delete(child)
-
-    def gone():
-        driver.tend()
-        return listed(pool, "trash", "ls") == []
-
-    until(gone, what="the parent to be purged")
+    purged(driver, pool)
     assert of_child not in pool.run("rados", "-p", "volumes", "ls")
+    nothing_left(pool)
+
+
+def test_a_volume_goes_from_the_trash_that_was_cut_off_from_its_parent(driver, pool):
+    """librbd was killed after it had signed the volume off, before it removed it: it cannot be opened any more."""
+    source, child, grandchild = filled(driver), volume(), volume()
+    driver.clone(child, source, ignore)
+    driver.clone(grandchild, child, ignore)
+    driver.delete(child)
+    pool.rbd("rm", "--no-progress", grandchild.name)
+    (kept,) = listed(pool, "trash", "ls")
+    rbd.detach(pool, listed(pool, "info", source.name)["id"], kept["id"], "and-remove")
+    purged(driver, pool)
+    driver.delete(source)
     nothing_left(pool)
 
 

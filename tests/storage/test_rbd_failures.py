@@ -12,7 +12,7 @@ from tests.contract import backends
 from tests.contract.backends import snapshot, volume
 from tests.services.processes import until
 from tests.storage import rbd
-from tests.storage.test_rbd_driver import DATA, PLACE, filled, ignore, listed, nothing_left
+from tests.storage.test_rbd_driver import DATA, PLACE, filled, ignore, listed, nothing_left, purged
 
 #: Seconds without a sign of life that tests let a cluster have which they let hang.
 PATIENCE = 5
@@ -84,15 +84,6 @@ def a_life(driver, source, deaths):
         insist(driver.delete_snapshot, taken)
         insist(driver.delete, two)
     return "done"
-
-
-def purged(driver, pool):
-    """Wait until the trash is empty."""
-    def empty():
-        driver.tend()
-        return listed(pool, "trash", "ls", "--all") == []
-
-    until(empty, what="the trash to be purged")
 
 
 def works(driver):

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tests.contract import model
 from tests.storage import rbd
-from tests.storage.test_rbd_driver import nothing_left
-from tests.storage.test_rbd_failures import purged
+from tests.storage.test_rbd_driver import nothing_left, purged
 
 
 class RbdModel(model.Model):

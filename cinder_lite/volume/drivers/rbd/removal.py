@@ -202,11 +202,19 @@ class Removal:
         noted = self.pool.noted(key).get(key)
         if noted is None or noted["due"] > time.time():
             return None
+        parent = None
         try:
             with rbd.Image(self.pool.ioctx, image_id=id) as image:
                 _, parent = self._parent(image)
                 if self._needed(image):
                     return None
+        except rbd.ImageNotFound:
+            # Gone, or half removed: librbd signs a clone off at its parent, which may have gone since and without which
+            # the clone cannot be opened, but can be removed. What has snapshots it refuses to remove.
+            pass
+        except rbd.ImageBusy:
+            return None
+        try:
             self.librbd.trash_remove(self.pool.ioctx, id)
         except rbd.ImageNotFound:
             if any(one["id"] == id for one in self.librbd.trash_list(self.pool.ioctx)):
