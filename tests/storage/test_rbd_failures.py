@@ -168,8 +168,10 @@ def test_reading_and_writing_end_with_the_reason(impatient, hang):
     target, source = content.target(impatient.content(one)), content.source(impatient.content(one))
     with target, source:
         os.kill(target._librbd.pid, signal.SIGKILL)
-        with pytest.raises(content.ContentError, match="ended"):
-            target.write(0, DATA)
+        until(lambda: not target._librbd._child.alive())
+        for _ in range(2):
+            with pytest.raises(content.ContentError, match="process with librbd.* ended"):
+                target.write(0, DATA)
         go_on = hang("osd")
         with pytest.raises(content.ContentError, match="does not answer"):
             source.read(PLACE, 10)

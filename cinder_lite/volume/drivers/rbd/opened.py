@@ -1,6 +1,7 @@
 """Reading and writing an image's bytes, for `content`."""
 
 import itertools
+import os
 
 import rbd
 
@@ -17,7 +18,8 @@ class Opened:
 
     def __init__(self, pool):
         self.pool = pool
-        self._images, self._numbers = {}, itertools.count()
+        # From anywhere, so that a number of a process before is none of this one's.
+        self._images, self._numbers = {}, itertools.count(int.from_bytes(os.urandom(5), "little"))
 
     def open(self, image, snapshot, writable):
         """(number, identity): a snapshot's identity is its own for ever, an image's has none."""
@@ -34,12 +36,18 @@ class Opened:
     def close(self, number):
         self._images.pop(number).close()
 
+    def _image(self, number):
+        try:
+            return self._images[number]
+        except KeyError:
+            raise Failure("the process with librbd in which it was open has ended") from None
+
     def size(self, number):
-        return self._images[number].size()
+        return self._image(number).size()
 
     def extents(self, number, start, end):
         """[begin, end] of what may hold data between `start` and `end`, in order, cut at the image's end."""
-        image, found = self._images[number], []
+        image, found = self._image(number), []
 
         def collect(offset, length, exists):
             if found and found[-1][1] == offset:
@@ -53,14 +61,14 @@ class Opened:
         return [[max(begin, start), min(stop, end)] for begin, stop in found if stop > start and begin < end]
 
     def read(self, number, offset, length):
-        return self._images[number].read(offset, length)
+        return self._image(number).read(offset, length)
 
     def write(self, number, offset, data):
-        self._images[number].write(data, offset)
+        self._image(number).write(data, offset)
 
     def zero(self, number, start, end):
         for begin in range(start, end, MOST):
-            self._images[number].write_zeroes(begin, min(MOST, end - begin))
+            self._image(number).write_zeroes(begin, min(MOST, end - begin))
 
     def sync(self, number):
-        self._images[number].flush()
+        self._image(number).flush()
