@@ -32,7 +32,9 @@ def install_anew(host, flags):
 def create_and_attach(run):
     run("cinder-lite create 1 --name first --wait")
     run(commands("Attaching a volume by hand"))
-    assert run("lsblk -dno TRAN,SIZE $(disk)").split() == ["iscsi", "1G"]
+    found = run("lsblk -dno TRAN,SIZE $(disk)").split()
+    assert found == ["iscsi", "1G"], run("lsblk -a; ls -l /dev/disk/by-path; dmesg | tail -n 20; TGT_IPC_SOCKET="
+                                         "/run/cinder-lite-tgt/socket runuser -u cinder tgtadm -- --op show --mode target")
     run("head -c 8M /dev/urandom >data; dd if=data of=$(disk) bs=1M oflag=direct status=none")
 
 
@@ -91,12 +93,13 @@ print("asked", asked)
 
 def test_installing_again_changes_nothing_and_refuses_nobody(host, run):
     before, old = everything(host), run(f"pid {ALL}")
-    run(f"touch asking; setsid python3 -c '{ASKS}' >asked 2>&1 &")
+    run("touch asking; systemd-run -q --unit=asks -p WorkingDirectory=$PWD -p StandardOutput=truncate:$PWD/asked "
+        f"-p StandardError=inherit python3 -c '{ASKS}'")
     host.run(f"cd /srv/cinder-lite; {INSTALL}")
     assert everything(host) == before and run(f"pid {ALL}") != old
     assert host.run("cd /opt; ls -d cinder-lite*; readlink cinder-lite").split() == ["cinder-lite", "cinder-lite-2", "cinder-lite-2"]
     run("rm asking")
-    host.until("grep -q . /srv/cinder-lite/asked")
+    host.until("! systemctl is-active asks")
     assert int(run("cat asked").removeprefix("asked ")) > 10
     run("cmp -n 8388608 data $(disk)")
     assert run("status first") == "in-use"
@@ -130,9 +133,23 @@ def test_postgresql_and_files(host, run):
     assert "postgresql+psycopg" in run("cat /etc/cinder/cinder.conf")
     names = [f"cinder-lite-{name}" for name in ("api", "scheduler", "volume", "backup", "tgt")]
     assert run(f"systemctl is-active cinder-lite.target {' '.join(names)}").split() == ["active"] * 6
-    run("cinder-lite create 1 --name first --wait")
+    create_and_attach(run)
     assert "first" in run("runuser -u postgres -- psql -Atc 'SELECT name FROM volumes' cinder")
     well(run)
+
+
+def test_volumes_and_backups_elsewhere(host, run):
+    detach(run)
+    run("cinder-lite delete --wait first; install -d -o cinder -g cinder /srv/volumes")
+    run("sed -i -e 's|^file_volume_dir = .*|file_volume_dir = /srv/volumes|' "
+        "-e 's|^log_dir|backup_posix_path = /srv/backups\\n&|' /etc/cinder/cinder.conf; systemctl restart cinder-lite-volume")
+    host.until("systemctl show -P StatusText cinder-lite-volume | grep 'ReadWritePaths='")
+    run(commands("Volumes or backups elsewhere"))
+    host.until("systemctl show -P StatusText cinder-lite-volume | grep '1 of 1 backends up'")
+    create_and_attach(run)
+    run("cinder-lite backup-create first --name copy --force --wait")
+    assert run("ls /srv/volumes").startswith("volume-") and run("find /srv/backups -name manifest") != ""
+    detach(run)
 
 
 def test_keystone(host):

@@ -18,7 +18,7 @@ REMEDIES = {
     errno.EDQUOT: "raise the disk quota of the backup service's user",
     errno.EACCES: "let the backup service's user write there (chown)",
     errno.EPERM: "let the backup service's user write there (chown)",
-    errno.EROFS: "mount the file system writable",
+    errno.EROFS: "mount the file system writable, and let the service's unit write there (ReadWritePaths=)",
     errno.EIO: "the disk or the mount fails; see the kernel's log",
     errno.ESTALE: "mount the file system again",
 }

@@ -50,7 +50,8 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
                 pass
         except OSError as error:
             raise base.BackendDown(f"{self.directory} (file_volume_dir of {self.backend}) cannot be written to: "
-                                   f"{error.strerror}; mount it, or change its owner or the option") from error
+                                   f"{error.strerror}; mount it, change its owner or the option, or let the service's units "
+                                   "write there (ReadWritePaths=)") from error
 
     def clean_up(self):
         with _saying(f"cannot tidy {self.directory}"):
