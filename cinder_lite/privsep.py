@@ -16,8 +16,9 @@ from cinder_lite import concurrency, errors, user
 #: Where cinder-lite-privsep.socket takes connections, and the descriptor as which it hands each to a process of its own.
 SOCKET = "/run/cinder-lite/privsep.sock"
 HANDED = 3
-#: Calls that root's process runs at once: as many as a backend runs operations.
-CALLS = 64
+#: Calls that root's process runs at once: more than all backends have operations under way. Its threads are as many as have
+#: been needed, and calls that wait for one backend's disks must not hold up those for others.
+CALLS = 4096
 
 for module in (comm, daemon, priv_context):
     for name in ("socket", "subprocess", "threading"):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import itertools
 import os
 import subprocess
@@ -33,6 +34,24 @@ def group(disk=0):
         yield name
     finally:
         run("vgremove", "-f", "-y", name)
+
+
+@contextlib.contextmanager
+def held(group):
+    """Hold the group's lock, for which all commands of LVM then wait, as they do for disks that do not answer."""
+    path = f"/run/lock/lvm/V_{group}"
+    while True:
+        with open(path, "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # The command that has had it before removes the file.
+            if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(lock.fileno())):
+                yield
+                return
+
+
+def waiting(group):
+    """How many commands that make volumes in the group have not ended."""
+    return sum("lvcreate" in line and group in line.split() for line in run("ps", "-ewwo", "args").splitlines())
 
 
 def driver(volume_group, cls=LvmDriver, **values):

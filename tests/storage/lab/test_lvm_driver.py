@@ -1,6 +1,5 @@
 """What the LVM driver promises besides the contract, on real volume groups."""
 
-import concurrent.futures
 import fcntl
 import logging
 import os
@@ -10,7 +9,7 @@ import sys
 
 import pytest
 
-from cinder_lite import privsep
+from cinder_lite import concurrency, privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import privileged
 from tests.contract.backends import GIB, MIB, snapshot, volume
@@ -110,6 +109,16 @@ def test_figures_of_a_thin_pool_are_lvms_own(group, caplog):
     assert pool.capabilities["thin_pool_metadata_percent"] == metadata
     assert pool.max_over_subscription_ratio == "7"
     assert not caplog.records
+
+
+def test_figures_of_thick_volumes_are_lvms_own(group):
+    made, one = lvm.driver(group, lvm_type="default", lvm_zero_new_volumes=False), volume(2)
+    made.create(one)
+    made.create_snapshot(snapshot(one))
+    size, free = lvm.run("vgs", "--noheadings", "--nosuffix", "--units", "b", "-o", "vg_size,vg_free", group).split()
+    (pool,) = made.pools()
+    assert (pool.total_gb, pool.free_gb) == (int(size) / GIB, int(free) / GIB)
+    assert (pool.provisioned_gb, pool.thin, pool.thick) == (2, False, True)
 
 
 def test_a_pool_that_runs_full_is_reported_before_it_is(group, caplog):
@@ -266,9 +275,53 @@ def test_deleting_takes_what_a_revert_left_that_could_not_be_finished(group):
 def test_creates_at_the_same_time_are_safe(group, kind):
     made = small(group, lvm_type=kind)
     wanted = [volume() for _ in range(8)]
-    with concurrent.futures.ThreadPoolExecutor(8) as threads:
-        list(threads.map(made.create, wanted))
+    assert list(concurrency.map_in_threads(made.create, wanted, 8)) == [{}] * 8
     assert sorted(made.names()) == sorted((one.name, GIB) for one in wanted)
+
+
+def test_a_group_that_keeps_lvm_waiting_holds_up_no_other_however_many_calls_wait(group):
+    many = 70  # more than a backend runs operations at once, if not told otherwise
+    with lvm.group(1) as other:
+        slow, quick, one, two = small(group), small(other), volume(), volume()
+        outcomes = []
+        calls = [concurrency.native("threading").Thread(target=lambda: outcomes.append(slow.create(one)), daemon=True)
+                 for _ in range(many)]
+        with lvm.held(group):
+            for call in calls:
+                call.start()
+            until(lambda: lvm.waiting(group) == many, limit=120, what="all calls to wait for LVM")
+            quick.create(two)
+            assert outcomes == []
+        for call in calls:
+            call.join()
+        assert outcomes == [{}] * many and slow.exists(one) and quick.exists(two)
+
+
+def test_a_copy_keeps_no_other_call_waiting(group):
+    made, source, copied, other = small(group, lvm_type="default"), volume(), volume(), volume()
+    made.create(source)
+    made.path(source).write_at(0, SECRET)
+    copying, done, outcomes = (*(concurrency.native("threading").Event() for _ in range(2)), [])
+
+    def progress(*_):
+        copying.set()
+        assert done.wait(120)
+
+    copy = concurrency.native("threading").Thread(
+        target=lambda: outcomes.append(made.clone(copied, source, progress)), daemon=True)
+    copy.start()
+    assert copying.wait(120)
+    made.create(other)
+    taken = snapshot(other)
+    made.create_snapshot(taken)
+    made.extend(other, 2)
+    made.delete_snapshot(taken)
+    made.delete(other)
+    assert outcomes == []
+    done.set()
+    copy.join()
+    assert outcomes == [{}]
+    assert made.path(copied).content() == made.path(source).content()
 
 
 def test_what_is_inactive_is_made_active(group):

@@ -215,6 +215,22 @@ def test_a_missing_group_hurts_no_other_backend_and_says_why(service):
         assert "backend lab@gone is down: there is no volume group gone (volume_group of gone)" in log.read()
 
 
+def test_a_group_that_keeps_lvm_waiting_holds_up_nobody_else(service):
+    api = service.api
+    with lvm.held(service.groups["thin"]):
+        waiting = [api("POST", "/volumes", {"volume": {"size": 1, "volume_type": "thin"}})["volume"]["id"] for _ in range(5)]
+        processes.until(lambda: lvm.waiting(service.groups["thin"]) == 5, what="LVM to be asked for all")
+        volume = service.volume("thick")
+        with Attached(api, volume) as attached:
+            io(attached.url, "write -P 1 0 1M")
+        api.remove("volume", volume)
+        assert [api("GET", f"/volumes/{id}")["volume"]["status"] for id in waiting] == ["creating"] * 5
+    for id in waiting:
+        api.wait("volume", id)
+        api.remove("volume", id)
+    assert service.names("thin") == []
+
+
 def test_a_snapshot_that_overflows_goes_into_error_and_its_owner_hears_why(service):
     api = service.api
     volume = service.volume("thick")
