@@ -1,4 +1,7 @@
-"""Volumes move between a volume group and a Ceph, which runs outside the lab where the lab is a kernel of its own."""
+"""One service with volume groups, a Ceph and files: volumes move between them, and what happens to Ceph spares the others.
+
+Ceph runs outside the lab where the lab is a kernel of its own.
+"""
 
 import json
 import os
@@ -15,19 +18,22 @@ from tests.functional.service import Service, until
 from tests.functional.test_moves import DATA, PLACES, act, moved
 from tests.storage import ceph as ceph_module
 from tests.storage import lvm
+from tests.storage.test_rbd_service import FILE
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 #: The machine outside the lab, and its address.
 OUTSIDE, ADDRESS = "254", "10.89.0.254"
 LVM = """
-[lvm]
+[{name}]
 volume_driver = lvm
 volume_group = {group}
+lvm_type = {kind}
+volume_clear = none
 target_port = {{target_port}}
 tgt_control_port = {{control_port}}
 """
 RBD = """
-[rbd]
+[rbd-1]
 volume_driver = rbd
 rbd_ceph_conf = {conf}
 rbd_user = {user}
@@ -35,7 +41,7 @@ rbd_pool = volumes
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ceph():
     """The configuration file of a Ceph, with its keyrings beside it."""
     direct = os.environ["KERNEL_LAB_HOSTS"] == "127.0.0.1"
@@ -52,36 +58,48 @@ def ceph():
         running.terminate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(ceph):
-    with lvm.group() as group:
-        sections = {"lvm": LVM.format(group=group), "rbd": RBD.format(conf=ceph, user=ceph_module.USER)}
-        with Service(backends=("lvm", "rbd"), sections=sections, default="job_sweep_interval = 1") as running:
-            running.group = group
+    with lvm.group(0) as one, lvm.group(1) as two:
+        groups = {"lvm-1": one, "lvm-2": two}
+        sections = {"rbd-1": RBD.format(conf=ceph, user=ceph_module.USER), "file-1": FILE} | {
+            name: LVM.format(name=name, group=groups[name], kind=kind) for name, kind in (("lvm-1", "thin"), ("lvm-2", "default"))}
+        with Service(backends=(*groups, "rbd-1", "file-1"), sections=sections,
+                     default="job_sweep_interval = 1\nquota_volumes = 100") as running:
+            running.groups = groups
+            for name in running.backends:
+                specs = {"volume_backend_name": name}
+                Client(running.url)("POST", "/types", {"volume_type": {"name": name, "extra_specs": specs}}, expect=200)
             yield running
+
+
+def backend(service, name):
+    return next(one.backend for one in service.volume.backends if one.backend.section == name)
 
 
 def where(service, name, id):
     """Where the backend of that name has the bytes of what it calls volume-ID."""
-    backend = next(one.backend for one in service.volume.backends if one.backend.section == name)
-    return backend.content(base.Volume(id, 1))
+    return backend(service, name).content(base.Volume(id, 1))
 
 
-def test_a_volume_moves_to_ceph_and_back_with_its_bytes(service):
+def nothing_left(service):
+    """No backend has a volume or snapshot."""
+    return until(lambda: not any(list(backend(service, name).driver.names()) for name in service.backends),
+                 "the end of all volumes")
+
+
+def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):
     client = Client(service.url)
-    for name in ("lvm", "rbd"):
-        specs = {"volume_backend_name": name}
-        client("POST", "/types", {"volume_type": {"name": name, "extra_specs": specs}}, expect=200)
-    id = client.made("volumes", size=1, volume_type="lvm")["id"]
-    with content.target(where(service, "lvm", id)) as target:
+    id = client.made("volumes", size=1, volume_type="lvm-1")["id"]
+    with content.target(where(service, "lvm-1", id)) as target:
         for place in PLACES:
             target.write(place, DATA)
         target.sync()
-    for name in ("rbd", "lvm"):
+    for name in ("rbd-1", "lvm-2", "file-1", "lvm-1"):
         act(client, id, "os-retype", {"new_type": name, "migration_policy": "on-demand"})
         until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type"] == name, f"type {name}", 300)
         with content.source(where(service, name, moved(client, id)["os-vol-mig-status-attr:name_id"])) as source:
             assert [source.read(place, len(DATA)) == DATA for place in PLACES] == [True] * len(PLACES)
     client("DELETE", f"/volumes/{id}", expect=202)
     client.gone("volumes", id)
-    assert [lv for lv in lvm.lvs(service.group) if lv.startswith("volume-")] == []
+    nothing_left(service)
