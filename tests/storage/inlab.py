@@ -25,10 +25,15 @@ def folder_of(item):
     return folder if folder in LABS and "KERNEL_LAB" not in os.environ else None
 
 
+class Ended(Exception):
+    """A lab has ended before its time; the text is what it said."""
+
+
 class Lab:
     """One lab in which the given items run, one after the other."""
 
     def __init__(self, folder, nodes):
+        self.folder, self.nodes = folder, nodes
         self._said = tempfile.TemporaryFile("w+")
         self._running = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", TOP / "tools/kernel-lab", *LABS[folder], "--", sys.executable, "-m",
@@ -44,7 +49,7 @@ class Lab:
                 line = self._running.stdout.readline()
                 if not line:
                     self._said.seek(0)
-                    raise pytest.UsageError(f"the lab has ended before {node}:\n{self._said.read()}")
+                    raise Ended(f"the lab has ended:\n{self._said.read()}")
                 data = json.loads(line)
                 self._reports.setdefault(data["nodeid"], []).append(data)
             report = config.hook.pytest_report_from_serializable(config=config, data=self._reports[node].pop(0))
@@ -57,10 +62,10 @@ class Lab:
 
 
 class Labs:
-    """The plugin of the pytest outside."""
+    """The plugin of the pytest outside. A test whose lab ends, or that takes too long, fails; others have another lab then."""
 
-    def __init__(self):
-        self._labs, self._lab_of = [], {}
+    def __init__(self, lab=Lab):
+        self._make, self._labs, self._lab_of = lab, [], {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
@@ -70,16 +75,27 @@ class Labs:
         if item.nodeid not in self._lab_of:
             self._start(folder, [one for one in item.session.items if folder_of(one) == folder])
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._lab_of[item.nodeid].reports(item.config, item.nodeid):
-            item.ihook.pytest_runtest_logreport(report=report)
+        lab = self._lab_of[item.nodeid]
+        try:
+            for report in lab.reports(item.config, item.nodeid):
+                item.ihook.pytest_runtest_logreport(report=report)
+        except (Ended, pytest.fail.Exception) as error:  # the latter when it has taken too long
+            item.ihook.pytest_runtest_logreport(report=pytest.TestReport(
+                item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", str(error), "call"))
+            lab.end()
+            self._run(lab.folder, lab.nodes[lab.nodes.index(item.nodeid) + 1:])
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
     def _start(self, folder, items):
         files = list(dict.fromkeys(item.path for item in items))
         for number in range(min(SIDE_BY_SIDE, len(files))):
-            nodes = [item.nodeid for item in items if item.path in files[number::SIDE_BY_SIDE]]
-            lab = Lab(folder, nodes)
+            self._run(folder, [item.nodeid for item in items if item.path in files[number::SIDE_BY_SIDE]])
+
+    def _run(self, folder, nodes):
+        """Have the items run in a lab of their own."""
+        if nodes:
+            lab = self._make(folder, nodes)
             self._labs.append(lab)
             self._lab_of |= dict.fromkeys(nodes, lab)
 
