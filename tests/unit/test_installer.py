@@ -17,6 +17,7 @@ from cinder_lite.volume.backends import Backend
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS / "installer"))
 
+import install  # noqa: E402
 import settings  # noqa: E402
 
 KEYSTONE = {"auth": "keystone", "keystone_url": "http://keystone:5000/v3"}
@@ -96,11 +97,20 @@ def test_what_was_chosen_need_not_be_said_again(directory):
     (["--auth", "keystone"], "--auth keystone needs --keystone-url"),
     (["--volume-group", "a b"], "--volume-group cannot be 'a b'"),
     (["--address", "eth1"], "--address cannot be 'eth1'"),
+    (["--address", "0.0.0.0"], "--address cannot be '0.0.0.0', which is not one address of this machine"),
+    (["--address", "::"], "--address cannot be '::'"),
+    (["--address", "192.0.2.77"], "--address cannot be '192.0.2.77', which is not one address of this machine"),
+    (["--address", "127.1"], "--address cannot be '127.1'"),
 ])
 def test_what_cannot_be_is_refused(capsys, said, why):
     with pytest.raises(SystemExit):
         settings.parse(said)
     assert why in capsys.readouterr().err
+
+
+def test_what_was_installed_is_removed_when_its_address_has_gone(directory):
+    written(directory, address="192.0.2.77")
+    assert settings.parse(["--remove"])[1].remove
 
 
 def test_other_choices_than_those_installed_are_refused(directory, capsys):
@@ -114,3 +124,19 @@ def test_help_says_every_flag():
     said = subprocess.run([TOOLS / "install", "--help"], capture_output=True, text=True, check=True).stdout
     for field in dataclasses.fields(settings.Choices):
         assert f"--{field.name.replace('_', '-')}" in said
+
+
+def test_each_release_has_an_environment_and_only_the_last_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "VENV", tmp_path / "cinder-lite")
+    there = lambda: sorted(path.name for path in tmp_path.iterdir())  # noqa: E731
+    install.VENV.mkdir()  # as releases had it before
+    for number in (1, 2):
+        made = install.next_environment()
+        made.mkdir()
+        assert made.name == f"cinder-lite-{number}"
+        install.turn_to(made)
+        assert install.VENV.is_symlink() and install.VENV.resolve() == made
+        if number == 1:
+            assert there() == ["cinder-lite", "cinder-lite-0", "cinder-lite-1"]
+        install.remove_former_environments()
+        assert there() == ["cinder-lite", made.name]

@@ -77,7 +77,7 @@ def environments():
 
 def make_environment(wheels):
     """Make one beside that of the services which run, ask it whether it can follow, and only then turn the link to it."""
-    made = VENV.with_name(f"{VENV.name}-{max((int(path.name.rpartition('-')[2]) for path in environments()), default=0) + 1}")
+    made = next_environment()
     source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
         run(["/usr/bin/python3", "-m", "venv", made])
@@ -88,6 +88,15 @@ def make_environment(wheels):
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+    turn_to(made)
+
+
+def next_environment():
+    numbers = [int(path.name.rpartition("-")[2]) for path in environments()]
+    return VENV.with_name(f"{VENV.name}-{max(numbers, default=0) + 1}")
+
+
+def turn_to(made):
     if VENV.is_dir() and not VENV.is_symlink():  # as earlier releases had it
         VENV.rename(VENV.with_name(f"{VENV.name}-0"))
     new = VENV.with_name(f"{VENV.name}.new")

@@ -3,10 +3,12 @@
 import argparse
 import configparser
 import dataclasses
+import ipaddress
 import json
 import os
 import re
 import secrets
+import socket
 
 DIRECTORY = "/etc/cinder"
 CONF, CHOICES, LOGIN = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc"))
@@ -64,9 +66,24 @@ def parse(argv):
                           ("address", r"[0-9a-fA-F.:]+"), ("keystone_url", r"(https?://\S+)?")):
         if not re.fullmatch(pattern, getattr(choices, name)):
             parser.error(f"--{name.replace('_', '-')} cannot be '{getattr(choices, name)}'")
+    if not is_here(choices.address) and not other.remove:
+        parser.error(f"--address cannot be '{choices.address}', which is not one address of this machine: API and volumes are "
+                     "offered there")
     if choices.auth == "keystone" and not choices.keystone_url:
         parser.error("--auth keystone needs --keystone-url, as in http://keystone:5000/v3")
     return choices, other
+
+
+def is_here(address):
+    """Whether it is an address of this machine, and not all of them."""
+    try:
+        if ipaddress.ip_address(address).is_unspecified:
+            return False
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as sock:
+            sock.bind((address, 0))
+        return True
+    except (ValueError, OSError):
+        return False
 
 
 def remembered():
