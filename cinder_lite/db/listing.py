@@ -4,7 +4,9 @@ A page begins behind its marker by comparing the sort columns with the marker ro
 wherever in the list it lies.
 """
 
+import collections
 import dataclasses
+import functools
 
 import sqlalchemy as sa
 import sqlalchemy.ext.compiler
@@ -65,7 +67,8 @@ class Listing:
                 part = self._by_ids(query, ids.where(*conditions, condition), order, self.ordered(paging), part)
             else:
                 part = _cut(query.where(*conditions, condition).order_by(*order), part)
-            found += tx.execute(part).all()
+            result = tx.execute(part)
+            found += map(_row(tuple(result.keys()))._make, result)
             if len(found) >= paging.limit:
                 break
         return found
@@ -98,6 +101,12 @@ class Listing:
         found = _cut(ids.order_by(*order), paging).subquery("page")
         tables = query.get_final_froms()[0].join(found, found.c.id == self.table.c.id)
         return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
+
+
+@functools.cache
+def _row(names):
+    """A tuple with these names: a page asks each row for its columns far faster than SQLAlchemy's rows answer."""
+    return collections.namedtuple("Row", names)
 
 
 def _columns(table, conditions):
