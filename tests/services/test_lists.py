@@ -1,6 +1,7 @@
 """Pages of lists among many rows: what the databases read for one, as counted work, and by which index."""
 
 import contextlib
+import tracemalloc
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ MANY = {"volumes": 8_000, "snapshots": 8_000, "backups": 4_000, "attachments": 4
 LIMIT = 50
 #: What may be read for a page: each of its rows from indexes, itself, and its type, and some beside.
 READ = 8 * LIMIT
+#: Bytes that the longest page may take at once.
+MEMORY = 16 * 1024**2
 
 
 @pytest.fixture(scope="module", params=[servers.MariaDB, servers.PostgreSQL], ids=lambda kind: kind.name)
@@ -93,6 +96,20 @@ def test_a_page_costs_its_own_rows(crowd, name, roles):
     assert read <= READ, (read, sent)
     found = plans(crowd, sent)
     assert [table for table, index in found if index is None and table in (*MANY, "labels")] == [], (found, sent)
+
+
+def test_the_longest_page_takes_little_memory(crowd):
+    """However many there are, and however many are asked for."""
+    path = "/volumes/detail?limit=1000000"
+    crowd.request(path)
+    tracemalloc.start()
+    try:
+        page = crowd.request(path)[1]["volumes"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(page) == crowd.conf.osapi_max_limit < crowd.counts["volumes"]
+    assert peak <= MEMORY
 
 
 def test_pages_are_the_list(crowd):
