@@ -92,9 +92,11 @@ def test_services_go_on_in_new_logs_when_theirs_are_turned_over(run):
 def test_each_service_shows_its_metrics(host, run):
     run("printf '[metrics]\\nenabled = true\\n' >>/etc/cinder/cinder.conf; systemctl restart cinder-lite.target")
     run("cinder-lite create 1 --name counted --wait")
-    for name, port, wanted in (("api", 9776, 'http_request_seconds_count{method="POST",route="/volumes",status="202"} 1.0'),
-                               ("scheduler", 9777, 'service_up{binary="cinder-backup"'), ("backup", 9779, "database_up 1.0"),
-                               ("volume", 9778, 'job_seconds_count{action="create",kind="volume",outcome="succeeded"')):
+    for name, port, wanted in (
+            ("api", 9776, 'http_request_seconds_count{method="POST",route="/volumes",status="202"} 1.0'),
+            ("scheduler", 9777, 'service_up{binary="cinder-backup"'),
+            ("volume", 9778, 'job_seconds_count{action="create",kind="volume",outcome="succeeded"'),
+            ("backup", 9779, 'database_use_seconds_count{kind="write"}')):
         shown = run("/opt/cinder-lite/bin/python -c 'import urllib.request as u; "
                     f"print(u.urlopen(\"http://127.0.0.1:{port}/metrics\").read().decode())'")
         assert f"cinder_lite_{wanted}" in shown, name
