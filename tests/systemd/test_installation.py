@@ -172,7 +172,7 @@ def test_nothing_that_is_logged_tells_a_secret(host, run):
     secrets = re.findall("cinder:([^@]+)@", run("cat /etc/cinder/cinder.conf"))
     secrets += run('echo "$OS_PASSWORD"; field auth_password').split()
     assert len(secrets) == 4
-    assert all(int(lines) > 100 for lines in run("cat /var/log/cinder/*.log | wc -l; journalctl | wc -l").split())
+    assert all(int(lines) > 10 for lines in run("cat /var/log/cinder/*.log | wc -l; journalctl | wc -l").split())
     for secret in secrets:
         status, said = host.call(f"grep -rF -e {secret} /var/log/cinder; journalctl | grep -F -e {secret}")
         assert (status, said) == (1, "")
