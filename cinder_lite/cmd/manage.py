@@ -6,6 +6,7 @@ concurrency.patch()
 
 import argparse  # noqa: E402
 import logging  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 
 from oslo_config import cfg  # noqa: E402
@@ -85,5 +86,17 @@ def main(argv=None):
         return REFUSED
 
 
+def command():
+    """The process of the command. It ends at once: threads that wait must not wake up in an interpreter that is taken apart."""
+    status = main()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"cinder-lite-manage: {error}", file=sys.stderr)
+        status = REFUSED
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

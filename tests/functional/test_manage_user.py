@@ -6,14 +6,18 @@ Where root does not run the tests, the service is the one who does, and everythi
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 
 import pytest
 
 from cinder_lite import user
 from tests.functional.installation import Installation
+from tests.meta.source import TOP
 
 ROOT = os.geteuid() == 0
 SERVICE = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.geteuid())
@@ -101,6 +105,18 @@ def test_a_cinder_conf_that_only_root_may_read_is_taken_over_from(here, run, roo
     (roots / "cinder.conf").chmod(0o600)
     status, _, error = run("import-cinder", "--from", str(roots / "cinder.conf"), "--dry-run")
     assert status == 2 and "there are no tables of Cinder" in error
+
+
+def test_it_ends_as_it_says(here, run):
+    """Threads that wait are woken by the change of user, and the interpreter has gone meanwhile."""
+    run("db", "sync")
+    settings = pathlib.Path(here.conf_file)
+    # What root does for it is in a thread.
+    settings.write_text(settings.read_text().replace("volume_driver = file", "volume_driver = lvm\nvolume_group = nowhere"))
+    argv = [sys.executable, "-m", "cinder_lite.cmd.manage", "--config-file", here.conf_file, "config", "check"]
+    ends = [subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=TOP) for _ in range(3)]
+    assert [end.returncode for end in ends if end.returncode not in (0, 1)] == []
+    assert all(re.search(r"^(Nothing is wrong with the settings|\d problems?)\.$", end.stdout, re.M) for end in ends)
 
 
 def test_root_stays_root_where_the_data_is_roots(tmp_path):
