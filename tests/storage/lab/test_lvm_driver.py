@@ -347,6 +347,8 @@ def test_what_others_made_is_listed_and_taken_over(group, kind):
     size, pool = str(lvm.UNIT - 8 * MIB), f"{group}/{group}-pool"
     lvm.run("lvcreate", "-y", "-n", "theirs", *(
         ["-V", f"{size}b", "--thinpool", pool] if kind == "thin" else ["-L", f"{size}b", group]))
+    if kind != "thin":
+        lvm.run("blkdiscard", "-z", f"/dev/{group}/theirs")
     lvm.run("lvcreate", "-y", "-s", "-n", "taken", *(["-l", "100%ORIGIN"] if kind != "thin" else []), f"{group}/theirs")
     names = [(found.reference["source-name"], found.reason) for found in made.foreign_volumes()]
     assert sorted(names) == [("theirs", None), (mine.name, None)]
