@@ -77,3 +77,8 @@ def list_snapshots(req):
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
     with req.db.read() as tx:
         return lists.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
+
+
+def delete_snapshot(req):
+    """DELETE /cgsnapshots/{id}"""
+    req.group_snapshots.delete(req.ctx, req.group_snapshot_id)

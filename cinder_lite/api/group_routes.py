@@ -88,7 +88,7 @@ LEGACY = (
           bodies.CGSNAPSHOT, One("cgsnapshot", views.SNAPSHOT_SUMMARY), 202),
     Route("GET", _CGSNAPSHOT, consistency_groups.show_snapshot, "group:get_group_snapshot",
           view=One("cgsnapshot", views.CGSNAPSHOT)),
-    Route("DELETE", _CGSNAPSHOT, groups.delete_snapshot, "group:delete_group_snapshot", status=202),
+    Route("DELETE", _CGSNAPSHOT, consistency_groups.delete_snapshot, "group:delete_group_snapshot", status=202),
 )
 
 ROUTES = (*GROUPS, *GROUP_SNAPSHOTS, *GROUP_TYPES, *LEGACY)

@@ -20,6 +20,12 @@ def _no_legacy(row):
     return row
 
 
+def _ordinary(req):
+    """Raise BadRequest for a consistency group."""
+    with req.db.read() as tx:
+        _no_legacy(groups.get(tx, req.ctx, req.group_id))
+
+
 # -- groups
 
 def create(req):
@@ -31,9 +37,11 @@ def create(req):
 
 def create_from(req):
     """create-from-src: a group of copies."""
-    body = req.body
-    return req.groups.create_from(req.ctx, group_snapshot_id=body.get("group_snapshot_id"),
-                                  source_group_id=body.get("source_group_id"), **names(body))
+    snapshot, source = req.body.get("group_snapshot_id"), req.body.get("source_group_id")
+    if bool(snapshot) != bool(source):
+        with req.db.read() as tx:
+            _no_legacy(groups.get_snapshot(tx, req.ctx, snapshot) if snapshot else groups.get(tx, req.ctx, source))
+    return req.groups.create_from(req.ctx, group_snapshot_id=snapshot, source_group_id=source, **names(req.body))
 
 
 def _members(req, tx, rows):
@@ -53,7 +61,7 @@ def index(req):
     """GET /groups and /groups/detail"""
     req.flag("list_volume")
     wanted = {key: value for key, value in req.filters().items() if key != "list_volume"}
-    where = filters.clauses(req, "group", wanted)
+    where = [groups.ordinary(), *filters.clauses(req, "group", wanted)]
     paging, visible = req.paging(), groups.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = groups.page(tx, where, paging, visible)
@@ -68,13 +76,13 @@ def update(req):
     add, remove = ids(body.get("add_volumes")), ids(body.get("remove_volumes"))
     if not values and not add and not remove:
         raise errors.BadRequest("The group needs at least one of name, description, add_volumes and remove_volumes.")
+    _ordinary(req)
     req.groups.update(req.ctx, req.group_id, add, remove, **values)
 
 
 def delete(req):
     """delete: the group, with its volumes if it is said so."""
-    with req.db.read() as tx:
-        _no_legacy(groups.get(tx, req.ctx, req.group_id))
+    _ordinary(req)
     req.groups.delete(req.ctx, req.group_id, is_true(req.body.get("delete-volumes", False)))
 
 
@@ -99,6 +107,8 @@ def list_targets(req):
 
 def create_snapshot(req):
     """POST /group_snapshots"""
+    with req.db.read() as tx:
+        _no_legacy(groups.get(tx, req.ctx, req.body["group_id"]))
     return req.group_snapshots.create(req.ctx, req.body["group_id"], **names(req.body))
 
 
@@ -111,7 +121,7 @@ def show_snapshot(req):
 def list_snapshots(req):
     """GET /group_snapshots and /group_snapshots/detail"""
     paging = req.paging()
-    where = filters.clauses(req, "group_snapshot") if req.at(SNAPSHOT_FILTERS_SINCE) else []
+    where = [groups.ordinary(groups.S), *(filters.clauses(req, "group_snapshot") if req.at(SNAPSHOT_FILTERS_SINCE) else ())]
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
     with req.db.read() as tx:
         return lists.page(groups.page_of_snapshots(tx, where, paging, visible), paging)
@@ -119,6 +129,8 @@ def list_snapshots(req):
 
 def delete_snapshot(req):
     """DELETE /group_snapshots/{id}"""
+    with req.db.read() as tx:
+        _no_legacy(groups.get_snapshot(tx, req.ctx, req.group_snapshot_id))
     req.group_snapshots.delete(req.ctx, req.group_snapshot_id)
 
 

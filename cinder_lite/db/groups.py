@@ -68,6 +68,11 @@ def volume_ids(tx, ids):
     return found
 
 
+def ordinary(table=G):
+    """The condition of groups, or group snapshots, that are none of the legacy API's."""
+    return sa.not_(sa.exists().where(T.c.id == table.c.group_type_id, T.c.name == LEGACY_TYPE).correlate(table))
+
+
 _OF_TYPE = sa.select(G.c.id).join(T, T.c.id == G.c.group_type_id).where(
     T.c.name == sa.bindparam("name"), G.c.id.in_(sa.bindparam("ids", expanding=True)))
 

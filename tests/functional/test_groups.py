@@ -359,6 +359,7 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
     assert "default_cgsnapshot_type" in refusal
     legacy = client("POST", "/group_types", {"group_type": {"name": "default_cgsnapshot_type"}}, expect=202)["group_type"]
     client("POST", "/groups", {"group": {"group_type": legacy["id"], "volume_types": ["one"]}}, expect=400)
+    client("POST", "/consistencygroups", {"consistencygroup": {**body, "volume_types": "gone"}}, expect=404)
     group = client("POST", "/consistencygroups", {"consistencygroup": body}, expect=202)["consistencygroup"]
     seen = client("GET", f"/consistencygroups/{group['id']}", expect=200)["consistencygroup"]
     assert (seen["status"], seen["volume_types"]) == ("available", [types["one"]])
@@ -383,6 +384,7 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
     assert [read(service, id) for id in copies] == [DATA[0]]
     assert len(client("GET", "/consistencygroups/detail", expect=200)["consistencygroups"]) == 2
     assert [one["id"] for one in client("GET", "/cgsnapshots", expect=200)["cgsnapshots"]] == [taken["id"]]
+    kept_apart(client, group["id"], taken["id"])
     client("DELETE", f"/cgsnapshots/{taken['id']}", expect=202)
     until(lambda: client("GET", f"/cgsnapshots/{taken['id']}")[0] == 404, "the snapshot to be gone")
     client("POST", f"/consistencygroups/{group['id']}/delete", {"consistencygroup": {"force": False}}, expect=400)
@@ -392,3 +394,22 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
     client("DELETE", f"/group_types/{legacy['id']}", expect=202)
     sound(service, client)
     assert usage(client) == NOTHING
+
+
+def kept_apart(client, group, snapshot):
+    """The API of groups has nothing to do with a consistency group; that of consistency groups shows all."""
+    ordinary = a_group(client, "one")["id"]
+    for path in ("/groups", "/groups/detail"):
+        assert [one["id"] for one in client("GET", path, expect=200)["groups"]] == [ordinary]
+    assert {group, ordinary} <= {one["id"] for one in client("GET", "/consistencygroups", expect=200)["consistencygroups"]}
+    for path in ("/group_snapshots", "/group_snapshots/detail"):
+        assert client("GET", path, expect=200)["group_snapshots"] == []
+    for method, path, body in (
+            ("GET", f"/groups/{group}", None), ("PUT", f"/groups/{group}", {"group": {"name": "x"}}),
+            ("POST", f"/groups/{group}/action", {"delete": {"delete-volumes": True}}),
+            ("POST", "/groups/action", {"create-from-src": {"source_group_id": group}}),
+            ("POST", "/groups/action", {"create-from-src": {"group_snapshot_id": snapshot}}),
+            ("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}),
+            ("GET", f"/group_snapshots/{snapshot}", None), ("DELETE", f"/group_snapshots/{snapshot}", None)):
+        assert "use /consistencygroups and /cgsnapshots" in client(method, path, body, expect=400)["badRequest"]["message"]
+    deleted(client, ordinary, with_volumes=False)
