@@ -179,6 +179,10 @@ class ServiceNotFound(NotFound):
     message = "Service {binary} could not be found on host {host}."
 
 
+class ServiceUnknown(NotFound):
+    message = "There is no volume service {host}; there are: {known}."
+
+
 class HostNotFound(NotFound):
     message = "Host {host} could not be found."
 

@@ -10,11 +10,11 @@ def service_of(host):
 
 
 def find_up(tx, host, down_time):
-    """The row of the volume service that a host string names. Raises InvalidInput unless it is up."""
+    """The row of the volume service that a host string names. Raises ServiceUnknown, or InvalidInput unless it is up."""
     found = services.find(tx, "cinder-volume", service_of(host))
     if found is None:
         known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))
-        raise errors.InvalidInput(reason=f"There is no volume service {service_of(host)}; there are: {known}.")
+        raise errors.ServiceUnknown(host=service_of(host), known=known)
     if not services.is_up(found, down_time):
         raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.")
     return found

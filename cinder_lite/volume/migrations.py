@@ -22,7 +22,10 @@ class Migrations:
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
-            find_up(tx, host, self.conf.service_down_time)
+            try:
+                find_up(tx, host, self.conf.service_down_time)
+            except errors.ServiceUnknown as error:
+                raise errors.InvalidInput(reason=str(error)) from error
             if host in (row.host, service_of(row.host)):
                 raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.")
             server = self._server_of(tx, row)

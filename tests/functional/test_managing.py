@@ -178,8 +178,7 @@ def test_lists_are_sorted_and_paged(service, client, foreign):
 
 
 @pytest.mark.parametrize(("query", "says"), [
-    ("", "Exactly one host"), ("host=nowhere@one", "There is no volume service nowhere@one; there are: test@file-1."),
-    ("cluster=c", "There is no cluster c"), (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
+    ("", "Exactly one host"), ("cluster=c", "There is no cluster c"), (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
     (f"host={HOST.split('#')[0]}&marker=x", "The marker x")])
 def test_a_bad_question_says_what_would_be_right(service, client, query, says):
     for kind in ("volumes", "snapshots"):
@@ -187,9 +186,20 @@ def test_a_bad_question_says_what_would_be_right(service, client, query, says):
 
 
 @pytest.mark.parametrize("body", [
-    {"ref": {"source-name": "x"}}, {"host": HOST}, {"host": HOST, "ref": "x"}, {"host": "gone@x", "ref": {"source-name": "x"}}])
+    {"ref": {"source-name": "x"}}, {"host": HOST}, {"host": HOST, "ref": "x"}])
 def test_a_bad_request_is_refused(service, client, body):
     client("POST", "/manageable_volumes", {"volume": body}, expect=400)
+    assert usage(client) == {}
+
+
+@pytest.mark.parametrize("path", ["manageable_volumes", "os-volume-manage", "manageable_snapshots", "os-snapshot-manage"])
+def test_a_host_that_is_not_there_is_not_found(client, path):
+    refusals = [client("GET", f"/{path}?host=nowhere@one", expect=404), client("GET", f"/{path}/detail?host=nowhere@one", expect=404)]
+    if "volume" in path:
+        body = {"volume": {"host": "nowhere@one#one", "ref": {"source-name": "x"}}}
+        refusals.append(client("POST", f"/{path}", body, expect=404))
+    for refusal in refusals:
+        assert refusal["itemNotFound"]["message"] == "There is no volume service nowhere@one; there are: test@file-1."
     assert usage(client) == {}
 
 
