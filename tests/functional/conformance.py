@@ -1,14 +1,20 @@
-"""Answers against the schemas that the OpenAPI document gives them."""
+"""Answers against the schemas that the OpenAPI document gives them, and faults against the published ones."""
 
+import csv
 import functools
+import pathlib
+import re
 
 import jsonschema
 
+from cinder_lite import errors
 from cinder_lite.api import route, versions
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import answers
 
 TABLE = route.Table(ROUTES)
+#: What any operation may answer that is asked the wrong way or by the wrong one, and while something else is away.
+ANYWHERE = frozenset((400, 401, 403, 406, 503))
 
 
 @functools.cache
@@ -17,14 +23,37 @@ def _validator(number, version):
     return schema if schema is None else jsonschema.Draft202012Validator(schema)
 
 
+def _key(method, path, action):
+    return method, re.sub(r"\{[^}]*\}", "{}", path), action or ""
+
+
+def _faults():
+    """{operation: its published faults}"""
+    with (pathlib.Path(__file__).parent / "api-surface.csv").open() as file:
+        return {_key(row["method"], row["path"], row["action"]): frozenset(map(int, row["errors"].split()))
+                for row in csv.DictReader(file)}
+
+
+FAULTS = _faults()
+
+
+def _of(method, path, version, sent):
+    """The route that answers, or None for a path, a version or an action that there is not."""
+    try:
+        entry, _ = TABLE.match(path.partition("?")[0])
+        return TABLE.choose(entry, method, versions.asked(f"{versions.SERVICE} {version}"), sent) if entry else None
+    except errors.Error:
+        return None
+
+
 def check(method, path, version, sent, status, document):
-    """Fail when an answer that is no fault is not as its route's schema says. `path` begins behind the project."""
+    """Fail when an answer is not as its route's schema says, or a fault none of its own. `path` begins behind the project."""
+    found = _of(method, path, version, sent)
     if status >= 300:
+        key = found and _key(found.method, found.path, found.action)
+        assert status in FAULTS.get(key, {status}) | ANYWHERE, f"{method} {path} answered {status}: {document}"
         return
-    path = path.partition("?")[0]
     version = versions.asked(f"{versions.SERVICE} {version}")
-    entry, _ = TABLE.match(path)
-    found = TABLE.choose(entry, method, version, sent)
     assert status == found.status, f"{method} {path} answered {status}, not {found.status}"
     validator = _validator(ROUTES.index(found), version)
     if validator is None:

@@ -1,6 +1,8 @@
 """The published surface against ROUTES: api-surface.csv has a row for each operation of the Block Storage API.
 
-`served` says where it stands: `here` in ROUTES, `app` in api/app.py (see gabbi/versions.yaml), `later` not yet.
+`served` says where it stands: `here` in ROUTES, `app` in api/app.py (see gabbi/versions.yaml), `later` not yet. `keys` are
+those of the answer's document, `text` for what is none, `*` for those that the resource has. `errors` are the faults that
+conformance.py lets tests of this tier get.
 """
 
 import csv
@@ -10,7 +12,10 @@ import re
 import pytest
 
 from cinder_lite import policy
+from cinder_lite.api import route as routing
+from cinder_lite.api import versions
 from cinder_lite.api.routes import ROUTES
+from cinder_lite.api.schemas import answers
 
 ROWS = list(csv.DictReader((pathlib.Path(__file__).parent / "api-surface.csv").open()))
 #: What this service has beyond the published surface.
@@ -39,6 +44,18 @@ def test_a_row_has_its_route(row):
         return
     wanted = WHO.get(row["who"])
     assert (policy.RULES[route.policy][0] if route.policy else None) == wanted
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["served"] == "here"], ids=name)
+def test_a_row_answers_with_its_keys(row):
+    route, keys = ROUTE_OF[key(row)], set(row["keys"].split())
+    schema = answers.of_route(route, versions.MAXIMUM)
+    if schema is None:
+        assert keys == ({"text"} if route.view is routing.text else set())
+    elif keys != {"*"}:
+        # Lists may say how many there are and where they go on.
+        more = {one for one in schema["properties"] if one == "count" or one.endswith("_links")}
+        assert keys <= set(schema["properties"]) <= keys | more
 
 
 def test_every_route_has_its_row():

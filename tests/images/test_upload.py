@@ -1,5 +1,7 @@
 """Images made of volumes: the bytes, the description, and what is refused."""
 
+import uuid
+
 import pytest
 
 from cinder_lite.doctor import Doctor
@@ -150,6 +152,17 @@ def test_what_cannot_be_reimaged(client, glance, source, tmp_path):
     message = client("GET", f"/messages?resource_uuid={volume['id']}", expect=200)["messages"][0]
     assert message["user_message"].startswith("reimage volume: its content is qcow2, but it is declared as raw")
     assert message["event_id"] == "VOLUME_VOLUME_016_029"
+
+
+def test_a_volume_of_several_servers_is_not_reimaged(client, source):
+    client("POST", "/types", {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}, expect=200)
+    volume = client.made("volumes", size=1, volume_type="shared")
+    made = [client("POST", "/attachments", {"attachment": {
+        "volume_uuid": volume["id"], "instance_uuid": str(uuid.uuid4())}}, expect=200)["attachment"]["id"] for _ in range(2)]
+    refusal = act(client, volume, "os-reimage", {"image_id": source, "reimage_reserved": True}, 409)
+    assert "more than one attachment" in refusal["conflictingRequest"]["message"]
+    for id in made:
+        client("DELETE", f"/attachments/{id}", expect=200)
 
 
 def test_nothing_is_off_after_all_that(service, client):
