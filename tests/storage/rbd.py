@@ -29,6 +29,14 @@ with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as poo
             image.remove_snap_by_id(int(snapshot))
 """
 
+#: Has librbd take an image in the trash to be on its way there.
+MOVING = """
+import rados, struct, sys
+conf, id = sys.argv[1:]
+with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
+    pool.execute("rbd_trash", "rbd", "trash_state_set", struct.pack("<I", len(id)) + id.encode() + bytes((1, 0)))
+"""
+
 
 class Place:
     """An image or snapshot, read and written by a process with librbd that many places share."""
@@ -100,3 +108,8 @@ def detach(ceph, parent, child, how="only"):
     """Leave a child, by its id, and the only snapshot of its parent as librbd does that is killed as the child goes."""
     (taken,) = json.loads(ceph.rbd("snap", "ls", "--image-id", parent, "--all", "--format", "json"))
     subprocess.run([process.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how], check=True, timeout=60)
+
+
+def half_moved(ceph, id):
+    """Leave an image in the trash as librbd does that is killed before it has written that it has arrived there."""
+    subprocess.run([process.SYSTEM_PYTHON, "-c", MOVING, ceph.conf, id], check=True, timeout=60)

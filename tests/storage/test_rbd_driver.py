@@ -294,6 +294,20 @@ def test_a_volume_goes_from_the_trash_that_was_cut_off_from_its_parent(driver, p
     nothing_left(pool)
 
 
+def test_a_volume_goes_that_was_cut_off_on_its_way_to_the_trash(driver, pool):
+    """librbd was killed after it had taken the name away: to it, the volume is still on its way, and what is not goes too."""
+    sources, children = [filled(driver), filled(driver)], [volume(), volume()]
+    for source, child in zip(sources, children, strict=True):
+        driver.clone(child, source, ignore)
+        driver.delete(source)
+    first = min(one["id"] for one in listed(pool, "trash", "ls"))
+    rbd.half_moved(pool, first)
+    for child in children:
+        driver.delete(child)
+    purged(driver, pool)
+    nothing_left(pool)
+
+
 def test_images_of_others_are_listed_and_taken_over(driver, pool):
     pool.rbd("create", "legacy", "--size", "1500M")
     pool.rbd("snap", "create", "legacy@monday")

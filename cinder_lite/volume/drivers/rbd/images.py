@@ -101,7 +101,7 @@ class Images:
         if not self.exists(name):
             return False
         if begun is not None and self.exists(name + PART):
-            whole = self._listed(name) is not None
+            whole = self.listed(name) is not None
             self.pool.ioctx.remove_object(f"rbd_id.{name + PART if whole else name}")
             return whole
         return True
@@ -130,7 +130,7 @@ class Images:
         try:
             patiently(lambda: self.librbd.remove(self.pool.ioctx, name), rbd.ImageBusy)
         except rbd.ImageNotFound:
-            id = self._listed(name)
+            id = self.listed(name)
             if id is not None:
                 self._unlist(name, id)
             with contextlib.suppress(rados.ObjectNotFound):
@@ -138,21 +138,21 @@ class Images:
 
     def moved_to_trash(self, name):
         """Whether the image is on its way to the trash, or there; what was cut off of that way is done."""
-        id = self._listed(name)
+        id = self.listed(name)
         if id is None or self.exists(name) or not self.pool.noted(f"trash/{id}"):
             return False
         self._unlist(name, id)
         return True
 
-    def _listed(self, name):
+    def listed(self, name):
         """The id by which the pool's directory knows an image of that name."""
         try:
-            return _text(self.pool.ioctx.execute("rbd_directory", "rbd", "dir_get_id", _encoded(name))[1])
+            return _text(self.pool.ioctx.execute("rbd_directory", "rbd", "dir_get_id", encoded(name))[1])
         except rados.ObjectNotFound:
             return None
 
     def _unlist(self, name, id):
-        self.pool.ioctx.execute("rbd_directory", "rbd", "dir_remove_image", _encoded(name) + _encoded(id))
+        self.pool.ioctx.execute("rbd_directory", "rbd", "dir_remove_image", encoded(name) + encoded(id))
 
     def clean_up(self):
         """Remove what this backend has begun and not ended; called when nothing is under way."""
@@ -278,7 +278,7 @@ def has(image, snapshot):
     return any(one["name"] == snapshot for one in users_snapshots(image))
 
 
-def _encoded(text):
+def encoded(text):
     """A string as the OSD's methods for images take it."""
     return len(text.encode()).to_bytes(4, "little") + text.encode()
 

@@ -16,7 +16,7 @@ import rbd
 
 from cinder_lite.volume.drivers.rbd.cinders import backups_in
 from cinder_lite.volume.drivers.rbd.cluster import patiently
-from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, has
+from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, encoded, has
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
 #: Seconds for an image to be opened whose snapshots go at that moment.
@@ -24,6 +24,9 @@ OPENING = 2
 
 #: What Cinder calls a deleted volume that clones need.
 DELETED = re.compile(r"volume-[0-9a-f-]{36}\.deleted")
+
+#: What an image in the trash is to librbd.
+NORMAL, MOVING = 0, 1
 
 LOG = logging.getLogger(__name__)
 
@@ -181,21 +184,34 @@ class Removal:
             now = time.monotonic()
             if interval is None or self._purged_at is None or now - self._purged_at >= interval:
                 self._purged_at = now
-                for key in self.pool.noted("trash/"):
-                    self._purge(key.partition("/")[2])
-            for key in self.pool.noted("flatten/"):
-                self._flatten(key.partition("/")[2])
+                self._each("trash/", self._purge)
+            self._each("flatten/", self._flatten)
         except (rbd.Error, rados.Error, Failure) as error:
             LOG.warning("tending pool %s stopped, goes on at the next measurement: %s", self.pool.name, error)
         finally:
             self._tending.release()
+
+    def _each(self, prefix, work):
+        """Do the work for what is in the journal under the prefix; what fails holds up no other."""
+        for key in self.pool.noted(prefix):
+            try:
+                work(key.removeprefix(prefix))
+            except (rbd.Error, rados.Error, Failure) as error:
+                LOG.warning("%s of pool %s is tried again at the next measurement: %s", key, self.pool.name, error)
 
     def _purge(self, id):
         """Remove an image from the trash if it is this backend's and nothing needs it, and then its parent likewise."""
         while id is not None:
             names = next(([one["name"]] for one in self.librbd.trash_list(self.pool.ioctx) if one["id"] == id), [])
             with self.pool.locks(f"trash/{id}", *names):
+                if names and not self.images.listed(*names):
+                    self._arrived(id)
                 id = self._purge_one(id, f"trash/{id}")
+
+    def _arrived(self, id):
+        """Have librbd take an image to be in the trash that was cut off on its way there, after it had lost its name."""
+        with contextlib.suppress(rados.Error):  # it is being removed already, or has gone
+            self.pool.ioctx.execute("rbd_trash", "rbd", "trash_state_set", encoded(id) + bytes((NORMAL, MOVING)))
 
     def _purge_one(self, id, key):
         """The id of the image's parent if the image has gone and its parent may have to go as well, else None."""
