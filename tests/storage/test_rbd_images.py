@@ -12,6 +12,7 @@ from tests.images import disks
 from tests.images.disks import MIB
 from tests.images.images_service import Glance
 from tests.storage import rbd
+from tests.storage.test_rbd_driver import listed
 from tests.storage.test_rbd_service import RBD, ceph_module, where
 
 GIB = 1024**3
@@ -67,4 +68,6 @@ def test_there_and_back(service, client, ceph, glance, tmp_path, disk_format):
     assert holds(service, ceph, copy, other)
     again = client.made("volumes", size=2, imageRef=image)
     assert holds(service, ceph, again, DISK)
+    # Of the cache's volume, and not sent once more.
+    assert listed(ceph, "info", f"volume-{again['id']}")["parent"]["image"].startswith("volume-")
     sound(service, client)

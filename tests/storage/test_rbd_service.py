@@ -10,6 +10,7 @@ import pytest
 from cinder_lite import concurrency, content
 from tests.contract import backends
 from tests.functional.client import Client
+from tests.functional.killable import Killable
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
 from tests.functional.test_moves import act, moved
@@ -37,9 +38,12 @@ rbd_call_timeout = {patience}
 """
 
 
+def sections(ceph, patience=60):
+    return {"file-1": FILE, "rbd-1": RBD.format(ceph=ceph, user=ceph_module.USER, patience=patience)}
+
+
 def running(ceph, patience=60):
-    sections = {"file-1": FILE, "rbd-1": RBD.format(ceph=ceph, user=ceph_module.USER, patience=patience)}
-    return Service(backends=("file-1", "rbd-1"), sections=sections, target=False, default=(
+    return Service(backends=("file-1", "rbd-1"), sections=sections(ceph, patience), target=False, default=(
         "job_sweep_interval = 1\nquota_volumes = 1000\nquota_gigabytes = -1\nbackend_stats_polling_interval = 2"))
 
 
@@ -110,6 +114,32 @@ def test_a_volume_moves_between_files_and_ceph_with_its_data(service, pool, clie
     client("DELETE", f"/volumes/{volume['id']}", expect=202)
     client.gone("volumes", volume["id"])
     sound(service, client)
+    nothing_left(pool)
+
+
+def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
+    default = f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {40 * 1024**2}"
+    with Killable(Service(backends=("file-1", "rbd-1"), sections=sections(pool), target=False, default=default)) as service:
+        client = with_types(service.client)
+        id = client.made("volumes", size=1, volume_type="file-1")["id"]
+        path = os.path.join(service.state, "volumes", f"volume-{id}")
+        with open(path, "r+b") as file:
+            for _ in range(50):
+                file.write(DATA)
+        act(client, id, "os-retype", {"new_type": "rbd-1", "migration_policy": "on-demand"})
+        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 7, "some of the copy")
+        service.process.send(signal.SIGKILL)
+        service.process.wait_end()
+        # Nobody does this; it shows which bytes are read once more.
+        with open(path, "r+b") as file:
+            file.write(bytes(len(DATA)))
+        service.start()
+        with content.source(where(service, pool, moved(client, id))) as source:
+            assert [source.read(place, len(DATA)) == DATA for place in range(0, 50 * len(DATA), len(DATA))] == [True] * 50
+            assert list(source.extents(52 * len(DATA), 1024**3)) == []
+        until(lambda: os.listdir(os.path.dirname(path)) == [], "the former volume to be removed")
+        client("DELETE", f"/volumes/{id}", expect=202)
+        client.gone("volumes", id)
     nothing_left(pool)
 
 
