@@ -122,6 +122,20 @@ def test_killed_under_load_everything_goes_on_and_nothing_is_left(driver, pool):
     nothing_left(pool)
 
 
+def test_a_process_that_dies_as_it_starts_is_started_again(driver):
+    one = volume()
+
+    def kill():
+        while driver.librbd.pid is None:
+            concurrency.sleep_in_thread(0.001)
+        os.kill(driver.librbd.pid, signal.SIGKILL)
+        return "killed"
+
+    assert together(lambda: driver.create(one), kill) == [{}, "killed"]
+    assert driver.exists(one)
+    driver.delete(one)
+
+
 @pytest.mark.parametrize("daemons", [("osd",), ("mon",), ("osd", "mon")])
 def test_a_cluster_that_hangs_fails_calls_with_the_reason_and_works_again_afterwards(impatient, pool, hang, daemons):
     source = filled(impatient)

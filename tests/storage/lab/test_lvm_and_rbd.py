@@ -6,19 +6,23 @@ Ceph runs outside the lab where the lab is a kernel of its own.
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from cinder_lite import content
 from cinder_lite.volume.drivers import base
+from cinder_lite.volume.drivers.rbd.process import ATTEMPTS
 from tests.functional.client import Client
 from tests.functional.service import Service, until
+from tests.functional.test_administrators import sound
 from tests.functional.test_moves import DATA, PLACES, act, moved
 from tests.storage import ceph as ceph_module
 from tests.storage import lvm
-from tests.storage.test_rbd_service import FILE
+from tests.storage.test_rbd_service import FILE, begun, load
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 #: The machine outside the lab, and its address.
@@ -102,4 +106,20 @@ def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):
             assert [source.read(place, len(DATA)) == DATA for place in PLACES] == [True] * len(PLACES)
     client("DELETE", f"/volumes/{id}", expect=202)
     client.gone("volumes", id)
+    nothing_left(service)
+
+
+def test_librbd_is_killed_under_load_and_volume_groups_and_files_go_on(service):
+    driver = backend(service, "rbd-1").driver
+    end = time.monotonic() + 20
+    loads = [begun(load, Client(service.url), kind, end) for kind in ("rbd-1", "rbd-1", "lvm-1", "file-1")]
+    killed = [None]
+    for _ in range(ATTEMPTS - 1):  # so that any call comes through, however slow this machine is
+        until(lambda: driver.librbd.pid not in killed, "a process with librbd")
+        time.sleep(2)
+        killed.append(driver.librbd.pid)
+        os.kill(killed[-1], signal.SIGKILL)
+    lives = [result() for result in loads]
+    assert all(count > 0 for count in lives), lives
+    sound(service, Client(service.url))
     nothing_left(service)

@@ -35,6 +35,10 @@ class Hung(base.BackendDown):
     """The cluster does not answer."""
 
 
+class Stillborn(base.BackendDown):
+    """The process ended before it had reached the cluster."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Cluster:
     """How the process reaches the cluster. Times in seconds; `owner` is whose entries of the journal are its own."""
@@ -94,7 +98,7 @@ class Child:
             self.failure = Hung(f"{self.cluster.place} does not answer: no connection within "
                                 f"{self.cluster.connect_limit} s")
         except (EOFError, OSError) as error:
-            self.failure = base.BackendDown(f"the process with librbd cannot be started: {self._fate() or error}")
+            self.failure = Stillborn(f"the process with librbd cannot be started: {self._fate() or error}")
         except base.BackendDown as failure:
             self.failure = failure
         finally:
@@ -190,7 +194,12 @@ class Librbd:
     def call(self, name, /, data=b"", attempts=ATTEMPTS, **arguments):
         """What the call returns, bytes or plain data. Raises DriverError and its kinds."""
         for left in reversed(range(attempts)):
-            child = self._living()
+            try:
+                child = self._living()
+            except Stillborn:
+                if left == 0:
+                    raise
+                continue
             try:
                 answer, payload = child.ask(name, arguments, data, self.cluster.timeout, lambda: self._look(child))
             except Ended as ended:
