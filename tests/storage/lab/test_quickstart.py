@@ -40,4 +40,4 @@ def test_the_demonstration_holds_on_a_group_of_its_own(state):
 
 
 def nothing_is_connected():
-    return lvm.run("losetup", "--noheadings") == "" and "quickstart" not in lvm.run("dmsetup", "ls")
+    return lvm.run("losetup", "--list", "--noheadings") == "" and "quickstart" not in lvm.run("dmsetup", "ls")
