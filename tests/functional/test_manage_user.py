@@ -1,6 +1,7 @@
 """cinder-lite-manage, run by root where the service is somebody else: what it makes is the service's, files are root's.
 
-Where root does not run the tests, the service is the one who does, and everything is theirs.
+Where root does not run the tests, or has a Python that nobody else may enter, the service is the one who does, and
+everything is theirs.
 """
 
 import os
@@ -19,7 +20,13 @@ from cinder_lite import user
 from tests.functional.installation import Installation
 from tests.meta.source import TOP
 
-ROOT = os.geteuid() == 0
+
+
+def open_to_all(directory):
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.parents))
+
+
+ROOT = os.geteuid() == 0 and all(open_to_all(pathlib.Path(path)) for path in (sys.base_prefix, sys.prefix, TOP))
 SERVICE = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.geteuid())
 
 
