@@ -21,7 +21,6 @@ from tests.functional.installation import Installation
 from tests.meta.source import TOP
 
 
-
 def open_to_all(directory):
     return all(path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.parents))
 
