@@ -165,8 +165,9 @@ class Client(threading.Thread):
         made = self.change(f"/{kind}", {kind[:-1]: {**body, **({"size": size} if size else {})}}, *touched)
         if made:
             made = made[kind[:-1]]
-            self._keep(Thing(kind, made["id"], contents, frozenset((made.get("size") or next(iter(source.sizes)),)),
-                             source))
+            # The answer about a backup has no size.
+            sizes = frozenset((made["size"],)) if "size" in made else source.sizes
+            self._keep(Thing(kind, made["id"], contents, sizes, source))
         return None
 
     def _keep(self, thing):

@@ -118,7 +118,7 @@ def test_a_volume_moves_between_files_and_ceph_with_its_data(service, pool, clie
 
 
 def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
-    default = f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {40 * 1024**2}"
+    default = f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {8 * 1024**2}"
     with Killable(Service(backends=("file-1", "rbd-1"), sections=sections(pool), target=False, default=default)) as service:
         client = with_types(service.client)
         id = client.made("volumes", size=1, volume_type="file-1")["id"]
