@@ -1,11 +1,11 @@
-"""A real Cinder for tests: API, scheduler, volume and backup service on a database, a broker and a Ceph of the tests.
+"""A real Cinder for tests: API, scheduler, volume and backup service on a database, a broker and disks of the tests.
 
     with Cinder(ceph, database, broker) as cinder:
         cinder.start()
         cinder.client(...)
 
-Everybody is believed to be an administrator. Backups are kept in its directory, in Cinder's own format, or, after
-`keep_backups_in_ceph`, as images of the pool `backups`.
+Everybody is believed to be an administrator. `Cinder` is on a Ceph, `CinderOnLvm` on volume groups. Backups are kept in
+its directory, in Cinder's own format, or, after `keep_backups_in_ceph`, as images of the pool `backups`.
 """
 
 import json
@@ -39,24 +39,12 @@ rootwrap_config = {path}/rootwrap.conf
 osapi_volume_listen = 127.0.0.1
 osapi_volume_listen_port = {port}
 osapi_volume_workers = 1
-enabled_backends = ceph-ssd
-default_volume_type = ssd
+enabled_backends = {enabled}
 report_interval = 2
 backup_driver_stats_polling_interval = 10
 backup_driver = {posix}
-backup_ceph_conf = {ceph}
-backup_ceph_user = {user}
 backup_posix_path = {path}/backup
-backup_file_size = 67108864
-backup_compression_algorithm = {compression}
-enable_force_upload = true
-[ceph-ssd]
-volume_driver = cinder.volume.drivers.rbd.RBDDriver
-volume_backend_name = SSD
-rbd_pool = volumes
-rbd_user = {user}
-rbd_ceph_conf = {ceph}
-rbd_secret_uuid = 457eb676-33da-42ec-9a8c-9293d545c337
+{more}
 [database]
 connection = {database}
 [oslo_concurrency]
@@ -66,15 +54,38 @@ helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.co
 [privsep_osbrick]
 helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.conf
 """
+ON_CEPH = """
+default_volume_type = ssd
+backup_ceph_conf = {ceph.conf}
+backup_ceph_user = {user}
+backup_file_size = 67108864
+backup_compression_algorithm = {compression}
+enable_force_upload = true
+[ceph-ssd]
+volume_driver = cinder.volume.drivers.rbd.RBDDriver
+volume_backend_name = SSD
+rbd_pool = volumes
+rbd_user = {user}
+rbd_ceph_conf = {ceph.conf}
+rbd_secret_uuid = 457eb676-33da-42ec-9a8c-9293d545c337
+"""
+ON_LVM = """
+[{name}]
+volume_driver = cinder.volume.drivers.lvm.LVMVolumeDriver
+volume_backend_name = {name}
+volume_group = {group}
+lvm_type = {name}
+target_helper = tgtadm
+"""
 
 
-class Cinder:
+class _Cinder:
     """Its services end before what they talk to; `path` is its directory, `url` its API's."""
 
-    def __init__(self, ceph, database_url, broker_url, compression="zlib"):
+    def __init__(self, database_url, broker_url, enabled, more, services=SERVICES):
         if not (ENVIRONMENT / "bin" / "cinder-api").exists():
             raise FileNotFoundError(f"{ENVIRONMENT} is missing: run `tox run -e cinder --notest`")
-        self.directory = Directory("cinder")
+        self.directory, self.enabled = Directory("cinder"), enabled
         self.path = self.directory.path
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -82,20 +93,19 @@ class Cinder:
             self.directory.make(name)
         self.config_file = self.directory.make("cinder.conf", CONFIG.format(
             path=self.path, broker=broker_url, database=database_url, environment=ENVIRONMENT, port=self.port,
-            user=ceph_module.USER, ceph=ceph.conf, compression=compression, posix=POSIX))
+            posix=POSIX, enabled=", ".join(enabled), more=more))
         self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={ENVIRONMENT}/etc/cinder/rootwrap.d\n")
-        # Debian's bindings of Ceph, without anything else of Debian's; root needs no sudo.
-        for module in ("rados", "rbd"):
-            for file in _files_of(module):
-                os.symlink(file, os.path.join(self.path, "modules", os.path.basename(file)))
+        # Root needs no sudo.
         os.chmod(self.directory.make("bin/sudo", '#!/bin/sh\nexec "$@"\n'), 0o700)
-        self.env = {"PYTHONPATH": os.path.join(self.path, "modules"), "CEPH_CONF": ceph.conf,
+        self.env = {"PYTHONPATH": os.path.join(self.path, "modules"),
                     "PATH": f"{self.path}/bin:{ENVIRONMENT}/bin:{os.environ['PATH']}"}
-        # os-brick looks for the user's keyring in /etc/ceph and nowhere else.
-        there = ["unshare", "--mount", "sh", "-c", f'mount --bind {ceph.path} /etc/ceph && exec "$@"', "-"]
         self.services = {name: Process(f"cinder-{name}", [
-            *there, f"{ENVIRONMENT}/bin/cinder-{name}", "--config-file", self.config_file, *DEBUG.get(name, ())],
-            os.path.join(self.path, f"{name}.log"), self.env) for name in SERVICES}
+            *self.there(), f"{ENVIRONMENT}/bin/cinder-{name}", "--config-file", self.config_file, *DEBUG.get(name, ())],
+            os.path.join(self.path, f"{name}.log"), self.env) for name in services}
+
+    def there(self):
+        """What the services are started by."""
+        return ()
 
     def __enter__(self):
         return self
@@ -114,13 +124,43 @@ class Cinder:
         for service in self.services.values():
             service.start()
         self.services["api"].wait(lambda: listens(self.port), 120)
-        until(self._up, "the services of Cinder to be up", 60)
+        until(self._up, "the services of Cinder to be up", 120)
         return self
 
     def _up(self):
-        answer = requests.get(f"{self.url}/v3/{PROJECT}/os-services", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"}, timeout=60)
-        rows = answer.json()["services"] if answer.ok else []
-        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in SERVICES[1:]}
+        """Whether all services are up, and the scheduler knows of all backends."""
+        rows, pools = self._listed("os-services", "services"), self._listed("scheduler-stats/get_pools", "pools")
+        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in [*self.services][1:]} and (
+            len(pools) == len(self.enabled))
+
+    def _listed(self, path, key):
+        answer = requests.get(f"{self.url}/v3/{PROJECT}/{path}", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"}, timeout=60)
+        return answer.json()[key] if answer.ok else []
+
+    def stop(self):
+        for service in self.services.values():
+            service.stop(limit=30)
+
+    def log(self, name):
+        return self.services[name].tail(40)
+
+
+class Cinder(_Cinder):
+    """On a pool of a Ceph, for volumes and for backups."""
+
+    def __init__(self, ceph, database_url, broker_url, compression="zlib"):
+        self.ceph = ceph
+        super().__init__(database_url, broker_url, ("ceph-ssd",), ON_CEPH.format(
+            ceph=ceph, user=ceph_module.USER, compression=compression))
+        # Debian's bindings of Ceph, without anything else of Debian's.
+        for module in ("rados", "rbd"):
+            for file in _files_of(module):
+                os.symlink(file, os.path.join(self.path, "modules", os.path.basename(file)))
+        self.env["CEPH_CONF"] = ceph.conf
+
+    def there(self):
+        # os-brick looks for the user's keyring in /etc/ceph and nowhere else.
+        return ["unshare", "--mount", "sh", "-c", f'mount --bind {self.ceph.path} /etc/ceph && exec "$@"', "-"]
 
     def _knows_of_ceph(self):
         with open(self.services["scheduler"].log) as file:
@@ -137,12 +177,13 @@ class Cinder:
         # The scheduler has to know that the driver works before it gives out a backup.
         backup.wait(self._knows_of_ceph, 120)
 
-    def stop(self):
-        for service in self.services.values():
-            service.stop(limit=30)
 
-    def log(self, name):
-        return self.services[name].tail(40)
+class CinderOnLvm(_Cinder):
+    """On volume groups, {kind of its volumes: group}; without a backup service, which would attach over iSCSI."""
+
+    def __init__(self, groups, database_url, broker_url):
+        super().__init__(database_url, broker_url, groups, "".join(
+            ON_LVM.format(name=name, group=group) for name, group in groups.items()), SERVICES[:3])
 
 
 class Project:
