@@ -20,10 +20,10 @@ def _no_legacy(row):
     return row
 
 
-def _ordinary(req):
-    """Raise BadRequest for a consistency group."""
+def _ordinary(req, id, get=groups.get):
+    """Raise BadRequest for a consistency group, or what `get` finds of one."""
     with req.db.read() as tx:
-        _no_legacy(groups.get(tx, req.ctx, req.group_id))
+        _no_legacy(get(tx, req.ctx, id))
 
 
 # -- groups
@@ -39,8 +39,7 @@ def create_from(req):
     """create-from-src: a group of copies."""
     snapshot, source = req.body.get("group_snapshot_id"), req.body.get("source_group_id")
     if bool(snapshot) != bool(source):
-        with req.db.read() as tx:
-            _no_legacy(groups.get_snapshot(tx, req.ctx, snapshot) if snapshot else groups.get(tx, req.ctx, source))
+        _ordinary(req, snapshot or source, groups.get_snapshot if snapshot else groups.get)
     return req.groups.create_from(req.ctx, group_snapshot_id=snapshot, source_group_id=source, **names(req.body))
 
 
@@ -76,13 +75,13 @@ def update(req):
     add, remove = ids(body.get("add_volumes")), ids(body.get("remove_volumes"))
     if not values and not add and not remove:
         raise errors.BadRequest("The group needs at least one of name, description, add_volumes and remove_volumes.")
-    _ordinary(req)
+    _ordinary(req, req.group_id)
     req.groups.update(req.ctx, req.group_id, add, remove, **values)
 
 
 def delete(req):
     """delete: the group, with its volumes if it is said so."""
-    _ordinary(req)
+    _ordinary(req, req.group_id)
     req.groups.delete(req.ctx, req.group_id, is_true(req.body.get("delete-volumes", False)))
 
 
@@ -107,8 +106,7 @@ def list_targets(req):
 
 def create_snapshot(req):
     """POST /group_snapshots"""
-    with req.db.read() as tx:
-        _no_legacy(groups.get(tx, req.ctx, req.body["group_id"]))
+    _ordinary(req, req.body["group_id"])
     return req.group_snapshots.create(req.ctx, req.body["group_id"], **names(req.body))
 
 
@@ -129,8 +127,7 @@ def list_snapshots(req):
 
 def delete_snapshot(req):
     """DELETE /group_snapshots/{id}"""
-    with req.db.read() as tx:
-        _no_legacy(groups.get_snapshot(tx, req.ctx, req.group_snapshot_id))
+    _ordinary(req, req.group_snapshot_id, groups.get_snapshot)
     req.group_snapshots.delete(req.ctx, req.group_snapshot_id)
 
 

@@ -33,7 +33,7 @@ def _attachments(row, req):
 
 
 def _consistency_group(row, req):
-    return row.group_id if row.group_id is not None and row.group_id in req.consistency_groups else None
+    return row.group_id if row.group_id in req.consistency_groups else None
 
 
 def _shared_targets(row, req):
