@@ -22,7 +22,7 @@ FEW = 1000
 MEMORY = 1024
 
 
-def ratios(few, many, repeat):
+def quickest(few, many, repeat):
     """{name: (ms among few, ms among many)}, of the quickest of so many requests each.
 
     They are asked in turn, so that whatever else the machine does meets both of them, and it only makes some slower.
@@ -55,7 +55,7 @@ def filled(kind, volumes, others):
 
 def measure(kind, volumes, others, repeat):
     with filled(kind, FEW, FEW) as few, filled(kind, volumes, others) as many:
-        found = ratios(few, many, repeat)
+        found = quickest(few, many, repeat)
         whole = min(many.request("/volumes/detail?limit=1000")[0] for _ in range(repeat)) * 1000
     print(f"\n{kind.name}: {FEW} and {volumes} volumes (at most {others} of the others), ms, best of {repeat}; "
           f"limit=1000 among many: {whole:.1f} ms")

@@ -13,7 +13,7 @@ import tempfile
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-#: Folder of tests -> what the lab is given for them.
+#: Folder of tests -> what the lab is given for them. A real Cinder with its database and broker needs more than 1 GiB.
 LABS = {"lab": ("--memory", "2G", "--disk", "12G", "--disk", "12G"), "lab3": ("--hosts", "3", "--disk", "12G")}
 #: Labs that run side by side for one folder, each a part of its files: a lab has one processor.
 SIDE_BY_SIDE = 2
