@@ -20,6 +20,9 @@ import pymysql
 
 from tests.services import processes
 
+#: Seconds within which a server has to be ready, also in the kernel lab, which is slow. One that ends is noticed at once.
+PATIENCE = 300
+
 
 class Server:
     """A server in a directory of its own; `launch` and `wait` apart let several start at once."""
@@ -50,7 +53,7 @@ class Server:
         self.process.start()
 
     def wait(self):
-        self.process.wait(self._ready)
+        self.process.wait(self._ready, PATIENCE)
 
     def stop(self):
         """End it as an administrator would; its data stay."""
@@ -113,7 +116,7 @@ class RabbitMQ(Server):
     def launch(self):
         if not self._mapper.running:
             self._mapper.start()
-            self._mapper.wait(lambda: processes.listens(self._mapper_port))
+            self._mapper.wait(lambda: processes.listens(self._mapper_port), PATIENCE)
         self.process.start()
 
     def _ready(self):
