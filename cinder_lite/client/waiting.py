@@ -51,6 +51,9 @@ class Recorder:
             id = path["id"] if path["id"] not in (None, "import_record") else made.get("id")
             request_id = response.headers.get("x-openstack-request-id")
             self.accepted.append(Accepted(kind, id, request_id))
+            restored = (body or {}).get("restore")
+            if restored:  # to a new volume it is the volume's job, not the backup's
+                self.accepted.append(Accepted("volume", restored["volume_id"], request_id))
         return response, body
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pty
 import re
 import subprocess
@@ -113,6 +114,21 @@ def test_waiting_for_what_fails_ends_with_the_reason(command, client):
     assert (known["status"], [job["status"] for job in known["jobs"]]) == ("error", ["failed"])
     assert len(known["jobs"][0]["decision"]["refusals"]) == 2 and known["messages"]
     ok(command("delete", "lost", "--wait"))
+
+
+def test_waiting_for_a_restore_ends_with_that_of_its_new_volume(service, command, client):
+    add_type(client, "kept", "file-1")
+    ok(command("create", "1", "--name", "kept", "--volume-type", "kept", "--wait"))
+    id = facts(ok(command("backup-create", "kept", "--name", "spoilt", "--wait")))["id"]
+    stored = [path for path in (pathlib.Path(service.state) / "backups").rglob("*") if path.is_file() and id in str(path)]
+    assert stored
+    for path in stored:
+        path.unlink()
+    done = command("backup-restore", "spoilt", "--name", "from-spoilt", "--wait")
+    volume = client("GET", "/volumes/detail?name=from-spoilt", expect=200)["volumes"][0]
+    assert (done.returncode, volume["status"]) == (1, "error"), done.stdout
+    assert f"create of volume {volume['id']} failed" in done.stderr
+    ok(command("delete", "kept", "from-spoilt", "--wait"))
 
 
 def test_explain_knows_where_a_volume_went_and_what_is_gone(command):
