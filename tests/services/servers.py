@@ -7,6 +7,7 @@ Each has a temporary directory; of the system's own servers only the programs ar
 in production.
 """
 
+import contextlib
 import glob
 import os
 import secrets
@@ -131,6 +132,12 @@ class RabbitMQ(Server):
         connection = amqp.Connection(f"127.0.0.1:{self.port}", self.user, self.password, connect_timeout=5)
         connection.connect()
         return connection
+
+    def consumers(self, queue):
+        """How many wait for messages of a queue; 0 while it does not exist."""
+        with self.connect() as connection, contextlib.suppress(amqp.NotFound):
+            return connection.channel().queue_declare(queue, passive=True).consumer_count
+        return 0
 
     def restart(self, empty=False):
         """As for every server; with `empty`, kill it and let it come back without queues, messages and exchanges."""
