@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from cinder_lite.volume.targets import lio, tgt, tgtd
+from cinder_lite.volume.targets import base, lio, tgt, tgtd
 from tests.contract import backends, initiator
 from tests.services import processes
 from tests.storage import lvm
@@ -330,7 +330,7 @@ def target_of(kind, directory, **values):
     if kind == "lio":
         yield lio.LioTarget(backends.options(lio.OPTIONS, **values), state)
         return
-    daemon = tgtd.TgtDaemon(f"{PORTAL}:{port}", port)
+    daemon = tgtd.TgtDaemon(base.portal(values["target_ip_address"], port), port)
     daemon.start()
     try:
         yield tgt.TgtTarget(backends.options(tgt.OPTIONS, tgt_control_port=port, **values), state)
@@ -350,4 +350,34 @@ def test_what_the_initiator_learns_of_the_write_cache(hosts, tmp_path, kind, cac
         disk = os.path.basename(one.brick("connect", connection)["path"])
         assert one.run(f"cat /sys/block/{disk}/device/scsi_disk/*/cache_type").strip() == seen
         one.brick("disconnect", connection)
+        target.remove(name)
+
+
+@pytest.fixture
+def six(hosts):
+    """The serving host's IPv6 address in the storage network, where the first that attaches has one too."""
+    numbers = (1, hosts[0].number)
+    for number in numbers:
+        on(number, "ip", "addr", "add", f"fd90::{number}/64", "dev", "vec1", "nodad")
+    yield "fd90::1"
+    for number in numbers:
+        on(number, "ip", "addr", "del", f"fd90::{number}/64", "dev", "vec1")
+
+
+@pytest.mark.parametrize("kind", ["lio", "tgt"])
+def test_a_portal_of_ipv6(hosts, six, tmp_path, kind):
+    one, _ = hosts
+    name, path = initiator.volume(tmp_path)
+    with target_of(kind, tmp_path, target_ip_address=six) as target:
+        target.check()
+        data = target.connection(name, target.export(name, path, connector=one.connector), one.connector)["data"]
+        assert data["target_portal"] == f"[{six}]:{target.options.target_port}"
+        connection = {**data, "driver_volume_type": "iscsi"}
+        disk = one.brick("connect", connection)["path"]
+        assert one.run(f"sha256sum <{disk}").split()[0] == initiator.digest(path)
+        one.run(f"head -c 1M /dev/urandom | dd of={disk} bs=1M iflag=fullblock oflag=direct 2>/dev/null")
+        assert one.brick("extend", connection) == initiator.SIZE
+        assert one.run(f"sha256sum <{disk}").split()[0] == initiator.digest(path)
+        one.brick("disconnect", connection)
+        assert one.run(f"[ -e {disk} ] || echo gone") == "gone\n"
         target.remove(name)
