@@ -45,9 +45,9 @@ class Context(priv_context.PrivContext):
         try:
             super().start(method)
         except (daemon.FailedToDropPrivileges, OSError) as error:
-            command = " ".join(self.helper_command("*"))
-            raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); allow it to this user "
-                              "in /etc/sudoers, without a password") from error
+            command = " ".join(self.helper_command("…"))
+            raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); let this user do so without "
+                              "a password: docs/lvm.md has the line for /etc/sudoers.d") from error
 
     def _connect(self):
         with self.start_lock:
