@@ -7,6 +7,8 @@ import signal
 import subprocess
 import uuid
 
+import pytest
+
 from tests.services.processes import until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -41,6 +43,20 @@ def test_a_command_that_is_not_there_is_said():
     done = lab("--", "no-such-command")
     assert done.returncode == 127
     assert "no-such-command: No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--root", "/nowhere"], "/nowhere is not a Debian; tools/chroot-check makes one"), (["--memory", "2"], "'2' is not a size")])
+def test_what_cannot_be_is_said_before_anything_starts(words, said):
+    done = lab(*words, "--", "true")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_host_that_ends_before_it_is_up_is_said_with_its_last_words():
+    done = lab("--hosts", "2", "--memory", "16M", "--", "true")
+    assert done.returncode == 1
+    assert "Out of memory" in done.stderr or "Kernel panic" in done.stderr
+    assert done.stderr.endswith("kernel-lab: a host has ended before it was up\n")
 
 
 def test_what_is_written_stays_in_the_lab_but_for_the_results(tmp_path):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -27,6 +28,8 @@ INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), nam
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 #: Seconds within which the hosts are to be up; they take about six.
 BOOT = 120
+#: Seconds after which it is looked whether they still run.
+GLANCE = 0.5
 #: Of the disk that holds what a root of its own changes.
 STATE = 8 << 30
 
@@ -37,12 +40,14 @@ def parse():
     parser.add_argument("--disk", metavar="SIZE", type=size, action="append", default=[], dest="disks")
     parser.add_argument("--results", metavar="DIRECTORY", type=os.path.realpath)
     parser.add_argument("--root", metavar="DIRECTORY", type=os.path.realpath)
-    parser.add_argument("--memory", metavar="SIZE", default="1G")
+    parser.add_argument("--memory", metavar="SIZE", type=size, default="1G")
     parser.add_argument("--on", metavar="HOST", type=int)
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     if arguments.root and arguments.hosts > 1:
         parser.error("a root of its own is for one host")
+    if arguments.root and not os.path.lexists(os.path.join(arguments.root, "sbin/init")):
+        parser.error(f"{arguments.root} is not a Debian; tools/chroot-check makes one")
     return arguments
 
 
@@ -105,15 +110,13 @@ def lab(arguments, disks):
         json.dump({"results": arguments.results, "root": arguments.root, "environment": environment}, file)
     lay_cables(hosts)
     ready = listening(agent.PORT + 1)
-    for host in hosts:
-        boot = functools.partial(start, host, arguments.memory, disks if host == 1 else [], arguments.state)
-        running = boot()
-        if arguments.root:
-            threading.Thread(target=keep_up, args=(boot, running), daemon=True).start()
+    boots = [functools.partial(start, host, arguments.memory, disks if host == 1 else [], arguments.state) for host in hosts]
+    running = [boot() for boot in boots]
     serve_outside()
     with contextlib.closing(ready):
-        wait_for(ready, len(hosts))
+        wait_for(ready, running)
     if arguments.root:
+        threading.Thread(target=keep_up, args=(boots[0], running[0]), daemon=True).start()
         # It has to outlive a restart of the host.
         environment["KERNEL_LAB"] = str(agent.OUTSIDE)
         return subprocess.run(arguments.command, env={**os.environ, **environment}).returncode
@@ -143,7 +146,7 @@ def send_no_longer_frames(interface):
 
 def listening(port):
     sock = socket.create_server((agent.address(agent.OUTSIDE), port))
-    sock.settimeout(BOOT)
+    sock.settimeout(GLANCE)
     return sock
 
 
@@ -164,7 +167,7 @@ def start(host, memory, disks, state):
         arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,gro=1,mac=02:00:00:00:{number:02x}:{host:02x}")
     with open(console(host), "ab") as log:
         return subprocess.Popen(
-            ["linux.uml, once", f"mem={memory}", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
+            ["linux.uml, once", f"mem={memory >> 20}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
              f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
             # When it restarts it executes its own name anew, and would find its network taken by itself.
             executable="/usr/bin/linux.uml", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -194,19 +197,28 @@ def serve_outside():
             agent.serve(agent.listen(agent.OUTSIDE))
 
 
-def wait_for(ready, count):
-    """Wait until so many hosts have said that they take commands."""
-    up = set()
-    while len(up) < count:
+def wait_for(ready, running):
+    """Wait until all hosts have said that they take commands."""
+    up, end = set(), time.monotonic() + BOOT
+    while len(up) < len(running):
         try:
             connection, _ = ready.accept()
         except TimeoutError:
-            for host in range(1, count + 1):
-                with open(console(host), errors="replace") as log:
-                    sys.stderr.write(log.read())
-            raise SystemExit(f"kernel-lab: only {len(up)} of {count} hosts were up after {BOOT} s") from None
+            if any(host.poll() is not None for host in running):
+                give_up(len(running), "a host has ended before it was up")
+            if time.monotonic() > end:
+                give_up(len(running), f"only {len(up)} of {len(running)} hosts were up after {BOOT} s")
+            continue
         with connection:
             up.add(int(connection.recv(8)))
+
+
+def give_up(count, why):
+    """End with what the hosts have said, and why."""
+    for host in range(1, count + 1):
+        with open(console(host), errors="replace") as log:
+            sys.stderr.write(log.read())
+    raise SystemExit(f"kernel-lab: {why}")
 
 
 if __name__ == "__main__":
