@@ -27,6 +27,8 @@ POSIX, CEPH = "cinder.backup.drivers.posix.PosixBackupDriver", "cinder.backup.dr
 #: What the scheduler is told stands in its log.
 DEBUG = {"scheduler": ("--debug",)}
 SERVICES = ("api", "scheduler", "volume", "backup")
+#: Seconds within which its services have started, and within which they have done one thing: a lab has one processor.
+START, LIMIT = 600, 300
 
 CONFIG = """
 [DEFAULT]
@@ -123,8 +125,8 @@ class _Cinder:
         self.sync()
         for service in self.services.values():
             service.start()
-        self.services["api"].wait(lambda: listens(self.port), 120)
-        until(self._up, "the services of Cinder to be up", 120)
+        self.services["api"].wait(lambda: listens(self.port), START)
+        until(self._up, "the services of Cinder to be up", START)
         return self
 
     def _up(self):
@@ -175,7 +177,7 @@ class Cinder(_Cinder):
         backup.stop(limit=30)
         backup.start()
         # The scheduler has to know that the driver works before it gives out a backup.
-        backup.wait(self._knows_of_ceph, 120)
+        backup.wait(self._knows_of_ceph, START)
 
 
 class CinderOnLvm(_Cinder):
@@ -206,7 +208,7 @@ class Project:
             assert found["status"] == wanted or not found["status"].startswith("error"), found
             return found if found["status"] == wanted else None
 
-        return until(look, f"{kind} {id} to become {wanted}", 120)
+        return until(look, f"{kind} {id} to become {wanted}", LIMIT)
 
     def made(self, kind, expect=202, **body):
         one = kind.removesuffix("s")
@@ -214,7 +216,7 @@ class Project:
 
     def gone(self, kind, id):
         self("DELETE", f"/{kind}/{id}", expect=202)
-        until(lambda: all(one["id"] != id for one in self("GET", f"/{kind}")[kind]), f"{kind} {id} to be gone", 120)
+        until(lambda: all(one["id"] != id for one in self("GET", f"/{kind}")[kind]), f"{kind} {id} to be gone", LIMIT)
 
 
 def _files_of(module):
