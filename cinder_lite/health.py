@@ -5,7 +5,8 @@ import time
 from cinder_lite import db, rpc
 from cinder_lite.db import jobs, services
 
-VOLUME = "cinder-volume"
+#: What a service needs, and looks after itself.
+PARTS = {"cinder-volume": "backend", "cinder-backup": "store"}
 
 
 def examine(shared):
@@ -53,8 +54,9 @@ def _broker(shared):
 def _service(row, down_time):
     found = {"binary": row.binary, "host": row.host, "zone": row.availability_zone, "enabled": not row.disabled,
              "up": services.is_up(row, down_time), "seen_seconds_ago": row.seen_at and _age(row.seen_at)}
-    if row.binary == VOLUME:
-        found["backend"] = {"up": bool(row.backend_up), "reason": row.backend_reason}
+    part = PARTS.get(row.binary)
+    if part:
+        found[part] = {"up": bool(row.backend_up), "reason": row.backend_reason}
     return found
 
 
@@ -66,8 +68,10 @@ def _wrong(service):
         since = f"its last heartbeat is {service['seen_seconds_ago']} s old" if service["seen_seconds_ago"] else "it has ended"
         return (f"{name} is down, {since}: start it, or forget it by 'cinder-lite-manage service remove "
                 f"{service['binary']} {service['host']}'")
-    backend = service.get("backend")
-    return f"the backend {service['host']} is down: {backend['reason']}" if backend and not backend["up"] else None
+    backend, store = service.get("backend"), service.get("store")
+    if backend and not backend["up"]:
+        return f"the backend {service['host']} is down: {backend['reason']}"
+    return f"the store of {name} cannot be used: {store['reason']}" if store and not store["up"] else None
 
 
 def _age(moment):

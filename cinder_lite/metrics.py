@@ -57,6 +57,7 @@ STANDING = (
     Metric(GAUGE, "job_unclaimed_seconds", "How long the job waits that nobody has taken for the longest time."),
     Metric(GAUGE, "service_up", "Whether a service lives.", ("binary", "host")),
     Metric(GAUGE, "backend_up", "Whether a backend can work.", ("host",)),
+    Metric(GAUGE, "backup_store_up", "Whether a backup service can use its store.", ("host",)),
     Metric(GAUGE, "pool_total_bytes", "What a pool can hold.", ("pool",)),
     Metric(GAUGE, "pool_free_bytes", "What is free of it.", ("pool",)),
     Metric(GAUGE, "pool_provisioned_bytes", "Sizes that were promised in it.", ("pool",)),
@@ -64,6 +65,7 @@ STANDING = (
     Metric(GAUGE, "pool_volumes", "Volumes in it.", ("pool",)),
 )
 GIB = 1024**3
+BACKUP = "cinder-backup"
 
 
 class Meter:
@@ -167,6 +169,8 @@ def standing(database, down_time):
     yield "job_unclaimed_seconds", (), unclaimed and (now - (unclaimed.updated_at or unclaimed.created_at)).total_seconds() or 0
     for row in found[2]:
         yield "service_up", (row.binary, row.host), services.is_up(row, down_time)
+        if row.binary == BACKUP:
+            yield "backup_store_up", (row.host,), services.is_up(row, down_time) and bool(row.backend_up)
     for row in found[3]:
         yield "backend_up", (row.service_host,), services.is_up(row, down_time) and bool(row.backend_up)
         if row.name is not None:

@@ -67,10 +67,11 @@ class Backups:
             return job_id, backups.find(tx, row["id"])
 
     def _host(self, tx, zone):
-        up = services.up(tx, BINARY, self.conf.service_down_time, zone)
+        up = [row for row in services.up(tx, BINARY, self.conf.service_down_time, zone) if row.backend_up]
         if not up:
             where = f" in zone {zone}" if zone else ""
-            raise errors.Unavailable(f"Service cinder-backup could not be found: none is up and enabled{where}.")
+            raise errors.Unavailable(f"Service cinder-backup could not be found: none{where} is up, enabled "
+                                     "and able to use its store.")
         return up[0].host
 
     def _parent(self, tx, ctx, volume, snapshot):

@@ -87,7 +87,7 @@ def test_work_is_counted_where_it_is_done(service, shown):
 def test_what_stands_in_the_database_is_shown(service, shown):
     found = shown()
     assert found["service_up"]['binary="cinder-scheduler",host="test"'] == 1
-    assert found["backend_up"]['host="test@null-1"'] == 1
+    assert found["backend_up"]['host="test@null-1"'] == found["backup_store_up"]['host="test"'] == 1
     pool = next(labels for labels in found["pool_volumes"] if "file-1" in labels)
     assert found["pool_free_bytes"][pool] <= found["pool_total_bytes"][pool]
     assert found["pool_allocated_bytes"][pool] % 2**30 == 0

@@ -9,7 +9,9 @@ VOLUME = "cinder-volume"
 
 
 def state(row, req):
-    return "up" if services.is_up(row, req.conf.service_down_time) else "down"
+    """As in Cinder a backup service that cannot use its store counts as down, and a volume service with its backend down as up."""
+    able = row.binary == VOLUME or row.backend_up
+    return "up" if able and services.is_up(row, req.conf.service_down_time) else "down"
 
 
 def _status(row, _req):
