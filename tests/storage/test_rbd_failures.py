@@ -158,6 +158,18 @@ def test_a_cluster_that_hangs_fails_calls_with_the_reason_and_works_again_afterw
     nothing_left(pool)
 
 
+def test_the_backend_is_down_while_its_journal_cannot_be_reached(pool):
+    """Every change begins with the journal, which may be in a placement group that does not work where others do."""
+    pool.directory.make("ceph.client.half.keyring", pool.command(
+        "auth", "get-or-create", "client.half", "mon", "profile rbd", "osd", "allow rwx pool=volumes object_prefix rbd"))
+    driver = rbd.driver(pool, rbd_user="half")
+    try:
+        with pytest.raises(base.BackendDown, match="PermissionError"):
+            driver.check()
+    finally:
+        driver.close()
+
+
 def test_a_call_that_takes_long_is_waited_for_while_the_cluster_lives(impatient, pool):
     one = volume()
     impatient.create(one)

@@ -92,10 +92,11 @@ class Pool:
     # -- what it says of itself
 
     def probe(self):
-        """A sign of life from the monitors and from the OSD of the pool's directory."""
+        """A sign of life from the monitors and from the OSDs of what every call needs: the pool's directory, the journal."""
         self.ask("df")
-        with contextlib.suppress(rados.ObjectNotFound):
-            self.ioctx.stat("rbd_directory")
+        for name in ("rbd_directory", JOURNAL):
+            with contextlib.suppress(rados.ObjectNotFound):
+                self.ioctx.stat(name)
 
     def identity(self):
         """The cluster's fsid."""
