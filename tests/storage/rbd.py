@@ -4,11 +4,14 @@ import contextlib
 import glob
 import json
 import os
+import random
 import subprocess
+import time
 
 from cinder_lite.volume.drivers.rbd import content, options, process
 from cinder_lite.volume.drivers.rbd.driver import RbdDriver
 from tests.contract import backends
+from tests.services.processes import until
 from tests.storage import ceph as ceph_module
 
 BLOCK = 4096
@@ -35,6 +38,17 @@ import rados, struct, sys
 conf, id = sys.argv[1:]
 with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
     pool.execute("rbd_trash", "rbd", "trash_state_set", struct.pack("<I", len(id)) + id.encode() + bytes((1, 0)))
+"""
+
+
+#: Says its address and waits; when told to, it watches an image for as long as it lives.
+WATCHING = """
+import rados, sys
+conf, id = sys.argv[1:]
+with rados.Rados(conffile=conf) as cluster, cluster.open_ioctx("volumes") as pool:
+    print(cluster.get_addrs().removeprefix("v1:"), flush=True)
+    sys.stdin.readline()
+    pool.watch(f"rbd_header.{id}", lambda *said: None, None, 5)
 """
 
 
@@ -113,3 +127,30 @@ def detach(ceph, parent, child, how="only"):
 def half_moved(ceph, id):
     """Leave an image in the trash as librbd does that is killed before it has written that it has arrived there."""
     subprocess.run([process.SYSTEM_PYTHON, "-c", MOVING, ceph.conf, id], check=True, timeout=60)
+
+
+def watched(ceph, id):
+    """What watches an image, by its id, as lines of Ceph's."""
+    return ceph.run("rados", "-p", ceph_module.POOLS[0], "listwatchers", f"rbd_header.{id}")
+
+
+def watched_by_the_dead(ceph, id):
+    """Leave the watch of a client that was killed while the OSD wrote it down, which the OSD keeps; the client's address.
+
+    The client is on the blocklist, on which the OSD ends every watch that it has not lost sight of.
+    """
+    times = random.Random(8)
+
+    def killed():
+        client = subprocess.Popen([process.SYSTEM_PYTHON, "-c", WATCHING, ceph.conf, id], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        with client:
+            address = client.stdout.readline().strip()
+            client.stdin.write("\n")
+            client.stdin.flush()
+            time.sleep(times.uniform(0, 0.01))
+            client.kill()
+        ceph.command("osd", "blocklist", "add", address)
+        return address if address in watched(ceph, id) else None
+
+    return until(killed, 120, "a client that is killed at the wrong moment")

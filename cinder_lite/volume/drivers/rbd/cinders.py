@@ -10,8 +10,7 @@ import re
 import rados
 import rbd
 
-from cinder_lite.volume.drivers.rbd.cluster import patiently
-from cinder_lite.volume.drivers.rbd.images import users_snapshots
+from cinder_lite.volume.drivers.rbd.images import Images, users_snapshots
 
 SNAPSHOT = re.compile(r"backup\.([0-9a-z-]+)\.snap\..+")
 MOST = 16 * 1024**2  # bytes of an object that is read at once
@@ -79,7 +78,7 @@ class CindersBackups:
                 image.remove_snap(snapshot)
                 if backups_in(image):
                     return
-        patiently(lambda: rbd.RBD().remove(self.pool.ioctx, name), rbd.ImageBusy)
+        Images(self.pool).remove(name)
 
 
 def _own(volume, backup):

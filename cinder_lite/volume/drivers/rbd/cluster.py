@@ -17,6 +17,8 @@ from cinder_lite.volume.drivers.rbd.wire import Failure
 JOURNAL = "cinder_lite_journal"
 #: How many entries of it are read at once.
 PAGE = 500
+#: Twice as many objects as an OSD remembers of a placement group (its osd_pg_object_context_cache_count).
+REMEMBERED = 128
 
 
 class Pool:
@@ -88,6 +90,18 @@ class Pool:
             except rados.Error as error:
                 raise Failure(f"pool {name} cannot be used by client.{self.user}: {error}") from error
         return self._others[name]
+
+    def look_anew(self, name):
+        """Have the OSD read an object anew that nobody uses, and so end a dead client's watch that it has lost sight of.
+
+        Releases of Ceph without the fix of its issue 58120 lose sight of it when the client was killed while the watch was
+        being written down: it stays for as long as the OSD remembers the object. What it remembers is displaced by others
+        of the same placement group, also by such as do not exist; an object that a living client watches is not.
+        """
+        with contextlib.closing(self._opened(self.name)) as ioctx:
+            ioctx.set_locator_key(name)
+            for removed in [ioctx.aio_remove(f"{JOURNAL}.none.{number}") for number in range(REMEMBERED)]:
+                removed.wait_for_complete()
 
     # -- what it says of itself
 
@@ -192,6 +206,6 @@ def patiently(call, errors, limit=60):
         try:
             return call()
         except errors:
-            if time.monotonic() > end:
+            if time.monotonic() >= end:
                 raise
             time.sleep(0.5)

@@ -77,7 +77,7 @@ class Removal:
             else:
                 with self.pool.locks(f"trash/{id}"):
                     self.pool.note(f"trash/{id}", due=time.time() + (delay or 0))
-                    patiently(lambda: self.librbd.trash_move(self.pool.ioctx, name, delay or 0), rbd.ImageBusy)
+                    self.images.once_unwatched(id, lambda: self.librbd.trash_move(self.pool.ioctx, name, delay or 0))
         except rbd.ImageNotFound:
             return None
         except rbd.ImageBusy as error:
@@ -126,8 +126,14 @@ class Removal:
         for one in self.librbd.list2(self.pool.ioctx):
             if DELETED.fullmatch(one["name"]):
                 with self.pool.locks(one["name"], f"trash/{one['id']}"), contextlib.suppress(rbd.ImageNotFound):
-                    self.pool.note(f"trash/{one['id']}", due=time.time())
-                    self.librbd.trash_move(self.pool.ioctx, one["name"], 0)
+                    self._take_over(**one)
+
+    def _take_over(self, id, name):
+        self.pool.note(f"trash/{id}", due=time.time())
+        try:
+            self.images.once_unwatched(id, lambda: self.librbd.trash_move(self.pool.ioctx, name, 0), 0)
+        except rbd.ImageBusy:
+            LOG.warning("%s is open on %s: it is taken over at the next start", name, self._watchers(name))
 
     def _watchers(self, name):
         with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
@@ -231,7 +237,7 @@ class Removal:
         except rbd.ImageBusy:
             return None
         try:
-            self.librbd.trash_remove(self.pool.ioctx, id)
+            self.images.once_unwatched(id, lambda: self.librbd.trash_remove(self.pool.ioctx, id), 0)
         except rbd.ImageNotFound:
             if any(one["id"] == id for one in self.librbd.trash_list(self.pool.ioctx)):
                 return None  # a snapshot went while the image was being opened
