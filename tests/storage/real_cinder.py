@@ -43,6 +43,8 @@ osapi_volume_listen_port = {port}
 osapi_volume_workers = 1
 enabled_backends = {enabled}
 report_interval = 2
+# A volume service says nothing while it starts, which takes over a minute in a busy lab: it would be down meanwhile.
+service_down_time = 600
 backup_driver_stats_polling_interval = 10
 backup_driver = {posix}
 backup_posix_path = {path}/backup
@@ -112,9 +114,11 @@ class _Cinder:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
-        for service in self.services.values():
+    def __exit__(self, kind, *exception):
+        for name, service in self.services.items():
             service.kill()
+            if kind is not None:
+                print(f"{name} of Cinder:\n{self.log(name)}")
         self.directory.remove()
 
     def sync(self):
