@@ -68,10 +68,7 @@ def lvs(group):
 
 def emptied(group):
     """Remove all volumes of a group, and their snapshots."""
-    names = [f"{group}/{name}" for name in lvs(group) if name.startswith(("volume-", "_snapshot-"))]
-    for kind in ("_snapshot-", "volume-"):
-        if wanted := [name for name in names if name.startswith(f"{group}/{kind}")]:
-            run("lvremove", "-f", *wanted)
+    run("lvremove", "-f", "--select", "lv_name=~^volume- || lv_name=~^_snapshot-", group)
 
 
 class Windows:

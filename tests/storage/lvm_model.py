@@ -6,7 +6,7 @@ from tests.contract import model
 from tests.contract.backends import GIB, content
 from tests.storage import lvm
 
-SETTINGS = settings(derandomize=True, max_examples=50, stateful_step_count=6, deadline=None, database=None)
+SETTINGS = settings(derandomize=True, max_examples=50, stateful_step_count=10, deadline=None, database=None)
 
 
 class LvmModel(model.Model):
