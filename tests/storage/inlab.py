@@ -48,8 +48,9 @@ class Lab:
             while not self._reports.get(node):
                 line = self._running.stdout.readline()
                 if not line:
+                    status = self._running.wait()
                     self._said.seek(0)
-                    raise Ended(f"the lab has ended:\n{self._said.read()}")
+                    raise Ended(f"the lab has ended with status {status}:\n{self._said.read()}")
                 data = json.loads(line)
                 self._reports.setdefault(data["nodeid"], []).append(data)
             report = config.hook.pytest_report_from_serializable(config=config, data=self._reports[node].pop(0))

@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.meta.source import TOP
+from tests.storage import inlab
 
 CONFTEST = """
 import pytest
@@ -46,3 +49,9 @@ def test_others_run_in_another_lab(tmp_path):
     assert "2 failed, 3 passed" in said, said + done.stderr
     assert "FAILED lab/test_five.py::test_ends" in said and "FAILED lab/test_five.py::test_hangs" in said
     assert [said.count(f"a lab for {count}") for count in (5, 3, 1)] == [1, 1, 1]
+
+
+def test_how_a_lab_ended_and_what_it_said_is_told():
+    lab = inlab.Lab("lab", ["tests/nothing.py::test_nothing"])
+    with pytest.raises(inlab.Ended, match="(?s)ended with status 4:.*not found: .*tests/nothing.py"):
+        list(lab.reports(None, "tests/nothing.py::test_nothing"))

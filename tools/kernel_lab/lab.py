@@ -120,7 +120,10 @@ def lab(arguments, disks):
         # It has to outlive a restart of the host.
         environment["KERNEL_LAB"] = str(agent.OUTSIDE)
         return subprocess.run(arguments.command, env={**os.environ, **environment}).returncode
-    return agent.run(1, arguments.command, *streams(), os.getcwd())
+    status = agent.run(1, arguments.command, *streams(), os.getcwd())
+    if status == 128 + signal.SIGKILL:
+        repeat(hosts)  # its kernel may have killed it
+    return status
 
 
 def lay_cables(hosts):
@@ -199,26 +202,28 @@ def serve_outside():
 
 def wait_for(ready, running):
     """Wait until all hosts have said that they take commands."""
-    up, end = set(), time.monotonic() + BOOT
+    up, hosts, end = set(), range(1, len(running) + 1), time.monotonic() + BOOT
     while len(up) < len(running):
         try:
             connection, _ = ready.accept()
         except TimeoutError:
             if any(host.poll() is not None for host in running):
-                give_up(len(running), "a host has ended before it was up")
+                repeat(hosts)
+                raise SystemExit("kernel-lab: a host has ended before it was up") from None
             if time.monotonic() > end:
-                give_up(len(running), f"only {len(up)} of {len(running)} hosts were up after {BOOT} s")
+                repeat(hosts)
+                raise SystemExit(f"kernel-lab: only {len(up)} of {len(running)} hosts were up after {BOOT} s") from None
             continue
         with connection:
             up.add(int(connection.recv(8)))
 
 
-def give_up(count, why):
-    """End with what the hosts have said, and why."""
-    for host in range(1, count + 1):
+def repeat(hosts):
+    """Say what the kernels of the hosts have said."""
+    for host in hosts:
         with open(console(host), errors="replace") as log:
             sys.stderr.write(log.read())
-    raise SystemExit(f"kernel-lab: {why}")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":
