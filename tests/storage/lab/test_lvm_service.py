@@ -30,6 +30,7 @@ CONFIGURATION = """
     volume_group = {thin}
     lvm_type = thin
     volume_driver = lvm
+    volume_copy_bps_limit = {limit}
     target_port = {target_port}
     tgt_control_port = {control_port}
     [thick]
@@ -57,7 +58,7 @@ class Installation:
         self.tgtd.start()
         conf = state / "cinder.conf"
         conf.write_text(textwrap.dedent(CONFIGURATION.format(
-            state=state, port=port, target_port=target_port, control_port=control_port, thin=thin, thick=thick)))
+            state=state, port=port, target_port=target_port, control_port=control_port, thin=thin, thick=thick, limit=50 * MIB)))
         program = os.path.join(os.path.dirname(sys.executable), "cinder-lite-all")
         self.process = processes.Process("cinder-lite-all", [program, "--config-file", str(conf)], str(state / "log"))
         self.port, self.api = port, Service(f"http://127.0.0.1:{port}")
@@ -172,6 +173,35 @@ def test_a_volume_moves_to_another_group_and_back_with_its_bytes(service):
         io(attached.url, "read -P 5 8M 1M", "read -P 6 1000M 1M", "read -P 0 500M 1M")
     api.remove("volume", volume)
     assert service.names("thick") == []
+
+
+def test_a_move_that_was_killed_goes_on_where_it_was_and_takes_room_for_data_alone(service):
+    api, data, far = service.api, random.Random(7).randbytes(MIB), 1000 * MIB
+    volume = service.volume("thick")
+    former = service.device("thick", volume)
+    overwrite(former, {0: data, far: data})
+    api("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "thin", "migration_policy": "on-demand"}})
+    # It is written down after each 64 MiB.
+    processes.until(lambda: api("GET", f"/jobs?resource_id={volume}")["jobs"][0]["progress"] >= 6, limit=120, what="some of it")
+    service.process.kill()
+    # Nobody does this; it shows which bytes are read once more.
+    overwrite(former, {0: bytes(MIB)})
+    service.start()
+    moved(api, volume)
+    name = f"volume-{api('GET', f'/volumes/{volume}')['volume']['os-vol-mig-status-attr:name_id']}"
+    with open(f"/dev/{service.groups['thin']}/{name}", "rb", buffering=0) as device:
+        assert [os.pread(device.fileno(), MIB, place) for place in (0, MIB, far)] == [data, bytes(MIB), data]
+    assert float(lvm.run("lvs", "--noheadings", "-o", "data_percent", f"{service.groups['thin']}/{name}")) < 1
+    api.remove("volume", volume)
+    processes.until(lambda: service.names("thick") == service.names("thin") == [], limit=120, what="the end of both volumes")
+
+
+def overwrite(path, pieces):
+    """Write bytes at places of a device, to its disk."""
+    with open(path, "r+b", buffering=0) as device:
+        for place, data in pieces.items():
+            os.pwrite(device.fileno(), data, place)
+        os.fsync(device.fileno())
 
 
 @pytest.mark.parametrize("kind", ["thin", "thick"])
