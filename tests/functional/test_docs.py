@@ -32,6 +32,7 @@ ELSEWHERE = {
     "vgcreate cinder-volumes": ("tests/systemd/test_installation.py", "Installing it for production"),
     "tools/install --services": ("tests/systemd/test_installation.py", "Installing it for production"),
     "systemctl status 'cinder-lite*'": ("tests/systemd/test_installation.py", "Installing it for production"),
+    "tools/chroot-check": ("tests/systemd/debian.py", "tools/chroot-check"),
     "tools/kernel-lab": ("tests/storage/test_kernel_lab.py", "kernel-lab"),
     "openstack volume list": ("tests/functional/test_clients.py", "openstack"),
     "ceph osd pool create": ("tests/storage/ceph.py", '"osd", "pool", "create"'),

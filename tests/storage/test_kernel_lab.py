@@ -118,6 +118,11 @@ def test_two_hosts_talk_until_the_cable_is_pulled():
     assert done.stdout == "hello 10485760\nfew sent again\nlab2\nTimeoutError\nhello 10485760\n5\n"
 
 
+def test_on_a_host_that_has_not_the_directory_a_command_runs_in_its_root():
+    done = lab("--hosts", "2", "--", "sh", "-c", f"mkdir /run/here && cd /run/here && {LAB} --on 2 -- pwd")
+    assert done.stdout == "/\n", done.stderr
+
+
 def processes(mark):
     """The processes whose command line holds the text."""
     found = []

@@ -68,8 +68,10 @@ def _serve_one(connection):
 
 def _execute(connection, argv, cwd, env):
     try:
-        process = subprocess.Popen(argv, cwd=cwd, env={**env, **own_environment()}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        # With a root of its own the host has not all directories of the one who asks.
+        process = subprocess.Popen(argv, cwd=cwd if os.path.isdir(cwd) else "/", env={**env, **own_environment()},
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   start_new_session=True)
     except OSError as error:
         connection.sendall(frame(b"e", f"kernel-lab: {argv[0]}: {error.strerror}\n".encode()) + frame(b"x", b"127"))
         return
