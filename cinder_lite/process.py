@@ -185,10 +185,15 @@ def daemon(prog):
     def decorate(main):
         @functools.wraps(main)
         def run():
-            with service.settings_that_work():
-                configuration = conf.load(prog=prog)
-                service.set_up_logging(configuration, prog)
-                unread.tell(configuration)
-                main(configuration)
+            status = 0
+            try:
+                with service.settings_that_work():
+                    configuration = conf.load(prog=prog)
+                    service.set_up_logging(configuration, prog)
+                    unread.tell(configuration)
+                    main(configuration)
+            except SystemExit as ending:
+                status = ending.code or 0
+            service.leave(status)
         return run
     return decorate

@@ -168,8 +168,7 @@ class Workers:
         except Exception:  # The outermost of a process: what it would print is to be in the log.
             LOG.exception("this worker ends")
         finally:
-            logging.shutdown()
-            os._exit(status)
+            leave(status)
 
     def _to_all(self, number, _frame):
         self._stopping |= number != signal.SIGHUP
@@ -273,6 +272,24 @@ def settings_that_work():
         yield
     except (errors.Misconfigured, cfg.Error) as error:
         fatal(f"the settings cannot work: {' '.join(str(error).split())}")
+
+
+_LAST = []
+
+
+def at_the_end(function):
+    """Call function() when the process ends well, or by its settings: it sends what has not been sent."""
+    _LAST.append(function)
+
+
+def leave(status):
+    """End the process at once: threads that wait must not wake up in an interpreter that is taken apart."""
+    for function in _LAST:
+        function()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def fatal(text):

@@ -21,6 +21,8 @@ SPANS = {
     "rpc_served_seconds": "serve {1} of {0}",
 }
 ROOT = "http_request_seconds"
+#: Seconds that sending the last spans may take when a process ends.
+FLUSH = 5
 
 
 def _ids(request_id):
@@ -46,10 +48,11 @@ class Tracer:
             service.fatal("[tracing] enabled needs OpenTelemetry: install cinder-lite[tracing], or switch it off")
         self._trace, self._meter = trace, meter
         self._generator = _generator(sdk.id_generator.RandomIdGenerator)()
-        self._provider = sdk.TracerProvider(id_generator=self._generator, shutdown_on_exit=True,
+        self._provider = sdk.TracerProvider(id_generator=self._generator, shutdown_on_exit=False,
                                             resource=resources.Resource.create({"service.name": name}))
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
         self._tracer = self._provider.get_tracer("cinder_lite")
+        service.at_the_end(self.flush)
 
     def count(self, name, amount, *labels):
         if self._meter is not None:
@@ -82,7 +85,7 @@ class Tracer:
 
     def flush(self):
         """Send what has not been sent."""
-        self._provider.force_flush()
+        self._provider.force_flush(FLUSH * 1000)
 
 
 def _generator(base):

@@ -44,6 +44,8 @@ def service(request, broker, collector, ports):
     database = request.getfixturevalue("mariadb")
     database.emptied()
     changes = {"metrics": {"enabled": True, "ports": ",".join(f"{name}:{port}" for name, port in ports.items())},
+               # With more than one, each of them is to send its last spans.
+               "DEFAULT": {"osapi_volume_workers": 2},
                "tracing": {"enabled": True, "endpoint": f"http://127.0.0.1:{collector.port}/v1/traces"}}
     with daemons.Daemons(database.url, broker.url, changes=changes) as four:
         four.database = database
