@@ -283,13 +283,21 @@ def at_the_end(function):
 
 
 def leave(status):
-    """End the process at once: threads that wait must not wake up in an interpreter that is taken apart."""
-    for function in _LAST:
-        function()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    """End the process at once: threads that wait must not wake up in an interpreter that is taken apart.
+
+    It never returns, whatever fails: a worker would go on as the process that it was made by.
+    """
+    try:
+        for function in _LAST:
+            try:
+                function()
+            except Exception:
+                LOG.exception("what was left to do at the end failed")
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 def fatal(text):

@@ -15,6 +15,7 @@ from cinder_lite import process, service
 @process.daemon("cinder-lite-test")
 def main(conf):
     atexit.register(print, "taken apart")
+    service.at_the_end(lambda: 1 / 0)
     service.at_the_end(lambda: print("last words"))
     {ending}
 sys.argv = ["cinder-lite-test", "--config-file", "{settings}"]
@@ -23,9 +24,10 @@ main()
 
 
 @pytest.mark.parametrize("ending, status", [("return", 0), ("sys.exit(3)", 3), ("sys.exit()", 0)])
-def test_it_ends_at_once_and_says_its_last_words(tmp_path, ending, status):
+def test_it_ends_at_once_and_says_its_last_words_though_one_of_them_fails(tmp_path, ending, status):
     settings = tmp_path / "cinder.conf"
     settings.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
     done = subprocess.run([sys.executable, "-c", DAEMON.format(ending=ending, settings=settings)], cwd=TOP,
                           capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (status, "last words\n"), done.stderr
+    assert "ZeroDivisionError" in done.stderr
