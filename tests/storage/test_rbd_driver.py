@@ -42,12 +42,6 @@ def ignore(done, whole):
     """Progress that nobody follows."""
 
 
-@pytest.fixture(scope="module")
-def pool(ceph):
-    rbd.emptied(ceph)
-    return ceph
-
-
 @pytest.fixture
 def made(pool):
     """A function that makes drivers with options; they are closed, and nothing may be left on the pool."""

@@ -18,19 +18,6 @@ from tests.storage.test_rbd_driver import DATA, PLACE, filled, ignore, listed, n
 PATIENCE = 5
 
 
-@pytest.fixture(scope="module")
-def pool(ceph):
-    rbd.emptied(ceph)
-    return ceph
-
-
-@pytest.fixture
-def driver(pool):
-    made = rbd.driver(pool)
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def impatient(pool):
     made = rbd.driver(pool, rbd_call_timeout=PATIENCE)

@@ -1,19 +1,10 @@
 """A service whose Ceph hangs: others are not held up, requests end with the reason, and all goes on afterwards."""
 
-import pytest
-
 from tests.functional.client import Client
 from tests.functional.service import until
 from tests.functional.test_administrators import sound
-from tests.storage import rbd
 from tests.storage.test_rbd_driver import nothing_left
 from tests.storage.test_rbd_service import running, show, with_types
-
-
-@pytest.fixture(scope="module")
-def pool(ceph):
-    rbd.emptied(ceph)
-    return ceph
 
 
 def test_a_hung_cluster_holds_up_nobody_else(pool):

@@ -49,12 +49,6 @@ def running(ceph, patience=60):
 
 
 @pytest.fixture(scope="module")
-def pool(ceph):
-    rbd.emptied(ceph)
-    return ceph
-
-
-@pytest.fixture(scope="module")
 def service(pool):
     with running(pool) as made:
         yield made

@@ -11,19 +11,6 @@ from tests.storage import rbd
 from tests.storage.test_rbd_driver import begin, ignore, listed, nothing_left, purged
 
 
-@pytest.fixture(scope="module")
-def pool(ceph):
-    rbd.emptied(ceph)
-    return ceph
-
-
-@pytest.fixture
-def driver(pool):
-    made = rbd.driver(pool)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("fenced", [True, False])
 def test_a_volume_is_deleted(driver, pool, fenced):
     one = volume()
