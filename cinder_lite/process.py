@@ -115,12 +115,12 @@ class Process:
 class Heartbeat:
     """Says at every report_interval that a service lives, and prolongs the leases of the jobs it works on.
 
-    `facts()` gives further columns of the service's row.
+    `facts()` gives further columns of the service's row, and `recorded(row)` is called with the row after each.
     """
 
-    def __init__(self, process, binary, host, zone, instance, facts=dict):
+    def __init__(self, process, binary, host, zone, instance, facts=dict, recorded=None):
         self.process, self.binary, self.host, self.zone, self.instance = process, binary, host, zone, instance
-        self.facts = facts
+        self.facts, self.recorded = facts, recorded
         interval = min(process.conf.report_interval, process.conf.job_lease / 3)
         self._beats = concurrency.Periodic(interval, self.beat, self._missed)
         self._beating = False
@@ -143,6 +143,8 @@ class Heartbeat:
         # By itself: it waits for the transactions that end jobs, and that must not make the service look dead.
         with self.process.db.write() as tx:
             jobs.renew(tx, self.owner, self.process.conf.job_lease)
+        if self.recorded is not None:
+            self.recorded(row)
         return row
 
     @property

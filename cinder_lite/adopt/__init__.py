@@ -64,6 +64,8 @@ class _Taking:
     def all(self):
         for kind in KINDS:
             self._take(kind)
+        for row in services.page(self.tx, binary="cinder-volume"):
+            volumes.belong(self.tx, row.host, row.uuid)
 
     def _take(self, kind):
         here, names = adopted.keys(self.tx, kind.name), self._names(kind)

@@ -68,7 +68,7 @@ volumes = _table(
     _flag("multiattach", False),
     _flag("counted", True),
     _flag("consumes_quota", True),
-    sa.Column("shared_targets", sa.Boolean),
+    sa.Column("shared_targets", sa.Boolean, default=True),
     _json("metadata"),
     _json("admin_metadata"),
     _json("image_metadata"),

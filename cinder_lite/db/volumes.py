@@ -27,7 +27,8 @@ _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A volume like those of ROW, put together without it.
 Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
 _UNSET = dict.fromkeys(Row._fields) | {
-    "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True}
+    "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
+    "shared_targets": True}
 #: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
 TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
@@ -103,6 +104,21 @@ def of_image(tx, project_id, host, image_id=None):
 def on_host(tx, service_host):
     """The volumes of a backend."""
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()
+
+
+def ownership(service_uuid):
+    """The columns of a volume by which hosts know with whom they share the way to it: os-brick locks by them.
+
+    Every volume has a target of its own here, whatever the driver and the target are.
+    """
+    return {"service_uuid": service_uuid, "shared_targets": False}
+
+
+def belong(tx, service_host, service_uuid):
+    """Write on all volumes of a backend that they belong to the service."""
+    values = ownership(service_uuid)
+    differs = sa.or_(*(sa.or_(V.c[name].is_(None), V.c[name] != value) for name, value in values.items()))
+    tx.execute(sa.update(V).where(V.c.host.startswith(f"{service_host}#", autoescape=True), differs).values(**values))
 
 
 def held_by_projects(tx, service_hosts):

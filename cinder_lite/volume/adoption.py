@@ -30,7 +30,7 @@ class Adoption:
         with self.db.read() as tx:
             volume = as_volume(volumes.find(tx, row.id))
         facts = self.backend.call(self.backend.driver.adopt, volume, work.args["reference"])
-        work.keep(facts=facts or {}, launched_at=db.now())
+        work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
     def _inspect(self, reference, kind, volume=None):
         """The size in whole GiB of what the reference names, which must not be ours already."""

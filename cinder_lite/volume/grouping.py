@@ -31,7 +31,7 @@ class Grouping:
             facts[one.id] = self.backend.call(copy, as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
-        work.when_done(lambda tx: [VOLUME.settle(tx, id, "group_create", True, facts=found, launched_at=now)
+        work.when_done(lambda tx: [VOLUME.settle(tx, id, "group_create", True, facts=found, launched_at=now, **self.backend.ownership)
                                    for id, found in facts.items()])
 
     def _source(self, tx, row):

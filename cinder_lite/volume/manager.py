@@ -83,10 +83,11 @@ class VolumeManager(VolumeRPC):
             if self._try_elsewhere(work, row, error):
                 return
             raise
-        work.keep(facts=facts or {}, launched_at=db.now())
+        made = {"facts": facts or {}, **self.backend.ownership}
+        work.keep(launched_at=db.now(), **made)
         if backup is not None:
             work.pass_on("backup", backup.host)
-            work.when_done(lambda tx: VOLUME.write(tx, row.id, facts=facts or {}))
+            work.when_done(lambda tx: VOLUME.write(tx, row.id, **made))
             work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
 
     def _recipe(self, tx, create, work, row):

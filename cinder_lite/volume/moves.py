@@ -71,14 +71,14 @@ class Moves:
         # A transaction changes usage before room: a retype's own comes first.
         work.when_done(moved)
         work.keep(host=to, name_id=work.job.id, facts=facts, export={}, migration_status=states.MIGRATED,
-                  availability_zone=self.backend.zone)
+                  availability_zone=self.backend.zone, **self.backend.ownership)
         work.afterwards(lambda: self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=left[-1]))
 
     def _let_nova_copy(self, work, row, facts):
         """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
         with self.db.write() as tx:
             work.still_ours(tx)
-            first = swaps.stand_in(tx, work, row, facts, self.backend.zone)
+            first = swaps.stand_in(tx, work, row, self.backend.zone, {"facts": facts, **self.backend.ownership})
             asked = not first and bool(attachments.of_volume(tx, work.job.id))
         if not asked:
             try:

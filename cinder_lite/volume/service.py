@@ -5,7 +5,7 @@ import time
 
 from cinder_lite import concurrency, db, net, process, service, worker
 from cinder_lite.conf import unread
-from cinder_lite.db import jobs, pools
+from cinder_lite.db import jobs, pools, volumes
 from cinder_lite.volume import backends, losses
 from cinder_lite.volume.adoption import Adoption
 from cinder_lite.volume.grouping import Grouping
@@ -29,9 +29,10 @@ class BackendService:
     def __init__(self, shared, section):
         self.process, self.conf = shared, shared.conf
         self.backend = backends.Backend(self.conf, section)
+        self._written = None  # the uuid that all volumes here have
         self.lock = service.HostLock(self.conf.state_path, BINARY, self.backend.name)
         self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
-                                           self._facts)
+                                           self._facts, self._recorded)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
         adoption = Adoption(shared.db, self.conf, self.backend)
         grouping = Grouping(shared.db, self.conf, self.backend)
@@ -46,6 +47,14 @@ class BackendService:
     def _facts(self):
         return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
                 "rpc_version": VolumeRPC.version}
+
+    def _recorded(self, row):
+        """Have the volumes here belong to the service's row: at start, and when it was made anew."""
+        self.backend.service_uuid = row.uuid
+        if row.uuid != self._written:
+            with self.process.db.write() as tx:
+                volumes.belong(tx, self.backend.name, row.uuid)
+            self._written = row.uuid
 
     def start(self):
         """May be called again after it has raised."""

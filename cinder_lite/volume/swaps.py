@@ -13,17 +13,17 @@ from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.hosts import service_of
 
 
-def stand_in(tx, work, row, facts, zone):
-    """Make the row of a volume's copy-to-be. False when it is there already."""
+def stand_in(tx, work, row, zone, columns):
+    """Make the row of a volume's copy-to-be, with what its backend says of it. False when it is there already."""
     if volumes.find(tx, work.job.id) is not None:
         return False
     VOLUME.insert(tx, work.ctx, "stand_in", {
         "id": work.job.id, "project_id": row.project_id, "user_id": row.user_id, "name": row.name, "size": row.size,
-        "host": work.args["to"], "availability_zone": zone, "launched_at": db.now(), "facts": facts, "export": {},
+        "host": work.args["to"], "availability_zone": zone, "launched_at": db.now(), "export": {},
         "migration_status": f"{states.TARGET}{row.id}", "counted": False, "consumes_quota": False,
         "volume_type_id": work.args.get("new_type_id", row.volume_type_id), "multiattach": row.multiattach,
         "bootable": row.bootable, "encryption_key_id": row.encryption_key_id, "metadata": {}, "admin_metadata": {},
-        "image_metadata": {}})
+        "image_metadata": {}, **columns})
     return True
 
 
@@ -89,7 +89,8 @@ class Swaps:
         VOLUME.remove(tx, new.id)
         VOLUME.settle(tx, row.id, job.action, True)
         VOLUME.write(tx, row.id, host=new.host, availability_zone=new.availability_zone, name_id=new.id, facts=new.facts,
-                     export=new.export, volume_type_id=new.volume_type_id, migration_status=states.MIGRATED)
+                     export=new.export, volume_type_id=new.volume_type_id, migration_status=states.MIGRATED,
+                     service_uuid=new.service_uuid, shared_targets=new.shared_targets)
         mirror(tx, volumes.find(tx, row.id))
         if job.action == "retype":
             quotas.release(tx, retyped(row, row.volume_type_id))

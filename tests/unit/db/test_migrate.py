@@ -73,3 +73,23 @@ def test_fatal_says_one_line(capsys):
     with pytest.raises(SystemExit):
         service.fatal("what is wrong")
     assert capsys.readouterr().err == "what is wrong\n"
+
+
+def test_volumes_of_before_belong_to_their_services(tmp_path):
+    found = database(tmp_path)
+    migrate.sync(found, "0005")
+    hosts = ["a@x_1#p", "a@x_1#q", "a@xy1#p", "b@x#p", None]
+    with found.write() as tx:
+        for number, host in enumerate(hosts):
+            row = {**dict.fromkeys(("metadata", "admin_metadata", "image_metadata", "facts", "export"), {}), "id": f"v{number}",
+                   "user_id": "u", "project_id": "p", "size": 1, "status": "available", "created_at": db.now(), "host": host,
+                   "shared_targets": None}
+            tx.execute(sa.insert(schema.volumes).values(**row))
+        for uuid, binary, host in (("1", "cinder-volume", "a@x_1"), ("2", "cinder-backup", "b@x"), ("3", "cinder-volume", "a@x")):
+            tx.execute(sa.insert(schema.services).values(uuid=uuid, binary=binary, host=host, availability_zone="nova",
+                                                         created_at=db.now()))
+    migrate.sync(found)
+    V = schema.volumes
+    with found.read() as tx:
+        assert tx.execute(sa.select(V.c.service_uuid, V.c.shared_targets).order_by(V.c.id)).all() == [
+            ("1", False), ("1", False), (None, None), (None, None), (None, None)]
