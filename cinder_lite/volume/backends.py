@@ -72,8 +72,8 @@ class Backend:
         self.driver = load(DRIVERS, self.options.volume_driver)(self.options, section)
         self.target = self._target(conf)
         self.up, self.reason, self.addresses = False, "it has not been checked yet", ()
-        #: That of the service's row, once there is one.
-        self.service_uuid = None
+        #: The columns of a volume here that say which service it belongs to; by its service, which has a row then.
+        self.ownership = volumes.ownership(None)
 
     def _target(self, conf):
         if not isinstance(self.driver, drivers.HasPath):
@@ -84,11 +84,6 @@ class Backend:
     @property
     def protocol(self):
         return self.target.protocol if self.target is not None else self.driver.protocol
-
-    @property
-    def ownership(self):
-        """The columns of a volume here that say which service it belongs to."""
-        return volumes.ownership(self.service_uuid)
 
     def check(self):
         """Find out whether the backend can work: sets `up` and `reason`, logs a change."""

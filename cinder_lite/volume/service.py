@@ -50,7 +50,7 @@ class BackendService:
 
     def _recorded(self, row):
         """Have the volumes here belong to the service's row: at start, and when it was made anew."""
-        self.backend.service_uuid = row.uuid
+        self.backend.ownership = volumes.ownership(row.uuid)
         if row.uuid != self._written:
             with self.process.db.write() as tx:
                 volumes.belong(tx, self.backend.name, row.uuid)
