@@ -16,7 +16,8 @@ def index(req):
 
 def _get(req):
     with req.db.read() as tx:
-        return groups.get_type(tx, req.group_type_id)
+        row = groups.get_type(tx, req.group_type_id)
+        return groups.usable_type(tx, req.ctx, row.id)
 
 
 def show(req):

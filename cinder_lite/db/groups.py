@@ -121,6 +121,14 @@ def find_type(tx, word):
     return min(rows, key=lambda row: row.id != word)
 
 
+def usable_type(tx, ctx, word):
+    """The type of that id or name, if the requester may use it: who is no administrator only public ones."""
+    row = find_type(tx, word)
+    if not (row.is_public or ctx.is_admin):
+        raise errors.GroupTypeNotFound(id=word)
+    return row
+
+
 def get_type(tx, id):
     """The type. Raises GroupTypeNotFound."""
     row = tx.execute(sa.select(T).where(T.c.id == id)).first()

@@ -5,6 +5,7 @@ from cinder_lite.db import attachments, guards, labels, pools, quotas, services,
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.volume import foreign
 from cinder_lite.volume.hosts import service_of
 
 
@@ -85,7 +86,9 @@ class Volumes:
                 return None, None
             job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": {"cascade": cascade}})
             if cascade:
-                for snapshot in snapshots.of_volume(tx, id):
+                going = snapshots.of_volume(tx, id)
+                foreign.check(ctx, "volume", "snapshot", going)
+                for snapshot in going:
                     SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
             return job_id, host
 
@@ -146,6 +149,7 @@ class Volumes:
             if snapshot.volume_id != id:
                 raise errors.BadRequest(f"Snapshot {snapshot_id} is not of volume {id}.")
             if of_volume[0].id != snapshot_id:
+                foreign.check(ctx, "volume", "newer snapshot", of_volume[:1])
                 raise errors.BadRequest(f"Volume {id} can only be reverted to its newest snapshot, {of_volume[0].id}.")
             if row.size != snapshot.size:
                 raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "

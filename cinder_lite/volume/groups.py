@@ -9,6 +9,7 @@ from cinder_lite.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.volume import foreign
 from cinder_lite.volume.hosts import service_of
 
 #: From which statuses a volume leaves a group.
@@ -27,7 +28,7 @@ class Groups:
     def create(self, ctx, name, description, type_word, type_words, zone, legacy=False):
         """Make a group for volumes of these types on the backend that suits them all. Returns the row."""
         with self.db.read() as tx:
-            type_ = groups.find_type(tx, type_word)
+            type_ = groups.usable_type(tx, ctx, type_word)
             if (type_.name == groups.LEGACY_TYPE) != legacy:
                 raise errors.BadRequest(f"Group type {type_.name} is for consistency groups; choose another.")
             wanted = [types.named(tx, ctx, word) for word in type_words]
@@ -117,7 +118,7 @@ class Groups:
         source = groups.get(tx, ctx, id)
         GROUP.hold(tx, id, (states.AVAILABLE,))
         copies = []
-        for one in groups.volumes_of(tx, id):
+        for one in _members(tx, ctx, id):
             VOLUME.hold(tx, one.id, states.CLONEABLE, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             copies.append(_copy(ctx, one, one.size, source_volid=one.id))
         return source, copies
@@ -197,7 +198,7 @@ class Groups:
         with self.db.write() as tx:
             group = groups.get(tx, ctx, id)
             GROUP.lock(tx, id)
-            members = groups.volumes_of(tx, id)
+            members = _members(tx, ctx, id)
             if members and not volumes_too:
                 raise errors.InvalidState(kind="group", reason=f"it has {len(members)} volumes; take them out, or delete "
                                                                "them with it by delete-volumes")
@@ -213,10 +214,19 @@ class Groups:
             return job_id, host
 
 
+def _members(tx, ctx, id):
+    """The group's volumes. Raises InvalidState when some are of a project that the requester does not see."""
+    members = groups.volumes_of(tx, id)
+    foreign.check(ctx, "group", "volume", members)
+    return members
+
+
 def _copy(ctx, volume, size, **source):
     """The row of a volume that is made of another one's content."""
-    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": volume.name,
-            "description": volume.description, "size": size, "volume_type_id": volume.volume_type_id,
+    # The volume of a snapshot may have gone to another project since; how it is described there stays there.
+    described = ({"name": volume.name, "description": volume.description} if ctx.sees(volume.project_id) else
+                 {"name": None, "description": None})
+    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, **described, "size": size, "volume_type_id": volume.volume_type_id,
             "availability_zone": volume.availability_zone, "host": volume.host, "bootable": volume.bootable,
             "multiattach": volume.multiattach, "encryption_key_id": volume.encryption_key_id, "metadata": {},
             "admin_metadata": {}, "image_metadata": volume.image_metadata, "facts": {}, "export": {}, **source}
@@ -250,7 +260,7 @@ class GroupSnapshots:
         with self.db.write() as tx:
             group = groups.get(tx, ctx, group_id)
             GROUP.hold(tx, group_id, (states.AVAILABLE,))
-            members = groups.volumes_of(tx, group_id)
+            members = _members(tx, ctx, group_id)
             if not members:
                 raise errors.InvalidState(kind="group", reason="it has no volumes")
             row = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
@@ -279,7 +289,9 @@ class GroupSnapshots:
             row = groups.get_snapshot(tx, ctx, id)
             host = service_of(groups.find(tx, row.group_id).host)
             job_id = GROUP_SNAPSHOT.begin(tx, ctx, id, "delete", job={"host": host})
-            for one in groups.snapshots_of(tx, id):
+            going = groups.snapshots_of(tx, id)
+            foreign.check(ctx, "group_snapshot", "snapshot", going)
+            for one in going:
                 SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
             return job_id, host
 

@@ -8,6 +8,7 @@ import uuid
 from cinder_lite import db, errors, states
 from cinder_lite.db import guards, labels, quotas, snapshots, transfers, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume import foreign
 
 
 def _digest(salt, key, kind=hashlib.sha256):
@@ -37,15 +38,17 @@ class Transfers:
                 needed.append(guards.NOT_ENCRYPTED_TO_GIVE)
             VOLUME.begin(tx, ctx, volume_id, "transfer", needed)
             if not without_snapshots:
-                self._check_snapshots(tx, volume_id)
+                self._check_snapshots(tx, ctx, volume_id)
             row = {"id": str(uuid.uuid4()), "volume_id": volume_id, "project_id": volume.project_id, "name": name,
                    "salt": salt, "digest": _digest(salt, key), "no_snapshots": without_snapshots, "created_at": db.now()}
             transfers.insert(tx, row)
             return transfers.find(tx, row["id"]), key
 
     @staticmethod
-    def _check_snapshots(tx, volume_id):
-        for one in snapshots.of_volume(tx, volume_id):
+    def _check_snapshots(tx, ctx, volume_id):
+        going = snapshots.of_volume(tx, volume_id)
+        foreign.check(ctx, "volume", "snapshot", going)
+        for one in going:
             if one.status != states.AVAILABLE or one.group_snapshot_id is not None:
                 why = "belongs to a group snapshot" if one.group_snapshot_id else f"is {one.status}"
                 raise errors.InvalidState(kind="snapshot", reason=f"{one.id}, which would go along, {why}; only "

@@ -83,6 +83,8 @@ class Check(flow.Step):
     def _grouped(self, tx, ctx, wanted, type_, source):
         """What is wanted, in the zone of its group. Raises InvalidInput for what the group does not take."""
         group = groups.get(tx, ctx, wanted.group_id)
+        if group.project_id != ctx.project_id:
+            raise errors.InvalidInput(reason=f"Group {group.id} is of another project than the volume.")
         if type_.id not in group.volume_types["ids"]:
             raise errors.InvalidInput(reason=f"Group {group.id} does not take volumes of type {type_.name}.")
         parent = source.parent if source is not None else None
