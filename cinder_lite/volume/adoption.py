@@ -1,9 +1,9 @@
 """The work of taking over what others made on a backend, and of letting go of it."""
 
 from cinder_lite import db, worker
-from cinder_lite.db import labels, pools, quotas, snapshots, volumes
+from cinder_lite.db import labels, ownership, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume import api, managing
+from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.manager import as_snapshot, as_volume
 
@@ -33,13 +33,14 @@ class Adoption:
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
     def _inspect(self, reference, kind, volume=None):
-        """The size in whole GiB of what the reference names, which must not be ours already."""
+        """The size in whole GiB of what the reference names, which must not belong to any resource already."""
         if not isinstance(self.backend.driver, drivers.Manages):
             raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made")
         with self.db.read() as tx:
-            ours = managing.ours(tx, kind, self.backend.name).get(managing.name_of(reference))
-        if ours is not None:
-            raise worker.Refused(f"it is {kind} {ours} already")
+            name = ownership.name_of(reference)
+            owner = ownership.owners(tx, [name]).get(name)
+        if owner is not None:
+            raise worker.Refused(f"it belongs to {owner} already")
         found = self.backend.call(self.backend.driver.inspect, reference, volume)
         if found.reason is not None:
             raise worker.Refused(found.reason)

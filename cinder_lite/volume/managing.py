@@ -3,7 +3,7 @@
 import uuid
 
 from cinder_lite import db, states
-from cinder_lite.db import audit, guards, labels, quotas, snapshots, types, volumes
+from cinder_lite.db import guards, labels, ownership, quotas, snapshots, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import find_up, service_of
 
@@ -94,24 +94,15 @@ class Managing:
         """What is on the backend of that kind, "volume" or "snapshot": a list of dicts, as the views show them."""
         with self.db.read() as tx:
             name = find_up(tx, host, self.conf.service_down_time).host
-            known = ours(tx, kind, name)
-        return [_described(one, known) for one in self.volume.on(name).manageable(ctx, kind=kind)]
-
-
-def ours(tx, kind, service_host):
-    """{name on the backend: id} of the volumes or snapshots there that have a row."""
-    placed = audit.placed if kind == "volume" else audit.snapshots_placed
-    return {f"{kind}-{key}": row.id for key, row in placed(tx, service_host).items()}
-
-
-def name_of(reference):
-    """The name that a reference gives, if any. LVM's snapshots carry an underscore before theirs."""
-    return reference.get("source-name", "").removeprefix("_")
+        found = self.volume.on(name).manageable(ctx, kind=kind)
+        with self.db.read() as tx:
+            known = ownership.owners(tx, [ownership.name_of(one["reference"]) for one in found])
+        return [_described(one, known) for one in found]
 
 
 def _described(one, known):
-    """A Found, as a dict, with the id of what is ours."""
-    id = known.get(name_of(one["reference"]))
-    reason = "already managed" if id is not None else one["reason"]
-    return {**one, "safe_to_manage": reason is None, "reason_not_safe": reason, "cinder_id": id,
+    """A Found, as a dict, with the id of the resource that it belongs to."""
+    owner = known.get(ownership.name_of(one["reference"]))
+    reason = "already managed" if owner is not None else one["reason"]
+    return {**one, "safe_to_manage": reason is None, "reason_not_safe": reason, "cinder_id": owner and owner.id,
             "extra_info": one["extra"], "source_reference": one["source"]}

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from cinder_lite.db import ownership
 from cinder_lite.volume.drivers import base
 from tests.contract import backends
 from tests.contract.backends import GIB, MIB, content, snapshot, volume, write
@@ -199,3 +200,26 @@ def test_taking_over_never_replaces_what_has_the_name(keeper):
         keeper.adopt(mine, {"source-name": theirs.name})
     assert content(keeper.path(mine)) == before
     assert sorted(keeper.names()) == sorted([(mine.name, GIB), (theirs.name, 2 * GIB)])
+
+
+def test_what_is_the_services_own_is_recognised_by_its_name(keeper):
+    """Whatever kind the driver takes it for: nothing that has a row is taken over."""
+    source, cloned, restored = filled(keeper), volume(), volume()
+    taken = snapshot(source)
+    keeper.create_snapshot(taken)
+    keeper.clone(cloned, source, ignore)
+    keeper.from_snapshot(restored, taken, ignore)
+    found = [ownership.name_of(one.reference) for one in (*keeper.foreign_volumes(), *keeper.foreign_snapshots())]
+    assert {ownership.id_in(name) for name in found} == {source.id, cloned.id, restored.id, taken.id}
+
+
+def test_of_two_that_take_over_the_same_one_gets_it(keeper):
+    theirs, first, second = filled(keeper), volume(), volume()
+    before = content(keeper.path(theirs))
+    reference = {"source-name": theirs.name}
+    keeper.inspect(reference)
+    keeper.adopt(first, reference)
+    with pytest.raises(base.DriverError, match=theirs.id):
+        keeper.adopt(second, reference)
+    assert content(keeper.path(first)) == before
+    assert list(keeper.names()) == [(first.name, GIB)]

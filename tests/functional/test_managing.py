@@ -116,7 +116,7 @@ def test_a_volume_is_let_go_of_and_taken_again(service, client, foreign):
 
 def test_one_that_is_ours_or_not_there_is_not_taken(service, client):
     ours = client.made("volumes", size=1)
-    for name, why in ((f"volume-{ours['id']}", f"it is volume {ours['id']} already"),
+    for name, why in ((f"volume-{ours['id']}", f"it belongs to volume {ours['id']} already"),
                       ("nothing", "cannot look at nothing: No such file"),
                       ("../cinder.sqlite", "'../cinder.sqlite' is not the name of a file")):
         id = manage(client, name)["volume"]["id"]

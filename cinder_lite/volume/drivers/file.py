@@ -272,7 +272,10 @@ def _saying(what):
 
 
 def _found(name, status):
-    return base.Found({"source-name": name}, status.st_size, None if status.st_size else "it is empty")
+    reason = None if status.st_size else "it is empty"
+    if status.st_nlink > 1:
+        reason = "the file has another name too, under which its data can be changed"
+    return base.Found({"source-name": name}, status.st_size, reason)
 
 
 def _state(file):
