@@ -16,8 +16,8 @@ def create(req):
         return req.groups.create(req.ctx, type_word=groups.LEGACY_TYPE, type_words=handlers.ids(body["volume_types"]),
                                  zone=body.get("availability_zone") or None, legacy=True, **names(body))
     except errors.GroupTypeNotFound as error:
-        raise errors.BadRequest(f"Consistency groups need the group type {groups.LEGACY_TYPE}, which an administrator "
-                                "has to create.") from error
+        raise errors.BadRequest(f"Consistency groups need the group type {groups.LEGACY_TYPE}, which has "
+                                "been deleted: an administrator has to create it again.") from error
 
 
 def create_from(req):

@@ -289,8 +289,6 @@ def replication(cinder, group):
 
 
 def consistency_groups(cinder):
-    legacy = cinder.rows("group-type-create", "default_cgsnapshot_type")[0]["ID"]
-    cinder("group-type-key", legacy, "set", "consistent_group_snapshot_enabled=<is> True")
     group = cinder.facts("consisgroup-create", "__DEFAULT__", "--name", "cg")["id"]
     cinder.settled("consisgroup-show", group)
     assert group in cinder.column("ID", "consisgroup-list")
@@ -305,7 +303,6 @@ def consistency_groups(cinder):
         cinder(command, *(["--force"] if command == "consisgroup-delete" else []), id)
         cinder.gone(command.replace("delete", "show"), id)
     cinder.gone("show", member)
-    cinder("group-type-delete", legacy)
 
 
 def messages(cinder):

@@ -309,8 +309,6 @@ def groups(openstack):
 
 
 def consistency_groups(openstack):
-    legacy = openstack.facts("volume", "group", "type", "create", "default_cgsnapshot_type")["id"]
-    openstack("volume", "group", "type", "set", legacy, "--property", CONSISTENT)
     group = openstack.facts("consistency", "group", "create", "--volume-type", "silver", "cg")["id"]
     openstack.settled("consistency", "group", "show", group)
     listed = {row["ID"]: row for row in openstack.rows("consistency", "group", "list", "--long")}
@@ -348,7 +346,6 @@ def consistency_groups(openstack):
         openstack("consistency", "group", "delete", whole)
         openstack.gone("consistency", "group", "show", whole)
         openstack("volume", "delete", part)
-    openstack("volume", "group", "type", "delete", legacy)
 
 
 def backups(openstack, volume):

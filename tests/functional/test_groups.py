@@ -155,7 +155,11 @@ def test_a_type_in_use_stays(service, client, types):
     type_ = a_type(client)
     group = a_group(client, types["one"], group_type=type_["name"])
     client("DELETE", f"/group_types/{type_['id']}", expect=400)
-    client("POST", f"/group_types/{type_['id']}/group_specs", {"group_specs": {"a": "b"}}, expect=400)
+    specs = f"/group_types/{type_['id']}/group_specs"
+    client("POST", specs, {"group_specs": {"a": "b"}}, expect=202)
+    client("PUT", f"{specs}/a", {"a": "c"}, expect=200)
+    client("DELETE", f"{specs}/a", expect=202)
+    assert client("GET", specs, expect=200) == {"group_specs": {}}
     deleted(client, group["id"], with_volumes=False)
     client("DELETE", f"/group_types/{type_['id']}", expect=202)
 
@@ -355,9 +359,8 @@ def test_a_group_ended_by_hand_in_the_middle(service, client, types, gate):
 
 def test_consistency_groups_are_groups_of_one_type(service, client, types):
     body = {"name": "cg", "volume_types": "one"}
-    refusal = client("POST", "/consistencygroups", {"consistencygroup": body}, expect=400)["badRequest"]["message"]
-    assert "default_cgsnapshot_type" in refusal
-    legacy = client("POST", "/group_types", {"group_type": {"name": "default_cgsnapshot_type"}}, expect=202)["group_type"]
+    legacy, = [one for one in client("GET", "/group_types", expect=200)["group_types"] if one["name"] == "default_cgsnapshot_type"]
+    assert legacy["is_public"] and legacy["group_specs"] == {"consistent_group_snapshot_enabled": "<is> True"}
     client("POST", "/groups", {"group": {"group_type": legacy["id"], "volume_types": ["one"]}}, expect=400)
     client("POST", "/consistencygroups", {"consistencygroup": {**body, "volume_types": "gone"}}, expect=404)
     group = client("POST", "/consistencygroups", {"consistencygroup": body}, expect=202)["consistencygroup"]
@@ -392,6 +395,8 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
         client("POST", f"/consistencygroups/{id}/delete", {"consistencygroup": {"force": True}}, expect=202)
         until(lambda id=id: client("GET", f"/consistencygroups/{id}")[0] == 404, "it to be gone")
     client("DELETE", f"/group_types/{legacy['id']}", expect=202)
+    refusal = client("POST", "/consistencygroups", {"consistencygroup": body}, expect=400)["badRequest"]["message"]
+    assert "default_cgsnapshot_type" in refusal
     sound(service, client)
     assert usage(client) == NOTHING
 

@@ -93,3 +93,20 @@ def test_volumes_of_before_belong_to_their_services(tmp_path):
     with found.read() as tx:
         assert tx.execute(sa.select(V.c.service_uuid, V.c.shared_targets).order_by(V.c.id)).all() == [
             ("1", False), ("1", False), (None, None), (None, None), (None, None)]
+
+
+@pytest.mark.parametrize("specs", [None, {"of": "somebody"}])
+def test_the_group_type_of_consistency_groups_is_made_once(tmp_path, specs):
+    found, T = database(tmp_path), schema.group_types
+    migrate.sync(found, "0005")
+    if specs is not None:
+        with found.write() as tx:
+            tx.execute(sa.insert(T).values(id="t", name="default_cgsnapshot_type", group_specs=specs, created_at=db.now()))
+    migrate.sync(found)
+    with found.write() as tx:
+        assert tx.execute(sa.select(T.c.name, T.c.is_public, T.c.group_specs)).all() == [
+            ("default_cgsnapshot_type", True, specs or {"consistent_group_snapshot_enabled": "<is> True"})]
+        tx.execute(sa.delete(T))
+    migrate.sync(found)
+    with found.read() as tx:
+        assert tx.execute(sa.select(T.c.name)).all() == []
