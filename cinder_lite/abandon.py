@@ -5,9 +5,8 @@ is given back here: the size that an extend has claimed, the status of another r
 """
 
 from cinder_lite import states
-from cinder_lite.db import attachments, backups, groups, jobs, labels, pools, quotas, snapshots, volumes
+from cinder_lite.db import attachments, backups, groups, jobs, labels, pools, quotas, retypes, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
-from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.hosts import service_of
 
@@ -52,7 +51,7 @@ def move(tx, job):
     """What a migration or a retype holds, whoever gives it up."""
     row = volumes.find(tx, job.resource_id)
     if job.action == "retype":
-        quotas.release(tx, retyped(row, job.args["new_type_id"]))
+        retypes.release(tx, row, job.args)
     if job.stage in ("volume", states.AT_NOVA) and job.args["to"] != row.host:
         pools.give_back(tx, job.args["to"], row.size, 1)
         attachments.delete_all(tx, job.id)

@@ -85,6 +85,7 @@ class Extra:
     gigabytes: int
     volumes: int = 0
     whole: bool = True
+    snapshots: int = 0
 
 
 MOVING = ("migrate", "migrate_locked", "migrate_in_use", "retype")
@@ -101,6 +102,10 @@ def _extras(tx):
             continue
         to = row.args.get("to")
         yield Extra(row.project_id, row.args.get("new_type_id"), None if to == row.host else to, row.size, 1, False)
+        for project, share in row.args.get("shares", {}).items():
+            of_volume = row.size if project == row.project_id else 0
+            yield Extra(project, row.args["new_type_id"], None, share.get("gigabytes", 0) - of_volume, 0, False,
+                        share.get("snapshots", 0))
 
 
 def usage_rows(tx, project_id=None):
@@ -138,7 +143,8 @@ def usage_sums(tx, snapshots_weigh, project_id=None):
         add(row.project_id, None, {"backups": row.n, "backup_gigabytes": row.gb})
     for extra in _extras(tx):
         if project_id in (None, extra.project_id) and (extra.whole or extra.type_id):
-            add(extra.project_id, extra.type_id, {"gigabytes": extra.gigabytes, "volumes": extra.volumes}, extra.whole)
+            add(extra.project_id, extra.type_id, {
+                "gigabytes": extra.gigabytes, "volumes": extra.volumes, "snapshots": extra.snapshots}, extra.whole)
     return sums
 
 

@@ -83,10 +83,11 @@ def update(tx, id, **values):
 
 
 def delete(tx, id):
-    """Delete the type and who may use it; not while volumes, or a project's default, are of it."""
-    used = sa.exists().where(schema.volumes.c.volume_type_id == id)
-    if tx.execute(sa.select(sa.or_(used, sa.exists().where(D.c.volume_type_id == id)))).scalar():
-        raise errors.BadRequest(f"Target volume type is still in use: volumes or a project's default are of type {id}.")
+    """Delete the type and who may use it; not while volumes, snapshots or a project's default are of it."""
+    used = [sa.exists().where(table.c.volume_type_id == id) for table in (schema.volumes, schema.snapshots, D)]
+    if tx.execute(sa.select(sa.or_(*used))).scalar():
+        raise errors.BadRequest("Target volume type is still in use: volumes, snapshots or a project's default are of type "
+                                f"{id}.")
     if tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 0:
         raise errors.TypeNotFound(id=id)
     tx.execute(sa.delete(P).where(P.c.volume_type_id == id))

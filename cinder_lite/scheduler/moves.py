@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from cinder_lite import states
-from cinder_lite.db import quotas, snapshots, types
+from cinder_lite.db import quotas, retypes, snapshots, types
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.scheduler import pools
 
@@ -58,13 +58,8 @@ def _moving(tx, volume, pool):
         VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
 
 
-def retyped(volume, type_id):
-    """What a volume adds to the quota of that type, beside its project's as a whole."""
-    return quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, type_id, of_type_only=True)
-
-
 def _not_retyped(tx, job, volume):
-    quotas.release(tx, retyped(volume, job.args["new_type_id"]))
+    retypes.release(tx, volume, job.args)
 
 
 def _managed(tx, volume, pool):

@@ -1,9 +1,8 @@
 """The verbs that give a volume another place or another type."""
 
 from cinder_lite import compute, db, errors, states
-from cinder_lite.db import attachments, guards, quotas, types, volumes
+from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
 from cinder_lite.lifecycle import VOLUME
-from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.hosts import find_up, service_of
 
 
@@ -59,8 +58,9 @@ class Migrations:
             needed.append(guards.NOT_ATTACHED)
         with self.db.write() as tx:
             server = self._server_of(tx, row) if may_move else None
+            shares = retypes.shares(tx, self.conf, row)
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
-                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server}},
-                migration_status=None)
-            quotas.claim(tx, retyped(row, type_.id), allowance)
+                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
+                "shares": shares}}, migration_status=None)
+            retypes.claim(tx, row, shares, type_.id, allowance)
         return job_id

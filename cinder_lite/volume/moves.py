@@ -4,8 +4,7 @@ import dataclasses
 import logging
 
 from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
-from cinder_lite.db import attachments, pools, quotas, types, volumes
-from cinder_lite.scheduler.moves import retyped
+from cinder_lite.db import attachments, pools, retypes, types, volumes
 from cinder_lite.volume import copying, initiator, swaps
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.hosts import service_of
@@ -43,7 +42,7 @@ class Moves:
             self._move(work, row, dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs))
         if work.next_stage is not None:
             return
-        work.when_done(lambda tx: quotas.release(tx, retyped(row, row.volume_type_id)))
+        work.when_done(lambda tx: retypes.settle(tx, self.conf, row, work.args))
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
     def _move(self, work, row, volume):

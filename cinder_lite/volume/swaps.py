@@ -5,9 +5,8 @@ volume's.
 """
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, jobs, labels, messages, pools, quotas, volumes
+from cinder_lite.db import attachments, jobs, labels, messages, pools, retypes, volumes
 from cinder_lite.lifecycle import VOLUME
-from cinder_lite.scheduler.moves import retyped
 from cinder_lite.volume.attachments import mirror
 from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.hosts import service_of
@@ -79,8 +78,7 @@ class Swaps:
         mirror(tx, volumes.find(tx, row.id))
         messages.add(tx, job, "retype" if job.action == "retype" else "migrate", "unknown", reason, self.conf.message_ttl)
 
-    @staticmethod
-    def _copied(tx, job, row, new):
+    def _copied(self, tx, job, row, new):
         """Returns the id of the job that clears the former place."""
         jobs.conclude(tx, job)
         attachments.delete_all(tx, row.id)  # gone already, unless Nova attached it the old way
@@ -93,6 +91,6 @@ class Swaps:
                      service_uuid=new.service_uuid, shared_targets=new.shared_targets)
         mirror(tx, volumes.find(tx, row.id))
         if job.action == "retype":
-            quotas.release(tx, retyped(row, row.volume_type_id))
+            retypes.settle(tx, self.conf, row, job.args)
         pools.give_back(tx, row.host, row.size, 1)
         return abandon.leave(tx, job, Volume(row.id, row.size, row.facts, name_id=row.name_id), row.host)

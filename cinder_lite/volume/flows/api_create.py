@@ -149,7 +149,7 @@ class Source:
 
     @property
     def type_id(self):
-        return getattr(self.row, "volume_type_id", None)
+        return getattr(self.volume or self.row, "volume_type_id", None)
 
     @property
     def encrypted(self):

@@ -1,0 +1,70 @@
+"""The quota of a retype: what a volume and its snapshots, which follow it, use of the new type and of the one before.
+
+The shares of the new type are claimed when the retype begins, and kept in its job: {project: {resource: n}}, since snapshots
+may have an owner of their own. Snapshots can be deleted meanwhile, so that what ends a retype counts anew.
+"""
+
+import sqlalchemy as sa
+
+from cinder_lite.db import quotas, schema
+
+S = schema.snapshots
+_SNAPSHOTS = sa.select(S.c.project_id, S.c.volume_type_id, S.c.size).where(
+    S.c.volume_id == sa.bindparam("id"), S.c.counted.is_(True)).order_by(S.c.id)
+_UNLIMITED = quotas.Allowance({}, {})
+
+
+def shares(tx, conf, volume):
+    """{project: {resource: n}} of the volume and its snapshots now."""
+    return _summed((project, amounts) for project, _, amounts in _parts(
+        conf, volume, tx.execute(_SNAPSHOTS, {"id": volume.id})))
+
+
+def claim(tx, volume, shares, type_id, allowance):
+    """Claim them of the new type. The limits are those of the volume's project: nobody else has asked for anything."""
+    for change in _changes(shares, type_id):
+        quotas.claim(tx, change, allowance if change.project_id == volume.project_id else _UNLIMITED)
+
+
+def release(tx, volume, args):
+    """Give back what the job, whose args these are, has claimed: its retype did not come about."""
+    # A job of the release before has claimed the volume's own share alone.
+    for change in _changes(args.get("shares") or {volume.project_id: _of_volume(volume)}, args["new_type_id"]):
+        quotas.release(tx, change)
+
+
+def settle(tx, conf, volume, args):
+    """Let the snapshots follow the volume, a row as it was before, to its new type."""
+    parts = list(_parts(conf, volume, tx.execute(_SNAPSHOTS.with_for_update(), {"id": volume.id})))
+    release(tx, volume, args)
+    # Not all of the volume's former type: it may have been retyped when snapshots did not follow yet.
+    for of in sorted({type_id for _, type_id, _ in parts}):
+        for change in _changes(_summed((project, amounts) for project, type_id, amounts in parts if type_id == of), of):
+            quotas.release(tx, change)
+    for change in _changes(_summed((project, amounts) for project, _, amounts in parts), args["new_type_id"]):
+        quotas.claim(tx, change, _UNLIMITED)
+    tx.execute(sa.update(S).where(S.c.volume_id == volume.id).values(volume_type_id=args["new_type_id"]))
+
+
+def _parts(conf, volume, snapshots):
+    """(project, type, {resource: n}) of the volume and of each snapshot."""
+    yield volume.project_id, volume.volume_type_id, _of_volume(volume)
+    for row in snapshots:
+        yield row.project_id, row.volume_type_id, quotas.snapshot_share(conf, row).amounts
+
+
+def _of_volume(volume):
+    return {"volumes": 1, "gigabytes": volume.size}
+
+
+def _summed(parts):
+    found = {}
+    for project, amounts in parts:
+        share = found.setdefault(project, {})
+        for resource, n in amounts.items():
+            share[resource] = share.get(resource, 0) + n
+    return found
+
+
+def _changes(found, type_id):
+    return [quotas.Change(project, amounts, type_id, of_type_only=True) for project, amounts in sorted(found.items())]
