@@ -3,11 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 
 import requests
 
 from cinder_lite.volume.targets.tgtd import TgtDaemon
+from tests import product
 from tests.meta.source import TOP
 from tests.services.daemons import as_text
 from tests.services.processes import Directory, Process, free_port, listens
@@ -58,7 +58,7 @@ class Installation:
         self.env = {**os.environ, **env}
 
     def _argv(self, name, *words):
-        return [sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.config_file, *words]
+        return [product.python(), "-m", f"cinder_lite.cmd.{name}", "--config-file", self.config_file, *words]
 
     def start(self):
         self.target.start()

@@ -5,12 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 
 from cinder_lite import states
 from cinder_lite.volume.targets.tgtd import TgtDaemon
+from tests import product
 from tests.services import keeper, processes
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -55,8 +55,8 @@ class Daemons:
     At the end of a `with` block the ends of the four logs are printed, which pytest shows of tests that failed.
     """
 
-    def __init__(self, database_url, transport_url, driver="file", changes=None):
-        """`changes` are options in the form of `configuration`, put over it."""
+    def __init__(self, database_url, transport_url, driver="file", changes=None, extra=None):
+        """`changes` are options in the form of `configuration`, put over it; `extra` is one of the package's extras."""
         self.directory = processes.Directory("services")
         self.port = processes.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -68,13 +68,13 @@ class Daemons:
         self.config_file = self.directory.make("cinder.conf", as_text(options))
         self._env = {"PYTHONPATH": TOP, "PYTHONFAULTHANDLER": "1"}
         self._manage_env = {**os.environ, **self._env}
-        self._started = {}
+        self._python, self._started = product.python(extra), {}
         self._sessions = set()
         self.processes = {name: self._process(name) for name in NAMES}
         self.target = self._target(target_port) if driver == "file" else None
 
     def _process(self, name):
-        argv = [sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.config_file]
+        argv = [self._python, "-m", f"cinder_lite.cmd.{name}", "--config-file", self.config_file]
         return processes.Process(name, argv, os.path.join(self.directory.path, f"{name}.log"), self._env)
 
     def _target(self, port):
@@ -103,7 +103,7 @@ class Daemons:
 
     def manage(self, *words):
         """Run cinder-lite-manage with these words; returns the ended process with its output as text."""
-        argv = [sys.executable, "-m", "cinder_lite.cmd.manage", "--config-file", self.config_file, *words]
+        argv = [self._python, "-m", "cinder_lite.cmd.manage", "--config-file", self.config_file, *words]
         return subprocess.run(argv, env=self._manage_env, capture_output=True, text=True, cwd="/")
 
     def start(self, names=NAMES):

@@ -13,13 +13,12 @@ Further commands stand in their place.
 
 import os
 import subprocess
-import sys
 
 import pytest
 
+from tests import product
 from tests.services import daemons, processes
 
-COMMAND = os.path.join(os.path.dirname(sys.executable), "cinder")
 BACKEND = "test@file"
 
 
@@ -32,7 +31,7 @@ class Cinder:
         self.project = project
 
     def run(self, *words):
-        return subprocess.run([COMMAND, *words], env=self.env, capture_output=True, text=True, timeout=120)
+        return subprocess.run([product.program("cinder"), *words], env=self.env, capture_output=True, text=True, timeout=120)
 
     def __call__(self, *words):
         """What the command printed; it has to succeed without a word on the error stream."""

@@ -4,11 +4,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 
 from cinder_lite.client import local
+from tests import product
 from tests.functional.client import Client
 from tests.services import processes
 
@@ -23,7 +23,7 @@ def state():
 
 
 def run(*words):
-    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, timeout=300)
+    return subprocess.run([product.python(), SCRIPT, *words], capture_output=True, text=True, timeout=300)
 
 
 def users(path):
@@ -54,7 +54,7 @@ def test_it_serves_until_ctrl_c_and_goes_on_with_what_is_there(state):
     log = os.path.join(os.path.dirname(state), "log")
     made = []
     for _ in range(2):
-        process = processes.Process("quickstart", [sys.executable, os.path.abspath(SCRIPT), *words], log)
+        process = processes.Process("quickstart", [product.python(), os.path.abspath(SCRIPT), *words], log)
         process.start()
         process.wait(lambda: process.tail(1).startswith("It runs until Ctrl-C"), limit=300)
         client = Client(f"http://127.0.0.1:{port}", local.PROJECT)

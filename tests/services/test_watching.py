@@ -47,7 +47,7 @@ def service(request, broker, collector, ports):
                # With more than one, each of them is to send its last spans.
                "DEFAULT": {"osapi_volume_workers": 2},
                "tracing": {"enabled": True, "endpoint": f"http://127.0.0.1:{collector.port}/v1/traces"}}
-    with daemons.Daemons(database.url, broker.url, changes=changes) as four:
+    with daemons.Daemons(database.url, broker.url, changes=changes, extra="tracing") as four:
         four.database = database
         four.start()
         # A service is up before it receives: what is cast until then is lost, and a sweep finds the job.

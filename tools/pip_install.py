@@ -1,0 +1,102 @@
+"""Installs Python packages for the Python that runs this; takes the arguments of `pip install`.
+
+uv does it, in seconds, as pip's settings say, which uv does not read by itself. Where uv cannot be had, or cannot do it (an
+index may want what only pip knows), pip does it.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+#: Where uv is put when the machine has none, for all environments of the checkout.
+FETCHED = TOP / ".tox" / "uv"
+#: Seconds after which uv counts as one that cannot be had.
+PATIENCE = 120
+#: Settings of pip's -> the same as an argument of uv's. Lists become an argument for each.
+ARGUMENTS = {"index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links",
+             "trusted-host": "--allow-insecure-host", "constraint": "--constraints", "no-binary": "--no-binary",
+             "only-binary": "--only-binary"}
+FLAGS = {"no-index": "--no-index", "pre": "--prerelease=allow", "require-hashes": "--require-hashes"}
+#: Settings of pip's -> what uv, and the libraries in it, read from the environment.
+VARIABLES = {"cert": ("SSL_CERT_FILE",), "client-cert": ("SSL_CLIENT_CERT",), "timeout": ("UV_HTTP_TIMEOUT",),
+             "default-timeout": ("UV_HTTP_TIMEOUT",), "proxy": ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+#: As pip does: the best version from all indexes, certificates of the system.
+LIKE_PIP = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "true"}
+
+
+def main(arguments):
+    """Install; returns the exit status."""
+    expect_pip()
+    uv = find() or fetch(arguments)
+    if uv:
+        more, variables = translated(settings())
+        done = subprocess.run([uv, "pip", "install", "--python", sys.executable, *more, *arguments],
+                              env={**LIKE_PIP, **os.environ, **variables})
+        if done.returncode == 0:
+            return 0
+        print("uv cannot install this here; pip does it.", file=sys.stderr, flush=True)
+    return subprocess.run([*PIP, "install", "--disable-pip-version-check", *arguments]).returncode
+
+
+PIP = (sys.executable, "-m", "pip")
+
+
+def expect_pip():
+    """It says what is set, and is what is left when uv fails."""
+    if importlib.util.find_spec("pip") is None:
+        subprocess.run([sys.executable, "-m", "ensurepip"], check=True, capture_output=True)
+
+
+def find():
+    """The path of a uv that is there, or None."""
+    beside = (os.path.join(os.path.dirname(sys.executable), "uv"), FETCHED / "bin" / "uv")
+    return shutil.which("uv") or next((str(path) for path in beside if os.access(path, os.X_OK)), None)
+
+
+def fetch(arguments):
+    """Have pip put uv aside, from where the arguments have packages come from; its path, None when that fails."""
+    source = [word for name in ("--find-links", "-f") if name in arguments
+              for word in ("--find-links", arguments[arguments.index(name) + 1])]
+    source += ["--no-index"] * ("--no-index" in arguments)
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        FETCHED.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=FETCHED.parent) as made:
+            subprocess.run([*PIP, "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--retries", "1",
+                            *source, "-c", TOP / "constraints.txt", "--target", f"{made}/uv", "uv"],
+                           check=True, timeout=PATIENCE, capture_output=True)
+            # Another may have done the same meanwhile.
+            with contextlib.suppress(OSError):
+                os.rename(f"{made}/uv", FETCHED)
+    return find()
+
+
+def settings():
+    """{name: value} of pip's configuration as it holds for its install: files, then those for install, then variables."""
+    said = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
+    found = {}
+    for place in ("global.", "install.", ":env:."):
+        for line in said.splitlines():
+            name, equals, value = line.partition("=")
+            if equals and name.startswith(place):
+                found[name[len(place):]] = str(ast.literal_eval(value))
+    return found
+
+
+def translated(found):
+    """(arguments, {variable: value}) of uv's that say what pip's settings say."""
+    arguments = [word for name, option in ARGUMENTS.items() for value in found.get(name, "").split()
+                 for word in (option, value)]
+    arguments += [flag for name, flag in FLAGS.items() if found.get(name, "").lower() in ("1", "true", "yes", "on")]
+    variables = {variable: found[name] for name, names in VARIABLES.items() if name in found for variable in names}
+    return arguments, variables
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
