@@ -434,7 +434,7 @@ class WSGIServer:
                 thread.link(lambda _: clients.left(id(connection)))
                 return thread
 
-        wsgi.server(self.sock, self.application, custom_pool=Pool(self.limits.connections), log=self.log, log_output=False,
+        wsgi.server(whole_requests.Listener(self.sock), self.application, custom_pool=Pool(self.limits.connections), log=self.log, log_output=False,
                     keepalive=True, socket_timeout=self.limits.idle, debug=False, url_length_limit=self.limits.head,
                     protocol=whole_requests.protocol(wsgi.HttpProtocol, eventlet.Timeout, self.limits, clients))
 

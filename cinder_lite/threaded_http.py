@@ -10,7 +10,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
 from cinder_lite import concurrency
-from cinder_lite.whole_requests import NEWCOMERS
+from cinder_lite.whole_requests import NEWCOMERS, PAUSE, AcceptErrors
 
 #: Seconds that clients have at the end to take the answers that are there.
 FLUSHED = 5
@@ -38,6 +38,7 @@ class _Patient:
     def __init__(self, *arguments, limits, **settings):
         self.channel_class = _channel(limits)
         self._patience = limits.patience
+        self._errors, self._pauses_until = AcceptErrors(), 0
         self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.patience} seconds."))
         super().__init__(*arguments, **settings)
 
@@ -49,6 +50,19 @@ class _Patient:
                 request.error, request.completed, channel.request = self._late, True, None
                 channel.requests.append(request)
                 self.add_task(channel)
+
+    def readable(self):
+        return super().readable() and time.monotonic() >= self._pauses_until
+
+    def accept(self):
+        try:
+            return super().accept()
+        except OSError as error:
+            if self._errors.over(error):
+                raise
+            # The socket stays readable, so that the loop would do nothing else.
+            self._pauses_until = time.monotonic() + PAUSE
+            return None
 
     def refuse(self):
         self.closing = True

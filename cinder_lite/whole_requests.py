@@ -3,14 +3,22 @@
 import collections.abc
 import contextlib
 import dataclasses
+import errno
 import http
 import io
+import logging
 import resource
 import threading
 import time
 
+LOG = logging.getLogger(__name__)
+
 #: Seconds within which who has just connected is expected to ask.
 NEWCOMERS = 1.0
+#: The socket listens no more. Other errors of accept(2) are of the one connection, or of what the system lacks for a while.
+OVER = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
+#: Seconds between attempts to accept, and between lines in the log about them.
+PAUSE, SILENCE = 0.1, 10.0
 
 
 def in_plain_text(status, sentence):
@@ -68,6 +76,42 @@ class Clients:
                 if not self._asking and silent <= 0:
                     return
                 self._changed.wait(left if self._asking else min(left, silent))
+
+
+class AcceptErrors:
+    """What errors of one listener mean."""
+
+    def __init__(self):
+        self._told = None
+
+    def over(self, error):
+        """Whether the listener is at its end; else the error is logged, unless one has just been."""
+        if error.errno in OVER:
+            return True
+        now = time.monotonic()
+        if self._told is None or now - self._told > SILENCE:
+            self._told = now
+            LOG.error("connections cannot be accepted, will be tried again: %s", error)
+        return False
+
+
+class Listener:
+    """A listening socket whose `accept` waits until it has a connection, whatever is in the way meanwhile."""
+
+    def __init__(self, sock):
+        self._sock, self._errors = sock, AcceptErrors()
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+    def accept(self):
+        while True:
+            try:
+                return self._sock.accept()
+            except OSError as error:
+                if self._errors.over(error):
+                    raise
+            time.sleep(PAUSE)
 
 
 def allow_files(connections):
