@@ -123,7 +123,7 @@ BACKUP_RESETS = (AVAILABLE, ERROR)
 #: What `reset_status` of groups and group snapshots may write.
 GROUP_STATUSES = (CREATING, AVAILABLE, DELETING, "updating", ERROR, "error_deleting", "deleted")
 GROUP_ACTIONS = (
-    Action("create", (), AVAILABLE, AVAILABLE, ERROR, None),
+    Action("create", (), CREATING, AVAILABLE, ERROR, "scheduler"),
     Action("create_from", (), CREATING, AVAILABLE, ERROR, "volume"),
     Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, "volume"),
     Action("forget", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, None),

@@ -83,7 +83,7 @@ def domains(shared):
         "swaps": Swaps(shared.db, shared.conf, shared.volume),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
-        "groups": Groups(shared.db, shared.conf, shared.volume),
+        "groups": Groups(shared.db, shared.conf, shared.scheduler, shared.volume),
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
         "transfers": Transfers(shared.db, shared.conf),
         "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},

@@ -139,6 +139,11 @@ def keep_decision(tx, id, decision):
     tx.execute(sa.update(J).where(J.c.id == id).values(decision=decision))
 
 
+def note_waiting(tx, id, stage, decision):
+    """The same of a queued job that waits at the stage for a place."""
+    tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED).values(decision=decision))
+
+
 def hand_back(tx, job, stage=None, host=None, args=None):
     """The owner gives the job back to be done again: here, or at another stage. Raises Stale.
 

@@ -1,6 +1,7 @@
 """Where a request goes: which pools can take it, which of them is best, and why each of the others cannot."""
 
 import dataclasses
+import datetime
 import random
 
 from stevedore import driver
@@ -81,16 +82,25 @@ def choose(request, pools, filters, weighers, rng=None, stochastic=False):
 def explain(plain):
     """Lines of text for a decision in its plain form, as it comes back from the database."""
     ranked, refusals = plain["ranked"], plain["refusals"]
+    waiting = _waiting(plain.get("waiting"))
     where = f" in zone {' or '.join(plain['zones'])}" if plain["zones"] else ""
     asked = f"{plain['operation']}: {plain['size']} GiB asked{where}"
     if not ranked and not refusals:
-        return [f"{asked}; no backend has reported a pool yet"]
+        return [*waiting, f"{asked}; no backend has reported a pool yet"]
     count = len(ranked) + len(refusals)
-    lines = [f"{asked}; {len(ranked) or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
+    lines = [*waiting, f"{asked}; {len(ranked) or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
     for place, one in enumerate(ranked, 1):
         lines.append(f"{place}. {one['pool']}: weight {one['weight']:.3g}{_because(one['weighers'])}")
     lines.extend(f"{one['pool']}: refused by {one['filter']}: {one['reason']}" for one in refusals)
     return lines
+
+
+def _waiting(facts):
+    if not facts:
+        return []
+    since = datetime.datetime.fromisoformat(facts["since"])
+    until = since + datetime.timedelta(seconds=facts["seconds"])
+    return [f"waits for a backend that is starting or down since {since:%Y-%m-%d %H:%M:%S}, until {until:%H:%M:%S} at the latest"]
 
 
 def load_filters(names):

@@ -12,7 +12,7 @@ from cinder_lite.scheduler import pools as rooms
 
 
 def service(pool, request):
-    """The pool's volume service is up, enabled and not frozen, and its backend works."""
+    """The pool's volume service is up, enabled and not frozen, and its backend works and has reported what it holds."""
     if not pool.service_up:
         return f"volume service {pool.service_host} is down: it has sent no heartbeat in time"
     if pool.service_disabled:
@@ -21,6 +21,8 @@ def service(pool, request):
         return f"volume service {pool.service_host} is frozen"
     if not pool.backend_up:
         return f"the backend is down: {pool.backend_reason or 'its driver gave no reason'}"
+    if not pool.reported:
+        return "the backend has not reported its capacity yet"
     return None
 
 

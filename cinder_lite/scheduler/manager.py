@@ -1,14 +1,13 @@
 """The scheduler at work: decides where a volume goes, takes the room there, and passes the job on."""
 
-import dataclasses
 import logging
 import random
 import threading
 
 from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.db import groups, jobs, messages, pools, quotas, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, VOLUME
-from cinder_lite.scheduler import choose
+from cinder_lite.lifecycle import BACKUP, GROUP, VOLUME
+from cinder_lite.scheduler import choose, grouping, waiting
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.moves import MOVES, Placement
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
@@ -89,31 +88,67 @@ class SchedulerManager(SchedulerRPC):
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
             jobs.asker(job)  # from here on the log names who asked
-            if volume is None:
-                return self._forget(job)
-            requests = PLACEMENTS[job.action].requests(tx, job, volume)
-            found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
+            requests = PLACEMENTS[job.action].requests(tx, job, volume) if volume is not None else ()
+            found = self._pools(tx)
+        if job.kind == "group":
+            return self._place_group(job, found)
+        if volume is None:
+            return self._forget(job)
         for request in requests:
             decision = choose.choose(request, found, self.filters, self.weighers, self.random)
             if decision.ranked:
                 return self._place(job, volume, decision)
-        if not self._may_return(job, requests, found):
-            self._give_up(job, volume, decision)
+        if any(waiting.coming(request, found, self.filters) for request in requests) or not found:
+            if self._wait(job, decision):
+                return ""
+        self._give_up(job, volume, decision)
         return ""
 
-    def _may_return(self, job, requests, found):
-        """Whether there is a place with a service that is away, perhaps to be started again: the sweep looks again then.
+    def _wait(self, job, decision):
+        """Note that the job waits for a place, and why: the sweep looks again. False when it has waited long enough."""
+        noted = waiting.noted(job, decision, self.conf.scheduler_wait_for_backends)
+        if noted is None:
+            return False
+        if noted != job.decision:
+            LOG.info("%s of %s %s waits for %s: %s", job.action, job.kind, job.resource_id, waiting.FOR_WHAT,
+                     "; ".join(decision.explain()))
+            with self.db.write() as tx:
+                jobs.note_waiting(tx, job.id, "scheduler", noted)
+        return True
 
-        One that died is believed to live for service_down_time; one that said that it ends is waited for as long.
-        """
-        away = [dataclasses.replace(pool, service_up=True) for pool in found if not pool.service_up]
-        return db.is_recent(job.created_at, self.conf.service_down_time) and any(
-            choose.choose(request, away, self.filters, self.weighers, self.random).ranked for request in requests)
+    def _pools(self, tx):
+        return [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
 
     def _forget(self, job):
-        """The volume is gone, and its job with it."""
+        """The volume or group is gone, and its job with it."""
         with self.db.write() as tx:
-            jobs.abandon(tx, job, "the volume is gone")
+            jobs.abandon(tx, job, f"the {job.kind} is gone")
+        return ""
+
+    def _place_group(self, job, found):
+        """Decide where a group goes, which is all that making it takes."""
+        with self.db.read() as tx:
+            group = groups.find(tx, job.resource_id)
+            wanted = grouping.requests(tx, group) if group is not None else ()
+        if not wanted:
+            return self._forget(job)
+        reason = grouping.refusal(group)
+        pool, decision, unfit = grouping.place(wanted, found, self.filters, self.weighers, self.random)
+        if pool is not None and reason is None:
+            with self.db.write() as tx:
+                GROUP.finish(tx, job, host=pool.name)
+                jobs.keep_decision(tx, job.id, decision.plain())
+            LOG.info("group %s goes to %s", group.id, pool.name)
+            return ""
+        if reason is None and grouping.may_come(wanted, found, self.filters) and self._wait(job, decision):
+            return ""
+        lines = waiting.reasons(job, decision, self.conf.scheduler_wait_for_backends)
+        reason = reason or "; ".join([f"none suits volumes of type {unfit}", *lines])
+        LOG.warning("no backend for group %s: %s", group.id, reason)
+        with self.db.write() as tx:
+            if GROUP.fail(tx, job, reason):
+                jobs.keep_decision(tx, job.id, decision.plain())
+                messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}", self.conf.message_ttl)
         return ""
 
     def _place(self, job, volume, decision):
@@ -140,7 +175,8 @@ class SchedulerManager(SchedulerRPC):
 
     def _give_up(self, job, volume, decision):
         tried = job.args.get("failures", [])
-        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *decision.explain()])
+        why = waiting.reasons(job, decision, self.conf.scheduler_wait_for_backends)
+        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *why])
         LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
         self._count(job, states.FAILED)
         with self.db.write() as tx:

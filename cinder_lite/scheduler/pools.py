@@ -53,6 +53,11 @@ class Pool:
         """The whole host string: "host@backend#pool"."""
         return f"{self.host}@{self.backend}#{self.pool}"
 
+    @property
+    def reported(self):
+        """Whether the backend has told yet what it holds."""
+        return self.total_gb is not None and self.free_gb is not None
+
     def facts(self):
         """Everything that extra specs, expressions and queries may ask about, under the names that Cinder reports."""
         return {
@@ -229,7 +234,7 @@ def ratio(pool, thin):
 
 def _refused(pool, thin):
     """Why the pool can take nothing at all, or None. `thin` is whether the volume will be thin there."""
-    if pool.free_gb is None or pool.total_gb is None:
+    if not pool.reported:
         return "it has not reported its capacity yet"
     if thin and (ratio(pool, thin) is None or ratio(pool, thin) < 1):
         return f"max_over_subscription_ratio is '{pool.max_over_subscription_ratio}'; it can be 'auto' or at least 1"

@@ -71,7 +71,7 @@ class Backend:
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
         self.driver = load(DRIVERS, self.options.volume_driver)(self.options, section)
         self.target = self._target(conf)
-        self.up, self.reason, self.addresses = False, "it has not been checked yet", ()
+        self.up, self.reason, self.addresses = False, "it is being started", ()
         #: The columns of a volume here that say which service it belongs to; by its service, which has a row then.
         self.ownership = volumes.ownership(None)
 

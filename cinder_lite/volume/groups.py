@@ -4,12 +4,11 @@ import types as plain
 import uuid
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import groups, guards, messages, pools, quotas, services, types, volumes
+from cinder_lite.db import groups, guards, pools, quotas, types, volumes
 from cinder_lite.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
-from cinder_lite.scheduler import choose
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
-from cinder_lite.volume import foreign
+from cinder_lite.volume import foreign, zones
 from cinder_lite.volume.hosts import service_of
 
 #: From which statuses a volume leaves a group.
@@ -19,14 +18,19 @@ LEAVES_FROM = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
 class Groups:
     """What can be done to groups."""
 
-    def __init__(self, database, conf, volume):
-        self.db, self.conf, self.volume = database, conf, volume
+    def __init__(self, database, conf, scheduler, volume):
+        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
 
     # -- create
 
-    @db.retried
     def create(self, ctx, name, description, type_word, type_words, zone, legacy=False):
-        """Make a group for volumes of these types on the backend that suits them all. Returns the row."""
+        """Make a group for volumes of these types; the scheduler finds the backend that suits them all. Returns the row."""
+        job_id, row = self._create(ctx, name, description, type_word, type_words, zone, legacy)
+        self.scheduler.run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create(self, ctx, name, description, type_word, type_words, zone, legacy):
         with self.db.read() as tx:
             type_ = groups.usable_type(tx, ctx, type_word)
             if (type_.name == groups.LEGACY_TYPE) != legacy:
@@ -34,45 +38,19 @@ class Groups:
             wanted = [types.named(tx, ctx, word) for word in type_words]
             zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
             self._check_zone(tx, zone)
-            place, reason = self._place(tx, type_, wanted, zone)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
-               "description": description, "availability_zone": zone, "host": place, "group_type_id": type_.id,
-               "volume_types": {"ids": [one.id for one in wanted]}, "status": states.AVAILABLE if place else states.ERROR}
+               "description": description, "availability_zone": zone, "group_type_id": type_.id,
+               "volume_types": {"ids": [one.id for one in wanted]}}
         with self.db.write() as tx:
-            GROUP.insert(tx, ctx, "create", row)
+            job_id = GROUP.insert(tx, ctx, "create", row)
             quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
-            if place is None:
-                job = plain.SimpleNamespace(kind="group", resource_id=row["id"], project_id=ctx.project_id,
-                                            request_id=ctx.request_id)
-                messages.add(tx, job, "schedule", "no backend", reason, self.conf.message_ttl)
-            return groups.find(tx, row["id"])
+            return job_id, groups.find(tx, row["id"])
 
-    @staticmethod
-    def _check_zone(tx, zone):
-        known = {row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled}
+    def _check_zone(self, tx, zone):
+        known = zones.known(tx, self.conf)
         if zone not in known:
-            raise errors.InvalidInput(reason=f"Availability zone '{zone}' is invalid. There are: "
-                                             f"{', '.join(sorted(known)) or 'none'}.")
-
-    def _place(self, tx, type_, wanted, zone):
-        """(name of the pool that suits volumes of all types best, None) or (None, the reasons why there is none)."""
-        for key in groups.REPLICATED:
-            if groups.is_set(type_.group_specs, key):
-                return None, f"No valid backend was found. No backend replicates, which {key} asks for."
-        found = [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
-        checks = choose.load_filters(self.conf.scheduler_default_filters)
-        weighers = choose.load_weighers(self.conf.scheduler_default_weighers)
-        best = None
-        for one in wanted:
-            request = rooms.Request(size=0, operation="create a group", extra_specs=one.extra_specs, zones=(zone,))
-            decision = choose.choose(request, found, checks, weighers)
-            backends = {ranked.pool.service_host for ranked in decision.ranked}
-            best = [ranked.pool for ranked in decision.ranked] if best is None else [
-                pool for pool in best if pool.service_host in backends]
-            if not best:
-                return None, f"No valid backend was found for type {one.name}. {'; '.join(decision.explain())}"
-        return best[0].name, None
+            raise errors.InvalidInput(reason=f"Availability zone '{zone}' is invalid. There are: {', '.join(sorted(known))}.")
 
     # -- from a group, or from a group's snapshot
 

@@ -59,8 +59,10 @@ class BackendService:
     def start(self):
         """May be called again after it has raised."""
         self.lock.take()
-        self.backend.check()
+        # Known before it is looked at, which may take long: what only this backend can take waits for it.
         self.heartbeat.start()
+        self.backend.check()
+        self.heartbeat.beat()
         jobs.take_over(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
         self._tidy()
         self.measure()

@@ -67,6 +67,12 @@ class Service:
         self.services = []
 
     def start(self):
+        self.begin()
+        until(lambda: all(backend.started for backend in self.volume.backends), "the backends to start")
+        return self
+
+    def begin(self):
+        """Start all services, and wait for none of them."""
         if self.tgtd is not None:
             self.tgtd.start()
         self.conf = conf.load(argv=["--config-file", self.config_file])
@@ -78,8 +84,6 @@ class Service:
                          api.ApiService(self.process, sock)]
         for service in self.services:
             service.start()
-        until(lambda: all(backend.started for backend in self.volume.backends), "the backends to start")
-        return self
 
     def stop(self):
         for service in reversed(self.services):

@@ -1,10 +1,13 @@
 """The scheduler and services that are away: a place that may come back is waited for, one that may not is refused."""
 
+import datetime
+
 import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db, states
 from cinder_lite.db import schema
+from cinder_lite.scheduler import choose
 from cinder_lite.scheduler.manager import SchedulerManager
 from tests.functional.installation import BACKEND, POOL, Installation
 
@@ -53,8 +56,16 @@ def test_a_service_that_is_started_again_is_waited_for(here):
 
 def test_a_service_that_stays_away_is_given_up(here):
     away(here)
-    volume, job = decide(here)
+    since = db.now() - 2 * datetime.timedelta(seconds=here.conf.scheduler_wait_for_backends)
+    volume, job = decide(here, decision={"waiting": {"since": since.isoformat()}})
     assert (volume.status, job.status) == (states.ERROR, states.FAILED) and "is down" in job.error
+
+
+def test_the_time_in_which_no_scheduler_was_there_does_not_count(here):
+    away(here)
+    volume, job = decide(here)
+    assert (volume.status, job.status) == (states.CREATING, states.QUEUED)
+    assert "waits for a backend that is starting or down since" in choose.explain(job.decision)[0]
 
 
 @pytest.mark.parametrize("size,values", [(1, {"disabled": True}), (5000, {})])

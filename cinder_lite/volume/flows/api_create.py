@@ -5,8 +5,9 @@ import logging
 import uuid
 
 from cinder_lite import context, db, errors, flow, states
-from cinder_lite.db import backups, groups, guards, labels, quotas, services, snapshots, types, volumes
+from cinder_lite.db import backups, groups, guards, labels, quotas, snapshots, types, volumes
 from cinder_lite.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
+from cinder_lite.volume import zones
 from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
@@ -110,14 +111,14 @@ class Check(flow.Step):
         fallback = self.conf.default_availability_zone or self.conf.storage_availability_zone
         if not wanted.zone:
             return fallback
-        known = {row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled}
+        known = zones.known(tx, self.conf)
         if wanted.zone in known:
             return wanted.zone
         if self.conf.allow_availability_zone_fallback:
             LOG.warning("zone %s does not exist, using %s", wanted.zone, fallback)
             return fallback
         raise errors.InvalidInput(reason=f"Availability zone '{wanted.zone}' is invalid. There "
-                                         f"{'is' if len(known) == 1 else 'are'}: {', '.join(sorted(known)) or 'none'}.")
+                                         f"{'is' if len(known) == 1 else 'are'}: {', '.join(sorted(known))}.")
 
     def _size(self, wanted, source, type_):
         size = wanted.size
