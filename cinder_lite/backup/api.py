@@ -6,7 +6,7 @@ import uuid
 import orjson
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.backup import adopted, stores
+from cinder_lite.backup import adopted, record, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
@@ -94,8 +94,7 @@ class Backups:
         if volume_id is None:
             with self.db.read() as tx:
                 row = backups.get(tx, ctx, id)
-            wanted = Wanted(name=name or f"restore_backup_{id}", backup_id=id, size=row.size,
-                            description=row.volume_record.get("description"))
+            wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id, size=row.size)
             return row, self.volumes.create(ctx, wanted)
         job_id, row, volume = self._begin_restore(ctx, id, volume_id)
         self.backup.on(row.host).run_job(ctx, job_id=job_id)

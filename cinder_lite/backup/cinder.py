@@ -80,8 +80,9 @@ def record(store, place):
 def described(kept):
     """The same from what Cinder wrote of the volume, JSON or what was read of it."""
     kept = json.loads(kept) if isinstance(kept, str) else kept or {}
-    return {"metadata": kept.get(METADATA) or {}, "image_metadata": kept.get(IMAGE_METADATA) or {},
-            "bootable": bool((kept.get(BASE) or {}).get("bootable"))}
+    of = kept.get(BASE) or {}
+    return {"name": of.get("display_name"), "description": of.get("display_description"), "bootable": bool(of.get("bootable")),
+            "metadata": kept.get(METADATA) or {}, "image_metadata": kept.get(IMAGE_METADATA) or {}}
 
 
 def exists(store, place):

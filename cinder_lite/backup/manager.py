@@ -3,7 +3,7 @@
 import logging
 
 from cinder_lite import concurrency, content, db, errors, rpc, states, worker
-from cinder_lite.backup import adopted, chunks, manifest, restore
+from cinder_lite.backup import adopted, chunks, manifest, record, restore
 from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
@@ -117,15 +117,14 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             row = backups.find(tx, work.job.resource_id)
             volume = volumes.find(tx, work.args["volume_id"])
-        record = self._record(row)
-        metadata = {**record.get("metadata", {}), **self._origin(row, volume)}
+        recorded = self._record(row)
 
         def restored(tx):
             VOLUME.lock(tx, volume.id)
             present = volumes.find(tx, volume.id)
-            if VOLUME.settle(tx, volume.id, "restore", True, metadata=metadata,
-                             image_metadata=record.get("image_metadata", {}), bootable=record.get("bootable", False)):
-                labels.follow(tx, present, metadata=metadata)
+            columns = record.columns(recorded, row, present)
+            if VOLUME.settle(tx, volume.id, "restore", True, **columns):
+                labels.follow(tx, present, metadata=columns["metadata"])
 
         work.when_done(restored)
         work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False) and messages.add(
@@ -137,25 +136,22 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             volume = volumes.find(tx, work.job.resource_id)
             row = backups.find(tx, volume.backup_id)
-        record = self._record(row)
-        work.keep(launched_at=db.now(), image_metadata=record.get("image_metadata", {}),
-                  bootable=record.get("bootable", False))
+        recorded = self._record(row)
+        work.keep(launched_at=db.now())
 
         def described(tx):
             present = volumes.find(tx, volume.id)
-            metadata = {**record.get("metadata", {}), **present.metadata, **self._origin(row, volume)}
-            labels.follow(tx, present, metadata=metadata)
-            VOLUME.write(tx, volume.id, metadata=metadata)
+            columns = record.columns(recorded, row, present)
+            # What its creation was asked for stays.
+            columns["metadata"] |= {key: value for key, value in present.metadata.items() if key != "src_backup_id"}
+            labels.follow(tx, present, metadata=columns["metadata"])
+            VOLUME.write(tx, volume.id, **columns)
 
         work.when_done(described)
         work.when_done(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
         work.lose(counted=False)
         work.when_failed(lambda tx: api.not_made(tx, volume))
         self._bring_back(work, row, volume, is_zero=True)
-
-    @staticmethod
-    def _origin(row, volume):
-        return {"src_backup_id": row.id} if volume.id != row.volume_id else {}
 
     def _record(self, row):
         """What the volume that was backed up had besides its data; when it cannot be read, what is known of it."""
