@@ -26,6 +26,8 @@ _WAIT = "a volume is being made from it; wait until that is done"
 # -- volumes
 
 NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
+HOSTS_LIMITS_KEPT = Guard(NOT_ATTACHED.clause, "it is attached, and the limits that its host applies (front-end QoS specs) "
+                                               "would change; detach it first")
 NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(states.NOT_MIGRATING),
                       "it is being migrated")
 #: What Nova copies a server's volume to is given to that server meanwhile.

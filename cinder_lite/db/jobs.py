@@ -48,7 +48,8 @@ _Job = collections.namedtuple("Job", [column.name for column in J.c])
 _WITH_VOLUME = sa.select(
     *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(
         J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
-            volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id)).where(J.c.id == sa.bindparam("id"))
+            volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id).outerjoin(
+            volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(J.c.id == sa.bindparam("id"))
 
 
 def with_volume(tx, id):

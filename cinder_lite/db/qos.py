@@ -71,9 +71,13 @@ def disassociate_all(tx, id):
     tx.execute(sa.update(T).where(T.c.qos_specs_id == id).values(qos_specs_id=None, updated_at=db.now()))
 
 
-def for_hosts(tx, volume):
-    """What the attaching host is to keep to for a volume's row, {key: value} or None; back ends keep to theirs alone."""
-    if volume.type_qos_id is None:
-        return None
-    row = tx.execute(sa.select(Q.c.consumer, Q.c.specs).where(Q.c.id == volume.type_qos_id)).first()
-    return row.specs if row is not None and row.consumer in ("front-end", "both") else None
+def of_type(tx, type_id):
+    """The consumer and the specs of a type's spec; (None, None) when it has none."""
+    row = tx.execute(sa.select(Q.c.consumer, Q.c.specs).join(T, T.c.qos_specs_id == Q.c.id).where(T.c.id == type_id)).first()
+    return tuple(row) if row is not None else (None, None)
+
+
+def of_back_ends(tx):
+    """Types with limits that are the backends' to apply: rows with the type's id, name, extra_specs, consumer, qos_name."""
+    return tx.execute(sa.select(T.c.id, T.c.name, T.c.extra_specs, Q.c.consumer, Q.c.name.label("qos_name")).join(
+        Q, T.c.qos_specs_id == Q.c.id).where(Q.c.consumer.in_(("back-end", "both"))).order_by(T.c.name)).all()

@@ -10,12 +10,14 @@ from cinder_lite.db import listing, schema
 #: The id that stands for the one fixed key of an installation without a key manager.
 FIXED_KEY = "00000000-0000-0000-0000-000000000000"
 
-V, T, L = schema.volumes, schema.volume_types, schema.labels
+V, T, L, Q = schema.volumes, schema.volume_types, schema.labels, schema.qos_specs
 
-#: A volume with the name of its type, as views and drivers want it.
+_WITH_TYPE = V.outerjoin(T, V.c.volume_type_id == T.c.id).outerjoin(Q, T.c.qos_specs_id == Q.c.id)
+#: A volume with the name, specs and QoS spec of its type, as views and drivers want it.
 ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs"),
-                T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id")).select_from(
-    V.outerjoin(T, V.c.volume_type_id == T.c.id))
+                T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id"),
+                Q.c.consumer.label("type_qos_consumer"), Q.c.specs.label("type_qos_specs")).select_from(
+    _WITH_TYPE)
 #: What answers show; the rest is not sent over from the database.
 SHOWN = sa.select(
     *(column for column in V.c if column.name not in (

@@ -189,6 +189,31 @@ def _backends(shared):
             yield Found(f"backend {backend.name}", backend.examine())
 
 
+def _limits(shared):
+    """Limits that a volume type has and the backends described here do not apply."""
+    from cinder_lite.db import qos as qos_specs
+    from cinder_lite.scheduler.pools import Pool
+    from cinder_lite.volume import backends, qos
+    from cinder_lite.volume.drivers import base
+
+    try:
+        with shared.db.read() as tx:
+            types = qos_specs.of_back_ends(tx)
+    except (errors.Misconfigured, *db.ERRORS):
+        return  # said of the database
+    for section in shared.conf.enabled_backends if types else ():
+        if list(_unknown_plugins(shared.conf, section)):
+            continue
+        backend = backends.Backend(shared.conf, section)
+        host, _, name = backend.name.partition("@")
+        with contextlib.suppress(base.DriverError):
+            pools = [Pool(host=host, backend=name, pool=pool.partition("#")[2], capabilities=values["capabilities"],
+                          **{key: values[key] for key in ("thin", "thick", "multiattach", "online_extend")})
+                     for pool, values in backend.measure()]
+            for type_, _, text in qos.not_applied(types, pools):
+                yield Found(f"volume type {type_.name}", f"{text}: {qos.REMEDY}")
+
+
 def _unknown_plugins(conf, section):
     from cinder_lite.conf import backend_options
     from cinder_lite.volume import backends
@@ -224,5 +249,5 @@ def _unloadable(namespace, name, translated):
     return None if name in there else f"there is no {name}; there are: {', '.join(there)}"
 
 
-CHECKS = (_files, _unknown, deprecated, values, _sections, _scheduling, _database, _broker, _backends, _store)
+CHECKS = (_files, _unknown, deprecated, values, _sections, _scheduling, _database, _broker, _backends, _limits, _store)
 COMMANDS = {("config", "check"): (check, (), False)}

@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from cinder_lite import states
-from cinder_lite.db import quotas, retypes, snapshots, types
+from cinder_lite.db import qos, quotas, retypes, snapshots, types
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.scheduler import pools
 
@@ -43,12 +43,13 @@ def _retype(tx, job, volume):
     """Where it is, if that fits the new type; else anywhere, if it may and can move."""
     type_ = types.find(tx, job.args["new_type_id"])
     specs = type_.extra_specs if type_ is not None else {}
+    limits = qos.of_type(tx, job.args["new_type_id"])[1] or {}
     because = "its retype does not allow a migration"
     if job.args["may_move"]:
         attached = volume.attach_status != states.DETACHED and not job.args.get("server")
         because = ("it is attached, so it cannot move" if attached else
                    "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
-    here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, existing_pool=volume.host,
+    here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits, existing_pool=volume.host,
                             only_pool=volume.host, only_because=because)
     return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
 

@@ -116,6 +116,7 @@ class Request:
     def of(cls, job, volume, **more):
         """What is asked for a volume's row and its job; `more` are further fields."""
         more.setdefault("zones", (volume.availability_zone,) if volume.availability_zone else ())
+        more.setdefault("qos_specs", volume.type_qos_specs or {})
         described = {"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id}
         return cls(size=volume.size, excluded=tuple(job.args.get("tried", ())), volume=described, **more)
 

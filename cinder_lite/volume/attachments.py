@@ -7,8 +7,9 @@ action runs on the volume (it is being extended, say), the status it returns to 
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, guards, labels, qos, volumes
+from cinder_lite.db import attachments, guards, labels, volumes
 from cinder_lite.lifecycle import VOLUME
+from cinder_lite.volume import qos
 from cinder_lite.volume.detaching import Detaching
 from cinder_lite.volume.hosts import service_of
 
@@ -82,8 +83,8 @@ class Attachments:
 
     @db.retried
     def _record_connection(self, ctx, row, volume, connector, info):
+        specs = qos.of_front_end(volume)
         with self.db.write() as tx:
-            specs = qos.for_hosts(tx, volume)
             volume = self._held(tx, volume.id)
             mode = row.attach_mode or connector.get("mode") or "rw"
             flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": row.id,
@@ -172,9 +173,7 @@ class Attachments:
         """Export the volume to the connector's host. Returns the connection information."""
         row, host = self._placed(ctx, volume_id)
         info = self.volume.on(host).connect(ctx, volume_id=row.id, attachment_id=None, connector=connector)
-        with self.db.read() as tx:
-            specs = qos.for_hosts(tx, row)
-        data = {"encrypted": row.encryption_key_id is not None, "qos_specs": specs, "cacheable": False,
+        data = {"encrypted": row.encryption_key_id is not None, "qos_specs": qos.of_front_end(row), "cacheable": False,
                 "access_mode": "ro" if row.admin_metadata.get("readonly") == "True" else "rw", **info["data"]}
         return {"driver_volume_type": info["driver_volume_type"], "data": data,
                 "enforce_multipath": bool(connector.get("enforce_multipath", False))}

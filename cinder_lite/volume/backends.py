@@ -152,6 +152,6 @@ class Backend:
         return {
             "volume_backend_name": self.options.volume_backend_name or self.section,
             "vendor_name": self.driver.vendor, "driver_version": self.driver.version,
-            "storage_protocol": self.protocol, "QoS_support": False, "replication_enabled": False,
+            "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos), "replication_enabled": False,
             "filter_function": self.options.filter_function, "goodness_function": self.options.goodness_function,
             "location_info": f"{type(self.driver).__name__}:{self.name}", **stats.capabilities}

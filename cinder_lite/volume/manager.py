@@ -355,7 +355,12 @@ class VolumeManager(VolumeRPC):
 def as_volume(row):
     """A volume's row as its driver sees it."""
     return drivers.Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
-                          name_id=row.name_id)
+                          name_id=row.name_id, qos=limits(row.type_qos_consumer, row.type_qos_specs))
+
+
+def limits(consumer, specs):
+    """What the backend applies of a QoS spec: {key: value}."""
+    return specs if consumer in ("back-end", "both") else {}
 
 
 def as_snapshot(row, volume):

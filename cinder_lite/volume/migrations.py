@@ -2,7 +2,9 @@
 
 from cinder_lite import compute, db, errors, states
 from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
+from cinder_lite.db import qos as qos_specs
 from cinder_lite.lifecycle import VOLUME
+from cinder_lite.volume import qos
 from cinder_lite.volume.hosts import find_up, service_of
 
 
@@ -48,6 +50,7 @@ class Migrations:
         with self.db.read() as tx:
             row, type_ = volumes.get(tx, ctx, id), types.named(tx, ctx, new_type)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
+            consumer, _ = qos_specs.of_type(tx, type_.id)
         if type_.id == row.volume_type_id:
             raise errors.InvalidInput(reason=f"Volume {id} is of type {type_.name} already.")
         types.check_size(type_, row.size)
@@ -56,6 +59,8 @@ class Migrations:
                   guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
         if multiattach != row.multiattach:
             needed.append(guards.NOT_ATTACHED)
+        if row.type_qos_id != type_.qos_specs_id and any(one in qos.FRONT_END for one in (row.type_qos_consumer, consumer)):
+            needed.append(guards.HOSTS_LIMITS_KEPT)
         with self.db.write() as tx:
             server = self._server_of(tx, row) if may_move else None
             shares = retypes.shares(tx, self.conf, row)

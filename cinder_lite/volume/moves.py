@@ -4,11 +4,11 @@ import dataclasses
 import logging
 
 from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
-from cinder_lite.db import attachments, pools, retypes, types, volumes
+from cinder_lite.db import attachments, pools, qos, retypes, types, volumes
 from cinder_lite.volume import copying, initiator, swaps
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.hosts import service_of
-from cinder_lite.volume.manager import as_volume
+from cinder_lite.volume.manager import as_volume, limits
 from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
@@ -34,12 +34,16 @@ class Moves:
     def retype(self, work):
         with self.db.read() as tx:
             row, type_ = volumes.find(tx, work.job.resource_id), types.find(tx, work.args["new_type_id"])
+            qos_specs = limits(*qos.of_type(tx, work.args["new_type_id"]))
         work.when_failed(lambda tx: abandon.move(tx, work.job))
         if type_ is None:
             raise worker.Refused("the new type has been deleted")
         work.begin()
+        volume = dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
         if work.args["to"] != row.host:
-            self._move(work, row, dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs))
+            self._move(work, row, volume)
+        elif isinstance(self.backend.driver, drivers.AppliesQos):
+            self.backend.call(self.backend.driver.apply_qos, volume)
         if work.next_stage is not None:
             return
         work.when_done(lambda tx: retypes.settle(tx, self.conf, row, work.args))
@@ -47,6 +51,9 @@ class Moves:
 
     def _move(self, work, row, volume):
         made, to = dataclasses.replace(volume, name_id=work.job.id, facts={}), work.args["to"]
+        limited = isinstance(self.backend.driver, drivers.AppliesQos) and bool(volume.qos)
+        if limited and not work.args.get("server"):
+            made = dataclasses.replace(made, qos={})  # the copy takes no longer for limits that its reader does not have
         if not self.backend.call(self.backend.driver.exists, made):
             work.args["copied"] = 0
         facts = self.backend.call(self.backend.driver.create, made) or {}
@@ -59,6 +66,8 @@ class Moves:
             concurrency.in_thread(self._copy, work, source, self.backend.content(made), row.size)
         except copying.Cancelled as error:
             raise worker.Interrupted from error
+        if limited:
+            self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(made, qos=volume.qos))
         if "attached" in work.args:
             concurrency.in_thread(initiator.detach, work.args["attached"])
         left = []

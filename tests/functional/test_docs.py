@@ -37,6 +37,7 @@ ELSEWHERE = {
     "openstack volume list": ("tests/functional/test_clients.py", "openstack"),
     "ceph osd pool create": ("tests/storage/ceph.py", '"osd", "pool", "create"'),
     "ceph auth get-or-create": ("tests/storage/ceph.py", "get-or-create"),
+    "cinder-lite qos-": ("tests/acceptance/test_cinder_shell.py", '"qos-create"'),
     "cinder-lite-manage import-cinder": ("tests/storage/test_adopting_ceph.py", '"import-cinder", "--from"'),
     "cinder-lite-manage db sync": ("tests/functional/test_manage.py", '"db", "sync"')}
 #: Pages whose commands have a test of their own, because they change the machine.

@@ -1,22 +1,32 @@
 """QoS specs and encryption: what a type says beyond its extra specs, and what an attaching host hears of it."""
 
+import collections
 import json
 import uuid
 
 import pytest
 import requests
 
+from cinder_lite.volume import qos
 from tests.functional.client import Client
-from tests.functional.service import Service
+from tests.functional.service import Service, until
 
 SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 CONNECTOR = {"host": "node", "initiator": "iqn.1993-08.org.debian:01:abc", "ip": "127.0.0.1"}
 
 
+CHOOSY = """
+[null-2]
+volume_driver = null
+volume_backend_name = choosy
+filter_function = qos.maxIOPS > 5
+"""
+
+
 @pytest.fixture(scope="module")
 def service():
-    default = "quota_volumes = 100\n[key_manager]\nfixed_key = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
-    with Service(backends=("null-1",), target=False, default=default) as running:
+    default = "quota_volumes = 100\nscheduler_default_filters = CapabilitiesFilter,DriverFilter\n[key_manager]\nfixed_key = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+    with Service(backends=("null-1", "null-2"), target=False, default=default, sections={"null-2": CHOOSY}) as running:
         yield running
 
 
@@ -106,6 +116,97 @@ def test_a_host_hears_what_it_is_to_keep_to(client, consumer, heard):
     spec, type_ = a_spec(client, consumer=consumer, total_iops_sec="500"), a_type(client)
     client("GET", f"/qos-specs/{spec['id']}/associate?vol_type_id={type_['id']}", expect=202)
     assert connected(client, type_["id"])[1]["qos_specs"] == ({"total_iops_sec": "500"} if heard else None)
+
+
+def of_spec(client, consumer, backend=None, **keys):
+    """The id of a new type with a QoS spec."""
+    spec = a_spec(client, consumer=consumer, **keys)
+    type_ = a_type(client, extra_specs={"volume_backend_name": backend} if backend else {})
+    client("GET", f"/qos-specs/{spec['id']}/associate?vol_type_id={type_['id']}", expect=202)
+    return type_["id"]
+
+
+RATES = [f"{whom}_{what}_sec" for whom in ("total", "read", "write") for what in ("iops", "bytes")]
+
+
+@pytest.mark.parametrize(("specs", "size", "heard"), [
+    ({"{}_per_gb": "10"}, 1, {"{}": 10}), ({"{}_per_gb": "10"}, 3, {"{}": 30}),
+    ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 2, {"{}": 25}), ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 3, {"{}": 30}),
+    ({"{}_per_gb": "10", "{}_max": "25"}, 2, {"{}": 20}), ({"{}_per_gb": "10", "{}_max": "25"}, 3, {"{}": 25}),
+    ({"{}_per_gb": "10", "{}_per_gb_min": "50", "{}_max": "25"}, 1, {"{}": 25}),
+    ({"{}_per_gb": "0"}, 3, {"{}": 0}), ({"{}_per_gb": "10", "{}": "7"}, 3, {"{}": 30}),
+    ({"{}_per_gb": "10", "size_iops_sec": "4096", "{}_max_length": "5"}, 1, {
+        "{}": 10, "size_iops_sec": "4096", "{}_max_length": "5"}),
+    # Without a rate per GiB, the others are what they are everywhere.
+    ({"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}, 3, {"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}),
+    ({"{}_per_gb": "much", "colour": "red"}, 1, {"colour": "red"}),
+])
+@pytest.mark.parametrize("rate", RATES)
+def test_a_rate_per_gib_is_that_of_the_volumes_size(rate, specs, size, heard):
+    row = Row(type_qos_consumer="both", type_qos_specs=keyed(specs, rate), size=size)
+    assert qos.of_front_end(row) == keyed(heard, rate)
+    assert row.type_qos_specs == keyed(specs, rate)
+
+
+def keyed(specs, rate):
+    return {key.format(rate): value for key, value in specs.items()}
+
+
+Row = collections.namedtuple("Row", ["type_qos_consumer", "type_qos_specs", "size"])
+
+
+def test_a_host_hears_the_rate_of_the_size_at_that_moment(client):
+    type_id = of_spec(client, "front-end", total_iops_sec_per_gb="10", read_iops_sec="7")
+    volume, info = connected(client, type_id)
+    assert info["qos_specs"] == {"total_iops_sec": 10, "read_iops_sec": "7"}
+    client("POST", f"/volumes/{volume['id']}/action", {"os-extend": {"new_size": 4}}, expect=202)
+    client.settled("volumes", volume["id"])
+    again = client("POST", f"/volumes/{volume['id']}/action", {
+        "os-initialize_connection": {"connector": CONNECTOR}}, expect=200)["connection_info"]["data"]
+    assert again["qos_specs"] == {"total_iops_sec": 40, "read_iops_sec": "7"}
+
+
+#: (consumers of the two types' specs, whether an attached volume may change from one to the other)
+@pytest.mark.parametrize(("consumers", "may"), [
+    ((None, None), True), (("back-end", None), True), ((None, "back-end"), True), (("back-end", "back-end"), True),
+    (("front-end", None), False), ((None, "front-end"), False), (("both", "back-end"), False), (("back-end", "both"), False),
+    (("front-end", "front-end"), False)])
+def test_the_limits_of_a_host_do_not_change_under_it(client, consumers, may):
+    old, new = (of_spec(client, one, a="1") if one else a_type(client)["id"] for one in consumers)
+    volume = client.made("volumes", size=1, volume_type=old)
+    attachment = client("POST", "/attachments", {"attachment": {
+        "volume_uuid": volume["id"], "instance_uuid": SERVER, "connector": CONNECTOR}}, expect=200)["attachment"]["id"]
+    client("POST", f"/attachments/{attachment}/action", {"os-complete": {}}, expect=204)
+    status, refusal = client("POST", f"/volumes/{volume['id']}/action", {"os-retype": {"new_type": new}})
+    assert status == (202 if may else 400)
+    assert may or "front-end QoS" in refusal["badRequest"]["message"]
+    if not may:
+        client("DELETE", f"/attachments/{attachment}", expect=200)
+        client("POST", f"/volumes/{volume['id']}/action", {"os-retype": {"new_type": new}}, expect=202)
+
+
+def test_the_same_spec_in_two_types_lets_an_attached_volume_change(client):
+    old, new = of_spec(client, "front-end", a="1"), a_type(client)["id"]
+    spec = client("GET", f"/types/{old}", expect=200)["volume_type"]["qos_specs_id"]
+    client("GET", f"/qos-specs/{spec}/associate?vol_type_id={new}", expect=202)
+    volume = client.made("volumes", size=1, volume_type=old)
+    client("POST", f"/volumes/{volume['id']}/action", {"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdb"}},
+           expect=202)
+    client("POST", f"/volumes/{volume['id']}/action", {"os-retype": {"new_type": new}}, expect=202)
+
+
+@pytest.mark.parametrize("consumer", ["front-end", "back-end", "both"])
+def test_the_filter_function_of_a_backend_knows_them(client, consumer):
+    def limited(number):
+        return of_spec(client, consumer, "choosy", maxIOPS=number)
+
+    refused = client.create("volumes", size=1, volume_type=limited("4"))["id"]
+    until(lambda: client("GET", f"/volumes/{refused}", expect=200)["volume"]["status"] == "error", "the volume's end")
+    assert "qos.maxIOPS > 5' is not true" in str(client.why(refused))
+    volume = client.made("volumes", size=1, volume_type=limited("6"))["id"]
+    for number, ends in (("5", "failed"), ("9", "succeeded")):
+        client("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": limited(number)}}, expect=202)
+        until(lambda ends=ends: ("retype", ends) in [one[:2] for one in client.why(volume)], f"a retype that {ends}")
 
 
 @pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "x", "consumer": "nobody"}, {"name": "x", "iops": 5}])

@@ -40,7 +40,8 @@ _ATTACHED = thing({"id": UUID, "attachment_id": UUID, "volume_id": UUID, "server
 #: What hosts are told for connecting; the first keys are the service's, what else there is depends on the protocol.
 _CONNECTION = {
     "encrypted": FLAG, "access_mode": {"type": "string", "enum": ["rw", "ro"]}, "cacheable": FLAG,
-    "qos_specs": maybe(PAIRS), "volume_id": UUID, "target_portal": TEXT, "target_iqn": TEXT, "target_lun": COUNT,
+    "qos_specs": maybe({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}), "volume_id": UUID,
+    "target_portal": TEXT, "target_iqn": TEXT, "target_lun": COUNT,
     "target_portals": listed(TEXT), "target_iqns": listed(TEXT), "target_luns": listed(COUNT), "target_discovered": FLAG,
     "auth_method": maybe(TEXT), "auth_username": maybe(TEXT), "auth_password": maybe(TEXT), "discard": FLAG,
     "name": TEXT, "hosts": listed(TEXT), "ports": listed(TEXT), "cluster_name": TEXT, "keyring": maybe(TEXT),

@@ -17,13 +17,17 @@ GIB = 1024**3
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """A volume as a driver sees it. `size` is in GiB; `facts` is what the driver returned when it made it."""
+    """A volume as a driver sees it. `size` is in GiB; `facts` is what the driver returned when it made it.
+
+    `qos` are the limits that the backend has to apply, {Cinder's key: text} (see `AppliesQos`).
+    """
 
     id: str
     size: int
     facts: dict = dataclasses.field(default_factory=dict)
     extra_specs: dict = dataclasses.field(default_factory=dict)
     name_id: str | None = None
+    qos: dict = dataclasses.field(default_factory=dict)
 
     @property
     def name(self):
@@ -233,6 +237,18 @@ class Manages(abc.ABC):
     @abc.abstractmethod
     def adopt_snapshot(self, snapshot, reference):
         """Give what the reference names the snapshot's name; repeated, success. Returns facts."""
+
+
+class AppliesQos(abc.ABC):
+    """A driver that limits what is read from and written to a volume per second.
+
+    It applies `volume.qos` whenever it makes a volume or takes one over, and raises DriverError for a value that the
+    backend does not take. Keys that it does not know are ignored.
+    """
+
+    @abc.abstractmethod
+    def apply_qos(self, volume):
+        """Give the volume the limits of `volume.qos` and no others, attached or not. Idempotent."""
 
 
 class ClonesImages(abc.ABC):

@@ -47,6 +47,13 @@ class MakeEmpty(_Make):
         return worker.call(self.driver.create, volume)
 
 
+class MakeUnlimited(_Make):
+    """A volume that reads as zeros, without limits while it is filled."""
+
+    def execute(self, volume):
+        return worker.call(self.driver.create, dataclasses.replace(volume, qos={}))
+
+
 class CopySnapshot(_Make):
     """A volume with a snapshot's content."""
 
@@ -78,8 +85,20 @@ class FillFromImage(flow.Step):
         source(dataclasses.replace(volume, facts=facts or {}))
 
 
+class Limit(flow.Step):
+    """The limits of a volume that was filled."""
+
+    def __init__(self, driver):
+        super().__init__()
+        self.driver = driver
+
+    def execute(self, volume, facts):
+        if volume.qos and isinstance(self.driver, drivers.AppliesQos):
+            worker.call(self.driver.apply_qos, dataclasses.replace(volume, facts=facts or {}))
+
+
 RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),
-           "image": (MakeEmpty, FillFromImage), "location": (CloneImage,)}
+           "image": (MakeUnlimited, FillFromImage, Limit), "location": (CloneImage,)}
 
 
 def made(driver):

@@ -11,6 +11,7 @@ import time
 import rados
 import rbd
 
+from cinder_lite.volume.drivers.rbd.limiting import limits_work
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
 #: The object in which is written down what is under way: it outlives this process and the service.
@@ -123,7 +124,7 @@ class Pool:
             "stored": mine.get("stored", mine["bytes_used"]), "used": mine["bytes_used"],
             "available": mine["max_avail"], "whole": usage["stats"]["total_bytes"],
             "quota": self.ask("osd pool get-quota", pool=self.name)["quota_max_bytes"],
-            "promised": rbd.RBD().pool_stats_get(self.ioctx)["image_provisioned_bytes"] if images else None}
+            "limits": limits_work(), "promised": rbd.RBD().pool_stats_get(self.ioctx)["image_provisioned_bytes"] if images else None}
 
     def _usage(self):
         usage = self.ask("df")

@@ -5,7 +5,7 @@ import socket
 import urllib.parse
 
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.rbd import content
+from cinder_lite.volume.drivers.rbd import content, qos
 from cinder_lite.volume.drivers.rbd.options import OPTIONS
 from cinder_lite.volume.drivers.rbd.process import Cluster, Librbd
 
@@ -13,7 +13,7 @@ PREFIXES = ("volume-", "snapshot-")
 MIB = 1024**2
 
 
-class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, base.Revertable):
+class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, base.Manages, base.Revertable):
     """Images named as Cinder names volumes. All calls of librbd are made in a process of their own (see `process`)."""
 
     OPTIONS = OPTIONS
@@ -62,7 +62,8 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
         location = f"ceph:{self.cluster.conf}:{self.librbd.call('identity')}:{self.cluster.user}:{self.cluster.pool}"
         return (base.PoolStats(
             name=self.backend, total_gb=total / base.GIB, free_gb=free / base.GIB, provisioned_gb=self._promised[1] / base.GIB,
-            thin=True, thick=False, multiattach=True, online_extend=True, capabilities={"location_info": location}),)
+            thin=True, thick=False, multiattach=True, online_extend=True, capabilities={
+                "location_info": location, "qos_support": found["limits"], "QoS_support": found["limits"]}),)
 
     def _room(self, found):
         """(total, free) in bytes; a quota on the pool bounds both."""
@@ -78,7 +79,8 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
 
     def create(self, volume):
         order = int(math.log2(self.options.rbd_store_chunk_size * MIB))
-        self._changing("create", name=volume.name, size=volume.size * base.GIB, order=order)
+        self._changing("create", name=volume.name, size=volume.size * base.GIB, order=order,
+                       limits=qos.limits(volume))
         return {}
 
     def delete(self, volume):
@@ -109,7 +111,8 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
 
     def _clone(self, volume, progress, **source):
         size = volume.size * base.GIB
-        self._changing("clone", name=volume.name, size=size, depth=self.options.rbd_max_clone_depth, **source)
+        self._changing("clone", name=volume.name, size=size, depth=self.options.rbd_max_clone_depth,
+                       limits=qos.limits(volume), **source)
         progress(size, size)
         return {}
 
@@ -130,6 +133,9 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
 
     def exists(self, volume):
         return self.librbd.call("exists", name=volume.name)
+
+    def apply_qos(self, volume):
+        self.librbd.call("limit", names=[volume.name], limits=qos.limits(volume), others_too=True)
 
     # -- snapshots
 
@@ -186,7 +192,12 @@ class RbdDriver(base.Driver, base.ClonesImages, base.Connects, base.Manages, bas
         raise base.DriverError(f"there is no '{wanted}' in {place}")
 
     def adopt(self, volume, reference):
-        self._changing("rename", source=_name(reference), name=volume.name)
+        """Limits that somebody gave the image stay where its type has none in their place."""
+        source, limits = _name(reference), qos.limits(volume)
+        if limits:
+            # Before it has its new name: one whose limits are refused stays what it was.
+            self.librbd.call("limit", names=[source, volume.name], limits=limits, others_too=False)
+        self._changing("rename", source=source, name=volume.name)
         return {}
 
     def adopt_snapshot(self, snapshot, reference):

@@ -12,6 +12,7 @@ import rados
 import rbd
 
 from cinder_lite.volume.drivers.rbd.cluster import patiently
+from cinder_lite.volume.drivers.rbd.limiting import put_limits
 from cinder_lite.volume.drivers.rbd.wire import Failure
 
 PART, TEMPORARY = ".part", ".clone_snap"
@@ -30,23 +31,26 @@ class Images:
     """The calls by which images are made and changed."""
 
     CALLS = ("create", "clone", "exists", "extend", "create_snapshot", "readable", "revert", "list", "rename",
-             "rename_snapshot", "clean_up")
+             "rename_snapshot", "limit", "clean_up")
 
     def __init__(self, pool):
         self.pool, self.librbd = pool, rbd.RBD()
 
     # -- making
 
-    def create(self, name, size, order):
+    def create(self, name, size, order, limits=None):
         """Make an image of zeros. One that exists stays as it is."""
         with self.pool.locks(name), self._making(name) as part:
             if part:
                 self.librbd.create(self.pool.ioctx, part, size, order=order, old_format=False)
+                if limits:
+                    with self._opened(part) as image:
+                        put_limits(image, limits)
 
-    def clone(self, name, size, source, snapshot=None, pool=None, depth=0, flatten=False):
+    def clone(self, name, size, source, snapshot=None, pool=None, depth=0, flatten=False, limits=None):
         """Make an image of `size` bytes from a snapshot of `source`, or, without one, from its present content.
 
-        It is made independent of its source in the background when `flatten`, or when it has more than `depth` ancestors.
+        librbd gives it the limits of its source; it gets its own. It is made independent of its source in the background when `flatten`, or when it has more than `depth` ancestors.
         """
         taken = {} if snapshot else {"source": source}
         with self.pool.locks(source, name), self._making(name, **taken) as part:
@@ -62,10 +66,11 @@ class Images:
                 if flatten or ancestors > depth:
                     self.pool.note(f"flatten/{name}")
                 self.librbd.clone(origin, source, snapshot, self.pool.ioctx, part)
-                self._fit(part, size, ancestors)
+                self._fit(part, size, ancestors, limits or {})
 
-    def _fit(self, part, size, ancestors):
+    def _fit(self, part, size, ancestors, limits):
         with self._opened(part) as image:
+            put_limits(image, limits)
             if image.size() != size:
                 image.resize(size)
             if ancestors >= MOST_PARENTS:
@@ -223,6 +228,13 @@ class Images:
                 raise Failure(f"{name} has {image.size()} bytes and cannot shrink to {size}")
             if image.size() < size:
                 image.resize(size)
+
+    def limit(self, names, limits, others_too):
+        """Give the first of the names that there is these limits; with `others_too` it loses those that it had."""
+        with self.pool.locks(*names):
+            name = next((name for name in names if self.exists(name)), names[-1])
+            with self._opened(name) as image:
+                put_limits(image, limits, others_too)
 
     def create_snapshot(self, name, snapshot):
         """Keep the image's content. A snapshot that exists stays as it is."""

@@ -1,0 +1,25 @@
+"""Cinder's keys of QoS specs as librbd's options."""
+
+import logging
+
+LOG = logging.getLogger(__name__)
+
+#: Cinder's key -> librbd's option. Cinder 29 writes total_iops_sec_max to rbd_qos_bps_burst, which limits bytes.
+OPTIONS = {
+    "total_iops_sec": "rbd_qos_iops_limit", "read_iops_sec": "rbd_qos_read_iops_limit",
+    "write_iops_sec": "rbd_qos_write_iops_limit",
+    "total_bytes_sec": "rbd_qos_bps_limit", "read_bytes_sec": "rbd_qos_read_bps_limit",
+    "write_bytes_sec": "rbd_qos_write_bps_limit",
+    "total_iops_sec_max": "rbd_qos_iops_burst", "read_iops_sec_max": "rbd_qos_read_iops_burst",
+    "write_iops_sec_max": "rbd_qos_write_iops_burst",
+    "total_bytes_sec_max": "rbd_qos_bps_burst", "read_bytes_sec_max": "rbd_qos_read_bps_burst",
+    "write_bytes_sec_max": "rbd_qos_write_bps_burst",
+}
+
+
+def limits(volume):
+    """librbd's options for a volume: {option: text}."""
+    unknown = sorted(volume.qos.keys() - OPTIONS.keys())
+    if unknown:
+        LOG.warning("RBD has no limit for %s, which the QoS spec of volume %s's type has", ", ".join(unknown), volume.id)
+    return {OPTIONS[key]: text.strip() for key, text in volume.qos.items() if key in OPTIONS}
