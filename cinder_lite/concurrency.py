@@ -247,6 +247,15 @@ class Pool:
                 self._running -= 1
                 self._changed.notify_all()
 
+    @contextlib.contextmanager
+    def outside(self):
+        """Within one of its calls: while the block waits for another service, another call takes the place."""
+        self._free.release()
+        try:
+            yield
+        finally:
+            self._free.acquire()
+
     @property
     def running(self):
         return self._running

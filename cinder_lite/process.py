@@ -5,7 +5,7 @@ import logging
 import os
 import time
 
-from cinder_lite import concurrency, conf, db, errors, notify, rpc, service
+from cinder_lite import bulkhead, concurrency, conf, db, errors, notify, rpc, service
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, services
 
@@ -73,11 +73,15 @@ class Process:
         return rpc.transport(self.conf)
 
     @functools.cached_property
+    def waiting(self):
+        return bulkhead.Bulkhead(self.conf.rpc_max_waiting)
+
+    @functools.cached_property
     def sender(self):
         return self.counted(rpc.Sender())
 
     def client(self, interface):
-        return self.counted(rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout))
+        return self.counted(rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting))
 
     def server(self, interface, manager, host):
         return self.counted(rpc.Server(self.transport, interface, manager, host))

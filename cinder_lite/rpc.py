@@ -21,7 +21,7 @@ from oslo_messaging._drivers import common as driver_common
 from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import dispatcher
 
-from cinder_lite import concurrency, context, errors
+from cinder_lite import bulkhead, concurrency, context, errors
 
 LOG = logging.getLogger(__name__)
 
@@ -52,6 +52,14 @@ class BrokerAway(NoAnswer):
 
     status = 503
     message = "the service '{topic}' on {host} cannot be asked, because the message broker is away; try again later"
+
+
+class Busy(NoAnswer):
+    """So many wait for the service already that another is not to."""
+
+    status = 503
+    retry_after = 5
+    message = "too many requests wait for the service '{topic}' on {host} already, which may hang; try again later"
 
 
 class TooOld(errors.Error):
@@ -233,12 +241,16 @@ class Sender:
 
 
 class Client:
-    """Calls the methods of an interface. `client.on(host).method(ctx, ...)` asks one server, without `on` anyone."""
+    """Calls the methods of an interface. `client.on(host).method(ctx, ...)` asks one server, without `on` anyone.
+
+    `waiting` is the Bulkhead of who waits for answers.
+    """
 
     meter = None
 
-    def __init__(self, transport, interface, sender, timeout):
+    def __init__(self, transport, interface, sender, timeout, waiting):
         self.interface, self.sender, self.timeout = interface, sender, timeout
+        self.waiting = waiting
         self._client = oslo_messaging.get_rpc_client(
             transport, oslo_messaging.Target(topic=interface.topic, version=interface.version),
             serializer=_ContextSerializer(), timeout=timeout)
@@ -303,6 +315,14 @@ class _Bound:
     def _call(self, name, ctx, **arguments):
         owner = self._owner
         asked = {"topic": owner.interface.topic, "host": self._host or "any host", "seconds": owner.timeout}
+        try:
+            with owner.waiting.place((owner.interface.topic, self._host)):
+                return self._ask(name, ctx, asked, arguments)
+        except bulkhead.Full as full:
+            raise Busy(**asked) from full
+
+    def _ask(self, name, ctx, asked, arguments):
+        owner = self._owner
         if not owner._answers.await_queue(min(owner.timeout, CONNECT)):
             raise BrokerAway(**asked)
         prepared, sent = self._prepared(name, arguments, 1)

@@ -91,6 +91,10 @@ class Work:
         """The same, where bytes are not what is counted."""
         self.at = (done, whole)
 
+    def outside(self):
+        """A block that waits for another service: one that hangs must not take the places of jobs that do without it."""
+        return self._worker.pool.outside()
+
     def still_ours(self, tx):
         """Raise Stale, in a transaction of the work's own, when the job is another's by now."""
         jobs.progress(tx, self.job, self.percent, self.args)

@@ -27,6 +27,8 @@ def answer(error):
     headers = []
     if isinstance(error, errors.Error):
         status, message = error.status, str(error)
+        if getattr(error, "retry_after", None):
+            headers.append(("Retry-After", str(error.retry_after)))
         if status >= 500:
             LOG.error("request failed: %s", error)
     elif isinstance(error, db_errors.DBConnectionError):

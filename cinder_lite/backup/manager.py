@@ -80,7 +80,8 @@ class BackupManager(BackupRPC):
     def _open(self, work, host, **what):
         """Where a volume or snapshot is. When the volume service does not answer, the work waits for it."""
         try:
-            return host.open_local(work.ctx, host=self.conf.host, **what)
+            with work.outside():
+                return host.open_local(work.ctx, host=self.conf.host, **what)
         except rpc.NoAnswer as error:
             raise worker.Interrupted from error
 
@@ -88,7 +89,8 @@ class BackupManager(BackupRPC):
     def _close(work, host, volume_id, copy_id):
         """Remove a frozen copy; the work is not done before it is gone."""
         try:
-            host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
+            with work.outside():
+                host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
         except rpc.NoAnswer as error:
             raise worker.Interrupted from error
         except errors.Error as error:

@@ -26,5 +26,9 @@ OPTIONS = {
         cfg.IntOpt("graceful_timeout", default=60, min=0, mutable=True,
                    help="Seconds that a service waits on SIGTERM for what it runs; then it hands the rest back."),
         cfg.IntOpt("rpc_reply_timeout", default=60, min=1, help="Seconds to wait for another service's answer."),
+        cfg.IntOpt("rpc_max_waiting", default=20, min=1,
+                   help="Requests of one process that wait for the answer of one service, such as that of a backend, at a time, "
+                        "and four times as many for all services together. Further ones are refused at once, so that a backend "
+                        "that hangs does not hold up requests to others."),
     ],
 }

@@ -1,10 +1,12 @@
-"""The file driver with gates: a test holds calls up, or makes them fail, from outside by files in the volumes' directory."""
+"""The file driver and a target with gates: a test holds calls up, or makes them fail, from outside by files in a directory."""
 
 import os
 import time
 
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.file import FileDriver
+from cinder_lite.volume.targets import base as targets
+from cinder_lite.volume.targets.nbd import NbdTarget
 
 
 class GatedDriver(FileDriver):
@@ -36,3 +38,24 @@ class GatedDriver(FileDriver):
     def snapshot_path(self, snapshot):
         self._pass("snapshot_path")
         return super().snapshot_path(snapshot)
+
+
+class GatedTarget(NbdTarget):
+    """The same for a target: the files lie in the directory of its state."""
+
+    def _pass(self, method):
+        while os.path.exists(os.path.join(self.state_path, f".hold-{method}")):
+            time.sleep(0.02)
+        if os.path.exists(os.path.join(self.state_path, f".fail-{method}")):
+            raise targets.TargetError(f"{method} was made to fail")
+
+    def export(self, name, path, export=None, read_only=False, connector=None):
+        self._pass("before-export")
+        made = super().export(name, path, export, read_only, connector)
+        self._pass("export")
+        return made
+
+    def remove(self, name):
+        self._pass("before-remove")
+        super().remove(name)
+        self._pass("remove")

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from cinder_lite import conf, context, errors, rpc
+from cinder_lite import bulkhead, conf, context, errors, rpc
 
 CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
 
@@ -48,7 +48,7 @@ def client():
     def made(server, interface):
         servers.append(rpc.Server(transport, server, Manager(), "here"))
         servers[-1].start()
-        return rpc.Client(transport, interface, sender, 30).on("here")
+        return rpc.Client(transport, interface, sender, 30, bulkhead.Bulkhead(10)).on("here")
 
     yield made
     for server in servers:
