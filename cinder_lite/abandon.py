@@ -5,7 +5,19 @@ is given back here: the size that an extend has claimed, the status of another r
 """
 
 from cinder_lite import states
-from cinder_lite.db import attachments, backups, groups, jobs, labels, pools, quotas, retypes, snapshots, volumes
+from cinder_lite.db import (
+    attachments,
+    backups,
+    connections,
+    groups,
+    jobs,
+    labels,
+    pools,
+    quotas,
+    retypes,
+    snapshots,
+    volumes,
+)
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.hosts import service_of
@@ -55,6 +67,7 @@ def move(tx, job):
     if job.stage in ("volume", states.AT_NOVA) and job.args["to"] != row.host:
         pools.give_back(tx, job.args["to"], row.size, 1)
         attachments.delete_all(tx, job.id)
+        connections.delete_all(tx, job.id)
         labels.remove(tx, job.id)
         VOLUME.remove(tx, job.id)  # the stand-in of a volume in use
         # Read anew: what was attached was written down after the job was claimed.

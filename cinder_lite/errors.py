@@ -209,6 +209,17 @@ class StateConflict(Conflict):
     message = "Invalid {kind}: {reason}"
 
 
+class ConnectionEnded(InvalidState):
+    """What was being connected is not wanted any more."""
+
+    message = "Invalid volume: the connection to volume {id} was ended while it was being made"
+
+
+class BackendDown(Unavailable):
+    message = "The volume service that volume {id} belongs to is down; try again when it is up."
+    retry_after = 10
+
+
 class OverQuota(OverLimit):
     """`code` is the kind of excess that the clients know, as in VolumeLimitExceeded."""
 

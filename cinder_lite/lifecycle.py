@@ -10,7 +10,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import jobs, schema
+from cinder_lite.db import connections, jobs, schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Lifecycle:
                             ("updated_at", db.now()), *values.items()))
         if took.rowcount == 0:
             self._refuse(tx, id, action.begins, guards, refusal)
+        if self.table is schema.volumes and action.name in states.DISCONNECTING:
+            connections.end_of_volume(tx, id)
         return self._job(tx, ctx, action, id, **(job or {}))
 
     def hold(self, tx, id, statuses, guards=(), refusal=errors.InvalidState):

@@ -39,6 +39,8 @@ UNLISTED = ("reverting", UNMANAGING, "error_unmanaging", "error_managing_deletin
 #: What `os-reset_status` may write.
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
+#: States of a connection: intended, made, and to be undone.
+CONNECTING, CONNECTED, ENDING = "connecting", "connected", "ending"
 STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating", "completing", "success", "error"
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 #: Migration statuses, beside none at all, in which nothing is under way.
@@ -51,6 +53,12 @@ NO_MIGRATION = "none"
 ATTACHMENT_DRIVEN = (AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING)
 #: Statuses in which neither metadata nor names may be changed.
 LOCKED = (MAINTENANCE,)
+#: Statuses in which no host is connected: what the volume holds is not there yet, is being overwritten, or is leaving.
+UNCONNECTABLE = (CREATING, DELETING, MAINTENANCE, RESTORING_BACKUP, DOWNLOADING, AWAITING, MANAGING, UNMANAGING, NOT_MANAGED,
+                 "reverting")
+#: Actions on a volume that end every host's connection to it as they begin: others take the place of its data, or it leaves.
+#: Those that delete it end them with it.
+DISCONNECTING = frozenset(("unmanage", "revert", "restore", "reimage", "reimage_reserved"))
 #: Statuses from which a clone can be made.
 CLONEABLE = (AVAILABLE, IN_USE)
 #: How a status is shown where clients know another word for it.

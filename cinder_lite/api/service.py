@@ -85,6 +85,6 @@ def domains(shared):
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
         "groups": Groups(shared.db, shared.conf, shared.scheduler, shared.volume),
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
-        "transfers": Transfers(shared.db, shared.conf),
+        "transfers": Transfers(shared.db, shared.conf, shared.volume),
         "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},
     }

@@ -44,6 +44,11 @@ def get(tx, id):
     return tx.execute(_BY_ID, {"id": id}).first()
 
 
+def is_live(tx, id):
+    """Whether there is such a job, and it is not over."""
+    return tx.execute(sa.select(J.c.id).where(J.c.id == id, J.c.status.in_(states.LIVE_JOB))).first() is not None
+
+
 _Job = collections.namedtuple("Job", [column.name for column in J.c])
 _WITH_VOLUME = sa.select(
     *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(

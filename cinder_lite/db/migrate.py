@@ -12,7 +12,7 @@ DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 
 
 #: The revision of this release. A test holds it equal to the newest migration.
-HEAD = "0007"
+HEAD = "0008"
 
 
 def current(database):

@@ -142,6 +142,30 @@ attachments = _table(
     sa.Index(None, "instance_uuid"),
 )
 
+#: A host's way to a volume, from the intent to make it until it was undone. `attachment_id` is that of an attachment, or of
+#: the job that copies the volume; without it the connection was only initialized.
+connections = _table(
+    "connections",
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("volume_id", Id, nullable=False),
+    sa.Column("attachment_id", Id),
+    sa.Column("backend", Name, nullable=False),
+    sa.Column("host", Name),
+    sa.Column("initiator", Name),
+    _flag("initialized", False),
+    _flag("joined", False),
+    _flag("read_only", False),
+    sa.Column("export_name", Name),
+    sa.Column("location", sa.Text),
+    sa.Column("auth", sa.Text),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
+    *_born(),
+    sa.Index(None, "volume_id"),
+    sa.Index(None, "attachment_id"),
+    sa.Index(None, "backend", "state"),
+)
+
 backups = _table(
     "backups",
     sa.Column("id", Id, primary_key=True),

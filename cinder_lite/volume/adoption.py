@@ -61,8 +61,7 @@ class Adoption:
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)
         work.begin()
-        if self.backend.target is not None:
-            self.backend.call(self.backend.target.remove, as_volume(row).name)
+        self.backend.clear(as_volume(row))
         work.when_done(lambda tx: api.forget(tx, row))
 
     def adopt_snapshot(self, work):

@@ -5,7 +5,8 @@ from cinder_lite.db import attachments, guards, labels, pools, quotas, services,
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
-from cinder_lite.volume import foreign
+from cinder_lite.volume import connections, foreign
+from cinder_lite.volume.connecting import Connecting
 from cinder_lite.volume.hosts import service_of
 
 
@@ -14,7 +15,7 @@ class Volumes:
 
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
-        self._create = None
+        self._create, self._connecting = None, Connecting(database, conf, volume)
 
     def create(self, ctx, wanted):
         """Accept a volume (a flows.api_create.Wanted). Returns its row."""
@@ -55,13 +56,20 @@ class Volumes:
             VOLUME.write(tx, id, **{column: new})
             return new
 
-    @db.retried
     def set_readonly(self, ctx, id, readonly):
+        """Hosts that are connected already follow."""
+        row, changed = self._set_readonly(ctx, id, readonly)
+        if changed:
+            self._connecting.undo_soon(ctx, row)
+
+    @db.retried
+    def _set_readonly(self, ctx, id, readonly):
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, (states.AVAILABLE,))
             new = {**row.admin_metadata, "readonly": str(readonly)}
             labels.follow(tx, row, admin_metadata=new)
             VOLUME.write(tx, id, admin_metadata=new)
+            return row, row.host is not None and connections.set_read_only(tx, row, readonly)
 
     # -- delete
 
@@ -162,9 +170,14 @@ class Volumes:
 
     # -- by hand
 
-    @db.retried
     def reset_status(self, ctx, id, status=None, attach_status=None, migration_status=None):
-        """Write statuses as they are given. Detached takes the attachments along."""
+        """Write statuses as they are given. Detached takes the attachments along, and what hosts are connected by."""
+        row, ended = self._reset_status(ctx, id, status, attach_status, migration_status)
+        if ended:
+            self._connecting.undo_soon(ctx, row)
+
+    @db.retried
+    def _reset_status(self, ctx, id, status, attach_status, migration_status):
         values = {}
         if status is not None:
             values["status"] = status
@@ -181,12 +194,17 @@ class Volumes:
                     transfers.delete_of_volume(tx, id)
             if status == states.IN_USE and not attachments.of_volume(tx, id):
                 raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
+            ended = False
+            if row.status == states.DELETING:
+                connections.end_all(tx, row)
             if attach_status == states.DETACHED:
+                ended = row.host is not None and connections.end_all(tx, row)
                 attachments.delete_all(tx, id)
                 values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
                                             if key != "attached_mode"}
                 labels.follow(tx, row, admin_metadata=values["admin_metadata"])
             VOLUME.write(tx, id, **values)
+            return row, ended
 
     def capabilities(self, ctx, host):
         """What a backend says of itself. Raises NotFound when there is no such service."""
@@ -205,6 +223,7 @@ def forget(tx, *rows):
     for row in rows:
         labels.remove(tx, row.id)
         attachments.delete_all(tx, row.id)
+        connections.forget(tx, row.id)
         if states.AWAITING in (row.status, row.previous_status):
             transfers.delete_of_volume(tx, row.id)
     uncount(tx, *[row for row in rows if row.counted])

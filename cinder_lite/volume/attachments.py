@@ -6,20 +6,21 @@ action runs on the volume (it is being extended, say), the status it returns to 
 
 import uuid
 
-from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, guards, labels, volumes
+from cinder_lite import db, errors, states, worker
+from cinder_lite.db import attachments, connections, guards, labels, volumes
 from cinder_lite.lifecycle import VOLUME
+from cinder_lite.volume import connections as domain
 from cinder_lite.volume import qos
+from cinder_lite.volume.connecting import Connecting
 from cinder_lite.volume.detaching import Detaching
-from cinder_lite.volume.hosts import service_of
 
 
 class Attachments:
     """What can be done to attachments."""
 
     def __init__(self, database, conf, volume):
-        self.db, self.conf, self.volume = database, conf, volume
-        self._detaching = Detaching(conf)
+        self.db, self.conf = database, conf
+        self._detaching, self._connecting = Detaching(conf), Connecting(database, conf, volume)
 
     # -- the attachments API
 
@@ -29,15 +30,22 @@ class Attachments:
 
     def create(self, ctx, volume_id, instance_uuid, connector, mode):
         """Reserve the volume for a server; with a connector, connect it at once. Returns the row."""
-        id = self._reserve(ctx, volume_id, instance_uuid, mode)
-        if connector:
+        id = self._reserve(ctx, volume_id, instance_uuid, mode, bool(connector))
+        if not connector:
+            return self.get(ctx, id)
+        try:
             return self.update(ctx, id, connector)
-        return self.get(ctx, id)
+        except Exception:
+            with worker.quiet(f"taking back the reservation {id}"):
+                self._remove(id)
+            raise
 
     @db.retried
-    def _reserve(self, ctx, volume_id, instance_uuid, mode):
+    def _reserve(self, ctx, volume_id, instance_uuid, mode, connects):
         with self.db.write() as tx:
-            volumes.get(tx, ctx, volume_id)
+            row = volumes.get(tx, ctx, volume_id)
+            if connects:
+                self._connecting.check_up(tx, row)
             volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
                                                  states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MOVING))
             present = attachments.of_volume(tx, volume_id)
@@ -49,26 +57,34 @@ class Attachments:
                     f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
                     "of a type with multiattach can be attached more than once"))
             id = str(uuid.uuid4())
-            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id,
-                               instance_uuid=instance_uuid, attach_mode=mode, attach_status=states.RESERVED,
+            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id, instance_uuid=instance_uuid,
+                               attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode, attach_status=states.RESERVED,
                                connector={}, connection_info={})
             mirror(tx, volume)
             return id
 
     def update(self, ctx, id, connector):
         """Connect the attachment's host: exports the volume and keeps the connection's data. Returns the row."""
-        with self.db.read() as tx:
-            row = attachments.get(tx, ctx, id)
-            volume = volumes.find(tx, row.volume_id)
-            others = [one for one in attachments.of_volume(tx, row.volume_id) if one.id != id]
         if not connector:
             raise errors.InvalidInput(reason="A connector is needed: an object that describes the attaching host.")
-        self._check_connectable(row, volume, others, connector)
-        info = self.volume.on(service_of(volume.host)).connect(ctx, volume_id=volume.id, attachment_id=id,
-                                                               connector=connector)
-        return self._record_connection(ctx, row, volume, connector, info)
+        volume, one, mode = self._begin_connection(ctx, id, connector)
+        info = self._connecting.make(ctx, volume, one, connector)
+        return self._record_connection(ctx, id, one, connector, mode, info)
 
-    def _check_connectable(self, row, volume, others, connector):
+    @db.retried
+    def _begin_connection(self, ctx, id, connector):
+        with self.db.write() as tx:
+            volume_id = attachments.get(tx, ctx, id).volume_id
+            self._held(tx, volume_id)
+            row, volume = attachments.get(tx, ctx, id), volumes.find(tx, volume_id)
+            others = [one for one in attachments.of_volume(tx, volume_id) if one.id != id]
+            self._check_connectable(row, volume, others)
+            self._connecting.check_up(tx, volume)
+            mode = domain.mode_of(volume, row.attach_mode, connector.get("mode"))
+            return volume, domain.begin(tx, volume, connector, mode, id), mode
+
+    @staticmethod
+    def _check_connectable(row, volume, others):
         if row.attach_status == states.ATTACHED:
             raise errors.InvalidState(kind="attachment", reason="it is attached already")
         if volume.status not in (states.RESERVED, states.ATTACHING, states.IN_USE):
@@ -82,21 +98,22 @@ class Attachments:
                                       "its type does not allow multiattach.")
 
     @db.retried
-    def _record_connection(self, ctx, row, volume, connector, info):
-        specs = qos.of_front_end(volume)
+    def _record_connection(self, ctx, id, one, connector, mode, info):
         with self.db.write() as tx:
-            volume = self._held(tx, volume.id)
-            mode = row.attach_mode or connector.get("mode") or "rw"
-            flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": row.id,
+            held = self._held(tx, one.volume_id)
+            self._connecting.confirm(tx, one, info)
+            volume = volumes.find(tx, held.id)
+            specs = qos.of_front_end(volume)
+            flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": id,
                     "encrypted": volume.encryption_key_id is not None, "access_mode": mode,
                     "qos_specs": specs, "cacheable": False,
                     "enforce_multipath": bool(connector.get("enforce_multipath", False))}
-            if not attachments.update(tx, row.id, connector=connector, connection_info=flat, attach_mode=mode,
+            if not attachments.update(tx, id, connector=connector, connection_info=flat, attach_mode=mode,
                                       attach_status=states.ATTACHING, attached_host=connector.get("host"),
                                       mountpoint=connector.get("mountpoint")):
-                raise errors.AttachmentNotFound(id=row.id)
+                raise errors.AttachmentNotFound(id=id)
             mirror(tx, volume)
-            return attachments.find(tx, row.id)
+            return attachments.find(tx, id)
 
     @db.retried
     def complete(self, ctx, id):
@@ -115,21 +132,32 @@ class Attachments:
         """Disconnect and remove the attachment. Returns the volume's other attachments."""
         with self.db.read() as tx:
             row = attachments.get(tx, ctx, id)
-            volume = volumes.find(tx, row.volume_id)
         self._detaching.check(ctx, (row,))
-        # Attached the old way, the connector is not known; the export is there all the same.
-        if row.connector or volume.export:
-            self.volume.on(service_of(volume.host)).disconnect(ctx, volume_id=volume.id, attachment_id=id,
-                                                               connector=row.connector)
-        return self._remove(row)
+        volume, others, ended = self._remove(id)
+        if ended:
+            self._connecting.undo_soon(ctx, volume, id, row.connector)
+        return others
 
     @db.retried
-    def _remove(self, row):
+    def _remove(self, id):
+        """The attachment is gone, and what it was connected by is to be undone.
+
+        Returns the volume, its other attachments, and whether there is anything to undo.
+        """
         with self.db.write() as tx:
+            row = attachments.find(tx, id)
+            if row is None:
+                raise errors.AttachmentNotFound(id=id)
             volume = self._held(tx, row.volume_id)
-            attachments.delete(tx, row.id)
+            domain.take_over(tx, volume)
+            attachments.delete(tx, id)
+            ended = connections.end_of_attachment(tx, id)
+            others = attachments.of_volume(tx, volume.id)
+            if not others:
+                # Whoever initialized a connection beside it has no part in the volume any more.
+                ended += connections.end_of_volume(tx, volume.id)
             mirror(tx, volume)
-            return attachments.of_volume(tx, row.volume_id)
+            return volume, others, ended
 
     @staticmethod
     def _held(tx, volume_id):
@@ -171,35 +199,59 @@ class Attachments:
 
     def initialize(self, ctx, volume_id, connector):
         """Export the volume to the connector's host. Returns the connection information."""
-        row, host = self._placed(ctx, volume_id)
-        info = self.volume.on(host).connect(ctx, volume_id=row.id, attachment_id=None, connector=connector)
+        row, one = self._begin_initialized(ctx, volume_id, connector)
+        info = self._connecting.make(ctx, row, one, connector)
+        self._confirm_initialized(row, one, info)
         data = {"encrypted": row.encryption_key_id is not None, "qos_specs": qos.of_front_end(row), "cacheable": False,
-                "access_mode": "ro" if row.admin_metadata.get("readonly") == "True" else "rw", **info["data"]}
+                "access_mode": domain.READ_ONLY if one.read_only else domain.READ_WRITE, **info["data"]}
         return {"driver_volume_type": info["driver_volume_type"], "data": data,
                 "enforce_multipath": bool(connector.get("enforce_multipath", False))}
 
+    @db.retried
+    def _begin_initialized(self, ctx, volume_id, connector):
+        with self.db.write() as tx:
+            volumes.get(tx, ctx, volume_id)
+            self._held(tx, volume_id)
+            row = volumes.get(tx, ctx, volume_id)
+            domain.check_connectable(row)
+            self._connecting.check_up(tx, row)
+            mode = domain.mode_of(row, connector.get("mode"))
+            return row, domain.begin(tx, row, connector, mode, initialized=True)
+
+    @db.retried
+    def _confirm_initialized(self, row, one, info):
+        with self.db.write() as tx:
+            VOLUME.lock(tx, row.id)
+            self._connecting.confirm(tx, one, info)
+
     def terminate(self, ctx, volume_id, connector):
         """Take the export back and release a reservation."""
-        row, host = self._placed(ctx, volume_id)
         self._check_all(ctx, volume_id)
-        self.volume.on(host).disconnect(ctx, volume_id=row.id, attachment_id=None, connector=connector)
+        row = self._end_initialized(ctx, volume_id, connector)
+        self._connecting.undo_soon(ctx, row, connector=connector)
         self.unreserve(ctx, volume_id)
 
-    def _placed(self, ctx, volume_id):
-        with self.db.read() as tx:
+    @db.retried
+    def _end_initialized(self, ctx, volume_id, connector):
+        with self.db.write() as tx:
+            volumes.get(tx, ctx, volume_id)
+            self._held(tx, volume_id)
             row = volumes.get(tx, ctx, volume_id)
-        if row.host is None:
-            raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")
-        return row, service_of(row.host)
+            if row.host is None:
+                raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")
+            domain.end_matching(tx, row, connector)
+            return row
 
     @db.retried
     def attach(self, ctx, volume_id, instance_uuid, host_name, mountpoint, mode):
         """Record that a server or a host has the volume: in-use."""
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, volume_id).id, (states.ATTACHING, states.AVAILABLE),)
-            if row.admin_metadata.get("readonly") == "True" and mode == "rw":
+            if domain.is_read_only(row) and mode == domain.READ_WRITE:
                 raise errors.InvalidState(kind="volume", reason="it is read-only; attach it with mode ro")
-            attachments.insert(tx, id=str(uuid.uuid4()), volume_id=volume_id, project_id=row.project_id,
+            id = str(uuid.uuid4())
+            domain.adopt_initialized(tx, row, id, host_name)
+            attachments.insert(tx, id=id, volume_id=volume_id, project_id=row.project_id,
                                instance_uuid=instance_uuid, attached_host=host_name, mountpoint=mountpoint,
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
                                connection_info={})
@@ -224,11 +276,18 @@ class Attachments:
         else:
             self.settle(ctx, volume_id)
 
-    @db.retried
     def settle(self, ctx, volume_id):
-        """A volume without attachments that says it has some is available again."""
+        """A volume without attachments that says it has some is available again, and no host is connected to it."""
+        row, ended = self._settled(ctx, volume_id)
+        if ended:
+            self._connecting.undo_soon(ctx, row)
+
+    @db.retried
+    def _settled(self, ctx, volume_id):
         with self.db.write() as tx:
-            mirror(tx, self._held(tx, volumes.get(tx, ctx, volume_id).id))
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
+            mirror(tx, row)
+            return row, row.host is not None and domain.end_all(tx, row)
 
     def _check_all(self, ctx, volume_id, attachment_id=None):
         """Refuse when a server uses the volume by that attachment, or by any."""
@@ -238,10 +297,11 @@ class Attachments:
 
     def force_detach(self, ctx, volume_id, attachment_id, connector):
         """Disconnect and detach whatever the statuses say."""
-        row, host = self._placed(ctx, volume_id)
         self._check_all(ctx, volume_id, attachment_id)
-        self.volume.on(host).disconnect(ctx, volume_id=row.id, attachment_id=attachment_id, connector=connector)
+        row = self._end_initialized(ctx, volume_id, connector) if connector or attachment_id is None else None
         self.detach(ctx, volume_id, attachment_id)
+        if row is not None:
+            self._connecting.undo_soon(ctx, row, attachment_id, connector)
 
 
 def mirror(tx, volume):

@@ -1,8 +1,10 @@
 """Backends: a driver at work with its target, under the name host@backend."""
 
+import collections
 import functools
 import logging
 import os
+import threading
 
 from oslo_utils import importutils
 from stevedore import driver as loading
@@ -74,6 +76,8 @@ class Backend:
         self.up, self.reason, self.addresses = False, "it is being started", ()
         #: The columns of a volume here that say which service it belongs to; by its service, which has a row then.
         self.ownership = volumes.ownership(None)
+        #: For each volume: what changes its exports waits for what does so already.
+        self.locks = collections.defaultdict(threading.Lock)
 
     def _target(self, conf):
         if not isinstance(self.driver, drivers.HasPath):
@@ -117,6 +121,12 @@ class Backend:
     def call(self, function, *args, **kwargs):
         """Run a driver's or target's method in a native thread."""
         return worker.call(function, *args, **kwargs)
+
+    def clear(self, volume):
+        """Take back every export of a drivers.Volume."""
+        if self.target is not None:
+            with self.locks[volume.id]:
+                self.call(self.target.clear, volume.name)
 
     def content(self, volume):
         """Where the bytes of a drivers.Volume are (see cinder_lite.content), ready to be opened."""

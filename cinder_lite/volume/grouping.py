@@ -1,7 +1,7 @@
 """The work on groups: one job makes, keeps or removes what all their volumes hold."""
 
 from cinder_lite import db, worker
-from cinder_lite.db import groups, labels, quotas, snapshots, volumes
+from cinder_lite.db import connections, groups, labels, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
@@ -51,11 +51,11 @@ class Grouping:
             group = groups.find(tx, work.job.resource_id)
             members = groups.volumes_of(tx, work.job.resource_id)
         work.when_failed(lambda tx: [VOLUME.settle(tx, one.id, "group_delete", False) for one in members])
+        work.when_failed(lambda tx: [connections.end_of_volume(tx, one.id) for one in members])
         work.begin()
         for number, one in enumerate(members):
             if one.host is not None:
-                if self.backend.target is not None:
-                    self.backend.call(self.backend.target.remove, as_volume(one).name)
+                self.backend.clear(as_volume(one))
                 self.backend.call(self.backend.driver.delete, as_volume(one))
             work.step(number + 1, len(members))
 

@@ -107,6 +107,7 @@ class ImageJobs:
 
     def reimage(self, work):
         """Write an image over a volume, on from where that was cut off."""
+        from cinder_lite.volume.exports import Exports
         from cinder_lite.volume.manager import as_volume
 
         self.servers.promise(work, compute.REIMAGED)
@@ -114,6 +115,7 @@ class ImageJobs:
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)
         image = self._usable(work.ctx, work.args["image_id"])
+        Exports(self.db, self.conf, self.backend).settle(row.id)
         self._filling(work, image, fresh=False).fill(as_volume(row))
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
 

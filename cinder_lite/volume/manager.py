@@ -1,18 +1,15 @@
 """The volume service at work: what each job and each call does on a backend."""
 
-import collections
 import dataclasses
 import logging
-import threading
 
 from cinder_lite import compute, db, errors, states, worker
-from cinder_lite.db import attachments, backups, labels, pools, quotas, snapshots, volumes
+from cinder_lite.db import backups, connections, labels, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.rpcapi import VolumeRPC
 from cinder_lite.volume.servers import Servers
-from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
 
@@ -39,11 +36,14 @@ MESSAGES = {
 class VolumeManager(VolumeRPC):
     """One backend at work. A process may hold several; none of them waits for another."""
 
-    def __init__(self, database, conf, backend, owner, backup, images, more):
-        """`images` makes volumes of images (see volume.images); `more` are handlers of further jobs (see worker.Worker)."""
+    def __init__(self, database, conf, backend, owner, backup, images, exports, more):
+        """`images` makes volumes of images (see volume.images); `exports` are the backend's (see volume.exports).
+
+        `more` are handlers of further jobs (see worker.Worker).
+        """
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
-        self.backup, self.images, self.servers = backup, images, Servers(database, conf)
+        self.backup, self.images, self.exports, self.servers = backup, images, exports, Servers(database, conf)
         handlers = {
             ("volume", "create"): self.create, ("volume", "delete"): self.delete,
             ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
@@ -53,7 +53,6 @@ class VolumeManager(VolumeRPC):
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
                                     conf.volume_max_operations, lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
         self._flows = None
-        self._locks = collections.defaultdict(threading.Lock)
 
     def run_job(self, ctx, job_id):
         self.worker.wake(job_id)
@@ -126,9 +125,10 @@ class VolumeManager(VolumeRPC):
             return
         volume = as_volume(row)
         work.when_failed(lambda tx: [SNAPSHOT.settle(tx, one.id, "cascade", False) for one in going])
+        # No host is connected while it is deleting, and none again should that fail.
+        work.when_failed(lambda tx: connections.end_of_volume(tx, row.id))
         work.begin()
-        if self.target is not None:
-            self.backend.call(self.target.remove, volume.name)
+        self.backend.clear(volume)
         for snapshot in going:
             self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
@@ -155,8 +155,7 @@ class VolumeManager(VolumeRPC):
             self.servers.promise(work, compute.EXTENDED)
         work.begin()
         self.backend.call(self.driver.extend, volume, new_size)
-        if self.target is not None and row.export:
-            self.backend.call(self.target.resize, volume.name, self.driver.path(volume))
+        self.exports.resize(row)
         work.keep(size=new_size)
 
     def revert(self, work):
@@ -168,6 +167,7 @@ class VolumeManager(VolumeRPC):
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes")
+        self.exports.settle(row.id)
         self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
 
     # -- snapshots
@@ -203,94 +203,11 @@ class VolumeManager(VolumeRPC):
 
     # -- connections
 
-    def connect(self, ctx, volume_id, attachment_id, connector):
-        with self._locks[volume_id]:
-            with self.db.read() as tx:
-                row = volumes.find(tx, volume_id)
-            if row is None:
-                raise errors.VolumeNotFound(id=volume_id)
-            try:
-                return self._connection(row, connector)
-            except (drivers.DriverError, targets.TargetError) as error:
-                raise errors.BackendFailed(reason=str(error)) from error
+    def connect(self, ctx, volume_id, attachment_id, connector, connection_id=None, generation=None):
+        return self.exports.connect(volume_id, attachment_id, connector, connection_id, generation)
 
-    def _connection(self, row, connector):
-        volume = as_volume(row)
-        if isinstance(self.driver, drivers.Connects):
-            found = self.backend.call(self.driver.connection, volume, connector)
-        else:
-            export = self._export(row, volume, connector)
-            found = self.backend.call(self.target.connection, volume.name, export, connector)
-        found["data"].setdefault("volume_id", row.id)
-        return found
-
-    def _export(self, row, volume, connector=None):
-        self.backend.call(self.driver.activate, volume)
-        former = targets.Export(**row.export) if row.export else None
-        read_only = row.admin_metadata.get("readonly") == "True"
-        export = self.backend.call(self.target.export, volume.name, self.driver.path(volume), former, read_only, connector)
-        self._keep_export(row, export)
-        return export
-
-    def _keep_export(self, row, export):
-        kept = dataclasses.asdict(export)
-        if kept != row.export:
-            with self.db.write() as tx:
-                VOLUME.write(tx, row.id, export=kept)
-
-    def disconnect(self, ctx, volume_id, attachment_id, connector):
-        with self._locks[volume_id]:
-            with self.db.read() as tx:
-                row = volumes.find(tx, volume_id)
-                others = [one for one in attachments.of_volume(tx, volume_id)
-                          if one.id != attachment_id and one.attach_status != states.RESERVED]
-            if row is None:
-                return
-            volume = as_volume(row)
-            try:
-                if isinstance(self.driver, drivers.Connects):
-                    self.backend.call(self.driver.disconnect, volume, connector)
-                elif others:
-                    self._expel(row, volume, connector, others)
-                else:
-                    self.backend.call(self.target.remove, volume.name)
-                    self.backend.call(self.driver.deactivate, volume)
-                    with self.db.write() as tx:
-                        VOLUME.write(tx, row.id, export={})
-            except (drivers.DriverError, targets.TargetError) as error:
-                raise errors.BackendFailed(reason=str(error)) from error
-
-    def _expel(self, row, volume, connector, others):
-        """Keep a host out that has no attachment left, while other hosts have."""
-        initiator = (connector or {}).get("initiator")
-        if row.export and all((one.connector or {}).get("initiator") != initiator for one in others):
-            self._keep_export(row, self.backend.call(
-                self.target.expel, volume.name, self.driver.path(volume), targets.Export(**row.export), connector,
-                row.admin_metadata.get("readonly") == "True"))
-
-    def restore_exports(self):
-        """What is to be exported is exported again, under the same name and secret; what is not any more, is not.
-
-        After a restart of the host nothing is exported, or what other programs kept of it.
-        """
-        if self.target is None or not self.backend.up:
-            return
-        exported = self.backend.call(self.target.exported)
-        with self.db.read() as tx:
-            rows = volumes.on_host(tx, self.backend.name)
-        for row in rows:
-            complete = exported.get(as_volume(row).name)
-            if not complete if row.export else complete is not None:
-                with worker.quiet(f"restoring the export of volume {row.id}"), self._locks[row.id]:
-                    self._restore_export(row.id)
-
-    def _restore_export(self, volume_id):
-        with self.db.read() as tx:
-            row = volumes.find(tx, volume_id)
-        if row is not None and row.export:
-            self._export(row, as_volume(row))
-        elif row is not None:
-            self.backend.call(self.target.remove, as_volume(row).name)
+    def disconnect(self, ctx, volume_id, attachment_id, connector, marked=False):
+        self.exports.disconnect(volume_id, attachment_id, connector, marked)
 
     # -- content for processes of this host
 
@@ -304,6 +221,8 @@ class VolumeManager(VolumeRPC):
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
         if row is None:
             raise errors.VolumeNotFound(id=id)
+        # Who is not to have the volume any more does not write to it while it is read or written here.
+        self.exports.settle(row.id)
         try:
             return self._open(kind, row, snapshot, copy_id)
         except drivers.DriverError as error:

@@ -4,7 +4,9 @@ import dataclasses
 import logging
 
 from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
-from cinder_lite.db import attachments, pools, qos, retypes, types, volumes
+from cinder_lite.db import attachments, connections, pools, qos, retypes, types, volumes
+from cinder_lite.lifecycle import VOLUME
+from cinder_lite.volume import connections as domain
 from cinder_lite.volume import copying, initiator, swaps
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.hosts import service_of
@@ -73,6 +75,8 @@ class Moves:
         left = []
 
         def moved(tx):
+            # What the former place exports goes with it.
+            connections.delete_all(tx, row.id)
             pools.give_back(tx, row.host, row.size, 1)
             left.append(abandon.leave(tx, work.job, as_volume(row), row.host))
 
@@ -96,13 +100,21 @@ class Moves:
         work.pass_on(states.AT_NOVA, None)
 
     def _reach(self, work, row):
-        """Where the bytes of the volume are: on this host, or on another's, where it is attached then."""
+        """Where the bytes of the volume are: on this host, or on another's, where it is attached then.
+
+        No other host is connected to them from then on.
+        """
         source = self.volume.on(service_of(row.host))
+        with self.db.write() as tx:
+            VOLUME.lock(tx, row.id)
+            domain.end_all(tx, volumes.find(tx, row.id), but_attachment=work.job.id)
         try:
-            return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
+            with work.outside():
+                return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
         except errors.OnAnotherHost:
             connector = {"initiator": concurrency.in_thread(initiator.name), "host": self.conf.host, "multipath": False}
-        info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
+        with work.outside():
+            info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
         if info["driver_volume_type"] != initiator.PROTOCOL:
             raise worker.Refused(f"{service_of(row.host)} exports its volumes by {info['driver_volume_type']}, by which "
                                  "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio")
@@ -131,8 +143,7 @@ class Moves:
         try:
             if args.get("attached"):
                 self._let_go(work, args["attached"])
-            if self.backend.target is not None:
-                self.backend.call(self.backend.target.remove, volume.name)
+            self.backend.clear(volume)
             self.backend.call(self.backend.driver.delete, volume)
         except (drivers.DriverError, targets.TargetError, initiator.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
@@ -141,5 +152,6 @@ class Moves:
     def _let_go(self, work, attached):
         """Detach the source of a copy that was given up, and have its export taken back."""
         concurrency.in_thread(initiator.detach, attached)
-        self.volume.on(attached["host"]).disconnect(work.ctx, volume_id=work.job.resource_id, attachment_id=work.job.id,
-                                                    connector=attached["connector"])
+        with work.outside():
+            self.volume.on(attached["host"]).disconnect(work.ctx, volume_id=work.job.resource_id,
+                                                        attachment_id=work.job.id, connector=attached["connector"])

@@ -6,19 +6,24 @@ from cinder_lite import loglevels, rpc
 class VolumeRPC(loglevels.Logs):
     """Addressed as host@backend."""
 
-    topic, version = "cinder_lite-volume", "1.0"
+    topic, version = "cinder_lite-volume", "1.1"
 
     @rpc.cast
     def run_job(self, ctx, job_id):
         """Look at a job that waits for this backend."""
 
     @rpc.call
-    def connect(self, ctx, volume_id, attachment_id, connector):
-        """Export the volume to the connector's host. Returns its connection information."""
+    @rpc.since("1.0", connection_id="1.1", generation="1.1")
+    def connect(self, ctx, volume_id, attachment_id, connector, connection_id=None, generation=None):
+        """Make the connection that was recorded, unless its generation is another by now. Returns its information.
+
+        Without `connection_id` it is recorded first.
+        """
 
     @rpc.call
-    def disconnect(self, ctx, volume_id, attachment_id, connector):
-        """Undo `connect` for that connector; the export goes with the last attachment."""
+    @rpc.since("1.0", marked="1.1")
+    def disconnect(self, ctx, volume_id, attachment_id, connector, marked=False):
+        """Undo the connections that are recorded to be ended; unless `marked`, those of the connector are recorded first."""
 
     @rpc.call
     def open_local(self, ctx, kind, id, host, copy_id=None):

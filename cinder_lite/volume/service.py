@@ -8,6 +8,7 @@ from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools, volumes
 from cinder_lite.volume import backends, losses
 from cinder_lite.volume.adoption import Adoption
+from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.grouping import Grouping
 from cinder_lite.volume.images import ImageJobs
 from cinder_lite.volume.manager import VolumeManager
@@ -38,10 +39,12 @@ class BackendService:
         grouping = Grouping(shared.db, self.conf, self.backend)
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
+                                     Exports(shared.db, self.conf, self.backend),
                                      moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
         self.manager.worker.events = shared.events
         shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
         self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
+        self._sweeps = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep, self._unswept)
         self._server, self.started, self.tried, self.admits = None, False, False, False
 
     def _facts(self):
@@ -67,6 +70,7 @@ class BackendService:
         self._tidy()
         self.measure()
         self._measures.start()
+        self._sweeps.start()
         self._server = self.process.server(VolumeRPC, self.manager, self.backend.name)
         self._server.start()
         self.manager.worker.start()
@@ -89,7 +93,7 @@ class BackendService:
         if self.backend.up:
             self.backend.call(self.backend.driver.clean_up)
             self.images.clean_up()
-            self.manager.restore_exports()
+            self.manager.exports.restore()
 
     def measure(self):
         """Look whether the backend works and what it holds, and tell the scheduler by the pools' rows."""
@@ -109,7 +113,7 @@ class BackendService:
                 if self.admits:
                     self.admit()
         elif self.backend.addresses != were_at:
-            self.manager.restore_exports()
+            self.manager.exports.restore()
         if self.backend.up:
             losses.record(self.process.db, self.conf, self.backend)
             self.backend.call(self.backend.driver.tend)
@@ -122,10 +126,15 @@ class BackendService:
     def _unmeasured(self, error):
         LOG.warning("measuring %s failed, will be tried again: %s", self.backend.name, error)
 
+    @staticmethod
+    def _unswept(error):
+        LOG.warning("looking after connections failed, will be tried again: %s", error)
+
     def stop(self, timeout):
         if self._server is not None:
             self._server.stop()
         self._measures.stop()
+        self._sweeps.stop()
         self.manager.worker.stop(timeout)
         self.heartbeat.stop()
         self.lock.release()

@@ -5,7 +5,7 @@ volume's.
 """
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, jobs, labels, messages, pools, retypes, volumes
+from cinder_lite.db import attachments, connections, jobs, labels, messages, pools, retypes, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume.attachments import mirror
 from cinder_lite.volume.drivers.base import Volume
@@ -83,6 +83,8 @@ class Swaps:
         jobs.conclude(tx, job)
         attachments.delete_all(tx, row.id)  # gone already, unless Nova attached it the old way
         attachments.give(tx, new, row)
+        connections.delete_all(tx, row.id)  # what the former place exports goes with it
+        connections.give(tx, new.id, row.id)
         labels.remove(tx, new.id)
         VOLUME.remove(tx, new.id)
         VOLUME.settle(tx, row.id, job.action, True)

@@ -6,9 +6,10 @@ import secrets
 import uuid
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import guards, labels, quotas, snapshots, transfers, types, volumes
+from cinder_lite.db import connections, guards, labels, quotas, snapshots, transfers, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign
+from cinder_lite.volume.connecting import Connecting
 
 
 def _digest(salt, key, kind=hashlib.sha256):
@@ -24,8 +25,9 @@ def _opens(key, row):
 class Transfers:
     """What can be done to transfers."""
 
-    def __init__(self, database, conf):
+    def __init__(self, database, conf, volume=None):
         self.db, self.conf = database, conf
+        self._connecting = Connecting(database, conf, volume)
 
     @db.retried
     def create(self, ctx, volume_id, name, without_snapshots=False, encrypted_too=False):
@@ -62,9 +64,17 @@ class Transfers:
             if transfers.delete(tx, id):
                 VOLUME.settle(tx, row.volume_id, "transfer", False)
 
-    @db.retried
     def accept(self, ctx, id, key):
-        """The asker's project gets the volume. Returns the transfer, which is over. Raises BadRequest for a wrong key."""
+        """The asker's project gets the volume. Returns the transfer, which is over. Raises BadRequest for a wrong key.
+
+        Whoever was connected to the volume is put out before.
+        """
+        row, volume, allowance = self._check(ctx, id, key)
+        self._connecting.end_all(ctx, volume.id)
+        self._accept(ctx, row, volume, allowance)
+        return row
+
+    def _check(self, ctx, id, key):
         with self.db.read() as tx:
             row = transfers.find(tx, id)
             if not _opens(key, row):
@@ -75,11 +85,16 @@ class Transfers:
             self._check_type(tx, ctx, volume)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         quotas.check_volume_size(volume.size, allowance)
+        return row, volume, allowance
+
+    @db.retried
+    def _accept(self, ctx, row, volume, allowance):
         with self.db.write() as tx:
-            if not transfers.delete(tx, id):
-                raise errors.TransferNotFound(id=id)
+            if not transfers.delete(tx, row.id):
+                raise errors.TransferNotFound(id=row.id)
             self._give(tx, ctx, row, volume, allowance)
-        return row
+            if connections.of_volume(tx, volume.id):
+                raise errors.Conflict(f"A host is still connected to volume {volume.id}; try again.")
 
     @staticmethod
     def _check_type(tx, ctx, volume):

@@ -25,16 +25,37 @@ ADDRESS = cfg.StrOpt("target_ip_address", default="127.0.0.1",
 
 
 @dataclasses.dataclass(frozen=True)
+class Access:
+    """An initiator that is let in, and its own secret, "CHAP user secret" or None."""
+
+    initiator: str
+    auth: str | None = None
+    read_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Export:
     """What is kept of an export until it is removed, enough to make the same one again after a restart.
 
-    `location` is in Cinder's form for iSCSI, "portal[;portal...],group iqn lun"; `auth` is "CHAP user secret" or None;
-    `initiators` are the names, with blanks between, of those that are let in, None when all are that know the secret.
+    `location` is in Cinder's form for iSCSI, "portal[;portal...],group iqn lun", None before it was exported; `auth` is
+    "CHAP user secret" or None; `accesses` are the initiators that are let in, None when all are that know `auth`.
     """
 
-    location: str
+    location: str | None
     auth: str | None = None
-    initiators: str | None = None
+    accesses: tuple[Access, ...] | None = None
+
+
+#: How a target keeps the connections of one volume apart: by an export for each, by the initiator's name within one export,
+#: or not at all.
+SEPARATE, BY_INITIATOR, TOGETHER = "separate", "by initiator", "together"
+#: What stands between a volume's name and the word that tells its further exports apart.
+FURTHER = "."
+
+
+def volume_of(name):
+    """The volume's name in the name of an export."""
+    return name.partition(FURTHER)[0]
 
 
 class TargetError(errors.Explained):
@@ -91,6 +112,11 @@ class Marks:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path(name))
 
+    def names(self):
+        with contextlib.suppress(FileNotFoundError):
+            return os.listdir(self._directory)
+        return []
+
 
 class Target(abc.ABC):
     """Exports devices of this host. Created once a backend."""
@@ -132,18 +158,34 @@ class Target(abc.ABC):
     def export(self, name, path, export=None, read_only=False, connector=None):
         """Export `path` under the volume's backend name; `export` is a former Export whose name and secret to keep.
 
-        The host of `connector` is let in, with those that were before. What is exported already and as asked stays as it
-        is, so that its initiators notice nothing. When the device has become another or longer, it is opened anew as soon
-        as no initiator uses it. Returns the Export.
+        The host of `connector` is let in, with those that `export` names. What is exported already and as asked stays as it
+        is, so that its initiators notice nothing; who is not named any more is put out. When the device has become another
+        or longer, it is opened anew as soon as no initiator uses it. Returns the Export.
         """
 
-    def expel(self, name, path, export, connector, read_only=False):
-        """Keep the connector's host out from now on, others not: where hosts are told apart. Returns the Export."""
-        return export
+    @property
+    def sharing(self):
+        """SEPARATE, BY_INITIATOR or TOGETHER."""
+        return SEPARATE
+
+    def new_auth(self):
+        """A secret for one connection, "CHAP user secret"; None where nobody is asked for one."""
+
+    def check_connector(self, connector):
+        """Raise TargetError for a connector of a host that cannot be let in."""
 
     @abc.abstractmethod
     def remove(self, name):
         """Remove the export of that name, also while an initiator is logged in. None there is success."""
+
+    def clear(self, name):
+        """Remove all exports of a volume."""
+        for one in {name, *(found for found in self.present() if volume_of(found) == name)}:
+            self.remove(one)
+
+    def present(self):
+        """The names of what this backend has exported and not removed since, as it knows without asking the daemon."""
+        return self._marks.names()
 
     @abc.abstractmethod
     def connection(self, name, export, connector):

@@ -19,9 +19,10 @@ OPTIONS = (
                help="on: what is written may be in this host's memory until the initiator flushes; off: it is on the "
                     "disk before the write is answered."),
     cfg.BoolOpt("use_chap_auth", default=True, help="Let initiators in by CHAP only."),
-    cfg.StrOpt("chap_username", help="CHAP user of all volumes; a random one for each volume when not set."),
+    cfg.StrOpt("chap_username", help="CHAP user of all connections; a random one for each connection when not set."),
     cfg.StrOpt("chap_password", secret=True,
-               help="CHAP secret of all volumes, 12 to 16 characters; a random one for each when not set."),
+               help="CHAP secret of all connections, 12 to 16 characters; a random one for each when not set. With one for all, "
+                    "a host whose connection has ended still knows the secret of every other."),
 )
 
 LETTERS = string.ascii_letters + string.digits
@@ -60,9 +61,9 @@ class IscsiTarget(base.Target):
 
     def made(self, name, former):
         """The Export that a volume gets: that of before, with the portals of now."""
-        auth = former.auth if former else self._new_auth()
-        iqn = former.location.split()[1] if former else self.iqn(name)
-        return base.Export(f"{';'.join(self.portals())},1 {iqn} {self.lun}", auth, former.initiators if former else None)
+        auth = former.auth if former else self.new_auth()
+        iqn = former.location.split()[1] if former and former.location else self.iqn(name)
+        return base.Export(f"{';'.join(self.portals())},1 {iqn} {self.lun}", auth, former.accesses if former else None)
 
     def connection(self, name, export, connector):
         """os-brick's "iscsi", with lists for multipath where there are secondary addresses."""
@@ -71,12 +72,19 @@ class IscsiTarget(base.Target):
                 "discard": True}
         if len(portals) > 1:
             data |= {"target_portals": portals, "target_iqns": [iqn] * len(portals), "target_luns": [lun] * len(portals)}
-        if export.auth:
-            method, user, secret = export.auth.split()
+        auth = self._auth_of(export, connector)
+        if auth:
+            method, user, secret = auth.split()
             data |= {"auth_method": method, "auth_username": user, "auth_password": secret}
         return {"driver_volume_type": "iscsi", "data": data}
 
-    def _new_auth(self):
+    @staticmethod
+    def _auth_of(export, connector):
+        """The secret by which the connector's host is let in."""
+        return next((one.auth for one in export.accesses or () if one.initiator == (connector or {}).get("initiator")),
+                    export.auth)
+
+    def new_auth(self):
         if not self.options.use_chap_auth:
             return None
         user = self.options.chap_username or "".join(secrets.choice(LETTERS) for _ in range(20))
@@ -92,5 +100,6 @@ def parts(export):
 
 def serial(name):
     """32 hexadecimal digits that name the volume on every host and after every restart: its id, where it has one."""
+    name = base.volume_of(name)
     digits = name.replace("-", "")[-32:]
     return digits if re.fullmatch("[0-9a-f]{32}", digits) else hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """The LIO target: volumes over iSCSI by the kernel, one target for each volume, its disk LUN 0."""
 
+import dataclasses
 import os
 import re
 
@@ -11,9 +12,9 @@ from cinder_lite.volume.targets import base, iscsi, lio_root
 OPTIONS = (
     *iscsi.OPTIONS,
     cfg.BoolOpt("target_initiator_acls", default=True,
-                help="Let in only the initiators to which the volume is attached, besides asking for the secret (LIO): "
-                     "one whose attachment is removed is put out at once, also when others stay. False: all that know "
-                     "the secret."),
+                help="Let in only the initiators to which the volume is connected, each by a secret of its own (LIO): one "
+                     "whose connection ends is put out at once, also when others stay. False: all that know the volume's "
+                     "one secret."),
 )
 
 INITIATOR = re.compile(r"(iqn\.\d{4}-\d{2}\.|eui\.|naa\.)[^\s/]+")
@@ -37,17 +38,22 @@ class LioTarget(iscsi.IscsiTarget):
     def export(self, name, path, export=None, read_only=False, connector=None):
         made = self.made(name, export)
         if export is None and self.options.target_initiator_acls:
-            made = base.Export(made.location, made.auth, "")
-        if made.initiators is not None and connector is not None:
-            names = [*made.initiators.split(), self._initiator(connector)]
-            made = base.Export(made.location, made.auth, " ".join(dict.fromkeys(names)))
+            made = dataclasses.replace(made, accesses=())
+        if made.accesses is not None and connector is not None:
+            initiator = self._initiator(connector)
+            if initiator not in {one.initiator for one in made.accesses}:
+                added = base.Access(initiator, self.new_auth(), read_only)
+                made = dataclasses.replace(made, accesses=(*made.accesses, added))
         return self._make(name, path, made, read_only)
 
-    def expel(self, name, path, export, connector, read_only=False):
-        if export.initiators is None:
-            return export
-        kept = [one for one in export.initiators.split() if one != (connector or {}).get("initiator")]
-        return self._make(name, path, base.Export(export.location, export.auth, " ".join(kept)), read_only)
+    @property
+    def sharing(self):
+        # The kernel does not open one device for two backstores, so that hosts cannot have an export each.
+        return base.BY_INITIATOR if self.options.target_initiator_acls else base.TOGETHER
+
+    def check_connector(self, connector):
+        if self.options.target_initiator_acls:
+            self._initiator(connector)
 
     def remove(self, name):
         self._root(lio_root.remove, self.iqn(name), name)
@@ -64,11 +70,13 @@ class LioTarget(iscsi.IscsiTarget):
     def _make(self, name, path, made, read_only):
         """Have the kernel export it as `made` says; returns that."""
         portals, iqn, _ = iscsi.parts(made)
+        accounts = [made.auth, *(one.auth for one in made.accesses or ())]
         wanted = lio_root.Wanted(
             name=name, iqn=iqn, path=str(path), opened=self._marks.read(name), serial=iscsi.serial(name),
             portals=tuple(portals), account=tuple(made.auth.split()[1:]) if made.auth else None,
-            initiators=None if made.initiators is None else tuple(made.initiators.split()), read_only=read_only,
-            cached=self.options.iscsi_write_cache == "on")
+            accesses=None if made.accesses is None else {
+                one.initiator: (tuple(one.auth.split()[1:]) if one.auth else None, one.read_only) for one in made.accesses},
+            read_only=read_only, cached=self.options.iscsi_write_cache == "on", secret=any(accounts))
         self._marks.write(name, wanted.opened)
         self._marks.write(name, self._root(lio_root.export, vars(wanted)))
         return made

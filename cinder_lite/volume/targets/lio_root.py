@@ -26,7 +26,8 @@ NUMBERS = 1 << 30
 class Wanted:
     """A volume's target. `opened` is the device's identity when it was opened, "" when that is not known.
 
-    `account` is (user, secret) of CHAP or None; `initiators` those that are let in, None for all.
+    `accesses` are {initiator: (its account, whether it only reads)} of those that are let in, None for all that know
+    `account`. An account is (user, secret) of CHAP or None; `secret` says whether anybody is asked for one.
     """
 
     name: str
@@ -36,9 +37,10 @@ class Wanted:
     serial: str
     portals: tuple
     account: tuple | None
-    initiators: tuple | None
+    accesses: dict | None
     read_only: bool
     cached: bool
+    secret: bool
 
 
 def _lib():
@@ -151,11 +153,14 @@ def _serves(group, wanted):
     store = _store(group)
     return (group.enable and store is not None and (store.name, store.plugin) == (wanted.name, _plugin(wanted)) and
             store.udev_path == wanted.path and
-            group.get_attribute("demo_mode_write_protect") == str(int(wanted.read_only)) and
-            group.get_attribute("generate_node_acls") == str(int(wanted.initiators is None)) and
-            group.get_attribute("authentication") == str(int(wanted.account is not None)) and
-            (wanted.initiators is not None or wanted.account is None or
-             (group.chap_userid, group.chap_password) == wanted.account))
+            group.get_attribute("generate_node_acls") == str(int(wanted.accesses is None)) and
+            group.get_attribute("authentication") == str(int(wanted.secret)) and
+            (wanted.accesses is not None or _is_open_to_all(group, wanted)))
+
+
+def _is_open_to_all(group, wanted):
+    return (group.get_attribute("demo_mode_write_protect") == str(int(wanted.read_only)) and
+            wanted.account in (None, (group.chap_userid, group.chap_password)))
 
 
 def _in_use(group):
@@ -166,10 +171,10 @@ def _in_use(group):
 def _make(wanted):
     store = _new_store(wanted)
     group = _lib().TPG(_lib().Target(_fabric(), wanted.iqn), TAG)
-    for name, value in (("authentication", wanted.account is not None), ("generate_node_acls", wanted.initiators is None),
-                        ("cache_dynamic_acls", wanted.initiators is None), ("demo_mode_write_protect", wanted.read_only)):
+    for name, value in (("authentication", wanted.secret), ("generate_node_acls", wanted.accesses is None),
+                        ("cache_dynamic_acls", wanted.accesses is None), ("demo_mode_write_protect", wanted.read_only)):
         group.set_attribute(name, int(value))
-    if wanted.account and wanted.initiators is None:
+    if wanted.account and wanted.accesses is None:
         group.chap_userid, group.chap_password = wanted.account
     _lib().LUN(group, LUN, storage_object=store)
     _open(group, wanted)
@@ -204,26 +209,31 @@ def _open(group, wanted):
             _lib().NetworkPortal(group, *name.rsplit(":", 1))
     for name in portals.keys() - set(wanted.portals):
         portals[name].delete()
-    if wanted.initiators is None:
+    if wanted.accesses is None:
         return
     for acl in list(group.node_acls):
-        if acl.node_wwn not in wanted.initiators:
+        account = wanted.accesses.get(acl.node_wwn, (None, None))[0]
+        # The kernel asks for a secret when an initiator logs in, and never again: one that knew another is put out.
+        if acl.node_wwn not in wanted.accesses or account and (acl.chap_userid, acl.chap_password) not in (account, ("", "")):
             acl.delete()
-    for name in wanted.initiators:
-        _let_in(group, name, wanted)
+    for name, (account, read_only) in wanted.accesses.items():
+        _let_in(group, name, account, read_only)
 
 
-def _let_in(group, name, wanted):
+def _let_in(group, name, account, read_only):
     acl = _lib().NodeACL(group, name)
-    if wanted.account and (acl.chap_userid, acl.chap_password) != wanted.account:
-        acl.chap_userid, acl.chap_password = wanted.account
+    if account and (acl.chap_userid, acl.chap_password) != account:
+        acl.chap_userid, acl.chap_password = account
     for disk in list(acl.mapped_luns):
         try:
             disk.alias  # noqa: B018 - raises when its disk is gone
         except _lib().RTSLibBrokenLink:
             disk.delete()
+            continue
+        if disk.write_protect != read_only:
+            disk.delete()
     if not any(acl.mapped_luns):
-        _lib().MappedLUN(acl, LUN, LUN, write_protect=wanted.read_only)
+        _lib().MappedLUN(acl, LUN, LUN, write_protect=read_only)
 
 
 def _drop(iqn, name):

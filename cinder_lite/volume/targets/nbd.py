@@ -124,16 +124,18 @@ class NbdTarget(base.Target):
         return {"driver_volume_type": "nbd", "data": data}
 
     def exported(self):
-        with contextlib.suppress(FileNotFoundError):
-            names = {file.removesuffix(".pid") for file in os.listdir(self.state_path) if file.endswith(".pid")}
-            return {name: True for name in names if self._process(name)}
-        return {}
+        return {name: True for name in self.present() if self._process(name)}
 
     def resize(self, name, path):
         present = self._process(name)
         if present and not present.in_use:
             former = base.Export(self._location(name, present.option("port")))
             self.export(name, path, former, "--read-only" in present.argv)
+
+    def present(self):
+        with contextlib.suppress(FileNotFoundError):
+            return [file.removesuffix(".pid") for file in os.listdir(self.state_path) if file.endswith(".pid")]
+        return []
 
     def _file(self, name, kind):
         return os.path.join(self.state_path, f"{name}.{kind}")
@@ -192,7 +194,7 @@ class NbdTarget(base.Target):
 
     def _free_ports(self, address, export):
         """Ports on which nothing listens now: the former one first, then all from a random one on."""
-        former = parse.urlsplit(export.location).port if export else None
+        former = parse.urlsplit(export.location).port if export and export.location else None
         ports = self._ports()
         start = random.randrange(len(ports))
         for port in [*([former] if former else []), *ports[start:], *ports[:start]]:

@@ -72,7 +72,7 @@ class TgtTarget(iscsi.IscsiTarget):
         if present:
             self._drop(present)
         self._marks.write(name, "")
-        self._make(iqn, path, auth, read_only)
+        self._make(name, iqn, path, auth, read_only)
         self._marks.write(name, identity)
         return made
 
@@ -128,21 +128,21 @@ class TgtTarget(iscsi.IscsiTarget):
     def _shown(self, iqn):
         return tgtadm.target(self._run(tgtadm.SHOW_TARGETS), iqn)
 
-    def _make(self, iqn, path, auth, read_only):
+    def _make(self, name, iqn, path, auth, read_only):
         tid = self._new_target(iqn)
         try:
             if auth:
                 self._account(tid, *auth.split()[1:])
-            self._new_lun(tid, iqn, path, read_only)
+            self._new_lun(tid, name, path, read_only)
             self._run(tgtadm.allow(tid))
         except base.TargetError:
             self._drop(tgtadm.Shown(tid, iqn, accounts=tuple(auth.split()[1:2]) if auth else ()))
             raise
 
-    def _new_lun(self, tid, iqn, path, read_only):
+    def _new_lun(self, tid, name, path, read_only):
         self._run(tgtadm.new_lun(tid, path))
         # tgtd punches holes for unmapped blocks, and fails the command where a device has none: those of LVM.
-        self._run(tgtadm.describe_lun(tid, iscsi.serial(iqn), read_only, self._cached, thin=os.path.isfile(path)))
+        self._run(tgtadm.describe_lun(tid, iscsi.serial(name), read_only, self._cached, thin=os.path.isfile(path)))
 
     def _new_target(self, iqn):
         """Take a free number; of two calls that take the same one at once tgtd refuses one, which tries again."""
@@ -192,7 +192,7 @@ class TgtTarget(iscsi.IscsiTarget):
             self._run(tgtadm.disallow(target.tid, initiator))
         if not self._shown(target.iqn).in_use:
             self._run(tgtadm.delete_lun(target.tid))
-            self._new_lun(target.tid, target.iqn, path, read_only)
+            self._new_lun(target.tid, name, path, read_only)
             self._marks.write(name, identity)
         self._run(tgtadm.allow(target.tid))
 

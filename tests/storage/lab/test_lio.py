@@ -1,5 +1,6 @@
 """Volumes over iSCSI by the kernel's LIO, with libiscsi as the initiator."""
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -82,8 +83,9 @@ def test_what_an_initiator_writes_is_there_and_comes_back(target, volume, tmp_pa
     assert digest_of(url(data), tmp_path) == digest(path) != digest(source)
     write(source, url(data))
     assert digest(path) == digest(source) == digest_of(url(data), tmp_path)
-    method, user, secret = export.auth.split()
-    assert (method, len(user), len(secret)) == ("CHAP", 20, 16)
+    (access,) = export.accesses
+    method, user, secret = access.auth.split()
+    assert (access.initiator, method, len(user), len(secret)) == (MINE, "CHAP", 20, 16)
     assert data == {
         "target_discovered": False, "target_portal": target.portals()[0], "target_lun": 0, "discard": True,
         "target_iqn": f"iqn.2010-10.org.openstack:{name}", "auth_method": "CHAP", "auth_username": user,
@@ -105,29 +107,70 @@ def test_who_does_not_know_the_secret_is_refused(volume, tmp_path, changes, acls
     target.remove(name)
 
 
-def test_only_initiators_with_an_attachment_are_let_in(target, volume):
+def without(export, initiator):
+    """The same for the others alone."""
+    return dataclasses.replace(export, accesses=tuple(one for one in export.accesses if one.initiator != initiator))
+
+
+def test_only_initiators_with_a_connection_are_let_in(target, volume):
     name, path = volume()
     export = target.export(name, path, connector={"initiator": OTHER})
-    address = url(data_of(target, name, export))
-    assert not qemu("info", "-f", "raw", address)[0]
+    assert not qemu("info", "-f", "raw", url(target.connection(name, export, {"initiator": OTHER})["data"]))[0]
     export = target.export(name, path, export, connector=CONNECTOR)
+    address = url(data_of(target, name, export))
     assert allowed(name) == sorted([MINE, OTHER])
     assert size_of(address) == SIZE
-    export = target.expel(name, path, export, {"initiator": OTHER})
-    assert (allowed(name), export.initiators) == ([MINE], MINE)
-    assert target.expel(name, path, export, CONNECTOR).initiators == ""
+    export = target.export(name, path, without(export, OTHER))
+    assert allowed(name) == [MINE]
+    assert size_of(address) == SIZE
+    target.export(name, path, without(export, MINE))
     assert allowed(name) == []
     assert not qemu("info", "-f", "raw", address)[0]
 
 
-def test_one_that_is_expelled_is_put_out_and_others_go_on(target, volume, tmp_path):
+def test_each_initiator_has_a_secret_of_its_own(target, volume):
+    name, path = volume()
+    export = target.export(name, path, target.export(name, path, connector=CONNECTOR), connector={"initiator": OTHER})
+    mine, other = (one.auth for one in export.accesses)
+    assert mine != other
+    theirs = target.connection(name, export, {"initiator": OTHER})["data"]
+    assert size_of(url(data_of(target, name, export))) == SIZE
+    assert not qemu("info", "-f", "raw", url(theirs))[0]
+
+
+def test_one_that_comes_back_with_another_secret_is_let_in_by_that_alone(target, volume, tmp_path):
+    name, path = volume()
+    export = target.export(name, path, connector=CONNECTOR)
+    former = url(data_of(target, name, export))
+    with initiator.busy(former, tmp_path / "log", MINE):
+        until(lambda: sessions(name) == [MINE])
+        later = target.export(name, path, without(export, MINE), connector=CONNECTOR)
+        until(lambda: sessions(name) == [])
+    assert not qemu("info", "-f", "raw", former)[0]
+    assert size_of(url(data_of(target, name, later))) == SIZE
+
+
+def test_one_reads_only_and_another_writes(target, volume, tmp_path):
+    name, path = volume(seed=1)
+    _, source = volume(seed=2)
+    export = target.export(name, path, connector={"initiator": OTHER})
+    export = target.export(name, path, export, read_only=True, connector=CONNECTOR)
+    address = url(data_of(target, name, export))
+    assert digest_of(address, tmp_path) == digest(path)
+    assert not qemu("convert", "-n", "-f", "raw", "-O", "raw", source, address)[0]
+    assert {one.initiator: one.read_only for one in export.accesses} == {MINE: True, OTHER: False}
+    protected = {path.parts[-3]: path.read_text().strip() for path in TREE.glob(f"iscsi/*:{name}/tpgt_1/acls/*/lun_0/write_protect")}
+    assert protected == {MINE: "1", OTHER: "0"}
+
+
+def test_one_that_is_not_wanted_any_more_is_put_out_and_others_go_on(target, volume, tmp_path):
     name, path = volume()
     export = target.export(name, path, connector=CONNECTOR)
     export = target.export(name, path, export, connector={"initiator": OTHER})
-    address = url(data_of(target, name, export))
-    with initiator.busy(address, tmp_path / "one", OTHER), initiator.busy(address, tmp_path / "two", MINE) as staying:
+    mine, other = (url(target.connection(name, export, {"initiator": one})["data"]) for one in (MINE, OTHER))
+    with initiator.busy(other, tmp_path / "one", OTHER), initiator.busy(mine, tmp_path / "two", MINE) as staying:
         until(lambda: sessions(name) == sorted([MINE, OTHER]))
-        target.expel(name, path, export, {"initiator": OTHER})
+        target.export(name, path, without(export, OTHER))
         assert sessions(name) == [MINE]
         assert staying.poll() is None
 
@@ -148,7 +191,7 @@ def test_without_chap_the_initiators_name_is_enough(volume, tmp_path):
     target = target_with(tmp_path, use_chap_auth=False)
     name, path = volume()
     export = target.export(name, path, connector=CONNECTOR)
-    assert export.auth is None
+    assert [one.auth for one in export.accesses] == [None]
     assert digest_of(url(data_of(target, name, export)), tmp_path) == digest(path)
     target.remove(name)
 
@@ -240,7 +283,8 @@ def test_a_read_only_export_cannot_be_written(target, volume, tmp_path):
     assert digest_of(address, tmp_path) == before
     assert not qemu("convert", "-n", "-f", "raw", "-O", "raw", source, address)[0]
     assert digest(path) == before
-    target.export(name, path, export)
+    writing = tuple(dataclasses.replace(one, read_only=False) for one in export.accesses)
+    target.export(name, path, dataclasses.replace(export, accesses=writing))
     write(source, address)
     assert digest(path) == digest(source)
 
@@ -393,4 +437,4 @@ def test_a_volume_that_is_gone_is_said_without_the_secret(target, volume):
     os.unlink(path)
     with pytest.raises(base.TargetError, match="No such file") as refused:
         target.export(name, path, export)
-    assert export.auth.split()[2] not in str(refused.value)
+    assert export.accesses[0].auth.split()[2] not in str(refused.value)

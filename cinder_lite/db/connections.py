@@ -1,0 +1,98 @@
+"""Rows of connections: which host has access to which volume, and by which secret."""
+
+import datetime
+
+import sqlalchemy as sa
+
+from cinder_lite import db, states
+from cinder_lite.db import schema
+
+C, A, J, V = schema.connections, schema.attachments, schema.jobs, schema.volumes
+ROW = sa.select(C)
+_ALIVE = C.c.state != states.ENDING
+
+
+def find(tx, id):
+    return tx.execute(ROW.where(C.c.id == id)).first()
+
+
+def of_volume(tx, volume_id):
+    """The volume's connections in whatever state, oldest first."""
+    return tx.execute(ROW.where(C.c.volume_id == volume_id).order_by(C.c.created_at, C.c.id)).all()
+
+
+def of_backend(tx, backend):
+    return tx.execute(ROW.where(C.c.backend == backend).order_by(C.c.created_at, C.c.id)).all()
+
+
+def insert(tx, **values):
+    tx.execute(sa.insert(C), {"created_at": db.now(), **values})
+
+
+def write(tx, row, **values):
+    """Change a row unless its generation is another by now; False when it is, or the row is gone."""
+    return tx.execute(sa.update(C).where(C.c.id == row.id, C.c.generation == row.generation).values(
+        updated_at=db.now(), **values)).rowcount == 1
+
+
+def end(tx, *where):
+    """Mark those to be undone that are not yet. Returns how many there were."""
+    return tx.execute(sa.update(C).where(_ALIVE, *where).values(
+        state=states.ENDING, generation=C.c.generation + 1, updated_at=db.now())).rowcount
+
+
+def end_one(tx, row):
+    return end(tx, C.c.id == row.id)
+
+
+def end_of_volume(tx, volume_id, *, but_attachment=None):
+    """The same of all of a volume, but for those of one attachment."""
+    kept = () if but_attachment is None else (sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != but_attachment),)
+    return end(tx, C.c.volume_id == volume_id, *kept)
+
+
+def end_of_attachment(tx, attachment_id):
+    return end(tx, C.c.attachment_id == attachment_id)
+
+
+def delete(tx, row):
+    """Forget one, unless its generation is another by now."""
+    tx.execute(sa.delete(C).where(C.c.id == row.id, C.c.generation == row.generation))
+
+
+def delete_ended(tx, volume_id):
+    tx.execute(sa.delete(C).where(C.c.volume_id == volume_id, C.c.state == states.ENDING))
+
+
+def delete_all(tx, volume_id):
+    tx.execute(sa.delete(C).where(C.c.volume_id == volume_id))
+
+
+def give(tx, from_id, to_id):
+    """The connections of one volume become another's."""
+    tx.execute(sa.update(C).where(C.c.volume_id == from_id).values(volume_id=to_id, updated_at=db.now()))
+
+
+def _lost(seconds):
+    """Which have nobody any more: the caller was killed, or the attachment was removed by a release before."""
+    late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < db.now() - datetime.timedelta(seconds=seconds)
+    orphan = sa.and_(
+        C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
+        ~sa.exists().where(J.c.id == C.c.attachment_id, J.c.status.in_(states.LIVE_JOB)))
+    return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(C.c.state == states.CONNECTED, orphan))
+
+
+def unsettled(tx, backend, seconds):
+    """Ids of the backend's volumes of which connections are to be undone, or are being made for longer than that."""
+    return tx.execute(sa.select(C.c.volume_id).distinct().where(C.c.backend == backend, sa.or_(
+        C.c.state == states.ENDING, _lost(seconds)))).scalars().all()
+
+
+def end_lost(tx, volume_id, seconds):
+    return end(tx, C.c.volume_id == volume_id, _lost(seconds))
+
+
+def unconverted(tx, backend):
+    """Ids of volumes that have an export of a release before, or of Cinder, and no connection."""
+    return [row.id for row in tx.execute(sa.select(V.c.id, V.c.export).where(
+        V.c.host.startswith(backend + "#", autoescape=True), ~sa.exists().where(C.c.volume_id == V.c.id))) if row.export]
