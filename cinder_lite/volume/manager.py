@@ -248,9 +248,19 @@ class VolumeManager(VolumeRPC):
             except drivers.DriverError as error:
                 raise errors.BackendFailed(reason=str(error)) from error
 
-    def manageable(self, ctx, kind):
+    def check_reference(self, ctx, reference):
+        self._check_manages()
+        try:
+            self.driver.name_in(reference)
+        except drivers.DriverError as error:
+            raise errors.InvalidInput(reason=f"The reference is not one of this backend: {error}.") from error
+
+    def _check_manages(self):
         if not isinstance(self.driver, drivers.Manages):
             raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.")
+
+    def manageable(self, ctx, kind):
+        self._check_manages()
         look = self.driver.foreign_volumes if kind == "volume" else self.driver.foreign_snapshots
         try:
             return [dataclasses.asdict(found) for found in self.backend.call(look)]

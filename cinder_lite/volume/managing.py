@@ -1,8 +1,9 @@
 """The verbs that take over what others made on a backend, and that let go of it."""
 
+import contextlib
 import uuid
 
-from cinder_lite import db, states
+from cinder_lite import db, rpc, states
 from cinder_lite.db import guards, labels, ownership, quotas, snapshots, types, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.hosts import find_up, service_of
@@ -15,13 +16,20 @@ class Managing:
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
 
     def take_over(self, ctx, host, reference, type_word, **described):
-        """Accept a volume that is on `host` under `reference` ({"source-name": ...}). Returns the row.
+        """Accept a volume that is on `host` under `reference`, which the driver understands. Returns the row.
 
         `described` are columns: name, description, metadata, bootable, availability_zone.
         """
+        with self.db.read() as tx:
+            service = find_up(tx, host, self.conf.service_down_time).host
+        self._check_reference(ctx, service, reference)
         job_id, row = self._record(ctx, host, reference, type_word, described)
         self.scheduler.run_job(ctx, job_id=job_id)
         return row
+
+    def _check_reference(self, ctx, service, reference):
+        with contextlib.suppress(rpc.TooOld):  # a service of the release before judges it when it has the job
+            self.volume.on(service).check_reference(ctx, reference=reference)
 
     @db.retried
     def _record(self, ctx, host, reference, type_word, described):
@@ -44,6 +52,12 @@ class Managing:
 
         `described` are columns: name, description, metadata.
         """
+        with self.db.read() as tx:
+            service = service_of(volumes.get(tx, ctx, volume_id).host)
+            if service is not None:
+                find_up(tx, service, self.conf.service_down_time)
+        if service is not None:  # else it is refused for that
+            self._check_reference(ctx, service, reference)
         job_id, host, row = self._record_snapshot(ctx, volume_id, reference, described)
         self.volume.on(host).run_job(ctx, job_id=job_id)
         return row

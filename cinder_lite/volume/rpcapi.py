@@ -44,5 +44,10 @@ class VolumeRPC(loglevels.Logs):
         """What lies on the backend of a kind, "volume" or "snapshot": a list of drivers.Found as dicts."""
 
     @rpc.call
+    @rpc.since("1.1")
+    def check_reference(self, ctx, reference):
+        """Raise InvalidInput for what cannot name a volume or snapshot to be taken over here, whatever there is."""
+
+    @rpc.call
     def capabilities(self, ctx):
         """What the backend is and can do, as the capabilities API shows it."""

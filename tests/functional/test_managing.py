@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tests.functional import people
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
@@ -217,3 +218,46 @@ def test_an_attached_volume_is_kept(service, client, foreign):
     let_go(client, "volumes", volume["id"], expect=400)
     client("DELETE", f"/attachments/{attachment['id']}", expect=200)
     removed(service, client, volume["id"])
+
+
+REFERENCES = [{}, "a-name", {"source-id": "x"}, {"source-name": 5}, {"source-name": None}, {"source-name": ""},
+              {"source-name": ["a"]}, {"source-name": {"a": "b"}}, {"a": {"b": [1, None]}, "c": 2}, {"source-name": "a\tb"}]
+
+
+@pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage"])
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_what_is_no_reference_of_the_driver_is_refused_with_a_sentence(client, at, reference):
+    body = {"host": HOST, "ref": reference}
+    said = client("POST", at, {"volume": body}, expect=400)["badRequest"]["message"]
+    assert "is named by" in said
+
+
+@pytest.mark.parametrize("at", ["/manageable_snapshots", "/os-snapshot-manage"])
+def test_the_same_of_snapshots(service, client, at):
+    volume = client.made("volumes", size=1)
+    for reference in (*REFERENCES, None):
+        body = {"snapshot": {"volume_id": volume["id"], "ref": reference}}
+        assert "is named by" in client("POST", at, body, expect=400)["badRequest"]["message"]
+    removed(service, client, volume["id"])
+
+
+def test_more_than_a_name_may_be_said(service, client, foreign):
+    body = {"host": HOST, "ref": {"source-name": foreign("one"), "of": {"somebody": [1]}}}
+    volume = client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])
+    removed(service, client, volume["id"])
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    with Service(backends=("null-1",), target=False, default=people.options(tmp_path_factory.mktemp("people"))) as running:
+        yield running
+
+
+@pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage", "/manageable_snapshots", "/os-snapshot-manage"])
+def test_members_hear_that_they_may_not_whatever_the_reference(guarded, at):
+    ann = people.client(guarded, "ann")
+    volume = ann.made("volumes", size=1)["id"]
+    for reference in (*REFERENCES, {"source-name": "x"}):
+        body = {"volume": {"host": HOST, "ref": reference}} if "volume" in at else {
+            "snapshot": {"volume_id": volume, "ref": reference}}
+        assert ann("POST", at, body)[0] == 403

@@ -201,7 +201,7 @@ class Connects(abc.ABC):
 class Found:
     """A volume or snapshot on the backend that could be taken over. `size` is in bytes.
 
-    `reference` names it for `adopt`, {"source-name": ...}; `reason` says why it cannot be taken over, None when it can;
+    `reference` names it for `adopt` (see Manages.name_in); `reason` says why it cannot be taken over, None when it can;
     `source` is, of a snapshot, the reference of its volume.
     """
 
@@ -225,6 +225,14 @@ class Manages(abc.ABC):
     @abc.abstractmethod
     def foreign_snapshots(self):
         """A list of Found: every snapshot on the backend, those of the service too."""
+
+    def name_in(self, reference):
+        """The name that a reference gives. Raises DriverError for what is no reference here, whatever there is."""
+        name = reference.get("source-name") if isinstance(reference, dict) else None
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise DriverError('what is to be managed is named by {"source-name": NAME}, with the name that it has on the '
+                              "backend")
+        return name
 
     @abc.abstractmethod
     def inspect(self, reference, volume=None):

@@ -159,9 +159,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
             return found
 
     def inspect(self, reference, volume=None):
-        name = reference.get("source-name")
-        if name is None:
-            raise base.DriverError('a file is named by {"source-name": NAME}')
+        name = self.name_in(reference)
         if name != os.path.basename(name) or name.startswith("."):
             raise base.DriverError(f"'{name}' is not the name of a file in {self.directory}")
         with _saying(f"cannot look at {name}"):
@@ -171,12 +169,12 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
         return _found(name, status)
 
     def adopt(self, volume, reference):
-        self._rename(reference["source-name"], volume.name)
+        self._rename(self.name_in(reference), volume.name)
         self.extend(volume, volume.size)
         return {}
 
     def adopt_snapshot(self, snapshot, reference):
-        self._rename(reference["source-name"], snapshot.name)
+        self._rename(self.name_in(reference), snapshot.name)
         return {}
 
     def _rename(self, old, new):

@@ -122,9 +122,7 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
         return base.Found({"source-name": shown(row.name)}, _size(row), reason, source)
 
     def inspect(self, reference, volume=None):
-        name = reference.get("source-name")
-        if name is None:
-            raise base.DriverError('a logical volume is named by {"source-name": NAME}')
+        name = self.name_in(reference)
         row = next((row for row in self._whole() if row.name in (name, lv_of(name))), None)
         if row is None:
             raise base.DriverError(f"there is no logical volume {name} in volume group {self.group.name}")
@@ -135,12 +133,12 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
         return self._found(row)
 
     def adopt(self, volume, reference):
-        self._rename(reference["source-name"], volume.name)
+        self._rename(self.name_in(reference), volume.name)
         self.extend(volume, volume.size)
         return {}
 
     def adopt_snapshot(self, snapshot, reference):
-        self._rename(lv_of(reference["source-name"]), snapshot_lv(snapshot))
+        self._rename(lv_of(self.name_in(reference)), snapshot_lv(snapshot))
         return {}
 
     def _rename(self, old, new):

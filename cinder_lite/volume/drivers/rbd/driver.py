@@ -182,7 +182,7 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
                 for name, _, snapshots in self.librbd.call("list", snapshots=True) for snapshot, bytes in snapshots]
 
     def inspect(self, reference, volume=None):
-        wanted = _name(reference)
+        wanted = self.name_in(reference)
         for name, size, snapshots in self.librbd.call("list", snapshots=volume is not None):
             if volume is None and name == wanted:
                 return base.Found(reference, size)
@@ -193,7 +193,7 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
 
     def adopt(self, volume, reference):
         """Limits that somebody gave the image stay where its type has none in their place."""
-        source, limits = _name(reference), qos.limits(volume)
+        source, limits = self.name_in(reference), qos.limits(volume)
         if limits:
             # Before it has its new name: one whose limits are refused stays what it was.
             self.librbd.call("limit", names=[source, volume.name], limits=limits, others_too=False)
@@ -201,12 +201,5 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
         return {}
 
     def adopt_snapshot(self, snapshot, reference):
-        self.librbd.call("rename_snapshot", name=snapshot.volume.name, source=_name(reference), snapshot=snapshot.name)
+        self.librbd.call("rename_snapshot", name=snapshot.volume.name, source=self.name_in(reference), snapshot=snapshot.name)
         return {}
-
-
-def _name(reference):
-    name = reference.get("source-name") if isinstance(reference, dict) else None
-    if not isinstance(name, str) or not name:
-        raise base.DriverError("the reference has to be {\"source-name\": NAME}, with an image's or snapshot's name")
-    return name
