@@ -17,6 +17,8 @@ def examine(shared):
     problems = [f"the database cannot be used: {database['error']}" if not database["up"] else None,
                 f"the message broker cannot be reached: {found['broker']['error']}; requests are accepted, and begun "
                 "after job_sweep_interval each" if not found["broker"]["up"] else None]
+    if database.get("refuses"):
+        problems.append(f"the database refuses to be written: {database['refuses']}; requests are refused until that is repaired")
     if database["up"]:
         found["services"] = [_service(row, down_time) for row in rows]
         found["jobs"] = {**standing, "oldest_unclaimed": waiting}
@@ -42,7 +44,17 @@ def _look(database):
     oldest = waiting and {
         **{name: getattr(waiting, name) for name in ("id", "action", "kind", "resource_id", "stage", "host")},
         "seconds": _age(waiting.updated_at or waiting.created_at)}
-    return {"up": True, "seconds": round(time.monotonic() - began, 4)}, rows, counts, oldest
+    return {"up": True, "seconds": round(time.monotonic() - began, 4), **_writing(database)}, rows, counts, oldest
+
+
+def _writing(database):
+    """That, and why, the database takes nothing: now, or a moment ago."""
+    try:
+        with database.write() as tx:
+            services.try_to_write(tx)
+    except db.ERRORS as error:
+        return {"refuses": str(error).strip().splitlines()[0]}
+    return {"refuses": str(database.trouble)} if database.trouble else {}
 
 
 def _broker(shared):

@@ -32,8 +32,11 @@ def answer(error):
         if status >= 500:
             LOG.error("request failed: %s", error)
     elif isinstance(error, db_errors.DBConnectionError):
-        LOG.error("the database cannot be reached: %s", error)
-        status, message = 503, "The database cannot be reached at the moment; try again later."
+        LOG.error("the database cannot be used: %s", error)
+        reason = getattr(error, "reason", None)
+        message = (f"The database cannot be used at the moment: {reason}. Try again later." if reason else
+                   "The database cannot be reached at the moment; try again later.")
+        status = 503
         headers.append(("Retry-After", "1"))
     else:
         LOG.error("unexpected error", exc_info=error)

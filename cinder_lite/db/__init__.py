@@ -19,9 +19,12 @@ from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
 
 from cinder_lite import errors
+from cinder_lite.db import unusable
 
 #: Connections that lay unused for longer than so many seconds are tried before they are used again.
 IDLE_CHECK = 5.0
+#: Seconds for which it is remembered that the database could not be used.
+TROUBLE = 30.0
 
 Duplicate = db_errors.DBDuplicateEntry
 Unreachable = db_errors.DBConnectionError
@@ -110,6 +113,7 @@ class Database:
             shared |= {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow,
                        "pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
                        "connect_args": {**connect_args(url), **_read_quickly(url)}}
+        self._trouble = 0.0, None
         self._reader = self._engine(url, shared, autocommit=True)
         self._writer = self._engine(url, shared, autocommit=False)
         self._one_writer = threading.RLock() if self.dialect == "sqlite" else contextlib.nullcontext()
@@ -125,8 +129,22 @@ class Database:
             sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
         if self.dialect == "postgresql":
             sa.event.listen(engine, "handle_error", _tell_lost_connection, retval=True)
+        # Before oslo.db's, which hands on what SQLAlchemy makes of it.
+        sa.event.listen(engine, "handle_error", self._note_unusable)
         exc_filters.register_engine(engine)
         return engine
+
+    def _note_unusable(self, context):
+        reason = unusable.reason(self.dialect, context.original_exception)
+        if reason is not None and not context.is_disconnect:
+            self._trouble = time.monotonic(), unusable.Unusable(reason, context.original_exception)
+            raise self._trouble[1]
+
+    @property
+    def trouble(self):
+        """Why the database could not be used in the last TROUBLE seconds, though it answered; None where it could."""
+        at, found = self._trouble
+        return found if found is not None and time.monotonic() - at < TROUBLE else None
 
     @contextlib.contextmanager
     def read(self):
@@ -145,10 +163,12 @@ class Database:
             tx.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield tx
+                tx.exec_driver_sql("COMMIT")
             except BaseException:
-                tx.exec_driver_sql("ROLLBACK")
+                # SQLite has done it already where the disk is full, or not even that can be done.
+                if tx.connection.driver_connection.in_transaction:
+                    tx.exec_driver_sql("ROLLBACK")
                 raise
-            tx.exec_driver_sql("COMMIT")
 
     def on_use(self, begun, ended):
         """Call begun(kind) when a connection is taken and ended(kind, seconds) when it is given back; kind: read, write."""

@@ -70,3 +70,10 @@ def up(tx, binary, down_time, zone=None):
     """The services of that kind that are up and enabled."""
     return [row for row in page(tx, binary=binary) if is_up(row, down_time) and not row.disabled
             and (zone is None or row.availability_zone == zone)]
+
+
+def try_to_write(tx):
+    """Write a row, and take it back: what a full disk or a server that only reads refuses."""
+    id = str(uuid.uuid4())
+    tx.execute(sa.insert(S).values(uuid=id, binary="", host=id, availability_zone="", backend_reason=" " * 4096, created_at=db.now()))
+    tx.execute(sa.delete(S).where(S.c.host == id))

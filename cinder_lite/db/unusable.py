@@ -1,0 +1,43 @@
+"""Errors of databases that answer and yet cannot take a statement for now: a full disk, a server that only reads."""
+
+from oslo_db import exception as db_errors
+
+FULL, READ_ONLY, BROKEN = "its disk is full", "it is read-only", "its disk reports errors"
+NO_MEMORY, CONNECTIONS, LOCKED = "it has no memory left", "it has too many connections", "another process holds its lock"
+DAMAGED, CLOSED = "its file is damaged", "its file cannot be opened"
+
+#: Primary result codes of SQLite.
+SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL, 26: DAMAGED}
+#: Errors of MySQL and MariaDB: 1030 is a storage engine's, which tells the system's own number.
+MYSQL = {3: FULL, 1021: FULL, 1026: BROKEN, 1037: NO_MEMORY, 1038: NO_MEMORY, 1040: CONNECTIONS, 1041: NO_MEMORY, 1114: FULL,
+         1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY, 1836: READ_ONLY, 3675: FULL}
+ENGINE_ERROR = 1030
+#: SQLSTATEs of PostgreSQL, and their first two characters.
+POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CONNECTIONS, "53": "it lacks resources",
+              "58": BROKEN, "XX001": DAMAGED, "XX002": DAMAGED}
+
+
+class Unusable(db_errors.DBConnectionError):
+    """What is told of it, `reason`, follows "the database cannot be used"; it is waited for as for one that is away."""
+
+    def __init__(self, reason, error):
+        super().__init__(error)
+        self.reason = reason
+
+    def __str__(self):
+        return f"{self.reason} ({' '.join(str(self.inner_exception).split())})"
+
+
+def reason(dialect, error):
+    """Why the database cannot be used, by the error of its driver; None when the error is of another kind."""
+    if dialect == "sqlite":
+        return SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xff)
+    if dialect == "postgresql":
+        state = getattr(error, "sqlstate", None) or ""
+        return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
+    number, text = (*getattr(error, "args", ()), None, None)[:2]
+    if isinstance(error, OSError):
+        return None
+    if number == ENGINE_ERROR:
+        return FULL if "error 28" in str(text) else BROKEN
+    return MYSQL.get(number) if isinstance(number, int) else None
