@@ -2,9 +2,10 @@
 
 import dataclasses
 import logging
+import time
 
 from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
-from cinder_lite.db import attachments, connections, pools, qos, retypes, types, volumes
+from cinder_lite.db import attachments, connections, jobs, pools, qos, retypes, types, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import copying, initiator, swaps
@@ -14,6 +15,9 @@ from cinder_lite.volume.manager import as_volume, limits
 from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds for which the former place of a volume is waited for before it gets its name here, and between two looks.
+PATIENCE, INTERVAL = 60, 0.1
 
 
 class Moves:
@@ -42,7 +46,7 @@ class Moves:
             raise worker.Refused("the new type has been deleted")
         work.begin()
         volume = dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
-        if work.args["to"] != row.host:
+        if work.args["to"] != row.host or work.args.get("placed"):
             self._move(work, row, volume)
         elif isinstance(self.backend.driver, drivers.AppliesQos):
             self.backend.call(self.backend.driver.apply_qos, volume)
@@ -52,7 +56,15 @@ class Moves:
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
     def _move(self, work, row, volume):
-        made, to = dataclasses.replace(volume, name_id=work.job.id, facts={}), work.args["to"]
+        """Copy the volume here, unless that was done before a crash, and give the copy its name."""
+        if not work.args.get("placed"):
+            self._make_copy(work, row, volume)
+        if work.next_stage is None:
+            self._rename(work, volume)
+            work.keep(migration_status=states.MIGRATED)
+
+    def _make_copy(self, work, row, volume):
+        made = dataclasses.replace(volume, name_id=work.job.id, facts={})
         limited = isinstance(self.backend.driver, drivers.AppliesQos) and bool(volume.qos)
         if limited and not work.args.get("server"):
             made = dataclasses.replace(made, qos={})  # the copy takes no longer for limits that its reader does not have
@@ -72,19 +84,59 @@ class Moves:
             self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(made, qos=volume.qos))
         if "attached" in work.args:
             concurrency.in_thread(initiator.detach, work.args["attached"])
-        left = []
+        work.args |= {"rename": self._may_rename(made), "former": row.host}
+        self._place(work, row, facts)
+        self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=work.args["left"])
 
-        def moved(tx):
+    def _may_rename(self, made):
+        """Whether the copy can have the volume's own name here, and nobody is going to remove what has that name.
+
+        While the former place still has the volume: where two backends share what they are on, its name is taken, and stays
+        so although the volume is removed there. That can be repeated after a crash, here too when the volume comes back.
+        """
+        driver = self.backend.driver
+        if not isinstance(driver, drivers.Manages) or self.backend.call(driver.exists, dataclasses.replace(made, name_id=None)):
+            return False
+        with self.db.read() as tx:
+            return all(one.args["name_id"] not in (None, made.id) for one in jobs.live_of(tx, "leftover", made.id))
+
+    @db.retried
+    def _place(self, work, row, facts):
+        """The volume is here from now on, whatever becomes of the rest; a job of its own clears the former place."""
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            VOLUME.write(tx, row.id, host=work.args["to"], name_id=work.job.id, facts=facts, export={},
+                         availability_zone=self.backend.zone, **self.backend.ownership)
             # What the former place exports goes with it.
             connections.delete_all(tx, row.id)
             pools.give_back(tx, row.host, row.size, 1)
-            left.append(abandon.leave(tx, work.job, as_volume(row), row.host))
+            work.args |= {"placed": True, "left": abandon.leave(tx, work.job, as_volume(row), row.host)}
+            work.still_ours(tx)
 
-        # A transaction changes usage before room: a retype's own comes first.
-        work.when_done(moved)
-        work.keep(host=to, name_id=work.job.id, facts=facts, export={}, migration_status=states.MIGRATED,
-                  availability_zone=self.backend.zone, **self.backend.ownership)
-        work.afterwards(lambda: self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=left[-1]))
+    def _rename(self, work, volume):
+        """Give the copy the volume's own name, by which others find it; it stays usable by the other if that fails."""
+        with self.db.read() as tx:
+            present = volumes.find(tx, volume.id)
+        if not work.args["rename"] or present.name_id != work.job.id:
+            return
+        if not self._cleared(work):
+            LOG.warning("volume %s keeps its name on %s: it is still on %s as well", volume.id, self.backend.name,
+                        work.args["former"])
+            return
+        copy = dataclasses.replace(volume, name_id=work.job.id, facts=present.facts)
+        own = dataclasses.replace(copy, name_id=None)
+        try:
+            self.backend.call(self.backend.driver.adopt, own, {"source-name": copy.name})
+        except drivers.DriverError as error:
+            LOG.warning("volume %s keeps the name %s on %s: %s", volume.id, copy.name, self.backend.name, error)
+            return
+        try:
+            self._keep(work, name_id=None)
+        except errors.Stale:
+            # Somebody has ended the job, for whom the volume has the other name.
+            with worker.quiet(f"naming {own.name} {copy.name} again"):
+                self.backend.call(self.backend.driver.adopt, copy, {"source-name": own.name})
+            raise
 
     def _let_nova_copy(self, work, row, facts):
         """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
@@ -123,10 +175,33 @@ class Moves:
         self._keep(work)
         return {"path": concurrency.in_thread(initiator.attach, info["data"])}
 
+    def _cleared(self, work):
+        """Whether nothing of the former place is left that has the volume's name; that is waited for a while.
+
+        Backends of one host may export by one daemon, which knows the volume by that name; other hosts have another.
+        """
+        if work.args["former"].partition("@")[0] != self.backend.name.partition("@")[0]:
+            return True
+        end = time.monotonic() + PATIENCE
+        with work.outside():
+            while self._is_live(work.args["left"]):
+                if work.cancelled():
+                    raise worker.Interrupted
+                if time.monotonic() > end:
+                    return False
+                time.sleep(INTERVAL)
+        return True
+
+    def _is_live(self, job_id):
+        with self.db.read() as tx:
+            return jobs.is_live(tx, job_id)
+
     @db.retried
-    def _keep(self, work):
+    def _keep(self, work, **columns):
         with self.db.write() as tx:
             work.still_ours(tx)
+            if columns:
+                VOLUME.write(tx, work.job.resource_id, **columns)
 
     def _copy(self, work, source, destination, size):
         def progress(done, whole):

@@ -122,14 +122,14 @@ def test_a_migrated_volume_has_its_data_and_nothing_is_left(service, client, typ
     act(client, id, "os-migrate_volume", {"host": "test@two#two", "lock_volume": locked})
     volume = moved(client, id)
     assert volume["os-vol-host-attr:host"] == "test@two#two" and volume["status"] == "available"
-    name = f"volume-{volume['os-vol-mig-status-attr:name_id']}"
+    name = f"volume-{id}"
     assert content(service, "two", name) == WHOLE
     assert usage(client) == before
     sound(service, client)
     assert f"volume-{id}" not in files(service, "one")
     act(client, id, "os-migrate_volume", {"host": "test@one"})
     volume = until(lambda: (found := moved(client, id))["os-vol-host-attr:host"] == "test@one#one" and found, "it to be back")
-    assert content(service, "one", f"volume-{volume['os-vol-mig-status-attr:name_id']}") == WHOLE
+    assert content(service, "one", f"volume-{id}") == WHOLE
     clean(service, client, id)
 
 
@@ -229,7 +229,7 @@ def test_a_retype_moves_where_it_may(service, client, types):
     act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
     volume = moved(client, id)
     assert (volume["volume_type"], volume["os-vol-host-attr:host"]) == ("two", "test@two#two")
-    assert content(service, "two", f"volume-{volume['os-vol-mig-status-attr:name_id']}") == WHOLE
+    assert content(service, "two", f"volume-{id}") == WHOLE
     used = usage(client)
     assert (used["volumes_one"], used["volumes_two"], used["volumes"]) == (0, 1, 1)
     clean(service, client, id)
@@ -279,7 +279,7 @@ def test_a_copy_goes_on_where_a_kill_has_cut_it_off():
         with open(os.path.join(service.state, "one", f"volume-{id}"), "r+b") as file:
             file.write(bytes(MIB))
         service.start()
-        name = f"volume-{moved(client, id)['os-vol-mig-status-attr:name_id']}"
+        name = f"volume-{moved(client, id)['id']}"
         with open(os.path.join(service.state, "two", name), "rb") as file:
             assert [file.read(MIB) == DATA[:MIB] for _ in range(150)] == [True] * 150
             assert not any(file.read(MIB))

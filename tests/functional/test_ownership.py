@@ -66,6 +66,7 @@ def copied_group(client, type_id):
     """The members of a group and of its copy."""
     kind = client("POST", "/group_types", {"group_type": {"name": "any"}}, expect=202)["group_type"]["id"]
     ids = [client("POST", "/groups", {"group": {"group_type": kind, "volume_types": [type_id]}}, expect=202)["group"]["id"]]
+    until(lambda: client("GET", f"/groups/{ids[0]}", expect=200)["group"]["status"] == "available", "the group")
     member = client.made("volumes", size=1, group_id=ids[0], volume_type=type_id)
     ids += [client("POST", "/groups/action", {"create-from-src": {"source_group_id": ids[0]}}, expect=202)["group"]["id"]]
     until(lambda: client("GET", f"/groups/{ids[1]}", expect=200)["group"]["status"] == "available", "the copy of the group")

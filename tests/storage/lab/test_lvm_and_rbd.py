@@ -92,6 +92,19 @@ def nothing_left(service):
                  "the end of all volumes")
 
 
+def holds(service, name, id):
+    with content.source(where(service, name, id)) as source:
+        assert [source.read(place, len(DATA)) == DATA for place in PLACES] == [True] * len(PLACES)
+
+
+def managed_again(client, id, host, kind):
+    """Let go of the volume, and take over what then has its name: the new volume's id."""
+    act(client, id, "os-unmanage", {})
+    client.gone("volumes", id)
+    body = {"host": host, "ref": {"source-name": f"volume-{id}"}, "volume_type": kind}
+    return client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])["id"]
+
+
 def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):
     client = Client(service.url)
     id = client.made("volumes", size=1, volume_type="lvm-1")["id"]
@@ -102,8 +115,11 @@ def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):
     for name in ("rbd-1", "lvm-2", "file-1", "lvm-1"):
         act(client, id, "os-retype", {"new_type": name, "migration_policy": "on-demand"})
         until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type"] == name, f"type {name}", 300)
-        with content.source(where(service, name, moved(client, id)["os-vol-mig-status-attr:name_id"])) as source:
-            assert [source.read(place, len(DATA)) == DATA for place in PLACES] == [True] * len(PLACES)
+        volume = moved(client, id)
+        assert volume["os-vol-mig-status-attr:name_id"] is None
+        holds(service, name, id)
+        id = managed_again(client, id, volume["os-vol-host-attr:host"], name)
+        holds(service, name, id)
     client("DELETE", f"/volumes/{id}", expect=202)
     client.gone("volumes", id)
     nothing_left(service)

@@ -188,7 +188,8 @@ def test_a_move_that_was_killed_goes_on_where_it_was_and_takes_room_for_data_alo
     overwrite(former, {0: bytes(MIB)})
     service.start()
     moved(api, volume)
-    name = f"volume-{api('GET', f'/volumes/{volume}')['volume']['os-vol-mig-status-attr:name_id']}"
+    name = f"volume-{volume}"
+    assert api("GET", f"/volumes/{volume}")["volume"]["os-vol-mig-status-attr:name_id"] is None
     with open(f"/dev/{service.groups['thin']}/{name}", "rb", buffering=0) as device:
         assert [os.pread(device.fileno(), MIB, place) for place in (0, MIB, far)] == [data, bytes(MIB), data]
     assert float(lvm.run("lvs", "--noheadings", "-o", "data_percent", f"{service.groups['thin']}/{name}")) < 1
