@@ -4,7 +4,7 @@ Whoever works on such a job is fenced out of its final transaction, so what the 
 is given back here: the size that an extend has claimed, the status of another resource that it uses.
 """
 
-from cinder_lite import states
+from cinder_lite import errors, states
 from cinder_lite.db import (
     attachments,
     backups,
@@ -22,7 +22,7 @@ from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.hosts import service_of
 
-REASON = "it was ended by an administrator's request"
+REASON = errors.Reason("it was ended by an administrator's request")
 
 
 def _extend(tx, job):

@@ -15,6 +15,8 @@ EVENTS = {EXTENDED: "2.51", REIMAGED: "2.93"}
 class NovaRefused(errors.Explained):
     """Nova does not do what it was asked; the text is its own."""
 
+    for_members = errors.HIDDEN
+
 
 class Nova:
     """Asks with the login of the section [nova]; without one there is nobody to ask."""

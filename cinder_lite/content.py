@@ -20,6 +20,8 @@ PIECE = 1024**2
 class ContentError(errors.Explained):
     """The volume's device cannot be read or written; the text says where."""
 
+    for_members = errors.STORAGE
+
 
 def source(where):
     """What reads the content that is there, to be entered as a context."""

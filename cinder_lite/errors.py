@@ -1,23 +1,77 @@
 """The errors that users see: each class carries its HTTP status, its instances the sentence that says what is wrong."""
 
 
+#: What members read of a failure whose reason names hosts, pools, paths or capacities of the cloud.
+HIDDEN = "it failed inside the service; an administrator can look up the reason by the id of the request"
+#: The same of a failure of the storage.
+STORAGE = "the storage could not do it; an administrator can look up the reason by the id of the request"
+
+
 class Explained(Exception):
-    """An error whose text is meant for users as it is. Others reach them with the name of their class."""
+    """An error whose text is meant for users as it is. Others reach them with the name of their class.
+
+    Everybody reads the text, unless `for_members` is what those read who are no administrators.
+    """
+
+    for_members: str | None = None
+
+    @property
+    def public(self):
+        return str(self) if self.for_members is None else self.for_members
 
 
 class Misconfigured(Explained):
     """What a setting says cannot be; the text names the setting."""
 
+    for_members = HIDDEN
+
+
+class Reason(str):
+    """Why something failed, as administrators read it; `public` is what everybody reads, by default the same.
+
+    A plain text in the place of one is taken to be for administrators only (see `public`).
+    """
+
+    public: str
+
+    def __new__(cls, text, public=None):
+        made = super().__new__(cls, text)
+        made.public = str(text) if public is None else public
+        return made
+
+    @classmethod
+    def of(cls, error):
+        if isinstance(error, Explained):
+            return cls(error, error.public)
+        return cls(f"unexpected {type(error).__name__}: {error}", HIDDEN)
+
+
+    @classmethod
+    def joined(cls, *parts):
+        """Several in one; parts that are plain texts are for everybody. One that everybody reads alike stands there once."""
+        told = dict.fromkeys(part.public if isinstance(part, Reason) else part for part in parts)
+        return cls("; ".join(parts), "; ".join(told))
+
+
+def public(reason):
+    """What everybody may read of a reason."""
+    return getattr(reason, "public", HIDDEN)
+
 
 class Error(Explained):
-    """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead."""
+    """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead.
+
+    `public` is the text for members where the other is for administrators. `kwargs` goes along in answers to RPC.
+    """
 
     status = 500
     message = "the request could not be carried out"
 
-    def __init__(self, text=None, **values):
+    def __init__(self, text=None, public=None, **values):
         super().__init__(text if text is not None else self.message.format(**values))
-        self.values = values
+        self.values, self.kwargs = values, {}
+        if public is not None:
+            self.for_members, self.kwargs = public, {"public": public}
 
 
 class BadRequest(Error):
@@ -73,6 +127,7 @@ class Unavailable(Error):
 
 class ImageServiceUnavailable(Unavailable):
     message = "The image service cannot be used: {reason}"
+    for_members = "The image service cannot be used at the moment; try again later."
 
 
 class InvalidInput(BadRequest):
@@ -185,6 +240,7 @@ class ServiceNotFound(NotFound):
 
 class ServiceUnknown(NotFound):
     message = "There is no volume service {host}; there are: {known}."
+    for_members = "There is no such volume service."
 
 
 class HostNotFound(NotFound):
@@ -230,6 +286,10 @@ class OverQuota(OverLimit):
     message = "{code}: {reason}"
 
 
+#: What members are told where a pool is full.
+NO_CAPACITY = "Invalid input received: There is not enough free capacity for {size} GiB more."
+
+
 class NoRoom(BadRequest):
     message = "Invalid input received: {reason}"
 
@@ -238,6 +298,7 @@ class BackendFailed(Error):
     """A driver or target refused a call; the text is its own."""
 
     message = "{reason}"
+    for_members = STORAGE
 
 
 class OnAnotherHost(Error):
@@ -245,6 +306,7 @@ class OnAnotherHost(Error):
 
     message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: have its volumes backed "
                "up by a backup service on {host}")
+    for_members = "no service that can reach the volume's data is there to do this; an administrator can change that"
 
 
 class DefaultTypeMissing(Error):
@@ -255,3 +317,4 @@ class Stale(Error):
     """The job belongs to another owner now: what this one did must not be recorded."""
 
     message = "job {id} has been taken over (attempt {attempt} is not the latest)"
+    for_members = HIDDEN

@@ -17,6 +17,8 @@ GLOBAL = 0
 class Unusable(errors.Explained):
     """An address cannot be listened on; the text says why."""
 
+    for_members = errors.HIDDEN
+
 
 @dataclasses.dataclass(frozen=True)
 class Link:

@@ -30,6 +30,8 @@ cfg.set_defaults(priv_context.OPTS, thread_pool_size=CALLS)
 class Unavailable(errors.Explained):
     """Root's process cannot be started, or has ended during a call."""
 
+    for_members = errors.HIDDEN
+
 
 class Context(priv_context.PrivContext):
     """Starts root's process, else than the library does without options of its own."""

@@ -45,6 +45,7 @@ class NoAnswer(errors.Error):
 
     status = 500
     message = "the service '{topic}' on {host} did not answer within {seconds} s; is it running?"
+    for_members = "the service that does this did not answer in time; try again later, or ask an administrator"
 
 
 class BrokerAway(NoAnswer):
@@ -52,6 +53,7 @@ class BrokerAway(NoAnswer):
 
     status = 503
     message = "the service '{topic}' on {host} cannot be asked, because the message broker is away; try again later"
+    for_members = "the service that does this cannot be asked at the moment; try again later"
 
 
 class Busy(NoAnswer):
@@ -60,6 +62,7 @@ class Busy(NoAnswer):
     status = 503
     retry_after = 5
     message = "too many requests wait for the service '{topic}' on {host} already, which may hang; try again later"
+    for_members = "too many requests wait for the service that does this already; try again later"
 
 
 class TooOld(errors.Error):
@@ -68,6 +71,7 @@ class TooOld(errors.Error):
     status = 503
     message = ("the service '{topic}' on {host} is of a release that does not know '{method}' yet; upgrade it, or try again "
                "when that is done")
+    for_members = "the service that does this is being upgraded; try again later"
 
 
 def cast(method):
@@ -346,6 +350,16 @@ class _Bound:
             raise BrokerAway(**asked) from error
         except oslo_messaging.MessagingTimeout as error:
             raise NoAnswer(**asked) from error
+        except errors.Error as error:
+            raise _as_raised(error) from error
+
+
+def _as_raised(error):
+    """The error as the other process raised it: what comes over a broker has that process's traceback in its text."""
+    if not type(error).__name__.endswith("_Remote"):
+        return error
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ in EXPOSED)
+    return kind(*error.args, **error.kwargs)
 
 
 class _Unknown(logging.Filter):

@@ -23,11 +23,14 @@ PROGRESS_INTERVAL = 1.0
 
 
 class Refused(errors.Explained):
-    """The work cannot succeed; the text is the reason for the user. `detail` is a cause from messages.DETAILS."""
+    """The work cannot succeed; the text is the reason for the user. `detail` is a cause from messages.DETAILS.
 
-    def __init__(self, reason, detail="unknown"):
+    `public` is the reason for members where the other is for administrators.
+    """
+
+    def __init__(self, reason, detail="unknown", public=None):
         super().__init__(reason)
-        self.detail = detail
+        self.detail, self.for_members = detail, public
 
 
 class Work:
@@ -250,7 +253,8 @@ class Worker:
 
     @staticmethod
     def _unknown(work):
-        raise Refused(f"the service on {work.job.host} does not know how to {work.job.action} a {work.job.kind}")
+        raise Refused(f"the service on {work.job.host} does not know how to {work.job.action} a {work.job.kind}",
+                      public="the service does not know how to do this; an administrator can upgrade it")
 
     def _succeed(self, work):
         job = work.job
@@ -278,7 +282,7 @@ class Worker:
 
     def _fail(self, work, error):
         job = work.job
-        reason = str(error) if isinstance(error, errors.Explained) else f"unexpected {type(error).__name__}: {error}"
+        reason = errors.Reason.of(error)
         if isinstance(error, errors.Explained):
             LOG.error("%s of %s %s failed: %s", job.action, job.kind, job.resource_id, reason)
         else:

@@ -240,6 +240,7 @@ KINDS = (
         "id": "id", "project_id": "project_id", "request_id": "request_id", "resource_type": "resource_type",
         "resource_uuid": "resource_uuid", "event_id": "event_id", "message_level": "message_level",
         "user_message": lambda row, found: sentence(row["action_id"], row["detail_id"]),
+        "details": lambda row, found: sentence(row["action_id"], row["detail_id"]),
         "created_at": BORN["created_at"], "expires_at": lambda row, found: row["expires_at"] or db.now()}, _message_check),
     Kind("services", _services, {
         "uuid": _service_uuid, "binary": "binary", "host": _host, "availability_zone": lambda row, found: row[

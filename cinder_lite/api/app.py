@@ -50,7 +50,7 @@ class Application:
         try:
             status, headers, out = self._answer(req, environ, request_id)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request: everything becomes an answer
-            status, headers, out = fault.answer(error)
+            status, headers, out = fault.answer(error, req.sees_insides())
             headers.append(JSON)
             headers += self._version_headers(req, environ, error)
         headers += (("Content-Length", str(len(out))), ("x-compute-request-id", request_id),

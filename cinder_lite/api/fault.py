@@ -22,15 +22,18 @@ REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "
 HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
 
 
-def answer(error):
-    """(status, headers, body) for an exception that ended a request."""
+def answer(error, insides):
+    """(status, headers, body) for an exception that ended a request.
+
+    `insides`: whether the requester may see hosts, pools and capacities.
+    """
     headers = []
     if isinstance(error, errors.Error):
-        status, message = error.status, str(error)
+        status, message = error.status, str(error) if insides else error.public
         if getattr(error, "retry_after", None):
             headers.append(("Retry-After", str(error.retry_after)))
-        if status >= 500:
-            LOG.error("request failed: %s", error)
+        if status >= 500 or message != str(error):
+            LOG.log(logging.ERROR if status >= 500 else logging.INFO, "request failed: %s", error)
     elif isinstance(error, db_errors.DBConnectionError):
         LOG.error("the database cannot be used: %s", error)
         reason = getattr(error, "reason", None)

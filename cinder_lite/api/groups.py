@@ -94,7 +94,8 @@ def replicate(req):
     """enable_replication, disable_replication, failover_replication: no backend replicates."""
     with req.db.read() as tx:
         row = groups.get(tx, req.ctx, req.group_id)
-    raise errors.InvalidState(kind="group", reason=f"{row.id} is on {row.host}, which does not replicate")
+    raise errors.InvalidState(kind="group", reason=f"{row.id} is on {row.host}, which does not replicate",
+                              public=f"Invalid group: {row.id} is on storage that does not replicate")
 
 
 def list_targets(req):

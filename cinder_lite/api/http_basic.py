@@ -89,7 +89,7 @@ class HTTPBasic:
         try:
             crypted, rights = self._passwords.entries().get(name), self._people.entries().get(name)
         except BadFile as error:
-            raise errors.Unavailable(f"Nobody can be let in: {error}.") from error
+            raise errors.Unavailable(f"Nobody can be let in: {error}.", public="Nobody can be let in at the moment.") from error
         if crypted is None or not self._right(name, password, crypted):
             return _refused("Name or password is wrong.")
         if rights is None:

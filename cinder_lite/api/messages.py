@@ -27,7 +27,8 @@ def delete(req):
 
 def list_jobs(req):
     """GET /jobs?resource_id=&status=: what was accepted, how far it is and why it failed; newest first."""
-    wanted = {key: value for key, value in req.filters().items() if key in jobs.FILTERS}
+    known = jobs.FILTERS if req.sees_insides() else [key for key in jobs.FILTERS if key != "host"]
+    wanted = {key: value for key, value in req.filters().items() if key in known}
     paging = req.paging()
     with req.db.read() as tx:
         return lists.page(jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects)), paging)

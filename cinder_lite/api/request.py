@@ -41,6 +41,11 @@ class Request:
         """Whether the asker may do what `rule` guards on a resource of that project."""
         return self.app.policy.allows(self.ctx, rule, project_id)
 
+    def sees_insides(self, project_id=None):
+        """Whether the requester may see hosts, pools and capacities, in what belongs to that project."""
+        return self.ctx is not None and self.allows(
+            "volume_extension:volume_host_attribute", project_id or self.ctx.project_id)
+
     def enforce(self, rule, project_id=None):
         """Raise PolicyNotAuthorized unless the asker may."""
         if not self.allows(rule, project_id or self.ctx.project_id):

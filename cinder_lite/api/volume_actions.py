@@ -135,7 +135,7 @@ def upload_image(req):
         req.ctx, req.volume_id, is_true(body.get("force", False)), name=body["image_name"], visibility=visibility,
         disk_format=body.get("disk_format", "raw"), container_format=body.get("container_format", "bare"),
         protected=is_true(body.get("protected", False)))
-    return {"os-volume_upload_image": views.uploading(row, type_, image)}
+    return {"os-volume_upload_image": views.uploading(row, type_, image, req)}
 
 
 def reimage(req):

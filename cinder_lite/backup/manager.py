@@ -51,7 +51,7 @@ class BackupManager(BackupRPC):
         self._free_source_afterwards(work, row)
         work.lose(counted=False)
         work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
-        work.when_failed(lambda tx: BACKUP.write(tx, row.id, fail_reason=work.reason))
+        work.when_failed(lambda tx: BACKUP.write(tx, row.id, fail_reason=errors.public(work.reason)))
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
@@ -210,7 +210,8 @@ class BackupManager(BackupRPC):
         work.lose(counted=False)
         work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
         if not concurrency.in_thread(exists, self.store, self.adopted, row):
-            raise worker.Refused(f"the store has no backup {row.id} in container {row.container}")
+            raise worker.Refused(f"the store has no backup {row.id} in container {row.container}",
+                                 public=f"the store has no backup {row.id}")
 
 
 def exists(store, cinders, row):

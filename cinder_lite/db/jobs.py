@@ -173,8 +173,8 @@ def progress(tx, job, percent, args=None):
 
 
 def end(tx, job, status, error=None):
-    """The job is over. Raises Stale when it is not this owner's any more."""
-    values = {"status": status, "error": error, "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
+    """The job is over; `error` is an errors.Reason. Raises Stale when it is not this owner's any more."""
+    values = {"status": status, **_told(error), "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
     if status == states.SUCCEEDED:
         values["progress"] = 100
     _owned(tx, job, values)
@@ -196,7 +196,12 @@ def live_of(tx, kind, resource_id):
 
 def abandon(tx, job, reason):
     """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself."""
-    return _close(tx, job, status=states.FAILED, error=reason)
+    return _close(tx, job, status=states.FAILED, **_told(reason))
+
+
+def _told(reason):
+    """The columns of a reason."""
+    return {"error": reason and str(reason), "public_error": reason and errors.public(reason)}
 
 
 def conclude(tx, job):

@@ -36,14 +36,17 @@ DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create fa
 
 
 def add(tx, job, action, detail, text, ttl, about=None):
-    """Tell the resource's owner. `job` names the request, and the resource unless `about` (kind, id) does; `ttl` in seconds."""
+    """Tell the resource's owner what the errors.Reason `text` says.
+
+    `job` names the request, and the resource unless `about` (kind, id) does; `ttl` in seconds.
+    """
     number, told = ACTIONS[action]
     kind, id = about or (job.kind, job.resource_id)
     resource = RESOURCE_TYPES[kind]
     tx.execute(sa.insert(M).values(
         id=str(uuid.uuid4()), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
         resource_uuid=id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
-        user_message=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
+        user_message=f"{told}: {errors.public(text)}", details=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
 
 
 def visible_to(ctx):

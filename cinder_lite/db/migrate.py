@@ -12,7 +12,7 @@ DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 
 
 #: The revision of this release. A test holds it equal to the newest migration.
-HEAD = "0008"
+HEAD = "0010"
 
 
 def current(database):

@@ -275,6 +275,8 @@ jobs = _table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("progress", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
+    #: What members read of the error; null: it was written by a release that had one text for all.
+    sa.Column("public_error", sa.Text),
     sa.Column("decision", sa.JSON),
     *_born(),
     sa.Column("finished_at", Time),
@@ -338,6 +340,8 @@ messages = _table(
     sa.Column("event_id", Name, nullable=False),
     sa.Column("message_level", sa.String(20), nullable=False),
     sa.Column("user_message", LongText, nullable=False),
+    #: What administrators read instead; null: user_message was written by a release that had one text for all.
+    sa.Column("details", LongText),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("expires_at", Time, nullable=False),
     sa.Index(None, "project_id", "created_at", "id"),

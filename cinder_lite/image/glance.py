@@ -34,6 +34,8 @@ def pause(attempt):
 class BrokenOff(errors.Explained):
     """A download ended early; the text says how."""
 
+    for_members = errors.HIDDEN
+
 
 class Glance:
     """Calls may come from any thread. `pause(n)` is how many seconds to wait after n failures."""

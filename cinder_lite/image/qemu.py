@@ -15,6 +15,8 @@ LEAKS, NO_CHECKS = 3, 63
 class ConversionFailed(errors.Explained):
     """qemu-img failed; the text says what it said."""
 
+    for_members = "the content of the image could not be converted"
+
 
 def info(path, qemu_format, gigabytes, seconds):
     """What qemu-img says of the file as JSON, in so much memory and time of a processor."""

@@ -59,6 +59,10 @@ class Decision:
         """The decision as lines of text."""
         return explain(self.plain())
 
+    def explain_to_members(self):
+        """The decision as lines of text without names and numbers of the cloud's inside."""
+        return explain(for_members(self.plain()))
+
 
 def choose(request, pools, filters, weighers, rng=None, stochastic=False):
     """Filter and weigh the pools; returns a Decision, the same for the same arguments.
@@ -79,12 +83,23 @@ def choose(request, pools, filters, weighers, rng=None, stochastic=False):
     return Decision(request, tuple(order(fit, request, weighers, rng)), tuple(refusals))
 
 
+def for_members(plain):
+    """The plain form with `reasons` in members' terms in the place of pools; None for None."""
+    if plain is None:
+        return None
+    reasons = [] if plain["ranked"] else [filtering.FOR_MEMBERS.get(one["filter"], filtering.OTHER)
+                                          for one in plain["refusals"]] or [filtering.NO_STORAGE]
+    return {**plain, "ranked": [], "refusals": [], "reasons": list(dict.fromkeys(reasons))}
+
+
 def explain(plain):
     """Lines of text for a decision in its plain form, as it comes back from the database."""
     ranked, refusals = plain["ranked"], plain["refusals"]
     waiting = _waiting(plain.get("waiting"))
     where = f" in zone {' or '.join(plain['zones'])}" if plain["zones"] else ""
     asked = f"{plain['operation']}: {plain['size']} GiB asked{where}"
+    if "reasons" in plain:
+        return [*waiting, f"{asked}; {'; '.join(plain['reasons']) or filtering.STORAGE}"]
     if not ranked and not refusals:
         return [*waiting, f"{asked}; no backend has reported a pool yet"]
     count = len(ranked) + len(refusals)

@@ -139,6 +139,23 @@ FILTERS = {
     "IgnoreAttemptedHostsFilter": ignore_attempted_hosts,
 }
 
+#: What members are told when a filter refuses: their own terms, whatever the pool.
+FOR_MEMBERS = {
+    "ServiceFilter": "the storage is not available at the moment",
+    "PlaceFilter": "it cannot be anywhere else than its source, its group or it itself is",
+    "AvailabilityZoneFilter": "the zone does not have such storage",
+    "CapacityFilter": "there is not enough free capacity",
+    "CapabilitiesFilter": "no storage offers what the volume type asks for",
+    "SameBackendFilter": "the scheduler hint same_host cannot be followed",
+    "DifferentBackendFilter": "the scheduler hint different_host cannot be followed",
+    "InstanceLocalityFilter": "the scheduler hint local_to_instance cannot be followed",
+    "JsonFilter": "the scheduler hint query cannot be followed",
+}
+#: Of other filters, and where there is no pool at all.
+OTHER = "the storage does not take such a volume at the moment"
+NO_STORAGE = "there is no storage that could take it"
+STORAGE = "there is storage that takes it"
+
 ALWAYS = {
     "ServiceFilter": service,
     "PlaceFilter": place,

@@ -122,7 +122,7 @@ class SchedulerManager(SchedulerRPC):
     def _forget(self, job):
         """The volume or group is gone, and its job with it."""
         with self.db.write() as tx:
-            jobs.abandon(tx, job, f"the {job.kind} is gone")
+            jobs.abandon(tx, job, errors.Reason(f"the {job.kind} is gone"))
         return ""
 
     def _place_group(self, job, found):
@@ -142,13 +142,13 @@ class SchedulerManager(SchedulerRPC):
             return ""
         if reason is None and grouping.may_come(wanted, found, self.filters) and self._wait(job, decision):
             return ""
-        lines = waiting.reasons(job, decision, self.conf.scheduler_wait_for_backends)
-        reason = reason or "; ".join([f"none suits volumes of type {unfit}", *lines])
+        why = waiting.reason(job, decision, self.conf.scheduler_wait_for_backends)
+        reason = errors.Reason(reason) if reason else errors.Reason.joined(f"none suits volumes of type {unfit}", why)
         LOG.warning("no backend for group %s: %s", group.id, reason)
         with self.db.write() as tx:
             if GROUP.fail(tx, job, reason):
                 jobs.keep_decision(tx, job.id, decision.plain())
-                messages.add(tx, job, "schedule", "no backend", f"No valid backend was found. {reason}", self.conf.message_ttl)
+                messages.add(tx, job, "schedule", "no backend", none_found(reason), self.conf.message_ttl)
         return ""
 
     def _place(self, job, volume, decision):
@@ -175,8 +175,8 @@ class SchedulerManager(SchedulerRPC):
 
     def _give_up(self, job, volume, decision):
         tried = job.args.get("failures", [])
-        why = waiting.reasons(job, decision, self.conf.scheduler_wait_for_backends)
-        reason = "; ".join([*(f"{one['host']} failed: {one['reason']}" for one in tried), *why])
+        failures = [errors.Reason(f"{one['host']} failed: {one['reason']}", "the storage failed to do it") for one in tried]
+        reason = errors.Reason.joined(*failures, waiting.reason(job, decision, self.conf.scheduler_wait_for_backends))
         LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
         self._count(job, states.FAILED)
         with self.db.write() as tx:
@@ -184,8 +184,12 @@ class SchedulerManager(SchedulerRPC):
             if VOLUME.fail(tx, job, reason, **placement.lost):
                 jobs.keep_decision(tx, job.id, decision.plain())
                 placement.given_up(tx, job, volume)
-                messages.add(tx, job, *placement.message, f"No valid backend was found. {reason}",
-                             self.conf.message_ttl)
+                messages.add(tx, job, *placement.message, none_found(reason), self.conf.message_ttl)
+
+
+def none_found(reason):
+    """The message about a decision without a result."""
+    return errors.Reason(f"No valid backend was found. {reason}", f"No valid backend was found. {errors.public(reason)}")
 
 
 def _requests(tx, job, volume):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cinder_lite import db
+from cinder_lite import db, errors
 from cinder_lite.scheduler import filters as filtering
 
 #: Filters that ask for nothing that a pool has to report first.
@@ -46,8 +46,8 @@ def noted(job, decision, seconds):
     return {**decision.plain(), "waiting": {"since": since, "seconds": seconds}}
 
 
-def reasons(job, decision, seconds):
-    """Why the request was given up, as a list of texts."""
+def reason(job, decision, seconds):
+    """Why the request was given up."""
     waited = [f"waited {seconds} s for {FOR_WHAT}"] if begun(job) else []
-    return [*waited, *decision.explain()]
+    return errors.Reason.joined(*waited, errors.Reason("; ".join(decision.explain()), "; ".join(decision.explain_to_members())))
 

@@ -35,7 +35,8 @@ class Adoption:
     def _inspect(self, reference, kind, volume=None):
         """The size in whole GiB of what the reference names, which must not belong to any resource already."""
         if not isinstance(self.backend.driver, drivers.Manages):
-            raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made")
+            raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made",
+                                 public="its storage cannot take over what others made")
         with self.db.read() as tx:
             name = ownership.name_of(reference)
             owner = ownership.owners(tx, [name]).get(name)

@@ -141,7 +141,7 @@ class Volumes:
         if bounds.refused or not pools.take(tx, pool.name, more, 0, bounds):
             room = rooms.virtual_free(pool, request.thin)
             raise errors.NoRoom(reason=f"The pool {pool.name} has no room for {more} GiB more: " + (
-                bounds.refused or f"{room:g} GiB can be given out there"))
+                bounds.refused or f"{room:g} GiB can be given out there"), public=errors.NO_CAPACITY.format(size=more))
 
     def revert(self, ctx, id, snapshot_id):
         """Set the volume back to its newest snapshot."""

@@ -279,4 +279,4 @@ def _explained():
     try:
         yield
     except (drivers.DriverError, targets.TargetError) as error:
-        raise errors.BackendFailed(reason=str(error)) from error
+        raise errors.BackendFailed(reason=str(error), public=error.public) from error

@@ -195,7 +195,8 @@ def reserve(path, size):
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise worker.Refused(f"image_conversion_dir {os.path.dirname(path)} has no room for the {size} bytes of the "
-                             "image that is converted there; enlarge it or try again when less is converted") from error
+                             "image that is converted there; enlarge it or try again when less is converted",
+                             public="there is no room to convert the image; try again later") from error
     finally:
         os.close(file)
 

@@ -120,7 +120,7 @@ class Groups:
         bounds = rooms.bounds(pool, rooms.Request(size=size))
         if bounds.refused or not pools.take(tx, name, size, count, bounds):
             raise errors.NoRoom(reason=f"The pool {name} has no room for {size} GiB more" + (
-                f": {bounds.refused}" if bounds.refused else "."))
+                f": {bounds.refused}" if bounds.refused else "."), public=errors.NO_CAPACITY.format(size=size))
 
     # -- change
 
@@ -150,7 +150,9 @@ class Groups:
             raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of type {row.type_name}, which the group "
                                                             "does not take")
         if service_of(row.host) != service_of(group.host):
-            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is on {row.host}, but the group on {group.host}")
+            raise errors.InvalidState(
+                kind="volume", reason=f"{volume_id} is on {row.host}, but the group on {group.host}",
+                public=f"Invalid volume: {volume_id} is on other storage than the group")
         VOLUME.write(tx, volume_id, (states.AVAILABLE, states.IN_USE), (guards.NO_GROUP, guards.NOT_MIGRATING),
                      group_id=group.id)
 

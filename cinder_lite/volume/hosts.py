@@ -16,5 +16,6 @@ def find_up(tx, host, down_time):
         known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))
         raise errors.ServiceUnknown(host=service_of(host), known=known)
     if not services.is_up(found, down_time):
-        raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.")
+        raise errors.InvalidInput(reason=f"The volume service {found.host} is not up.",
+                                  public="Invalid input received: The volume service is not up.")
     return found

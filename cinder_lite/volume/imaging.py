@@ -81,7 +81,7 @@ class Imaging:
             image = self.glance.create(ctx, disk_format=disk_format, container_format=container_format, **described,
                                        **self._properties(row))
         except errors.Error as error:
-            raise errors.BadRequest(str(error)) from error
+            raise errors.BadRequest(str(error), public=error.public) from error
         try:
             job_id = self._begin_upload(ctx, id, action, image)
         except BaseException:

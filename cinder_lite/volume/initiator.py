@@ -18,6 +18,8 @@ SCANS = 5
 class AttachFailed(errors.Explained):
     """The volume cannot be attached here; the text says why."""
 
+    for_members = errors.STORAGE
+
 
 @contextlib.contextmanager
 def _brick(doing):

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from cinder_lite import states
+from cinder_lite import errors, states
 from cinder_lite.db import messages, snapshots
 from cinder_lite.lifecycle import SNAPSHOT
 from cinder_lite.volume.drivers import base as drivers
@@ -31,4 +31,5 @@ def record(database, conf, backend):
             if row is not None and row.status == states.AVAILABLE:
                 LOG.error("snapshot %s is lost: %s", row.id, reason)
                 SNAPSHOT.write(tx, row.id, (states.AVAILABLE,), status=states.ERROR)
-                messages.add(tx, _Loss(row.project_id, row.id), "snapshot keep", "unknown", reason, conf.message_ttl)
+                messages.add(tx, _Loss(row.project_id, row.id), "snapshot keep", "unknown",
+                             errors.Reason(reason, "its content is lost; delete it"), conf.message_ttl)

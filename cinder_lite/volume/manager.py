@@ -166,7 +166,8 @@ class VolumeManager(VolumeRPC):
             settled(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
-            raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes")
+            raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
+                                 public="its storage cannot revert volumes")
         self.exports.settle(row.id)
         self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
 
@@ -226,7 +227,7 @@ class VolumeManager(VolumeRPC):
         try:
             return self._open(kind, row, snapshot, copy_id)
         except drivers.DriverError as error:
-            raise errors.BackendFailed(reason=str(error)) from error
+            raise errors.BackendFailed(reason=str(error), public=error.public) from error
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
@@ -246,7 +247,7 @@ class VolumeManager(VolumeRPC):
             try:
                 self.backend.call(self.driver.delete_snapshot, frozen)
             except drivers.DriverError as error:
-                raise errors.BackendFailed(reason=str(error)) from error
+                raise errors.BackendFailed(reason=str(error), public=error.public) from error
 
     def check_reference(self, ctx, reference):
         self._check_manages()
@@ -257,7 +258,8 @@ class VolumeManager(VolumeRPC):
 
     def _check_manages(self):
         if not isinstance(self.driver, drivers.Manages):
-            raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.")
+            raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.",
+                                      public="Invalid input received: The driver cannot take over what others made.")
 
     def manageable(self, ctx, kind):
         self._check_manages()
@@ -265,7 +267,7 @@ class VolumeManager(VolumeRPC):
         try:
             return [dataclasses.asdict(found) for found in self.backend.call(look)]
         except drivers.DriverError as error:
-            raise errors.BackendFailed(reason=str(error)) from error
+            raise errors.BackendFailed(reason=str(error), public=error.public) from error
 
     def capabilities(self, ctx):
         name, values = self.backend.measure()[0]

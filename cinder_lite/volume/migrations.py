@@ -26,9 +26,10 @@ class Migrations:
             try:
                 find_up(tx, host, self.conf.service_down_time)
             except errors.ServiceUnknown as error:
-                raise errors.InvalidInput(reason=str(error)) from error
+                raise errors.InvalidInput(reason=str(error), public=error.public) from error
             if host in (row.host, service_of(row.host)):
-                raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.")
+                raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.",
+                                          public=f"Invalid input received: Volume {id} is there already.")
             server = self._server_of(tx, row)
             action = "migrate_in_use" if server else "migrate_locked" if locked else "migrate"
             return VOLUME.begin(tx, ctx, id, action, guards.MOVABLE_IN_USE if server else guards.MOVABLE,

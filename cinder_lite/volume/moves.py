@@ -148,7 +148,7 @@ class Moves:
             try:
                 self.nova.swap(work.args["server"], row.id, work.job.id)
             except errors.Unavailable as error:
-                raise worker.Refused(str(error)) from error
+                raise worker.Refused(str(error), public=error.public) from error
         work.pass_on(states.AT_NOVA, None)
 
     def _reach(self, work, row):
@@ -169,7 +169,8 @@ class Moves:
             info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
         if info["driver_volume_type"] != initiator.PROTOCOL:
             raise worker.Refused(f"{service_of(row.host)} exports its volumes by {info['driver_volume_type']}, by which "
-                                 "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio")
+                                 "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio",
+                                 public=errors.STORAGE)
         # Written down before it is true: whoever gives the job up has it undone (see abandon.move).
         work.args["attached"] = {**initiator.names(info["data"]), "connector": connector, "host": service_of(row.host)}
         self._keep(work)

@@ -71,7 +71,7 @@ class Swaps:
         return new.id
 
     def _not_copied(self, tx, job, row):
-        reason = "Nova could not copy the volume; the log of the compute service of its server says why"
+        reason = errors.Reason("Nova could not copy the volume; the log of the compute service of its server says why")
         jobs.abandon(tx, job, reason)
         abandon.move(tx, job)
         VOLUME.settle(tx, row.id, job.action, False)

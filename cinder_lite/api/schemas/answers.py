@@ -51,7 +51,7 @@ _DECISION = thing({
     "operation": TEXT, "size": INTEGER, "zones": listed(TEXT),
     "ranked": listed(thing({"pool": TEXT, "weight": REAL, "weighers": listed(known({}, of="Each weigher"))})),
     "refusals": listed(thing({"pool": TEXT, "filter": TEXT, "reason": TEXT})),
-    "waiting": thing({"since": TEXT, "seconds": COUNT})}, ("waiting",))
+    "reasons": listed(TEXT), "waiting": thing({"since": TEXT, "seconds": COUNT})}, ("reasons", "waiting"))
 _GIB = {"type": ["number", "string"], "description": "GiB, infinite or unknown"}
 _POOL = known({
     "volume_backend_name": TEXT, "pool_name": TEXT, "vendor_name": TEXT, "driver_version": TEXT, "storage_protocol": TEXT,

@@ -1,15 +1,41 @@
 """What answers show of user messages and jobs."""
 
+from cinder_lite import errors
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
+from cinder_lite.scheduler import choose
+
+
+def _for_operators(column):
+    """What says where in the cloud something is done, or null."""
+    return lambda row, req: getattr(row, column) if req.sees_insides(row.project_id) else None
+
+
+def _decision(row, req):
+    return row.decision if req.sees_insides(row.project_id) else choose.for_members(row.decision)
+
+
+def _error(row, req):
+    if row.error is None or req.sees_insides(row.project_id):
+        return row.error
+    return row.public_error or errors.HIDDEN
+
+
+def _text(row, req):
+    """A message of a release that had one text for all may have names in it: members get its beginning."""
+    if req.sees_insides(row.project_id):
+        return row.details or row.user_message
+    return row.user_message if row.details else f"{row.user_message.partition(':')[0]}: {errors.HIDDEN}"
+
 
 MESSAGE = View(
-    Field("id"), Field("event_id"), Field("user_message"), Field("message_level"), Field("created_at", created_at),
+    Field("id"), Field("event_id"), Field("user_message", _text), Field("message_level"), Field("created_at", created_at),
     Field("guaranteed_until", lambda row, req: time(row.expires_at)), Field("request_id"),
     Field("links", lambda row, req: req.links("messages", row.id)), Field("resource_type"), Field("resource_uuid"))
 
 JOB = View(
     Field("id"), Field("request_id"), Field("project_id"), Field("user_id"), Field("kind"), Field("resource_id"),
-    Field("action"), Field("stage"), Field("host"), Field("status"), Field("owner"), Field("attempt"),
-    Field("progress"), Field("error"), Field("decision"), Field("created_at", created_at),
+    Field("action"), Field("stage"), Field("host", _for_operators("host")), Field("status"),
+    Field("owner", _for_operators("owner")), Field("attempt"), Field("progress"), Field("error", _error),
+    Field("decision", _decision), Field("created_at", created_at),
     Field("updated_at", updated_at), Field("finished_at", lambda row, req: time(row.finished_at)))

@@ -2,6 +2,7 @@
 
 from cinder_lite import states
 from cinder_lite.api.route import Field, View
+from cinder_lite.api.views.types import visible_specs
 from cinder_lite.db import volumes
 
 
@@ -85,11 +86,11 @@ _whole = View(*_COMMON, *_ADMIN, *_MORE)
 SUMMARY = View(Field("id"), Field("name"), Field("links", links))
 
 
-def uploading(row, type_, image):
+def uploading(row, type_, image, req):
     """The answer of os-volume_upload_image."""
     of_type = None if type_ is None else {
         "id": type_.id, "name": type_.name, "description": type_.description, "is_public": type_.is_public,
-        "extra_specs": type_.extra_specs, "qos_specs_id": type_.qos_specs_id, "deleted": False, "deleted_at": None,
+        "extra_specs": visible_specs(type_, req), "qos_specs_id": type_.qos_specs_id, "deleted": False, "deleted_at": None,
         "created_at": time(type_.created_at), "updated_at": time(type_.updated_at)}
     return {
         "id": row.id, "updated_at": time(row.updated_at), "status": row.status, "display_description": row.description,

@@ -14,12 +14,15 @@ from cinder_lite import errors
 class StoreError(errors.Explained):
     """The store refused or failed; the text says what failed and, where it is known, what to do."""
 
+    for_members = "the backup store could not do it; an administrator can look up the reason by the id of the request"
+
 
 class ObjectMissing(StoreError):
     """There is no object of that name."""
 
     def __init__(self, name):
         super().__init__(f"object {name} is not in the store")
+        self.for_members = "the store has lost a part of the backup; make a new full backup"
         self.name = name
 
 
@@ -29,6 +32,7 @@ class Corrupt(StoreError):
     def __init__(self, name, offset, reason):
         super().__init__(f"object {name} is damaged at byte {offset}: {reason}; restore it from a copy of the store, "
                          "or make a new full backup")
+        self.for_members = "what the store has of the backup is damaged; make a new full backup"
         self.name, self.offset, self.reason = name, offset, reason
 
 

@@ -74,13 +74,19 @@ class PoolStats:
 class DriverError(errors.Explained):
     """The backend refused or failed; the text says what failed and, where it is known, what to do."""
 
+    for_members = errors.STORAGE
+
 
 class BackendDown(DriverError):
     """The backend as a whole cannot be used now (volume group missing, cluster unreachable, directory unmounted)."""
 
+    for_members = "the storage cannot be used at the moment; try again later"
+
 
 class InUse(DriverError):
     """The object cannot be removed now because something depends on it."""
+
+    for_members = "it is in use on the storage: detach it, and delete what was made of it, first"
 
 
 class Driver(abc.ABC):

@@ -61,6 +61,8 @@ def volume_of(name):
 class TargetError(errors.Explained):
     """The target daemon refused or failed; the text says what failed and, where it is known, what to do."""
 
+    for_members = errors.STORAGE
+
 
 def portal(address, port):
     """An address and a port as clients write them, brackets around IPv6."""
