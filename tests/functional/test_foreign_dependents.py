@@ -113,6 +113,7 @@ def group(service, ann, bob, root):
     type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex}}, expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
     group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}}, expect=202)["group"]["id"]
+    ann.settled("groups", group)
     own = ann.made("volumes", size=1, group_id=group)["id"]
     foreign = bob.made("volumes", size=1)["id"]
     with service.process.db.write() as tx:
@@ -154,6 +155,7 @@ def test_a_copy_is_not_described_as_its_source_is_in_another_project(ann, bob, r
     type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex}}, expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
     group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}}, expect=202)["group"]["id"]
+    ann.settled("groups", group)
     volume = ann.made("volumes", size=1, group_id=group)["id"]
     kept = ann("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
     ann.settled("group_snapshots", kept)

@@ -178,6 +178,7 @@ def refusals(service, ann, types):
     away = row(service, "volumes", host=GONE, volume_type_id=types["files"])
     group = ann("POST", "/groups", {"group": {"group_type": types["group"], "volume_types": [
         types["files"], types["nothing"]]}}, expect=202)["group"]["id"]
+    ann.settled("groups", group, "available", "error")
     connector = {"connector": {"host": "h", "initiator": "iqn.2026-01.test:a", "ip": "127.0.0.1"}}
     yield "POST", f"/volumes/{files}/action", {"os-extend": {"new_size": 200000}}
     yield "POST", f"/volumes/{away}/action", {"os-initialize_connection": connector}
