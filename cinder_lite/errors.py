@@ -74,6 +74,14 @@ class Error(Explained):
             self.for_members, self.kwargs = public, {"public": public}
 
 
+def as_raised(error):
+    """The error as another process raised it: what comes over a broker has that process's traceback in its text."""
+    if not type(error).__name__.endswith("_Remote"):
+        return error
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == __name__)
+    return kind(*error.args, **error.kwargs)
+
+
 class BadRequest(Error):
     status = 400
 

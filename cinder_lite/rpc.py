@@ -69,8 +69,7 @@ class TooOld(errors.Error):
     """The service is of a release that does not know what it was asked."""
 
     status = 503
-    message = ("the service '{topic}' on {host} is of a release that does not know '{method}' yet; upgrade it, or try again "
-               "when that is done")
+    message = "the service '{topic}' on {host} is of a release that does not know '{method}' yet; upgrade it, then try again"
     for_members = "the service that does this is being upgraded; try again later"
 
 
@@ -118,8 +117,7 @@ def needed(method, arguments, first):
     later = {name: version for name, version in getattr(method, "later", {}).items()
              if name in arguments and arguments[name] != defaults[name]}
     sent = {name: value for name, value in arguments.items() if name in later or name not in getattr(method, "later", {})}
-    versions = [getattr(method, "since", first), *later.values()]
-    return max(versions, key=lambda version: [int(part) for part in version.split(".")]), sent
+    return max(getattr(method, "since", first), *later.values(), first, key=lambda text: [*map(int, text.split("."))]), sent
 
 
 class _ContextSerializer(oslo_messaging.NoOpSerializer):
@@ -351,15 +349,7 @@ class _Bound:
         except oslo_messaging.MessagingTimeout as error:
             raise NoAnswer(**asked) from error
         except errors.Error as error:
-            raise _as_raised(error) from error
-
-
-def _as_raised(error):
-    """The error as the other process raised it: what comes over a broker has that process's traceback in its text."""
-    if not type(error).__name__.endswith("_Remote"):
-        return error
-    kind = next(kind for kind in type(error).__mro__ if kind.__module__ in EXPOSED)
-    return kind(*error.args, **error.kwargs)
+            raise errors.as_raised(error) from error
 
 
 class _Unknown(logging.Filter):
