@@ -267,10 +267,13 @@ class Exports:
 
     def resize(self, row):
         """Show a volume's new size where it is exported."""
-        with self.db.read() as tx:
-            names = {one.export_name for one in domain.living(connections.of_volume(tx, row.id))} - {None}
-        for name in sorted(names) if self.target is not None else ():
-            self.backend.call(self.target.resize, name, self.driver.path(as_volume(row)))
+        if self.target is None:
+            return
+        with self.backend.locks[row.id]:
+            with self.db.read() as tx:
+                names = {one.export_name for one in domain.living(connections.of_volume(tx, row.id))} - {None}
+            for name in sorted(names):
+                self.backend.call(self.target.resize, name, self.driver.path(as_volume(row)))
 
 
 @contextlib.contextmanager

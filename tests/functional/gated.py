@@ -53,10 +53,11 @@ class GatedDriver(FileDriver):
 
 
 class GatedTarget(NbdTarget):
-    """The same for a target: the files lie in the directory of its state."""
+    """The same for a target: the files lie in the directory of its state, and `.at-METHOD` when a call has waited there."""
 
     def _pass(self, method):
         while os.path.exists(os.path.join(self.state_path, f".hold-{method}")):
+            open(os.path.join(self.state_path, f".at-{method}"), "w").close()
             time.sleep(0.02)
         if os.path.exists(os.path.join(self.state_path, f".fail-{method}")):
             raise targets.TargetError(f"{method} was made to fail")

@@ -112,6 +112,21 @@ def test_one_that_comes_late_does_not_disturb_the_next(service, client, hold, po
     assert len(exported(service, id)) == 1
 
 
+def test_a_volume_that_grows_brings_no_ended_export_back(service, client, hold):
+    id = client.made("volumes", size=1)["id"]
+    assert initialize(client, id)[0] == 200
+    directory = os.path.join(service.state, "targets", "gated")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, ".at-before-export"))
+    with hold("before-export"):
+        client("POST", f"/volumes/{id}/action", {"os-extend": {"new_size": 2}}, expect=202)
+        until(lambda: os.path.exists(os.path.join(directory, ".at-before-export")), "the export to be made anew for its size")
+        client("POST", f"/volumes/{id}/action", {"os-terminate_connection": {"connector": CONNECTOR}})
+    client.settled("volumes", id)
+    until(lambda: rows(service, volume_id=id) == [], "the connection to be undone")
+    assert exported(service, id) == []
+
+
 @pytest.mark.parametrize("point", ["before-remove", "remove"])
 def test_a_disconnection_that_comes_late_leaves_what_is_attached_meanwhile(service, client, hold, point):
     id = client.made("volumes", size=1)["id"]
