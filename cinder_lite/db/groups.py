@@ -20,7 +20,7 @@ REPLICATED = ("group_replication_enabled", "consistent_group_replication_enabled
 
 def is_set(specs, key):
     """Whether a group spec says "<is> True"."""
-    words = (specs or {}).get(key, "").split()
+    words = ((specs or {}).get(key) or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() == "true"
 
 
@@ -53,7 +53,10 @@ def visible_to(ctx, all_projects, table=G):
 
 
 def volumes_of(tx, id):
-    """The group's volumes, oldest first, in the form of volumes.ROW."""
+    """The group's volumes, oldest first, in the form of volumes.ROW.
+
+    Their owner cannot change meanwhile: none of a group is given away.
+    """
     return tx.execute(volumes.ROW.where(volumes.V.c.group_id == id).order_by(
         volumes.V.c.created_at, volumes.V.c.id)).all()
 
@@ -104,11 +107,11 @@ def page_of_snapshots(tx, where, paging, visible):
     return SNAPSHOTS.page(tx, _SNAPSHOT, where, paging, visible)
 
 
-def snapshots_of(tx, group_snapshot_id):
-    """The snapshots of its volumes, oldest first."""
+def snapshots_of(tx, group_snapshot_id, locked=False):
+    """The snapshots of its volumes, oldest first; `locked` until the transaction ends."""
     of = schema.snapshots
-    return tx.execute(sa.select(of).where(of.c.group_snapshot_id == group_snapshot_id).order_by(
-        of.c.created_at, of.c.id)).all()
+    query = sa.select(of).where(of.c.group_snapshot_id == group_snapshot_id).order_by(of.c.created_at, of.c.id)
+    return tx.execute(query.with_for_update() if locked else query).all()
 
 
 # -- types

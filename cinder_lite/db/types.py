@@ -130,15 +130,19 @@ def unset_default(tx, project_id):
 
 def check_size(type_, size):
     """Refuse a size that the type does not allow."""
-    least = int(type_.extra_specs.get("provisioning:min_vol_size", 0))
-    most = type_.extra_specs.get("provisioning:max_vol_size")
-    if size < least:
+    least, most = (_number(type_.extra_specs.get(f"provisioning:{end}_vol_size")) for end in ("min", "max"))
+    if least is not None and size < least:
         raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
-    if most is not None and size > int(most):
+    if most is not None and size > most:
         raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {most} GiB at most, not {size}.")
+
+
+def _number(spec):
+    """The value of an extra spec as a number; None where it has none, also in rows that were not checked when written."""
+    return int(spec) if isinstance(spec, str) and spec.isascii() and spec.isdecimal() and len(spec) < 10 else None
 
 
 def shares(type_):
     """Whether volumes of the type can be attached more than once: its extra spec multiattach says "<is> True"."""
-    words = type_.extra_specs.get("multiattach", "").split()
+    words = (type_.extra_specs.get("multiattach") or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

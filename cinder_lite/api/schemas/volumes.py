@@ -5,6 +5,12 @@ from cinder_lite.api.body import BOOL, EMPTY, METADATA, NAME, OPTIONAL_BOOL, SIZ
 
 _OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
 _OPTIONAL_METADATA = {**METADATA, "type": ["object", "null"]}
+#: One volume, or several.
+_VOLUMES = {"anyOf": [UUID, {"type": "array", "items": UUID, "uniqueItems": True}]}
+#: Hints that no filter reads may be of any form.
+_HINTS = {"type": ["object", "null"], "properties": {
+    "same_host": _VOLUMES, "different_host": _VOLUMES, "local_to_instance": _OPTIONAL_UUID,
+    "query": {"type": ["string", "object"]}}}
 
 CREATE = {
     "type": "object",
@@ -28,8 +34,8 @@ CREATE = {
             },
             "additionalProperties": "3.53",
         },
-        "OS-SCH-HNT:scheduler_hints": {"type": ["object", "null"]},
-        "scheduler_hints": {"type": ["object", "null"]},
+        "OS-SCH-HNT:scheduler_hints": _HINTS,
+        "scheduler_hints": _HINTS,
     },
     "required": ["volume"],
     "additionalProperties": "3.53",
