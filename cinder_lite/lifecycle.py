@@ -41,14 +41,16 @@ class Lifecycle:
         tx.execute(sa.insert(self.table), {"status": action.doing, "created_at": db.now(), **row})
         return self._job(tx, ctx, action, row["id"], **job)
 
-    def begin(self, tx, ctx, id, action, guards=(), refusal=errors.InvalidState, job=None, **values):
+    def begin(self, tx, ctx, id, action, guards=(), refusal=errors.InvalidState, job=None, is_locked=False, **values):
         """Set the action's status if the row's status and all guards allow it, and record the job.
 
-        `values` are further columns to set; `job` is what jobs.add takes (args, host). Returns the job's id.
+        `values` are further columns to set; `job` is what jobs.add takes (args, host). `is_locked`: the caller has locked the
+        row. Returns the job's id.
         Raises NotFound, or `refusal` with the sentence of the guard that did not hold.
         """
         action = self.actions[action]
-        self._lock_for(tx, id, guards)
+        if not is_locked:
+            self._lock_for(tx, id, guards)
         took = tx.execute(
             sa.update(self.table).where(self.table.c.id == id, self.table.c.status.in_(action.begins),
                                         *(guard.clause for guard in guards))
@@ -68,6 +70,10 @@ class Lifecycle:
         if held is None:
             self._refuse(tx, id, statuses, guards, refusal)
         return held
+
+    def locked(self, tx, id):
+        """The row as its table has it, locked until the transaction ends, or None."""
+        return tx.execute(sa.select(self.table).where(self.table.c.id == id).with_for_update()).first()
 
     def lock(self, tx, id):
         """Lock the row until the transaction ends, whatever its status."""
@@ -99,8 +105,17 @@ class Lifecycle:
 
     def settle(self, tx, id, action, succeeded, **values):
         """Leave the action's status for the one it ends in. False when the row is not in it any more."""
-        action = self.actions[action]
-        return self._leave(tx, id, action.doing, action.done if succeeded else action.failed, values)
+        known = self.actions.get(action)
+        if known is None:
+            return not succeeded and self._leave_unknown(tx, id)
+        return self._leave(tx, id, known.doing, known.done if succeeded else known.failed, values)
+
+    def _leave_unknown(self, tx, id):
+        """The same for an action that only a newer release knows, by the status alone."""
+        status = tx.execute(sa.select(self.table.c.status).where(self.table.c.id == id)).scalar()
+        if status not in states.TRANSITIONAL[self.kind]:
+            return False
+        return self._leave(tx, id, status, states.without_work(self.kind, status), {})
 
     def _leave(self, tx, id, doing, to, values):
         mine = (self.table.c.id == id, self.table.c.status == doing)
@@ -118,11 +133,6 @@ class Lifecycle:
         """
         jobs.end(tx, job, states.SUCCEEDED)
         return self.settle(tx, job.resource_id, job.action, True, **values)
-
-    def fail(self, tx, job, reason, **values):
-        """The job is given up for `reason`, a text. Raises Stale like `finish`."""
-        jobs.end(tx, job, states.FAILED, error=reason)
-        return self.settle(tx, job.resource_id, job.action, False, **values)
 
     # -- without an action
 
@@ -153,13 +163,16 @@ class _Errand:
         self.kind = kind
 
     @staticmethod
+    def locked(_tx, _id):
+        return None
+
+    @staticmethod
     def finish(tx, job, **_values):
         jobs.end(tx, job, states.SUCCEEDED)
         return True
 
     @staticmethod
-    def fail(tx, job, reason, **_values):
-        jobs.end(tx, job, states.FAILED, error=reason)
+    def settle(_tx, _id, _action, _succeeded, **_values):
         return True
 
 

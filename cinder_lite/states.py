@@ -39,8 +39,8 @@ UNLISTED = ("reverting", UNMANAGING, "error_unmanaging", "error_managing_deletin
 #: What `os-reset_status` may write.
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
-#: States of a connection: intended, made, made but to be exported anew, and to be undone.
-CONNECTING, CONNECTED, RENEWING, ENDING = "connecting", "connected", "renewing", "ending"
+#: States of a connection: intended, made, and to be undone.
+CONNECTING, CONNECTED, ENDING = "connecting", "connected", "ending"
 STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating", "completing", "success", "error"
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 #: Migration statuses, beside none at all, in which nothing is under way.

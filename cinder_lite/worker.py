@@ -4,14 +4,16 @@ A handler gets a `Work` and does what the job asks with the device; the resource
 are one transaction that the worker commits afterwards. A job that was claimed by another meanwhile is not ended.
 """
 
+import collections
 import contextlib
 import logging
+import os
 import threading
 import time
 
 from oslo_db import exception as db_errors
 
-from cinder_lite import concurrency, db, errors, lifecycle, states
+from cinder_lite import concurrency, db, errors, holds, lifecycle, states
 from cinder_lite.db import jobs, messages
 
 LOG = logging.getLogger(__name__)
@@ -33,24 +35,48 @@ class Refused(errors.Explained):
         self.detail, self.for_members = detail, public
 
 
+def found(row, what="it"):
+    """The row. Raises Refused when there is none."""
+    if row is None:
+        raise Refused(f"{what} has been deleted meanwhile")
+    return row
+
+
+def reason_of(error, job):
+    """Why a job failed, in words for its owner: never those of an error that only a log can explain."""
+    if isinstance(error, errors.Explained):
+        return errors.Reason.of(error)
+    if isinstance(error, OSError) and error.errno:
+        return errors.Reason(f"the host of the service says: {os.strerror(error.errno)}", errors.HIDDEN)
+    return errors.Reason(f"an unexpected error; the log of the service explains it under {job.request_id or job.id}")
+
+
 class Work:
-    """One job at work: what a handler reads, and where it leaves what is to be kept."""
+    """One job at work: what a handler reads, and where it leaves what is to be kept.
+
+    What the job holds is given back by `holds` when it fails: a handler needs not say so.
+    """
 
     def __init__(self, worker, job):
-        self.job, self.args = job, dict(job.args)
+        self.job, self.args = job, dict(job.args) if isinstance(job.args, dict) else {}
         self.ctx = jobs.asker(job)
         self.kept, self.lost = {}, {}
-        self.done_too, self.failed_too, self.later = [], [], []
+        self.done_too, self.ending, self.failed_too, self.later = [], [], [], []
         self.next_stage, self.reason = None, None
         self.at, self.superseded, self.recorded = (0, 0), False, 0
-        self._worker = worker
+        self._worker, self.confirmed = worker, time.monotonic()
         # Where it goes on from is not known before it says so.
-        self._counted = None if job.progress else 0
+        self._counted = None if getattr(job, "progress", 0) else 0
 
     def begin(self):
-        """What is to happen at the end has been said, and the work itself begins. Raises Refused after too many deaths."""
+        """The work itself begins. Raises Refused after too many deaths."""
         if self.job.attempt > self._worker.conf.job_max_attempts:
             raise Refused(f"it was begun {self.job.attempt - 1} times and its service died each time")
+
+    def after_others(self, tx):
+        """Raise Interrupted while those may still be at work whose jobs were ended for this one."""
+        if self.args.get("after") and jobs.at_work(tx, self.args["after"]):
+            raise Interrupted
 
     def keep(self, **values):
         """Columns of the resource to set when the job succeeds."""
@@ -68,8 +94,15 @@ class Work:
         """Call function(tx) in the transaction that ends the job well."""
         self.done_too.append(function)
 
+    def at_end(self, function, first=False):
+        """Call function(tx, row) in the transaction that ends the job well, with the resource's row as it was locked there.
+
+        `first`: before what was said until now.
+        """
+        self.ending.insert(0 if first else len(self.ending), function)
+
     def when_failed(self, function):
-        """Call function(tx) in the transaction that gives the job up."""
+        """Call function(tx) in the transaction that gives the job up, besides what gives back what it holds."""
         self.failed_too.append(function)
 
     def leave_job(self, add):
@@ -83,8 +116,13 @@ class Work:
         self.next_stage = (stage, host)
 
     def progress(self, done, whole):
-        """Note how many bytes are done. May be called often and from native threads: it waits for nothing."""
+        """Note how many bytes are done. May be called often and from native threads: it waits for nothing.
+
+        Raises Stale when the job is another's by now, so that whoever tells of progress stops.
+        """
         self.at = (done, whole)
+        if self._lost():
+            raise errors.Stale(id=self.job.id, attempt=self.job.attempt)
         if self._worker.meter is not None:
             self._worker.meter.count("copied_bytes", max(0, done - (done if self._counted is None else self._counted)),
                                      self.job.kind, self.job.action)
@@ -104,7 +142,11 @@ class Work:
 
     def cancelled(self):
         """Whether to stop at a place from which the work can go on: the service ends, or the job is another's by now."""
-        return self.superseded or self._worker.stopping
+        return self._lost() or self._worker.stopping
+
+    def _lost(self):
+        """Whether the job is another's, or may be: nobody has confirmed for the length of a lease that it is ours."""
+        return self.superseded or time.monotonic() - self.confirmed > self._worker.conf.job_lease
 
     @property
     def percent(self):
@@ -123,15 +165,15 @@ class Worker:
     #: Who tells others (see cinder_lite.events), None for nobody.
     events = None
 
-    def __init__(self, database, conf, stage, host, owner, handlers, size, message_of):
+    def __init__(self, database, conf, stage, host, owner, handlers, size):
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
-        self.handlers, self.message_of = handlers, message_of
+        self.handlers = handlers
         self.pool = concurrency.Pool(size)
         self.stopping = False
         self._taken, self._lock = set(), threading.Lock()
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
-        self._working, self._busy = {}, {}
+        self._working, self._busy, self._unreadable = {}, {}, collections.Counter()
 
     # -- finding work
 
@@ -168,17 +210,30 @@ class Worker:
             self.wake(job_id)
 
     def record(self):
-        """Write down how far the jobs are that said so since the last time."""
-        for work in list(self._working.values()):
-            if work.percent == work.recorded:
-                continue
-            try:
-                with self.db.write() as tx:
-                    jobs.progress(tx, work.job, work.percent, work.args)
-                work.recorded = work.percent
-            except errors.Stale as error:
-                LOG.warning("%s", error)
+        """See which jobs are still ours, and write down how far those are that said so since the last time."""
+        now = time.monotonic()
+        # What has just been begun, and what will have ended in a moment, is not worth a statement.
+        working = [work for work in list(self._working.values()) if now - work.confirmed >= PROGRESS_INTERVAL]
+        if not working:
+            return
+        with self.db.read() as tx:
+            owned = jobs.owned(tx, self.owner, [work.job.id for work in working])
+        for work in working:
+            if owned.get(work.job.id) != work.job.attempt:
                 work.superseded = True
+                continue
+            work.confirmed = now
+            if work.percent != work.recorded:
+                self._record_progress(work)
+
+    def _record_progress(self, work):
+        try:
+            with self.db.write() as tx:
+                jobs.progress(tx, work.job, work.percent, work.args)
+            work.recorded = work.percent
+        except errors.Stale as error:
+            LOG.warning("%s", error)
+            work.superseded = True
 
     @staticmethod
     def _log_error(error):
@@ -189,18 +244,30 @@ class Worker:
     def _run(self, job_id):
         try:
             job = self._claim(job_id) if not self.stopping else None
+            self._unreadable.pop(job_id, None)
             if job is not None:
                 work = self._working[job_id] = Work(self, job)
                 # Two jobs of one resource exist when the first was ended from outside and is still at it.
                 with self._one_at_a_time(job.resource_id):
                     self._work(work)
-        except Exception:
+        except Exception as error:
             # The outermost loop of a worker: the next sweep finds a job of ours that nobody works on.
             LOG.exception("job %s was left as it is", job_id)
+            if job_id not in self._working:
+                self._count_unreadable(job_id, error)
         finally:
             self._working.pop(job_id, None)
             with self._lock:
                 self._taken.discard(job_id)
+
+    def _count_unreadable(self, job_id, error):
+        """A job that cannot even be claimed is given up like others that fail again and again."""
+        self._unreadable[job_id] += not isinstance(error, db_errors.DBConnectionError)
+        if self._unreadable[job_id] > self.conf.job_max_attempts:
+            with quiet(f"giving up job {job_id}"), self.db.read() as tx:
+                job = jobs.outline(tx, job_id)
+                if job is not None:
+                    self._give_up(job, reason_of(error, job))
 
     @contextlib.contextmanager
     def _one_at_a_time(self, resource_id):
@@ -229,17 +296,23 @@ class Worker:
             handler = self._unknown
         outcome = "handed back"
         try:
+            if job.attempt > self.conf.job_max_attempts + 1 and job.kind != "leftover":
+                # What comes after the work, or what gives it up, failed each time.
+                raise Refused(f"it was begun {job.attempt - 1} times and could not be ended")
+            if not isinstance(job.args, dict):
+                raise Refused("what was asked for cannot be read")
             if self.events is not None and job.attempt == 1:
                 self.events.begun(job, self.stage, self.host)
             handler(work)
         except errors.Stale as error:
             LOG.warning("%s", error)
+            self._let_go(job)
         except Interrupted:
-            self._persist(lambda tx: jobs.hand_back(tx, job, args=work.args))
+            self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
         except db_errors.DBConnectionError as error:
             # Not the work's fault: it is begun again when the database is back.
             LOG.warning("%s of %s %s waits for the database: %s", job.action, job.kind, job.resource_id, error)
-            self._persist(lambda tx: jobs.hand_back(tx, job, args=work.args))
+            self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
         except Exception as error:
             # Whatever went wrong, the promise is an end with a reason.
             self._fail(work, error)
@@ -260,10 +333,9 @@ class Worker:
         job = work.job
         if work.next_stage is not None:
             stage, host = work.next_stage
-            ended = self._persist(lambda tx: [jobs.hand_back(tx, job, stage, host, work.args),
-                                              *(also(tx) for also in work.done_too)])
+            ended = self._persist(job, lambda tx: self._pass_on(tx, work, stage, host))
         else:
-            ended = self._persist(lambda tx: self._finish(tx, work))
+            ended = self._persist(job, lambda tx: self._finish(tx, work))
             if ended and self.events is not None:
                 self.events.sent_soon()
             if ended:
@@ -271,35 +343,62 @@ class Worker:
         for function in work.later if ended else ():
             function()
 
+    @staticmethod
+    def _pass_on(tx, work, stage, host):
+        row = holds.locked(tx, work.job) if work.ending else None
+        jobs.hand_back(tx, work.job, stage, host, work.args)
+        for also in work.done_too:
+            also(tx)
+        for also in work.ending:
+            also(tx, row)
+
     def _finish(self, tx, work):
         job, events = work.job, self.events
         subject = events and events.subject(tx, job)
+        row = holds.locked(tx, job) if work.ending else None
         if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept):
             for also in work.done_too:
                 also(tx)
+            for also in work.ending if row is not None else ():
+                also(tx, row)
             if events is not None:
                 events.ended(tx, job, self.host, subject)
 
     def _fail(self, work, error):
         job = work.job
-        reason = errors.Reason.of(error)
+        reason = reason_of(error, job)
         if isinstance(error, errors.Explained):
             LOG.error("%s of %s %s failed: %s", job.action, job.kind, job.resource_id, reason)
         else:
             LOG.error("%s of %s %s failed", job.action, job.kind, job.resource_id, exc_info=error)
         work.reason = reason
-        action, detail = self.message_of(job)
+        action, detail = messages.of_job(job)
         detail = getattr(error, "detail", detail)
 
         def end(tx):
-            if lifecycle.KINDS[job.kind].fail(tx, job, reason, **work.lost):
+            if holds.fail(tx, self.conf, job, reason, **work.lost):
                 for also in work.failed_too:
                     also(tx)
             messages.add(tx, job, action, detail, reason, self.conf.message_ttl)
 
-        self._persist(end)
+        try:
+            self._persist(job, end)
+        except Exception:
+            if job.attempt <= self.conf.job_max_attempts:
+                raise  # it is begun again: what was in the way may pass
+            LOG.exception("what %s of %s %s holds cannot be given back", job.action, job.kind, job.resource_id)
+            self._give_up(job, reason)
 
-    def _persist(self, write):
+    def _give_up(self, job, reason):
+        """The least that an end is, when even that fails: the sums are for `doctor` to put right."""
+        def end(tx):
+            jobs.abandon(tx, job, reason, 0)
+            lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
+            messages.add(tx, job, *messages.of_job(job), reason, self.conf.message_ttl)
+
+        self._persist(job, end)
+
+    def _persist(self, job, write):
         """Commit an end, however long the database is away: until then the job stays ours. False when it is not ours."""
         while True:
             try:
@@ -307,10 +406,16 @@ class Worker:
                 return True
             except errors.Stale as error:
                 LOG.warning("%s", error)
+                self._let_go(job)
                 return False
             except db_errors.DBConnectionError as error:
                 LOG.warning("the end of a job cannot be recorded yet: %s", error)
                 time.sleep(PATIENCE)
+
+    def _let_go(self, job):
+        """Whoever has ended the job from outside waits for that."""
+        with quiet(f"telling that job {job.id} is let go"):
+            self._transact(lambda tx: jobs.let_go(tx, job.id, self.owner))
 
     @db.retried
     def _transact(self, write):

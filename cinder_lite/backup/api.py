@@ -62,8 +62,9 @@ class Backups:
                              (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.still_of_size(volume.size)))
             if row["parent_id"]:
                 BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
-            job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"])
-            quotas.claim(tx, share(row["project_id"], row["size"]), allowance)
+            job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"], args={
+                "volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
+            quotas.claim(tx, quotas.backup_share(row["project_id"], row["size"]), allowance)
             return job_id, backups.find(tx, row["id"])
 
     def _host(self, tx, zone):
@@ -129,17 +130,24 @@ class Backups:
     def _begin_delete(self, ctx, id, action):
         with self.db.write() as tx:
             row = backups.get(tx, ctx, id)
+            args = {}
             if action == "force_delete":
                 BACKUP.lock(tx, id)
-                abandon.all_jobs(tx, "backup", id)
-            return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING), job={"host": row.host}), row.host
+                args["after"] = [job.id for job in abandon.all_jobs(tx, self.conf, "backup", id)]
+            return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
+                                job={"host": row.host, "args": args}), row.host
 
     def reset_status(self, ctx, id, status):
-        """Write the status as it is given."""
+        """Write the status as it is given. What is being done with the backup ends before."""
+        abandon.stop(self.db, self.conf, "backup", id, lambda tx: backups.get(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
         with self.db.write() as tx:
             backups.get(tx, ctx, id)
             BACKUP.lock(tx, id)
-            abandon.all_jobs(tx, "backup", id)
+            abandon.all_jobs(tx, self.conf, "backup", id)
             BACKUP.write(tx, id, status=status)
 
     def export_record(self, ctx, id):
@@ -173,7 +181,7 @@ class Backups:
     def _record_import(self, ctx, row, allowance):
         with self.db.write() as tx:
             job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
-            quotas.claim(tx, share(row["project_id"], row["size"]), allowance)
+            quotas.claim(tx, quotas.backup_share(row["project_id"], row["size"]), allowance)
             return job_id, backups.find(tx, row["id"])
 
 
@@ -191,8 +199,3 @@ def _read_record(url):
     except ValueError as error:
         raise errors.InvalidInput(reason=f"backup_url is not a record that export_record made: {error}") from error
     return kept
-
-
-def share(project_id, size):
-    """What a backup's row adds to the quota."""
-    return quotas.Change(project_id, {"backups": 1, "backup_gigabytes": size})

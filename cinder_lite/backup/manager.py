@@ -2,26 +2,16 @@
 
 import logging
 
-from cinder_lite import concurrency, content, db, errors, rpc, states, worker
+from cinder_lite import concurrency, content, db, errors, holds, rpc, states, worker
 from cinder_lite.backup import adopted, chunks, manifest, record, restore
-from cinder_lite.backup.api import share
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
-from cinder_lite.db import backups, labels, messages, quotas, snapshots, volumes
+from cinder_lite.db import backups, labels, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
-from cinder_lite.volume import api
 from cinder_lite.volume.drivers.base import GIB
 from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
-
-#: (kind, action) of a job -> (action, cause) of the message when it fails.
-MESSAGES = {
-    ("backup", "create"): ("backup create", "backup create"), ("backup", "delete"): ("backup delete", "backup delete"),
-    ("backup", "force_delete"): ("backup delete", "backup delete"),
-    ("backup", "restore"): ("backup restore", "backup restore"), ("backup", "import"): ("backup create", "unknown"),
-    ("volume", "create"): ("backup restore", "backup restore"),
-}
 
 
 class BackupManager(BackupRPC):
@@ -34,8 +24,7 @@ class BackupManager(BackupRPC):
             ("backup", "create"): self.create, ("backup", "delete"): self.delete,
             ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
             ("backup", "import"): self.take_in, ("volume", "create"): self.fill}
-        self.worker = worker.Worker(database, conf, "backup", conf.host, owner, handlers, conf.backup_max_operations,
-                                    lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
+        self.worker = worker.Worker(database, conf, "backup", conf.host, owner, handlers, conf.backup_max_operations)
 
     def run_job(self, ctx, job_id):
         self.worker.wake(job_id)
@@ -44,14 +33,11 @@ class BackupManager(BackupRPC):
 
     def create(self, work):
         with self.db.read() as tx:
-            row = backups.find(tx, work.job.resource_id)
-            volume = volumes.find(tx, row.volume_id)
-            snapshot = snapshots.find(tx, row.snapshot_id) if row.snapshot_id else None
-            parent = backups.find(tx, row.parent_id) if row.parent_id else None
-        self._free_source_afterwards(work, row)
-        work.lose(counted=False)
-        work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
-        work.when_failed(lambda tx: BACKUP.write(tx, row.id, fail_reason=errors.public(work.reason)))
+            row = worker.found(backups.find(tx, work.job.resource_id))
+            volume = worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id}")
+            snapshot = worker.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}") if row.snapshot_id else None
+            parent = worker.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},") if row.parent_id else None
+        work.at_end(self._free_source)
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
@@ -102,23 +88,20 @@ class BackupManager(BackupRPC):
             return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf, self.store.largest),
                                 older, origin=origin, progress=work.progress, cancelled=work.cancelled)
 
-    def _free_source_afterwards(self, work, row):
-        """The volume or snapshot goes back to the status it had, however the backup ends."""
-        def free(tx):
-            if row.snapshot_id:
-                SNAPSHOT.settle(tx, row.snapshot_id, "backup", True)
-            else:
-                VOLUME.settle(tx, row.volume_id, "backup", True)
-
-        work.when_done(free)
-        work.when_failed(free)
+    @staticmethod
+    def _free_source(tx, row):
+        """The volume or snapshot goes back to the status it had."""
+        if row.snapshot_id:
+            SNAPSHOT.settle(tx, row.snapshot_id, "backup", True)
+        else:
+            VOLUME.settle(tx, row.volume_id, "backup", True)
 
     # -- restore
 
     def restore(self, work):
         with self.db.read() as tx:
-            row = backups.find(tx, work.job.resource_id)
-            volume = volumes.find(tx, work.args["volume_id"])
+            row = worker.found(backups.find(tx, work.job.resource_id))
+            volume = worker.found(volumes.find(tx, work.args["volume_id"]), f"volume {work.args['volume_id']}")
         recorded = self._record(row)
 
         def restored(tx):
@@ -129,30 +112,25 @@ class BackupManager(BackupRPC):
                 labels.follow(tx, present, metadata=columns["metadata"])
 
         work.when_done(restored)
-        work.when_failed(lambda tx: VOLUME.settle(tx, volume.id, "restore", False) and messages.add(
-            tx, work.job, *MESSAGES["backup", "restore"], work.reason, self.conf.message_ttl, ("volume", volume.id)))
         self._bring_back(work, row, volume, is_zero=False)
 
     def fill(self, work):
         """The last stage of making a volume from a backup: the volume is there and empty."""
         with self.db.read() as tx:
-            volume = volumes.find(tx, work.job.resource_id)
-            row = backups.find(tx, volume.backup_id)
+            volume = worker.found(volumes.find(tx, work.job.resource_id))
+            row = worker.found(backups.find(tx, volume.backup_id), f"its source, backup {volume.backup_id},")
         recorded = self._record(row)
         work.keep(launched_at=db.now())
 
-        def described(tx):
-            present = volumes.find(tx, volume.id)
+        def described(tx, present):
             columns = record.columns(recorded, row, present)
             # What its creation was asked for stays.
             columns["metadata"] |= {key: value for key, value in present.metadata.items() if key != "src_backup_id"}
             labels.follow(tx, present, metadata=columns["metadata"])
             VOLUME.write(tx, volume.id, **columns)
 
-        work.when_done(described)
+        work.at_end(described)
         work.when_done(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
-        work.lose(counted=False)
-        work.when_failed(lambda tx: api.not_made(tx, volume))
         self._bring_back(work, row, volume, is_zero=True)
 
     def _record(self, row):
@@ -192,7 +170,8 @@ class BackupManager(BackupRPC):
     def delete(self, work):
         work.begin()
         with self.db.read() as tx:
-            row = backups.find(tx, work.job.resource_id)
+            work.after_others(tx)
+            row = worker.found(backups.find(tx, work.job.resource_id))
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
         cinders = self.adopted.of(row)
@@ -200,15 +179,13 @@ class BackupManager(BackupRPC):
             concurrency.in_thread(cinders.delete, row)
         elif not shared:
             concurrency.in_thread(manifest.delete, self.store, place)
-        if row.counted:
-            work.when_done(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
+        work.at_end(lambda tx, row: row.counted and holds.uncount_backup(tx, self.conf, row))
 
     def take_in(self, work):
         """An imported record becomes a backup when the store has what it names."""
         with self.db.read() as tx:
-            row = backups.find(tx, work.job.resource_id)
-        work.lose(counted=False)
-        work.when_failed(lambda tx: quotas.release(tx, share(row.project_id, row.size)))
+            row = worker.found(backups.find(tx, work.job.resource_id))
+        work.begin()
         if not concurrency.in_thread(exists, self.store, self.adopted, row):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}",
                                  public=f"the store has no backup {row.id}")

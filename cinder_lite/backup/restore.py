@@ -48,8 +48,10 @@ def restore(store, place, target, target_is_zero=False, start=0, threads=3,
     if target.size() < made.size:
         raise TargetTooSmall(f"the target has {target.size()} bytes, backup {place.backup_id} needs {made.size}; "
                              "restore to a larger volume")
-    reader = _Reader(store, made, target, target_is_zero)
+    reader = _Reader(store, made, target, target_is_zero, cancelled)
     _run(reader, start, threads, progress, cancelled)
+    if cancelled():
+        raise manifest.Cancelled("the restore was cancelled")
     if not target_is_zero:
         target.zero(made.size, target.size())
     target.sync()
@@ -59,7 +61,7 @@ def restore(store, place, target, target_is_zero=False, start=0, threads=3,
 def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled=lambda: False):
     """Read a whole backup and check each block; returns its size in bytes. Raises as `restore` does."""
     made = manifest.load(store, place)
-    _run(_Reader(store, made, None, True), 0, threads, progress, cancelled)
+    _run(_Reader(store, made, None, True, cancelled), 0, threads, progress, cancelled)
     return made.size
 
 
@@ -84,8 +86,9 @@ def _run(reader, start, threads, progress, cancelled):
 class _Reader:
     """The segments of one backup on their way from the store to a target (None: only checked)."""
 
-    def __init__(self, store, made, target, target_is_zero):
+    def __init__(self, store, made, target, target_is_zero, cancelled):
         self.store, self.made, self.target, self.target_is_zero = store, made, target, target_is_zero
+        self._cancelled = cancelled
 
     def segments(self, first):
         """Each segment that there is something to do for, from the first of a group on."""
@@ -105,10 +108,16 @@ class _Reader:
             for record, stored in self._read(segment, span):
                 data = self._checked(segment, record, stored, unpacker)
                 if self.target is not None:
+                    self._check_ours()
                     self.target.write(segment.start + record.block * self.made.block_size, data)
         if not self.target_is_zero:
             self._zero_between(segment, records)
         return segment
+
+    def _check_ours(self):
+        """Nothing is written once the restore was cancelled, because the target may be somebody's by now."""
+        if self._cancelled():
+            raise manifest.Cancelled("the restore was cancelled")
 
     def _name(self, segment, record):
         return self.made.chain[record.generation].segment(segment.group, segment.number)
@@ -151,6 +160,7 @@ class _Reader:
         at = segment.start
         for record in records:
             begin = segment.start + record.block * self.made.block_size
+            self._check_ours()
             if at < begin:
                 self.target.zero(at, begin)
             at = begin + self._length(segment, record)

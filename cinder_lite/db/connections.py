@@ -79,16 +79,13 @@ def _lost(seconds):
     orphan = sa.and_(
         C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
         ~sa.exists().where(J.c.id == C.c.attachment_id, J.c.status.in_(states.LIVE_JOB)))
-    return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(C.c.state.in_((states.CONNECTED, states.RENEWING)), orphan))
+    return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(C.c.state == states.CONNECTED, orphan))
 
 
 def unsettled(tx, backend, seconds):
-    """Ids of the backend's volumes of which connections are to be undone or exported again, or were left by their callers.
-
-    One that is being made for longer than `seconds` is.
-    """
+    """Ids of the backend's volumes of which connections are to be undone, or are being made for longer than that."""
     return tx.execute(sa.select(C.c.volume_id).distinct().where(C.c.backend == backend, sa.or_(
-        C.c.state.in_((states.ENDING, states.RENEWING)), _lost(seconds)))).scalars().all()
+        C.c.state == states.ENDING, _lost(seconds)))).scalars().all()
 
 
 def end_lost(tx, volume_id, seconds):

@@ -128,16 +128,35 @@ def renew(tx, owner, lease):
         lease_until=db.now() + datetime.timedelta(seconds=lease)))
 
 
-def pass_on(tx, id, from_stage, to_stage, host, decision, args):
-    """Move a queued job to its next stage. False when it is not there any more."""
-    moved = tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == from_stage, J.c.status == states.QUEUED).values(
-        stage=to_stage, host=host, decision=decision, args=args, updated_at=db.now()))
+def pass_on(tx, job, to_stage, host, decision, args):
+    """Move a queued job to its next stage, where its attempts begin anew. False when it is not there any more."""
+    moved = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.stage == job.stage, J.c.status == states.QUEUED).values(
+        stage=to_stage, host=host, decision=decision, args=args, attempt=0, updated_at=db.now()))
     return moved.rowcount == 1
 
 
-def pass_back(tx, id, stage):
+def pass_back(tx, job):
     """Undo `pass_on` within the same transaction."""
-    tx.execute(sa.update(J).where(J.c.id == id).values(stage=stage, host=None, decision=None))
+    tx.execute(sa.update(J).where(J.c.id == job.id).values(stage=job.stage, host=None, decision=None, attempt=job.attempt))
+
+
+def count_attempt(tx, id, stage):
+    """Record that a queued job could not be decided. Returns how often by now; None when it is not there any more."""
+    mine = (J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED)
+    if tx.execute(sa.update(J).where(*mine).values(attempt=J.c.attempt + 1, updated_at=db.now())).rowcount == 0:
+        return None
+    return tx.execute(sa.select(J.c.attempt).where(*mine)).scalar()
+
+
+_OUTLINE = ("id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage", "host", "status", "owner",
+            "attempt", "created_at")
+_Outline = collections.namedtuple("Outline", [*_OUTLINE, "args"])
+
+
+def outline(tx, id):
+    """The job without what may not be readable, as if it had no arguments; or None."""
+    row = tx.execute(sa.select(*(J.c[name] for name in _OUTLINE)).where(J.c.id == id)).first()
+    return row and _Outline(*row, {})
 
 
 def keep_decision(tx, id, decision):
@@ -194,9 +213,14 @@ def live_of(tx, kind, resource_id):
                                          J.c.status.in_(states.LIVE_JOB)).order_by(J.c.created_at)).all()
 
 
-def abandon(tx, job, reason):
-    """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself."""
-    return _close(tx, job, status=states.FAILED, **_told(reason))
+def abandon(tx, job, reason, lease):
+    """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself.
+
+    Until the worker has noticed, or its `lease` in seconds is over, it may still be at work (see `at_work`).
+    """
+    until = db.now() + datetime.timedelta(seconds=lease)
+    return _close(tx, job, status=states.FAILED, lease_until=sa.case((J.c.status == states.RUNNING, until), else_=None),
+                  **_told(reason))
 
 
 def _told(reason):
@@ -205,15 +229,35 @@ def _told(reason):
 
 
 def conclude(tx, job):
-    """The same when what the job waited for has come about."""
-    return _close(tx, job, status=states.SUCCEEDED, progress=100)
+    """End a live job because what it waited for has come about. False when it had ended by itself."""
+    return _close(tx, job, status=states.SUCCEEDED, progress=100, lease_until=None)
 
 
-def _close(tx, job, **values):
-    ended = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.status.in_(states.LIVE_JOB)).values(
-        **values, attempt=J.c.attempt + 1, lease_until=None, updated_at=db.now(),
-        finished_at=db.now()))
+def _close(tx, job, lease_until, **values):
+    # MariaDB assigns from left to right: the lease goes by the status before.
+    ended = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.status.in_(states.LIVE_JOB)).ordered_values(
+        ("lease_until", lease_until), *values.items(), ("attempt", J.c.attempt + 1), ("updated_at", db.now()),
+        ("finished_at", db.now())))
     return ended.rowcount == 1
+
+
+def let_go(tx, id, owner):
+    """The worker of a job that was ended from outside has stopped."""
+    tx.execute(sa.update(J).where(J.c.id == id, J.c.owner == owner, J.c.status.not_in(states.LIVE_JOB)).values(
+        lease_until=None))
+
+
+def at_work(tx, ids):
+    """Those of the ended jobs whose workers may not have stopped yet."""
+    return tx.execute(sa.select(J.c.id).where(
+        J.c.id.in_(ids), J.c.status.not_in(states.LIVE_JOB), J.c.lease_until > db.now())).scalars().all()
+
+
+def owned(tx, owner, ids):
+    """{id: attempt} of those of the jobs that the owner works on."""
+    rows = tx.execute(sa.select(J.c.id, J.c.attempt).where(
+        J.c.id.in_(ids), J.c.owner == owner, J.c.status == states.RUNNING))
+    return {row.id: row.attempt for row in rows}
 
 
 def visible_to(ctx, all_projects):

@@ -68,7 +68,7 @@ def _of_ids(tx, ids):
     for row in tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(J.c.status.in_(states.LIVE_JOB))):
         yield row.id, Owner("job", row.id)
         if row.kind == "leftover":
-            yield row.args.get("name_id") or row.resource_id, Owner("job", row.id)
+            yield row.args.get("copy_id") or row.args.get("name_id") or row.resource_id, Owner("job", row.id)
 
 
 def _rows(tx, column, ids, kind):

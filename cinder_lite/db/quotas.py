@@ -176,6 +176,11 @@ def snapshot_share(conf, row):
     return Change(row.project_id, amounts, row.volume_type_id)
 
 
+def backup_share(project_id, size):
+    """What a backup's row adds to the quota."""
+    return Change(project_id, {"backups": 1, "backup_gigabytes": size})
+
+
 def release(tx, change):
     """Take away from the usage what rows that are gone had added."""
     rows = {key: -n for key, n in change.rows().items()}

@@ -40,6 +40,7 @@ def visible_to(ctx, all_projects):
     return S.c.project_id == ctx.project_id
 
 
-def of_volume(tx, volume_id):
-    """The volume's snapshots, newest first."""
-    return tx.execute(ROW.where(S.c.volume_id == volume_id).order_by(S.c.created_at.desc(), S.c.id.desc())).all()
+def of_volume(tx, volume_id, locked=False):
+    """The volume's snapshots, newest first; `locked` until the transaction ends."""
+    query = ROW.where(S.c.volume_id == volume_id).order_by(S.c.created_at.desc(), S.c.id.desc())
+    return tx.execute(query.with_for_update() if locked else query).all()

@@ -2,7 +2,7 @@
 
 import functools
 
-from cinder_lite import db, lifecycle, states
+from cinder_lite import db, holds, lifecycle, states
 from cinder_lite.db import audit, services
 from cinder_lite.db import jobs as rows
 from cinder_lite.doctor.finding import Finding
@@ -90,12 +90,13 @@ def _ago(moment):
 
 
 @db.retried
-def _end(found, reason, database, _conf):
+def _end(found, reason, database, conf):
     with database.write() as tx:
         job = audit.live_job(tx, found.id)
         if job is None or job.attempt != found.attempt or _status(job) == _doing(job):
             return ""
         rows.end(tx, job, states.FAILED, reason)
+        holds.release(tx, conf, job)
         return f"ended job {job.id}: {reason}"
 
 

@@ -2,12 +2,10 @@
 
 import functools
 
-from cinder_lite import context, db, states
-from cinder_lite.backup.api import share
+from cinder_lite import context, db, holds, states
 from cinder_lite.db import attachments, audit, jobs, labels, quotas, schema, snapshots, volumes
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
-from cinder_lite.volume import api
 from cinder_lite.volume.hosts import service_of
 
 #: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that it holds meanwhile.
@@ -72,7 +70,7 @@ def _again(kind, action, tx, row):
 def _forget(tx, row):
     """A volume that no backend has heard of is gone at once."""
     VOLUME.settle(tx, row.id, "forget", True)
-    api.forget(tx, row)
+    holds.forget(tx, row)
     return f"removed volume {row.id}, which no backend had"
 
 
@@ -82,7 +80,7 @@ def _failed(kind, action, tx, row):
     if kind == "backup" and action == "create":
         lost = {"counted": False, "fail_reason": "its job is gone"}
         if row.counted:
-            quotas.release(tx, share(row.project_id, row.size))
+            quotas.release(tx, quotas.backup_share(row.project_id, row.size))
     KINDS[kind].settle(tx, row.id, action, False, **lost)
     return f"set {kind} {row.id} to {audit.status(tx, kind, row.id)}"
 

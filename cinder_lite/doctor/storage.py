@@ -8,7 +8,6 @@ from cinder_lite import concurrency, states
 from cinder_lite.backup import adopted, manager, manifest, stores
 from cinder_lite.backup.stores import base as store_base
 from cinder_lite.db import audit
-from cinder_lite.doctor import exports
 from cinder_lite.doctor.finding import Finding, NotRepaired
 from cinder_lite.volume import backends
 from cinder_lite.volume.drivers import base as drivers
@@ -28,7 +27,7 @@ class Places:
         self.backends = [backends.Backend(conf, section) for section in conf.enabled_backends]
         self.store = stores.load(conf)
         self.adopted = adopted.Adopted(self.store, conf)
-        self.found, self.stored, self.exported, self._notes = {}, {}, {}, {}
+        self.found, self.stored, self._notes = {}, {}, {}
 
     def list(self, containers):
         """Look what is there: {backend name: names}, and {(container, backup id): has a manifest}.
@@ -41,7 +40,6 @@ class Places:
                 self.found[backend.name] = backend.call(_names, backend.driver)
             except drivers.DriverError as error:
                 self._notes[backend.name] = f"backend {backend.name} was not looked at: {error}"
-        self.exported = exports.list_exports(self, self._notes)
         concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
 
     def _folders(self, containers):
@@ -82,7 +80,11 @@ def _names(driver):
 def _expected(tx, backend_name):
     """Names that may be on the backend: its volumes, their snapshots, and what running backups have frozen."""
     frozen = [id for id, row in audit.backup_rows(tx).items() if row.status == states.CREATING]
-    frozen += [job.id for job in audit.live_jobs(tx) if job.action == "upload_in_use"]
+    for job in audit.live_jobs(tx):
+        if job.action == "upload_in_use":
+            frozen.append(job.id)
+        elif job.action == "remove_copy":
+            frozen.append(job.args["copy_id"])
     return {*(f"volume-{id}" for id in (*audit.placed(tx, backend_name), *audit.moving(tx, backend_name))),
             *(f"snapshot-{id}" for id in (*audit.snapshots_placed(tx, backend_name), *frozen))}
 

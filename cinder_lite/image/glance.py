@@ -100,13 +100,15 @@ class Glance:
             try:
                 answer = self._once(ctx, method, path, **more)
             except FAILURES as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason, seen = "it does not answer", f"{type(error).__name__}: {error}"
             else:
                 if answer.status_code not in PASSING:
                     return _checked(answer, method, about)
-                reason = f"{answer.url} answered {answer.status_code} {answer.reason}"
+                reason = f"it answered {answer.status_code} {answer.reason}"
+                seen = f"{answer.url}: {reason}"
+            # Where it is, is for the log alone.
+            LOG.warning("Glance is %s: %s", "asked again" if attempt < attempts else "given up", seen)
             if attempt < attempts:
-                LOG.warning("Glance is asked again: %s", reason)
                 time.sleep(self.pause(attempt))
         raise errors.ImageServiceUnavailable(reason=reason)
 

@@ -4,9 +4,11 @@ import logging
 import random
 import threading
 
-from cinder_lite import concurrency, context, db, errors, states
-from cinder_lite.db import groups, jobs, messages, pools, quotas, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, GROUP, VOLUME
+from oslo_db import exception as db_errors
+
+from cinder_lite import concurrency, context, db, errors, holds, lifecycle, states, worker
+from cinder_lite.db import groups, jobs, messages, pools, snapshots, volumes
+from cinder_lite.lifecycle import GROUP, VOLUME
 from cinder_lite.scheduler import choose, grouping, waiting
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.moves import MOVES, Placement
@@ -68,17 +70,39 @@ class SchedulerManager(SchedulerRPC):
                 host = self._round(job_id)
                 if host is not None:
                     break
-        except errors.Stale as error:
-            LOG.info("another has decided: %s", error)
-        except Exception:
-            # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
-            LOG.exception("job %s was not decided, will be tried again", job_id)
-        else:
             if host:
                 self.volume.on(host).run_job(ctx, job_id=job_id)
+        except errors.Stale as error:
+            LOG.info("another has decided: %s", error)
+        except db_errors.DBConnectionError as error:
+            LOG.warning("job %s waits for the database: %s", job_id, error)
+        except Exception as error:
+            # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
+            LOG.exception("job %s was not decided, will be tried again", job_id)
+            with worker.quiet(f"counting an attempt to decide job {job_id}"):
+                self._count_attempt(job_id, error)
         finally:
             with self._lock:
                 self._deciding.discard(job_id)
+
+    @db.retried
+    def _count_attempt(self, job_id, error):
+        """What was raised is an attempt, and the last one is the end of the job."""
+        with self.db.write() as tx:
+            attempts = jobs.count_attempt(tx, job_id, "scheduler")
+            if attempts is None or attempts < self.conf.job_max_attempts:
+                return
+            job = jobs.outline(tx, job_id)
+        reason = worker.reason_of(error, job)
+        try:
+            with self.db.write() as tx:
+                self._end(tx, jobs.get(tx, job_id), reason)
+        except Exception:
+            LOG.exception("what job %s holds cannot be given back", job_id)
+            with self.db.write() as tx:
+                if jobs.abandon(tx, job, reason, 0):
+                    lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
+                    messages.add(tx, job, *messages.of_job(job), reason, self.conf.message_ttl)
 
     @db.retried
     def _round(self, job_id):
@@ -122,7 +146,7 @@ class SchedulerManager(SchedulerRPC):
     def _forget(self, job):
         """The volume or group is gone, and its job with it."""
         with self.db.write() as tx:
-            jobs.abandon(tx, job, errors.Reason(f"the {job.kind} is gone"))
+            holds.end(tx, self.conf, job, errors.Reason(f"the {job.kind} is gone"))
         return ""
 
     def _place_group(self, job, found):
@@ -146,9 +170,8 @@ class SchedulerManager(SchedulerRPC):
         reason = errors.Reason(reason) if reason else errors.Reason.joined(f"none suits volumes of type {unfit}", why)
         LOG.warning("no backend for group %s: %s", group.id, reason)
         with self.db.write() as tx:
-            if GROUP.fail(tx, job, reason):
+            if self._end(tx, job, reason, none_found(reason)):
                 jobs.keep_decision(tx, job.id, decision.plain())
-                messages.add(tx, job, "schedule", "no backend", none_found(reason), self.conf.message_ttl)
         return ""
 
     def _place(self, job, volume, decision):
@@ -157,7 +180,7 @@ class SchedulerManager(SchedulerRPC):
             pool = one.pool
             size, count = (0, 0) if pool.name == volume.host else (volume.size, 1)
             with self.db.write() as tx:
-                if not jobs.pass_on(tx, job.id, "scheduler", "volume", pool.service_host, decision.plain(),
+                if not jobs.pass_on(tx, job, "volume", pool.service_host, decision.plain(),
                                     {**job.args, "to": pool.name}):
                     return ""
                 if pools.take(tx, pool.name, size, count, rooms.bounds(pool, decision.request)):
@@ -165,7 +188,7 @@ class SchedulerManager(SchedulerRPC):
                     LOG.info("%s of volume %s goes to %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
                     return pool.service_host
-                jobs.pass_back(tx, job.id, "scheduler")
+                jobs.pass_back(tx, job)
         return None
 
     def _count(self, job, outcome):
@@ -180,11 +203,15 @@ class SchedulerManager(SchedulerRPC):
         LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
         self._count(job, states.FAILED)
         with self.db.write() as tx:
-            placement = PLACEMENTS[job.action]
-            if VOLUME.fail(tx, job, reason, **placement.lost):
+            if self._end(tx, job, reason, none_found(reason)):
                 jobs.keep_decision(tx, job.id, decision.plain())
-                placement.given_up(tx, job, volume)
-                messages.add(tx, job, *placement.message, none_found(reason), self.conf.message_ttl)
+
+    def _end(self, tx, job, reason, told=None):
+        """Give the job up, and say why to its owner. Raises Stale."""
+        settled = holds.fail(tx, self.conf, job, reason)
+        placement = PLACEMENTS.get(job.action)
+        messages.add(tx, job, *(placement.message if placement else messages.of_job(job)), told or reason, self.conf.message_ttl)
+        return settled
 
 
 def none_found(reason):
@@ -223,15 +250,8 @@ def _created(tx, volume, pool):
     VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
 
 
-def _not_created(tx, job, volume):
-    quotas.release(tx, quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size},
-                                     volume.volume_type_id))
-    if volume.backup_id:
-        BACKUP.settle(tx, volume.backup_id, "lend", True)
-
-
 #: By the action of a volume's job.
-PLACEMENTS = {"create": Placement(_requests, _created, _not_created, {"counted": False}), **MOVES}
+PLACEMENTS = {"create": Placement(_requests, _created), **MOVES}
 
 
 def as_pool(row, down_time):

@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from cinder_lite import states
-from cinder_lite.db import qos, quotas, retypes, snapshots, types
+from cinder_lite.db import qos, snapshots, types
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.scheduler import pools
 
@@ -14,13 +14,11 @@ class Placement:
     """The kind of job.
 
     `requests(tx, job, volume)` are tried in their order. `placed(tx, volume, pool)` writes what is more than the job's
-    own change. `given_up(tx, job, volume)` gives back what the job holds. `lost` are columns of a volume given up.
+    own change. What a job that is given up holds is said in `holds`.
     """
 
     requests: typing.Callable
     placed: typing.Callable
-    given_up: typing.Callable
-    lost: dict
     message: tuple = ("schedule", "no backend")
 
 
@@ -59,26 +57,16 @@ def _moving(tx, volume, pool):
         VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
 
 
-def _not_retyped(tx, job, volume):
-    retypes.release(tx, volume, job.args)
 
 
 def _managed(tx, volume, pool):
     VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
 
 
-def _not_managed(tx, job, volume):
-    quotas.release(tx, quotas.Change(volume.project_id, {"volumes": 1}, volume.volume_type_id))
-
-
-def _nothing(tx, job, volume):
-    pass
-
-
-_MIGRATE = Placement(_migrate, _moving, _nothing, {"migration_status": states.NOT_MIGRATED}, ("migrate", "no backend"))
+_MIGRATE = Placement(_migrate, _moving, ("migrate", "no backend"))
 #: By the action of a volume's job; creating is the scheduler's own.
 MOVES = {
     "migrate": _MIGRATE, "migrate_locked": _MIGRATE, "migrate_in_use": _MIGRATE,
-    "manage": Placement(_manage, _managed, _not_managed, {"counted": False}),
-    "retype": Placement(_retype, _moving, _not_retyped, {}, ("retype", "no backend")),
+    "manage": Placement(_manage, _managed),
+    "retype": Placement(_retype, _moving, ("retype", "no backend")),
 }

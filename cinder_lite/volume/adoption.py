@@ -1,9 +1,8 @@
 """The work of taking over what others made on a backend, and of letting go of it."""
 
-from cinder_lite import db, worker
-from cinder_lite.db import labels, ownership, pools, quotas, snapshots, volumes
+from cinder_lite import db, holds, worker
+from cinder_lite.db import ownership, pools, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.manager import as_snapshot, as_volume
 
@@ -19,16 +18,14 @@ class Adoption:
 
     def adopt(self, work):
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
-        work.lose(counted=False)
-        work.when_failed(lambda tx: api.uncount(tx, volumes.find(tx, row.id)))
+            row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         # A call that was cut off may have given it its new name already.
         if not row.size:
             size = self._inspect(work.args["reference"], "volume")
             self._claim_volume(work, row, size)
         with self.db.read() as tx:
-            volume = as_volume(volumes.find(tx, row.id))
+            volume = as_volume(worker.found(volumes.find(tx, row.id)))
         facts = self.backend.call(self.backend.driver.adopt, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
@@ -42,10 +39,10 @@ class Adoption:
             owner = ownership.owners(tx, [name]).get(name)
         if owner is not None:
             raise worker.Refused(f"it belongs to {owner} already")
-        found = self.backend.call(self.backend.driver.inspect, reference, volume)
-        if found.reason is not None:
-            raise worker.Refused(found.reason)
-        return -(-found.size // drivers.GIB)
+        there = self.backend.call(self.backend.driver.inspect, reference, volume)
+        if there.reason is not None:
+            raise worker.Refused(there.reason)
+        return -(-there.size // drivers.GIB)
 
     @db.retried
     def _claim_volume(self, work, row, size):
@@ -60,17 +57,15 @@ class Adoption:
 
     def let_go(self, work):
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
+            row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         self.backend.clear(as_volume(row))
-        work.when_done(lambda tx: api.forget(tx, row))
+        work.at_end(lambda tx, row: holds.forget(tx, row))
 
     def adopt_snapshot(self, work):
         with self.db.read() as tx:
-            row = snapshots.find(tx, work.job.resource_id)
-            volume = volumes.find(tx, row.volume_id)
-        work.lose(counted=False)
-        work.when_failed(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, snapshots.find(tx, row.id))))
+            row = worker.found(snapshots.find(tx, work.job.resource_id))
+            volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
         work.begin()
         if not row.size:
             self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
@@ -90,9 +85,5 @@ class Adoption:
             SNAPSHOT.write(tx, row.id, size=size)
 
     def let_snapshot_go(self, work):
-        with self.db.read() as tx:
-            row = snapshots.find(tx, work.job.resource_id)
         work.begin()
-        work.when_done(lambda tx: labels.remove(tx, row.id))
-        if row.counted:
-            work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
+        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))

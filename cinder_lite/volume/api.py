@@ -1,8 +1,8 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
-from cinder_lite import abandon, db, errors, states
+from cinder_lite import abandon, db, errors, holds, states
 from cinder_lite.db import attachments, guards, labels, pools, quotas, services, snapshots, transfers, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
 from cinder_lite.volume import connections, foreign
@@ -87,12 +87,14 @@ class Volumes:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
             host = service_of(row.host)
+            args = {"cascade": cascade}
             if force:
-                abandon.all_jobs(tx, "volume", id)
+                args["after"] = [job.id for job in abandon.all_jobs(tx, self.conf, "volume", id)]
+                row = volumes.get(tx, ctx, id)
             if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
                 self._delete_unplaced(tx, row, action, needed)
                 return None, None
-            job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": {"cascade": cascade}})
+            job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": args}, is_locked=True)
             if cascade:
                 going = snapshots.of_volume(tx, id)
                 foreign.check(ctx, "volume", "snapshot", going)
@@ -104,7 +106,7 @@ class Volumes:
         """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
         VOLUME.settle(tx, row.id, "forget", True)
-        forget(tx, row)
+        holds.forget(tx, row)
 
     # -- extend, revert
 
@@ -171,13 +173,25 @@ class Volumes:
     # -- by hand
 
     def reset_status(self, ctx, id, status=None, attach_status=None, migration_status=None):
-        """Write statuses as they are given. Detached takes the attachments along, and what hosts are connected by."""
-        row, ended = self._reset_status(ctx, id, status, attach_status, migration_status)
+        """Write statuses as they are given. What is being done with the volume ends before.
+
+        Detached takes the attachments along, and what hosts are connected by.
+        """
+        if status is not None:
+            abandon.stop(self.db, self.conf, "volume", id, lambda tx: self._resettable(tx, ctx, id, status))
+        row, ended = self._write_status(ctx, id, status, attach_status, migration_status)
         if ended:
             self._connecting.undo_soon(ctx, row)
 
+    @staticmethod
+    def _resettable(tx, ctx, id, status):
+        row = volumes.get(tx, ctx, id)
+        if status == states.IN_USE and not attachments.of_volume(tx, id):
+            raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
+        return row
+
     @db.retried
-    def _reset_status(self, ctx, id, status, attach_status, migration_status):
+    def _write_status(self, ctx, id, status, attach_status, migration_status):
         values = {}
         if status is not None:
             values["status"] = status
@@ -187,13 +201,11 @@ class Volumes:
             values["migration_status"] = None if migration_status == states.NO_MIGRATION else migration_status
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
-            row = volumes.get(tx, ctx, id)
+            row = self._resettable(tx, ctx, id, status)
             if status is not None:
-                abandon.all_jobs(tx, "volume", id)
+                abandon.all_jobs(tx, self.conf, "volume", id)
                 if row.status == states.AWAITING:
                     transfers.delete_of_volume(tx, id)
-            if status == states.IN_USE and not attachments.of_volume(tx, id):
-                raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
             ended = False
             if row.status == states.DELETING:
                 connections.end_all(tx, row)
@@ -216,29 +228,3 @@ class Volumes:
 def _unlocked(row, statuses=states.LOCKED):
     if row.status in statuses:
         raise errors.InvalidState(kind="volume", reason=f"it cannot be changed while its status is {row.status}")
-
-
-def forget(tx, *rows):
-    """What goes with volumes' rows: labels, attachments, transfers, quota and room."""
-    for row in rows:
-        labels.remove(tx, row.id)
-        attachments.delete_all(tx, row.id)
-        connections.forget(tx, row.id)
-        if states.AWAITING in (row.status, row.previous_status):
-            transfers.delete_of_volume(tx, row.id)
-    uncount(tx, *[row for row in rows if row.counted])
-
-
-def uncount(tx, *rows):
-    """Give back the room and the quota that volumes' rows hold."""
-    for row in rows:
-        quotas.release(tx, quotas.Change(row.project_id, {"volumes": 1, "gigabytes": row.size}, row.volume_type_id))
-    for row in rows:
-        pools.give_back(tx, row.host, row.size, 1)
-
-
-def not_made(tx, row):
-    """What goes with giving up to make a volume: its room and quota, and the backup that it was to be made from is free."""
-    uncount(tx, row)
-    if row.backup_id:
-        BACKUP.settle(tx, row.backup_id, "lend", True)

@@ -1,9 +1,8 @@
 """The work on groups: one job makes, keeps or removes what all their volumes hold."""
 
-from cinder_lite import db, worker
-from cinder_lite.db import connections, groups, labels, quotas, snapshots, volumes
+from cinder_lite import db, holds, worker
+from cinder_lite.db import groups, quotas, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.manager import as_snapshot, as_volume
 
@@ -21,7 +20,6 @@ class Grouping:
         with self.db.read() as tx:
             members = groups.volumes_of(tx, work.job.resource_id)
             sources = {one.id: self._source(tx, one) for one in members}
-        work.when_failed(lambda tx: self._not_made(tx, members))
         work.begin()
         facts = {}
         for number, one in enumerate(members):
@@ -37,21 +35,15 @@ class Grouping:
     def _source(self, tx, row):
         """(the driver's method, what it copies or None)."""
         if row.snapshot_id:
-            found = snapshots.find(tx, row.snapshot_id)
-            return self.backend.driver.from_snapshot, found and as_snapshot(found, volumes.find(tx, found.volume_id))
-        found = volumes.find(tx, row.source_volid)
-        return self.backend.driver.clone, found and as_volume(found)
-
-    @staticmethod
-    def _not_made(tx, members):
-        api.uncount(tx, *[one for one in members if VOLUME.settle(tx, one.id, "group_create", False, counted=False)])
+            source = snapshots.find(tx, row.snapshot_id)
+            volume = source and volumes.find(tx, source.volume_id)
+            return self.backend.driver.from_snapshot, volume and as_snapshot(source, volume)
+        source = volumes.find(tx, row.source_volid)
+        return self.backend.driver.clone, source and as_volume(source)
 
     def delete(self, work):
         with self.db.read() as tx:
-            group = groups.find(tx, work.job.resource_id)
             members = groups.volumes_of(tx, work.job.resource_id)
-        work.when_failed(lambda tx: [VOLUME.settle(tx, one.id, "group_delete", False) for one in members])
-        work.when_failed(lambda tx: [connections.end_of_volume(tx, one.id) for one in members])
         work.begin()
         for number, one in enumerate(members):
             if one.host is not None:
@@ -59,15 +51,17 @@ class Grouping:
                 self.backend.call(self.backend.driver.delete, as_volume(one))
             work.step(number + 1, len(members))
 
-        def gone(tx):
-            quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
-            api.forget(tx, *[one for one in members if VOLUME.settle(tx, one.id, "group_delete", True)])
+        ids = {one.id for one in members}
 
-        work.when_done(gone)
+        def gone(tx, group):
+            left = [one for one in groups.volumes_of(tx, group.id) if one.id in ids]
+            quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
+            holds.forget(tx, *[one for one in left if VOLUME.settle(tx, one.id, "group_delete", True)])
+
+        work.at_end(gone)
 
     def create_snapshot(self, work):
         made = self._snapshots(work)
-        work.when_failed(lambda tx: self._not_kept(tx, made))
         work.begin()
         facts = {}
         try:
@@ -82,32 +76,26 @@ class Grouping:
         work.when_done(lambda tx: [SNAPSHOT.settle(tx, id, "group_create", True, facts=found, progress="100%")
                                    for id, found in facts.items()])
 
-    def _not_kept(self, tx, made):
-        for row, _ in made:
-            if SNAPSHOT.settle(tx, row.id, "group_create", False, counted=False):
-                quotas.release(tx, quotas.snapshot_share(self.conf, row))
-
     def delete_snapshot(self, work):
         going = self._snapshots(work)
-        work.when_failed(lambda tx: [SNAPSHOT.settle(tx, row.id, "group_delete", False) for row, _ in going])
         work.begin()
         for number, (_, snapshot) in enumerate(going):
             self.backend.call(self.backend.driver.delete_snapshot, snapshot)
             work.step(number + 1, len(going))
 
-        def gone(tx):
-            for row, _ in going:
-                if SNAPSHOT.settle(tx, row.id, "group_delete", True):
-                    labels.remove(tx, row.id)
-                    if row.counted:
-                        quotas.release(tx, quotas.snapshot_share(self.conf, row))
+        ids = {row.id for row, _ in going}
 
-        work.when_done(gone)
+        def gone(tx, kept):
+            left = [one for one in groups.snapshots_of(tx, kept.id, locked=True) if one.id in ids]
+            holds.forget_snapshots(tx, self.conf, *[
+                one for one in left if SNAPSHOT.settle(tx, one.id, "group_delete", True)])
+
+        work.at_end(gone)
 
     def _snapshots(self, work):
         """[(row, the snapshot as its driver sees it)]"""
         with self.db.read() as tx:
-            return [(row, as_snapshot(row, volumes.find(tx, row.volume_id)))
+            return [(row, as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")))
                     for row in groups.snapshots_of(tx, work.job.resource_id)]
 
 

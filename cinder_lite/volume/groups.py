@@ -156,13 +156,17 @@ class Groups:
         VOLUME.write(tx, volume_id, (states.AVAILABLE, states.IN_USE), (guards.NO_GROUP, guards.NOT_MIGRATING),
                      group_id=group.id)
 
-    @db.retried
     def reset_status(self, ctx, id, status):
-        """Write the status as it is given; what was under way ends."""
+        """Write the status as it is given; what was under way ends before."""
+        abandon.stop(self.db, self.conf, "group", id, lambda tx: groups.get(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
         with self.db.write() as tx:
             groups.get(tx, ctx, id)
             GROUP.lock(tx, id)
-            abandon.all_jobs(tx, "group", id)
+            abandon.all_jobs(tx, self.conf, "group", id)
             GROUP.write(tx, id, status=status)
 
     # -- delete
@@ -275,11 +279,15 @@ class GroupSnapshots:
                 SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
             return job_id, host
 
-    @db.retried
     def reset_status(self, ctx, id, status):
-        """Write the status as it is given; what was under way ends."""
+        """Write the status as it is given; what was under way ends before."""
+        abandon.stop(self.db, self.conf, "group_snapshot", id, lambda tx: groups.get_snapshot(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
         with self.db.write() as tx:
             groups.get_snapshot(tx, ctx, id)
             GROUP_SNAPSHOT.lock(tx, id)
-            abandon.all_jobs(tx, "group_snapshot", id)
+            abandon.all_jobs(tx, self.conf, "group_snapshot", id)
             GROUP_SNAPSHOT.write(tx, id, status=status)

@@ -113,7 +113,7 @@ class ImageJobs:
         self.servers.promise(work, compute.REIMAGED)
         work.begin()
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
+            row = worker.found(volumes.find(tx, work.job.resource_id))
         image = self._usable(work.ctx, work.args["image_id"])
         Exports(self.db, self.conf, self.backend).settle(row.id)
         self._filling(work, image, fresh=False).fill(as_volume(row))
@@ -131,7 +131,7 @@ class ImageJobs:
         try:
             work.begin()
             if not uploading.is_done():
-                with self._content(work, row) as where:
+                with self._content(work, worker.found(row)) as where:
                     uploading.send(where, row.size * drivers.GIB)
         except worker.Interrupted:
             if work.superseded:

@@ -3,34 +3,14 @@
 import dataclasses
 import logging
 
-from cinder_lite import compute, db, errors, states, worker
-from cinder_lite.db import backups, connections, labels, pools, quotas, snapshots, volumes
+from cinder_lite import compute, db, errors, holds, states, worker
+from cinder_lite.db import backups, jobs, pools, snapshots, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.volume import api
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.rpcapi import VolumeRPC
 from cinder_lite.volume.servers import Servers
 
 LOG = logging.getLogger(__name__)
-
-#: (kind, action) of a job -> (action, cause) of the message when it fails.
-MESSAGES = {
-    ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
-    ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
-    ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
-    ("volume", "migrate_in_use"): ("migrate", "unknown"),
-    ("volume", "retype"): ("retype", "unknown"), ("volume", "manage"): ("manage", "unknown"),
-    ("volume", "upload"): ("upload", "unknown"), ("volume", "upload_in_use"): ("upload", "unknown"),
-    ("volume", "reimage"): ("reimage", "unknown"), ("volume", "reimage_reserved"): ("reimage", "unknown"),
-    ("volume", "unmanage"): ("unmanage", "unknown"), ("snapshot", "manage"): ("snapshot manage", "unknown"),
-    ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"), ("leftover", "remove"): ("delete", "unknown"),
-    ("volume", "revert"): ("snapshot revert", "unknown"), ("snapshot", "create"): ("snapshot create", "snapshot create"),
-    ("group", "delete"): ("delete", "unknown"), ("group_snapshot", "create"): ("snapshot create", "snapshot create"),
-    ("group_snapshot", "delete"): ("snapshot delete", "snapshot delete"),
-    ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
-    ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
-    ("server", compute.EXTENDED): ("extend", "unknown"), ("server", compute.REIMAGED): ("reimage", "unknown"),
-}
 
 
 class VolumeManager(VolumeRPC):
@@ -51,7 +31,7 @@ class VolumeManager(VolumeRPC):
             ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot,
             **self.servers.handlers, **more}
         self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
-                                    conf.volume_max_operations, lambda job: MESSAGES.get((job.kind, job.action), ("create", "unknown")))
+                                    conf.volume_max_operations)
         self._flows = None
 
     def run_job(self, ctx, job_id):
@@ -64,12 +44,10 @@ class VolumeManager(VolumeRPC):
         from cinder_lite.volume.flows import create
 
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
-            work.lose(counted=False)
-            work.when_failed(lambda tx: api.not_made(tx, row))
+            row = worker.found(volumes.find(tx, work.job.resource_id))
             work.begin()
             recipe = self._recipe(tx, create, work, row)
-            backup = backups.find(tx, row.backup_id) if row.backup_id else None
+            backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
         volume = as_volume(row)
         if self._flows is None:
             self._flows = create.made(self.driver)
@@ -86,20 +64,17 @@ class VolumeManager(VolumeRPC):
         work.keep(launched_at=db.now(), **made)
         if backup is not None:
             work.pass_on("backup", backup.host)
-            work.when_done(lambda tx: VOLUME.write(tx, row.id, **made))
+            work.at_end(lambda tx, row: row is not None and VOLUME.write(tx, row.id, **made))
             work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
 
     def _recipe(self, tx, create, work, row):
         if row.source_volid:
-            source = volumes.find(tx, row.source_volid)
-            if source is None:
-                raise worker.Refused(f"its source, volume {row.source_volid}, is gone")
+            source = worker.found(volumes.find(tx, row.source_volid), f"its source, volume {row.source_volid},")
             return create.Recipe("volume", as_volume(source))
         if row.snapshot_id:
-            source = snapshots.find(tx, row.snapshot_id)
-            if source is None:
-                raise worker.Refused(f"its source, snapshot {row.snapshot_id}, is gone")
-            return create.Recipe("snapshot", as_snapshot(source, volumes.find(tx, source.volume_id)))
+            source = worker.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
+            return create.Recipe("snapshot", as_snapshot(source, worker.found(
+                volumes.find(tx, source.volume_id), f"volume {source.volume_id}, of which its source is,")))
         image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
         if image_id and not row.backup_id:
             return create.Recipe("image", image_id)
@@ -113,44 +88,46 @@ class VolumeManager(VolumeRPC):
         LOG.warning("volume %s could not be made on %s, another backend is tried: %s", row.id, row.host, error)
         work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
         work.pass_on("scheduler", None)
-        work.when_done(lambda tx: pools.give_back(tx, row.host, row.size, 1))
-        work.when_done(lambda tx: VOLUME.write(tx, row.id, host=None))
+        work.at_end(self._leave_pool)
         return True
+
+    @staticmethod
+    def _leave_pool(tx, row):
+        if row is not None:
+            pools.give_back(tx, row.host, row.size, 1)
+            VOLUME.write(tx, row.id, host=None)
 
     def delete(self, work):
         with self.db.read() as tx:
+            work.after_others(tx)
             row = volumes.find(tx, work.job.resource_id)
+            copies = [one.args["copy_id"] for one in jobs.live_of(tx, "leftover", work.job.resource_id)
+                      if one.action == "remove_copy"] if work.args.get("after") else []
             going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
         if row is None:
             return
         volume = as_volume(row)
-        work.when_failed(lambda tx: [SNAPSHOT.settle(tx, one.id, "cascade", False) for one in going])
-        # No host is connected while it is deleting, and none again should that fail.
-        work.when_failed(lambda tx: connections.end_of_volume(tx, row.id))
         work.begin()
         self.backend.clear(volume)
+        for copy_id in copies:
+            self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
         for snapshot in going:
             self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
-        for snapshot in going:
-            work.when_done(lambda tx, snapshot=snapshot: self._forget_snapshot(tx, snapshot, row))
-        work.when_done(lambda tx: api.forget(tx, row))
+        ids = {one.id for one in going}
 
-    def _forget_snapshot(self, tx, snapshot, volume):
-        if SNAPSHOT.settle(tx, snapshot.id, "cascade", True):
-            labels.remove(tx, snapshot.id)
-            if snapshot.counted:
-                quotas.release(tx, quotas.snapshot_share(self.conf, snapshot))
+        def gone(tx, row):
+            left = [one for one in snapshots.of_volume(tx, row.id, locked=True) if one.id in ids] if ids else ()
+            holds.forget_snapshots(tx, self.conf, *[one for one in left if SNAPSHOT.settle(tx, one.id, "cascade", True)])
+            holds.forget(tx, row)
+
+        work.at_end(gone)
 
     def extend(self, work):
         new_size = work.args["new_size"]
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
-        more = new_size - row.size
+            row = worker.found(volumes.find(tx, work.job.resource_id))
         volume = as_volume(row)
-        work.when_failed(lambda tx: quotas.release(tx, quotas.Change(
-            row.project_id, {"gigabytes": more}, row.volume_type_id)))
-        work.when_failed(lambda tx: pools.give_back(tx, row.host, more, 0))
         if row.attach_status == states.ATTACHED:
             self.servers.promise(work, compute.EXTENDED)
         work.begin()
@@ -160,10 +137,9 @@ class VolumeManager(VolumeRPC):
 
     def revert(self, work):
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
-            snapshot = snapshots.find(tx, work.args["snapshot_id"])
-        for settled in (work.when_done, work.when_failed):
-            settled(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+            snapshot = worker.found(snapshots.find(tx, work.args["snapshot_id"]), f"snapshot {work.args['snapshot_id']}")
+        work.when_done(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
@@ -175,10 +151,6 @@ class VolumeManager(VolumeRPC):
 
     def create_snapshot(self, work):
         snapshot = self._snapshot(work)
-        work.lose(counted=False)
-        with self.db.read() as tx:
-            row = snapshots.find(tx, work.job.resource_id)
-        work.when_failed(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
         work.begin()
         try:
             facts = self.backend.call(self.driver.create_snapshot, snapshot)
@@ -189,18 +161,16 @@ class VolumeManager(VolumeRPC):
         work.keep(facts=facts or {}, progress="100%")
 
     def delete_snapshot(self, work):
+        with self.db.read() as tx:
+            work.after_others(tx)
         work.begin()
         self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
-        with self.db.read() as tx:
-            row = snapshots.find(tx, work.job.resource_id)
-        work.when_done(lambda tx: labels.remove(tx, row.id))
-        if row.counted:
-            work.when_done(lambda tx: quotas.release(tx, quotas.snapshot_share(self.conf, row)))
+        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))
 
     def _snapshot(self, work):
         with self.db.read() as tx:
-            row = snapshots.find(tx, work.job.resource_id)
-            return as_snapshot(row, volumes.find(tx, row.volume_id))
+            row = worker.found(snapshots.find(tx, work.job.resource_id))
+            return as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},"))
 
     # -- connections
 
@@ -220,8 +190,11 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
+            backup = backups.find(tx, copy_id) if kind == "frozen" else None
         if row is None:
             raise errors.VolumeNotFound(id=id)
+        if kind == "frozen" and (backup is None or backup.status != states.CREATING):
+            raise errors.InvalidState(kind="backup", reason="it is not being made any more")
         # Who is not to have the volume any more does not write to it while it is read or written here.
         self.exports.settle(row.id)
         try:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import time
 
-from cinder_lite import abandon, compute, concurrency, db, errors, states, worker
+from cinder_lite import compute, concurrency, db, errors, holds, states, worker
 from cinder_lite.db import attachments, connections, jobs, pools, qos, retypes, types, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
@@ -28,20 +28,19 @@ class Moves:
         self.nova = compute.Nova(conf)
         self.handlers = {
             ("volume", "migrate"): self.migrate, ("volume", "migrate_locked"): self.migrate,
-            ("volume", "migrate_in_use"): self.migrate, ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove}
+            ("volume", "migrate_in_use"): self.migrate, ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove,
+            ("leftover", "remove_copy"): self.remove_copy}
 
     def migrate(self, work):
         with self.db.read() as tx:
-            row = volumes.find(tx, work.job.resource_id)
-        work.when_failed(lambda tx: abandon.move(tx, work.job))
+            row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         self._move(work, row, as_volume(row))
 
     def retype(self, work):
         with self.db.read() as tx:
-            row, type_ = volumes.find(tx, work.job.resource_id), types.find(tx, work.args["new_type_id"])
+            row, type_ = worker.found(volumes.find(tx, work.job.resource_id)), types.find(tx, work.args["new_type_id"])
             qos_specs = limits(*qos.of_type(tx, work.args["new_type_id"]))
-        work.when_failed(lambda tx: abandon.move(tx, work.job))
         if type_ is None:
             raise worker.Refused("the new type has been deleted")
         work.begin()
@@ -52,7 +51,8 @@ class Moves:
             self.backend.call(self.backend.driver.apply_qos, volume)
         if work.next_stage is not None:
             return
-        work.when_done(lambda tx: retypes.settle(tx, self.conf, row, work.args))
+        # A transaction changes usage before room.
+        work.at_end(lambda tx, row: retypes.settle(tx, self.conf, row, work.args), first=True)
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
     def _move(self, work, row, volume):
@@ -110,7 +110,7 @@ class Moves:
             # What the former place exports goes with it.
             connections.delete_all(tx, row.id)
             pools.give_back(tx, row.host, row.size, 1)
-            work.args |= {"placed": True, "left": abandon.leave(tx, work.job, as_volume(row), row.host)}
+            work.args |= {"placed": True, "left": holds.remove_later(tx, work.job, as_volume(row), row.host)}
             work.still_ours(tx)
 
     def _rename(self, work, volume):
@@ -171,7 +171,7 @@ class Moves:
             raise worker.Refused(f"{service_of(row.host)} exports its volumes by {info['driver_volume_type']}, by which "
                                  "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio",
                                  public=errors.STORAGE)
-        # Written down before it is true: whoever gives the job up has it undone (see abandon.move).
+        # Written down before it is true: whoever gives the job up has it undone (see holds.move).
         work.args["attached"] = {**initiator.names(info["data"]), "connector": connector, "host": service_of(row.host)}
         self._keep(work)
         return {"path": concurrency.in_thread(initiator.attach, info["data"])}
@@ -223,6 +223,17 @@ class Moves:
             self.backend.call(self.backend.driver.delete, volume)
         except (drivers.DriverError, targets.TargetError, initiator.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
+            raise worker.Interrupted from error
+
+    def remove_copy(self, work):
+        """Remove the frozen copy of a volume from which a job that was ended may still be reading, as `remove` does."""
+        args = work.args
+        volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
+        frozen = drivers.Snapshot(id=args["copy_id"], size=args["size"], volume=volume)
+        try:
+            self.backend.call(self.backend.driver.delete_snapshot, frozen)
+        except drivers.DriverError as error:
+            LOG.warning("%s cannot be removed from %s yet: %s", frozen.name, self.backend.name, error)
             raise worker.Interrupted from error
 
     def _let_go(self, work, attached):

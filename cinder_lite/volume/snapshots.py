@@ -77,18 +77,24 @@ class Snapshots:
             row = snapshots.get(tx, ctx, id)
             volume = volumes.find(tx, row.volume_id)
             host = service_of(volume.host)
+            args = {}
             if action == "force_delete":
                 SNAPSHOT.lock(tx, id)
-                abandon.all_jobs(tx, "snapshot", id)
+                args["after"] = [job.id for job in abandon.all_jobs(tx, self.conf, "snapshot", id)]
             return SNAPSHOT.begin(tx, ctx, id, action, guards.SNAPSHOT_DELETABLE,
-                                  job={"host": host}), host
+                                  job={"host": host, "args": args}), host
 
     def reset_status(self, ctx, id, status):
-        """Write the status as it is given."""
+        """Write the status as it is given. What is being done with the snapshot ends before."""
+        abandon.stop(self.db, self.conf, "snapshot", id, lambda tx: snapshots.get(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
         with self.db.write() as tx:
             snapshots.get(tx, ctx, id)
             SNAPSHOT.lock(tx, id)
-            abandon.all_jobs(tx, "snapshot", id)
+            abandon.all_jobs(tx, self.conf, "snapshot", id)
             SNAPSHOT.write(tx, id, status=status)
 
     def record_status(self, ctx, id, status, progress):

@@ -4,8 +4,8 @@ The stand-in has the id of the job that moves the volume, and vanishes with it: 
 volume's.
 """
 
-from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import attachments, connections, jobs, labels, messages, pools, retypes, volumes
+from cinder_lite import db, errors, holds, states
+from cinder_lite.db import attachments, connections, jobs, labels, pools, retypes, volumes
 from cinder_lite.lifecycle import VOLUME
 from cinder_lite.volume.attachments import mirror
 from cinder_lite.volume.drivers.base import Volume
@@ -72,11 +72,8 @@ class Swaps:
 
     def _not_copied(self, tx, job, row):
         reason = errors.Reason("Nova could not copy the volume; the log of the compute service of its server says why")
-        jobs.abandon(tx, job, reason)
-        abandon.move(tx, job)
-        VOLUME.settle(tx, row.id, job.action, False)
+        holds.end(tx, self.conf, job, reason)
         mirror(tx, volumes.find(tx, row.id))
-        messages.add(tx, job, "retype" if job.action == "retype" else "migrate", "unknown", reason, self.conf.message_ttl)
 
     def _copied(self, tx, job, row, new):
         """Returns the id of the job that clears the former place."""
@@ -95,4 +92,4 @@ class Swaps:
         if job.action == "retype":
             retypes.settle(tx, self.conf, row, job.args)
         pools.give_back(tx, row.host, row.size, 1)
-        return abandon.leave(tx, job, Volume(row.id, row.size, row.facts, name_id=row.name_id), row.host)
+        return holds.remove_later(tx, job, Volume(row.id, row.size, row.facts, name_id=row.name_id), row.host)

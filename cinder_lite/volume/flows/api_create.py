@@ -199,6 +199,8 @@ class Record(flow.Step):
             args = {"hints": wanted.hints} if wanted.hints else {}
             if wanted.image is not None:
                 args["image_id"] = wanted.image.id
+            if wanted.backup_id:
+                args["backup_id"] = wanted.backup_id
             job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
             if row["metadata"]:
                 labels.change(tx, "volume", row["id"], {}, row["metadata"])
