@@ -129,6 +129,15 @@ class BadMediaType(Error):
     message = "the content type '{content_type}' is not understood; send application/json"
 
 
+class TooManyRequests(Error):
+    status = 429
+    retry_after = 1
+
+
+class TooManyLogins(TooManyRequests):
+    message = "Too many passwords are being checked; try again in a moment."
+
+
 class Unavailable(Error):
     status = 503
 

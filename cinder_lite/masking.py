@@ -49,15 +49,30 @@ class _Json(formatters.JSONFormatter):
         return orjson.dumps(found).decode()
 
 
+#: Characters that would begin another line, drive a terminal or turn the direction of what follows.
+CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def on_one_line(text):
+    """The text with such characters written as escapes: what others sent cannot look like a line of the log's own."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 class _Text(logging.Formatter):
-    """What another formatter makes, without secrets."""
+    """What another formatter makes, without secrets: one line, and the lines of a traceback behind it."""
 
     def __init__(self, inner):
         super().__init__()
         self._inner = inner
 
     def format(self, record):
-        return mask(self._inner.format(record))
+        plain = logging.makeLogRecord(record.__dict__)
+        text = self._inner.format(plain)
+        head, behind = text, ""
+        if plain.exc_text and text.endswith(plain.exc_text):
+            head, behind = text.removesuffix(plain.exc_text).removesuffix("\n"), plain.exc_text
+        lines = [head, *behind.split("\n")] if behind else [head]
+        return mask("\n".join(map(on_one_line, lines)))
 
 
 def install():

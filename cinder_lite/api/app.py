@@ -11,7 +11,7 @@ import uuid
 import orjson
 
 from cinder_lite import context, errors, policy
-from cinder_lite.api import auth, body, fault, refusal, request, route, versions
+from cinder_lite.api import auth, body, fault, proxies, refusal, request, route, versions
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class Application:
             self._measure(req, environ["REQUEST_METHOD"], status, time.perf_counter() - began)
         level = logging.DEBUG if environ["REQUEST_METHOD"] == "GET" and status < 400 else logging.INFO
         if LOG.isEnabledFor(level):
-            LOG.log(level, "%s %s %d %d bytes %.1f ms", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), status,
-                    len(out), (time.perf_counter() - began) * 1000)
+            LOG.log(level, "%s %s %s %d %d bytes %.1f ms", proxies.client_address(environ, self.conf),
+                    environ["REQUEST_METHOD"], environ.get("PATH_INFO"), status, len(out), (time.perf_counter() - began) * 1000)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
 
     def _measure(self, req, method, status, seconds):

@@ -1,6 +1,7 @@
 """Who asks: each strategy makes a context of a request, or answers it itself."""
 
 from cinder_lite import context, errors, policy
+from cinder_lite.api import proxies
 
 LOOPBACK = ("127.", "::1", "localhost")
 
@@ -38,7 +39,9 @@ def strategy(conf):
 
 
 def wrong(conf):
-    """Why the API cannot be served with this configuration of auth_strategy, or None."""
+    """Why the API cannot be served with this configuration of auth_strategy and of proxies, or None."""
+    if proxies.wrong(conf):
+        return proxies.wrong(conf)
     if conf.auth_strategy == "keystone":
         from cinder_lite.api import keystone
 

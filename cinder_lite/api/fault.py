@@ -11,13 +11,13 @@ LOG = logging.getLogger(__name__)
 
 NAMES = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
          408: "requestTimeout", 409: "conflictingRequest", 413: "overLimit", 414: "uriTooLong", 415: "badMediaType",
-         431: "headersTooLarge", 501: "notImplemented", 503: "serviceUnavailable"}
+         429: "tooManyRequests", 431: "headersTooLarge", 501: "notImplemented", 503: "serviceUnavailable"}
 OTHER = "computeFault"
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "Multiple Choices", 302: "Found",
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
            406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 412: "Precondition Failed",
            413: "Request Entity Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
-           431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
+           429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
            503: "Service Unavailable"}
 HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
 

@@ -16,6 +16,8 @@ import webob.exc
 from oslo_middleware import basic_auth
 
 from cinder_lite import concurrency, context, errors
+from cinder_lite.api import proxies
+from cinder_lite.api.logins import Logins
 
 REALM = ("WWW-Authenticate", 'Basic realm="Block Storage", charset="UTF-8"')
 #: role -> those that it holds too, as in Keystone.
@@ -79,6 +81,7 @@ class HTTPBasic:
         self._passwords = _File(conf.http_basic_auth_user_file, _password)
         self._people = _File(conf.http_basic_auth_roles_file, _rights)
         self._key, self._known = secrets.token_bytes(32), {}
+        self.conf, self._logins, self._nobody = conf, Logins(conf.osapi_volume_threads), {}
 
     def __call__(self, http, request_id, global_id):
         """A Context, or (401, headers, body)."""
@@ -87,10 +90,10 @@ class HTTPBasic:
         except webob.exc.HTTPException:
             return _refused("Name and password are needed, by HTTP basic authentication.")
         try:
-            crypted, rights = self._passwords.entries().get(name), self._people.entries().get(name)
+            passwords, rights = self._passwords.entries(), self._people.entries().get(name)
         except BadFile as error:
             raise errors.Unavailable(f"Nobody can be let in: {error}.", public="Nobody can be let in at the moment.") from error
-        if crypted is None or not self._right(name, password, crypted):
+        if not self._right(name, password, passwords, http.environ):
             return _refused("Name or password is wrong.")
         if rights is None:
             raise errors.Forbidden(f"The user {name} has no project here.")
@@ -99,19 +102,36 @@ class HTTPBasic:
                                service_roles=[role for role in roles if role == "service"],
                                global_request_id=global_id)
 
-    def _right(self, name, password, crypted):
-        """Whether it is the password; what was right is remembered as a keyed digest."""
+    def _right(self, name, password, passwords, environ):
+        """Whether it is the password; what was right is remembered as a keyed digest.
+
+        It takes as long for a name that there is not, so that nobody learns which there are.
+        """
+        crypted = passwords.get(name)
+        against = crypted or self._crypted_of_nobody(name, passwords)
         if len(password) > LONGEST or b"\0" in password:
-            return False
-        digest = hmac.digest(self._key, crypted + b":" + password, hashlib.sha256)
-        if hmac.compare_digest(self._known.get(name, b""), digest):
+            password = b"too long"
+            crypted = None
+        digest = hmac.digest(self._key, against + b":" + password, hashlib.sha256)
+        if crypted is not None and hmac.compare_digest(self._known.get(name, b""), digest):
             return True
-        if not concurrency.in_thread(bcrypt.checkpw, password, crypted):
+        if not self._logins.check(name, proxies.client_address(environ, self.conf), lambda: concurrency.in_thread(
+                bcrypt.checkpw, password, against) and crypted is not None):
             return False
         if len(self._known) >= MOST:
             self._known.clear()
         self._known[name] = digest
         return True
+
+
+    def _crypted_of_nobody(self, name, passwords):
+        """What a password for that name is compared with: it costs as much as that of one of those who are there."""
+        costs = sorted({crypted.split(b"$")[2] for crypted in passwords.values()}) or [b"12"]
+        drawn = hmac.digest(self._key, name.encode(errors="surrogateescape"), hashlib.sha256)[0]
+        cost = int(costs[drawn % len(costs)])
+        if cost not in self._nobody:
+            self._nobody[cost] = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(cost))
+        return self._nobody[cost]
 
 
 def _refused(text):

@@ -6,7 +6,7 @@ import urllib.parse
 import webob
 
 from cinder_lite import errors, states
-from cinder_lite.api import versions
+from cinder_lite.api import proxies, versions
 from cinder_lite.api.body import FALSE, TRUE
 from cinder_lite.db.listing import Paging
 
@@ -121,13 +121,7 @@ class Request:
     @functools.cached_property
     def root(self):
         """The URL of the service's root, as the client sees it."""
-        if self.conf.public_endpoint:
-            return self.conf.public_endpoint.rstrip("/")
-        forwarded = self.http.headers.get("X-Forwarded-Host")
-        if not forwarded:
-            return self.http.host_url
-        scheme = self.http.headers.get("X-Forwarded-Proto", self.http.scheme).split(",")[0].strip()
-        return f"{scheme}://{forwarded.split(',')[0].strip()}"
+        return proxies.root(self.http, self.conf)
 
     @functools.cached_property
     def prefix(self):

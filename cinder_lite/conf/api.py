@@ -23,6 +23,9 @@ OPTIONS = {
         cfg.BoolOpt("allow_noauth_anywhere", default=False, help="Serve noauth on other addresses than loopback."),
         cfg.IntOpt("osapi_max_limit", default=1000, min=1, mutable=True, help="The longest page of a list."),
         cfg.IntOpt("osapi_max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),
+        cfg.ListOpt("trusted_proxies", default=[],
+                    help="Addresses or networks of proxies whose X-Forwarded-* and Forwarded headers are believed when "
+                         "[oslo_middleware] enable_proxy_headers_parsing is on; empty: those of everybody who connects."),
         cfg.StrOpt("public_endpoint", help="URL that links in answers begin with, when it differs from the request's."),
         cfg.StrOpt("default_group_type", help="Group type that is shown as the default."),
         cfg.StrOpt("default_volume_type", default="__DEFAULT__", help="Type of volumes that ask for none."),
@@ -30,6 +33,12 @@ OPTIONS = {
                    help="JSON file of the filters that lists accept; default: the table in api/filters.py."),
         cfg.BoolOpt("cloned_volume_same_az", default=True, help="Keep clones in their source's availability zone."),
         cfg.IntOpt("max_volume_size", default=262144, min=1, mutable=True, help="Largest volume that can be asked for, in GiB."),
+    ],
+    "oslo_middleware": [
+        cfg.BoolOpt("enable_proxy_headers_parsing", default=False,
+                    help="Believe what a proxy says in X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto and Forwarded: the "
+                         "client's address in the log and for the limits of logins, and the URL in links. Switch it on "
+                         "only behind a proxy that sets these headers itself."),
     ],
     "healthcheck": [
         cfg.StrOpt("disable_by_file_path", help="While this file is there, /healthcheck answers 503, so that load balancers "

@@ -107,6 +107,7 @@ class Database:
         if self.dialect == "sqlite":
             if url.database:
                 os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
+                _keep_private(url.database)
             shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": options.max_pool_size,
                        "max_overflow": options.max_overflow, "poolclass": sa.QueuePool}
         else:
@@ -188,6 +189,16 @@ class Database:
     def dispose(self):
         self._reader.dispose()
         self._writer.dispose()
+
+
+def _keep_private(path):
+    """Let nobody else read a database file, whatever the umask: SQLite makes the files beside it with the same mode."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for one in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+        with contextlib.suppress(OSError):
+            if os.stat(one).st_mode & 0o077:
+                os.chmod(one, 0o600)
 
 
 def _prepare_sqlite(connection, _record):

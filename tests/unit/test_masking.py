@@ -5,7 +5,8 @@ import logging
 import sys
 
 import pytest
-from oslo_log import formatters
+from oslo_config import cfg
+from oslo_log import formatters, log
 
 from cinder_lite import masking
 
@@ -75,3 +76,32 @@ def test_json_stays_json_whatever_is_masked():
         found = json.loads(logged(formatters.JSONFormatter(), 'token="S3cret\\"', error=sys.exc_info()))
     assert found["args"] is None and "S3cret" not in json.dumps(found)
     assert found["levelname"] == "ERROR" and found["traceback"].startswith("Traceback")
+
+
+def oslo():
+    """oslo.log's formatter, with the message alone."""
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    conf([])
+    conf.set_override("logging_default_format_string", "%(message)s")
+    conf.set_override("logging_context_format_string", "%(message)s")
+    return formatters.ContextFormatter(config=conf)
+
+
+@pytest.mark.parametrize("evil", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1b[2K", "\x85", "\u2028", "\u2029", "\u202e", "\x00", "\x7f",
+                                  "\ud800"])
+@pytest.mark.parametrize("inner", [logging.Formatter("%(message)s"), oslo()], ids=["plain", "oslo"])
+def test_what_others_sent_stays_on_its_line(inner, evil):
+    found = logged(inner, "GET %s 404", f"/v3/x{evil}2026-01-01 INFO root logged in")
+    assert evil not in found and len(found.splitlines()) == 1
+    assert found.startswith("GET /v3/x") and found.endswith("2026-01-01 INFO root logged in 404")
+
+
+@pytest.mark.parametrize("inner", [logging.Formatter("%(message)s"), oslo()], ids=["plain", "oslo"])
+def test_a_traceback_keeps_its_lines(inner):
+    try:
+        raise ValueError("bad \r\x1b[2K thing")
+    except ValueError:
+        found = logged(inner, "it\nfailed", error=sys.exc_info()).split("\n")
+    assert found[0].startswith("it\\nfailed") and "Traceback" in found[1] and len(found) > 3
+    assert "\x1b" not in "".join(found) and "\r" not in "".join(found)

@@ -1,5 +1,7 @@
 """Paging, sorting, flags and links of a request's query."""
 
+import types
+
 import pytest
 
 from cinder_lite import errors
@@ -87,10 +89,18 @@ def test_the_next_link_keeps_the_query_with_another_marker():
 @pytest.mark.parametrize(("endpoint", "headers", "root"), [
     (None, {}, "http://127.0.0.1:8776"),
     (None, {"X-Forwarded-Host": "a.example.org, b"}, "http://a.example.org"),
+    (None, {"X-Forwarded-Host": "a/b?c"}, "http://127.0.0.1:8776"),
+    (None, {"X-Forwarded-Host": "a.example.org", "X-Forwarded-Proto": "javascript"}, "http://a.example.org"),
     (None, {"X-Forwarded-Host": "a.example.org", "X-Forwarded-Proto": "https"}, "https://a.example.org"),
     ("https://b.example.org/x/", {"X-Forwarded-Host": "a.example.org"}, "https://b.example.org/x"),
 ])
 def test_the_root_that_clients_know(endpoint, headers, root):
-    req = asked(public_endpoint=endpoint)
+    req = asked(public_endpoint=endpoint, oslo_middleware=types.SimpleNamespace(enable_proxy_headers_parsing=True))
     req.http.headers.update(headers)
     assert req.root == root
+
+
+def test_nobody_tells_the_service_its_url_unless_that_is_asked_for():
+    req = asked()
+    req.http.headers.update({"X-Forwarded-Host": "evil.example.org", "X-Forwarded-Proto": "https", "Forwarded": "host=evil"})
+    assert req.root == "http://127.0.0.1:8776"
