@@ -147,6 +147,10 @@ class ImageServiceUnavailable(Unavailable):
     for_members = "The image service cannot be used at the moment; try again later."
 
 
+class NoImageService(BadRequest):
+    message = "There is no image service: {reason}"
+
+
 class InvalidInput(BadRequest):
     message = "Invalid input received: {reason}"
 

@@ -39,6 +39,8 @@ UNLISTED = ("reverting", UNMANAGING, "error_unmanaging", "error_managing_deletin
 #: What `os-reset_status` may write.
 VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING)
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
+#: What `os-reset_status` may write of them.
+ATTACH_RESETS = (ATTACHED, DETACHED)
 #: States of a connection: intended, made, and to be undone.
 CONNECTING, CONNECTED, ENDING = "connecting", "connected", "ending"
 STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating", "completing", "success", "error"

@@ -11,7 +11,7 @@ import uuid
 import orjson
 
 from cinder_lite import context, errors, policy
-from cinder_lite.api import auth, body, fault, proxies, refusal, request, route, versions
+from cinder_lite.api import auth, body, fault, proxies, refusal, request, route, versions, words
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -126,6 +126,8 @@ class Application:
         found = self.authenticate(req.http, request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
         if isinstance(found, tuple):
             return found
+        words.short("The token's project", found.project_id)
+        words.short("The token's user", found.user_id)
         found.is_admin = self.policy.is_administrator(found)
         auth.expect_scope(found)
         req.ctx = found

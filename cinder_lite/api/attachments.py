@@ -1,6 +1,5 @@
 """Handlers of /attachments."""
 
-from cinder_lite import errors
 from cinder_lite.api import filters, lists
 from cinder_lite.db import attachments
 
@@ -8,11 +7,8 @@ from cinder_lite.db import attachments
 def create(req):
     """POST /attachments: reserve a volume for a server, and connect its host when the connector is given."""
     body = req.body
-    connector = body.get("connector")
-    mode = body.get("mode")
-    if connector and connector.get("mode") not in (None, "rw", "ro"):
-        raise errors.InvalidInput(reason=f"A connector's mode is rw or ro, not {connector['mode']}.")
-    return req.attachments.create(req.ctx, body["volume_uuid"], body.get("instance_uuid"), connector, mode)
+    return req.attachments.create(req.ctx, body["volume_uuid"], body.get("instance_uuid"), body.get("connector"),
+                                  body.get("mode"))
 
 
 def show(req):

@@ -31,7 +31,7 @@ def detail(req):
 
 
 def _list(req, query):
-    req.flag("all_tenants")
+    req.check_all_tenants()
     where = filters.clauses(req, "backup")
     paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
@@ -42,9 +42,10 @@ def _list(req, query):
 
 def update(req):
     """PUT /backups/{backup_id}: rename, describe, replace the metadata."""
-    values = names(req.body, given_only=True)
-    if req.body.get("metadata") is not None:
-        values["metadata"] = req.body["metadata"]
+    body = req.body or {}
+    values = names(body, given_only=True)
+    if "metadata" in body:
+        values["metadata"] = body["metadata"]
     if not values:
         raise errors.BadRequest("The backup needs at least one of name, description and metadata.")
     return req.backups.update(req.ctx, req.backup_id, **values)
@@ -75,7 +76,7 @@ def import_record(req):
 
 def reset_status(req):
     """os-reset_status: write the status by hand."""
-    req.backups.reset_status(req.ctx, req.backup_id, req.body["status"])
+    req.backups.reset_status(req.ctx, req.backup_id, req.body["status"].lower())
 
 
 def force_delete(req):

@@ -4,7 +4,9 @@ A schema is JSON Schema with two more words on a property: `since` and `until`, 
 `additionalProperties` is a version, unknown keys are refused from that version on.
 """
 
+import base64
 import functools
+import unicodedata
 
 import jsonschema
 import orjson
@@ -12,23 +14,44 @@ import orjson
 from cinder_lite import errors
 from cinder_lite.api import versions
 
-TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "Y", "t", "T")
-FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "N", "f", "F")
+TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t")
+FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f")
 
 # -- words that schemas are made of
 
-NAME = {"type": ["string", "null"], "format": "text", "maxLength": 255}
+NAME = {"type": ["string", "null"], "maxLength": 255}
+#: A name or description that may have any number of blanks around it.
+PADDED = {"type": ["string", "null"], "format": "padded"}
+DESCRIPTION = {"type": ["string", "null"], "format": "printable", "maxLength": 255}
+#: A name that there must be.
+LABEL = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
+PADDED_LABEL = {"type": "string", "format": "padded_name"}
 UUID = {"type": "string", "format": "uuid"}
-BOOL = {"type": ["boolean", "string", "integer"], "enum": [True, False, *TRUE, *FALSE, 1, 0]}
+OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
+BOOL = {"type": ["boolean", "string"], "enum": [True, False, *TRUE, *FALSE]}
 SIZE = {"type": ["integer", "string"], "format": "size"}
 OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
 #: The largest number that a column of whole numbers holds.
 MOST = 2**31 - 1
+#: How many bytes a text has at most, whatever the database.
+LONGEST = 65535
 #: How many levels of objects and lists a body may have.
 DEEPEST = 50
-METADATA = {"type": "object", "patternProperties": {r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 255}},
-            "additionalProperties": False}
-EMPTY = {"type": ["object", "null", "string"]}
+#: What an action without arguments may carry.
+EMPTY = {}
+
+
+def pairs(keys, values=None):
+    """An object of free keys, which are made of `keys` (a class of characters), and texts or what is told of `values`."""
+    return {"type": "object", "additionalProperties": False, "propertyNames": {"maxLength": 255}, "patternProperties": {
+        f"^[{keys}]{{1,255}}$": values or {"type": "string", "maxLength": 255}}}
+
+
+#: The characters of keys.
+WORD_KEYS, SPACED_KEYS, PATH_KEYS = "a-zA-Z0-9-_:.", "a-zA-Z0-9-_:. ", "a-zA-Z0-9-_:. /"
+METADATA = pairs(PATH_KEYS)
+OPTIONAL_METADATA = {**METADATA, "type": ["object", "null"]}
+NULLABLE_TEXT = {"type": ["string", "null"], "maxLength": 255}
 
 
 def closed(properties, required=(), **more):
@@ -40,6 +63,11 @@ def closed(properties, required=(), **more):
 def wrapped(key, schema):
     """{key: schema}, the form of most bodies."""
     return closed({key: schema}, [key])
+
+
+def word(words, null=False):
+    """One of the words in any case, or null if that may be."""
+    return {"type": ["string", "null"] if null else "string", "pattern": f"(?i)^({'|'.join(words)})$"}
 
 
 def is_true(value):
@@ -120,14 +148,42 @@ def _is_uuid(value):
 def _is_size(value):
     if value is None or isinstance(value, bool):
         return value is None  # whether it may be missing is said by the type
+    return 0 < (_whole(value) or 0) <= MOST
+
+
+def _whole(value):
+    """The number that a whole number or its digits are; None for anything else."""
     if isinstance(value, str):
-        value = int(value) if value.isdecimal() and len(value) < 18 else 0
-    return isinstance(value, int) and 0 < value <= MOST
+        return int(value) if value.isascii() and value.isdecimal() and len(value) < 18 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-@_FORMATS.checks("text")
-def _is_text(value):
-    return not isinstance(value, str) or all(letter.isprintable() or letter in "\n\r\t" for letter in value)
+@_FORMATS.checks("natural")
+def _is_natural(value):
+    # As Cinder reads numbers: without leading zeros.
+    return value is None or (_whole(value) is not None and 0 <= _whole(value) <= MOST and str(_whole(value)) == str(value))
+
+
+@_FORMATS.checks("printable")
+def _is_printable(value):
+    """Letters, signs and blanks of the first plane of Unicode: what Cinder takes in a description."""
+    return not isinstance(value, str) or all(map(_can_be_printed, value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _can_be_printed(letter):
+    kind = unicodedata.category(letter)
+    return ord(letter) < 0xFFFF and kind[0] != "C" and kind not in ("Zl", "Zp")
+
+
+@_FORMATS.checks("padded")
+def _is_padded(value):
+    return not isinstance(value, str) or len(value.strip()) <= 255
+
+
+@_FORMATS.checks("padded_name")
+def _is_padded_name(value):
+    return not isinstance(value, str) or 0 < len(value.strip()) <= 255
 
 
 @_FORMATS.checks("name")
@@ -135,20 +191,33 @@ def _is_name(value):
     return not isinstance(value, str) or bool(value.strip())
 
 
+@_FORMATS.checks("text")
+def _is_short_enough(value):
+    return not isinstance(value, str) or len(value.encode()) <= LONGEST
+
+
+@_FORMATS.checks("base64")
+def _is_base64(value):
+    try:
+        return not isinstance(value, str) or base64.b64decode(value) is not None
+    except ValueError:
+        return False
+
+
 @_FORMATS.checks("limit")
 def _is_limit(value):
-    if value is None or isinstance(value, bool):
-        return value is None
     try:
-        return -1 <= int(value) <= MOST
+        return not isinstance(value, bool | float | None) and -1 <= int(value) <= MOST
     except (TypeError, ValueError, OverflowError):
         return False
 
 
 _TOLD = {
-    "limit": "is not a whole number from -1 (unlimited) to 2147483647",
-    "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0",
-    "text": "has characters that cannot be printed", "name": "is empty"}
+    "limit": "is not a whole number from -1 (unlimited) to 2147483647", "base64": "is not in Base64",
+    "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0", "natural": "is not a whole number of 0 or more",
+    "printable": "has characters that cannot be printed", "name": "is empty",
+    "padded_name": "is empty",
+    "text": "has more than 65535 bytes"}
 
 
 def check(document, schema, version):
@@ -171,6 +240,11 @@ def _known_part(document, schema):
             if key in properties or not ignoring}
 
 
+#: 1.0 is no whole number.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, type_checker=jsonschema.Draft4Validator.TYPE_CHECKER)
+
+
 class _Keyed:
     """A schema by its identity, so that it can be a key of the cache; schemas are module constants."""
 
@@ -186,7 +260,7 @@ class _Keyed:
 
 @functools.lru_cache(maxsize=4096)
 def _validator_at(keyed, version):
-    return jsonschema.Draft202012Validator(at(keyed.schema, version), format_checker=_FORMATS)
+    return _Validator(at(keyed.schema, version), format_checker=_FORMATS)
 
 
 def at(schema, version):
@@ -220,6 +294,8 @@ def _sentence(error):
     value = str(error.instance)[:100]
     if error.validator_value == "size" and isinstance(error.instance, int) and error.instance < 1:
         reason = f"{value} is less than the minimum of 1"
+    elif error.validator_value in ("padded", "padded_name") and error.instance.strip():
+        reason = f"it has {len(error.instance.strip())} characters, more than 255"
     elif error.validator == "format":
         reason = f"'{value}' {_TOLD[error.validator_value]}"
     elif error.validator == "additionalProperties":

@@ -1,6 +1,7 @@
 """Handlers of /default-types: the type of a project's volumes that ask for none."""
 
 from cinder_lite import errors
+from cinder_lite.api import words
 from cinder_lite.db import types
 
 
@@ -10,6 +11,7 @@ def _shown(row):
 
 def set_default(req):
     """PUT /default-types/{default_project_id}"""
+    words.short("The project's id", req.default_project_id)
     with req.db.write() as tx:
         try:
             type_ = types.named(tx, req.ctx, req.body["volume_type"])

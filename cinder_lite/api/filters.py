@@ -5,7 +5,7 @@ import datetime
 import re
 
 from cinder_lite import errors
-from cinder_lite.api.body import FALSE, TRUE
+from cinder_lite.api import words
 from cinder_lite.db import filtering
 
 #: resource -> filters that everybody may use from 3.31 on, as GET /resource_filters shows them.
@@ -24,10 +24,11 @@ ALLOWED = {
 #: Other words for columns, and those of one resource.
 SYNONYMS = {"display_name": "name", "instance_id": "instance_uuid", "tenant_id": "project_id",
             "display_description": "description", ("attachment", "status"): "attach_status"}
-#: Filters and the microversion from which they count; below they are dropped.
-SINCE = {("volume", "group_id"): "3.10", ("volume", "glance_metadata"): "3.4", ("volume", "created_at"): "3.60",
-         ("volume", "updated_at"): "3.60", ("volume", "consumes_quota"): "3.65", ("snapshot", "metadata"): "3.22",
-         ("snapshot", "consumes_quota"): "3.65"}
+#: Filters and the microversion from which they count; below they are dropped. What was announced later counts, as in
+#: Cinder, from the version on that has a list of filters.
+SINCE = {("volume", "group_id"): "3.10", ("volume", "glance_metadata"): "3.4", ("volume", "created_at"): "3.31",
+         ("volume", "updated_at"): "3.31", ("volume", "consumes_quota"): "3.31", ("snapshot", "metadata"): "3.22",
+         ("snapshot", "consumes_quota"): "3.31"}
 WHITELIST_SINCE, LIKE_SINCE = "3.31", "3.34"
 _NUMBER = re.compile(r"-?[0-9]{1,17}")
 _COMPARISONS = {"gt": "__gt__", "gte": "__ge__", "eq": "__eq__", "neq": "__ne__", "lt": "__lt__", "lte": "__le__"}
@@ -43,7 +44,11 @@ def clauses(req, resource, wanted=None):
 
 def check(req, resource, keys, admins_too=False):
     """From 3.31 on refuse the keys that are not filters of the resource; administrators may use any column."""
-    if not req.at(WHITELIST_SINCE) or (req.ctx.is_admin and not admins_too):
+    if not req.at(WHITELIST_SINCE):
+        return
+    if not all(key.isascii() for key in keys):
+        raise errors.InvalidInput(reason="The names of filters have ASCII characters only.")
+    if req.ctx.is_admin and not admins_too:
         return
     unknown = [key for key in keys if not _allowed(req, resource, key)]
     if unknown:
@@ -65,11 +70,16 @@ def _clause(req, resource, key, value):
     if since is not None and not req.at(since):
         return None
     if key == "metadata" and filtering.has_metadata(resource):
-        return filtering.metadata(resource, dictionary(key, value), None if req.all_projects else req.ctx.project_id)
+        pairs = dictionary(value)
+        return filtering.nothing() if pairs is None else filtering.metadata(
+            resource, pairs, None if req.all_projects else req.ctx.project_id)
     if key == "glance_metadata" and resource == "volume":
-        return filtering.image_metadata(dictionary(key, value))
+        pairs = dictionary(value)
+        return filtering.nothing() if pairs is None else filtering.image_metadata(pairs)
     if key == "availability_zone" and resource == "snapshot":
         return filtering.in_zone(value)
+    if key == "host" and resource in ("volume", "snapshot"):
+        return filtering.on_host(resource, value)
     return _column(req, resource, _column_of(resource, key), value)
 
 
@@ -90,44 +100,56 @@ def _column(req, resource, key, value):
         return filtering.one_of(resource, key, [boolean(req, key, value)])
     if kind == "time":
         return _times(resource, key, value)
-    values = _literals(value) if resource == "volume" else [value]
+    # A name is taken as it is written, quotes and all.
+    values = _literals(value) if resource == "volume" and key != "name" else [value]
     if kind == "integer":
-        return filtering.one_of(resource, key, [int(one) for one in values if _NUMBER.fullmatch(one)])
+        return filtering.one_of(resource, key, [one if one is None else int(one) for one in values
+                                                if one is None or _NUMBER.fullmatch(one)])
     if kind == "text":
         return filtering.one_of(resource, key, values)
     return filtering.nothing()
 
 
+def _literal(text):
+    """What the text is as a Python literal. Raises ValueError for one that is none."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(text) from error
+
+
+def _storable(text):
+    """Whether a database can have such a text in it: literals can name half characters and NUL."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _literals(text):
     """The texts that a filter of volumes names: itself, or what it is when it is read as a Python literal."""
-    if text[:1] not in ("'", '"', "[", "("):
+    if text[:1] not in ("'", '"', "[", "(") and text != "None":
         return [text]
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = _literal(text)
+    except ValueError:
         return [text]
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [one if one is None else str(one) for one in values if _storable(str(one))]
 
 
 def boolean(req, key, value):
     """A boolean filter: any boolean word from 3.2 on; before, three spellings, and whatever else has text is true."""
     if not req.at("3.2"):
         return value not in ("false", "False", "FALSE", "")
-    if value in TRUE:
-        return True
-    if value in FALSE:
-        return False
-    raise errors.InvalidInput(reason=f"The filter {key} takes a boolean word such as true or false, not '{value}'.")
+    return words.boolean(key, value)
 
 
 def _times(resource, key, value):
-    """`op:time`, several joined by commas; a bare time is compared for equality."""
+    """`op:time`, several joined by commas."""
     found = []
     for part in value.split(","):
-        operator, colon, text = part.partition(":")
-        if operator not in _COMPARISONS or not colon:
-            operator, text = "eq", part
+        operator, _, text = part.partition(":")
         try:
+            if operator not in _COMPARISONS:
+                raise ValueError(operator)
             time = datetime.datetime.fromisoformat(text)
             if time.tzinfo is not None:
                 time = time.astimezone(datetime.UTC).replace(tzinfo=None)
@@ -139,13 +161,12 @@ def _times(resource, key, value):
     return filtering.all_of(found)
 
 
-def dictionary(key, text):
-    """A filter that is a dictionary as text, {'k': 'v'} with either quotes."""
+def dictionary(text):
+    """The pairs of a filter that is a dictionary as text, {'k': 'v'} with either quotes; None for what is no such dictionary."""
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise errors.InvalidInput(reason=f"The filter {key} takes a dictionary such as {{'key': 'value'}}, "
-                                         f"not '{text[:100]}'.") from error
-    if not isinstance(value, dict):
-        raise errors.InvalidInput(reason=f"The filter {key} takes a dictionary such as {{'key': 'value'}}.")
+        value = _literal(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not all(_storable(f"{name}{one}") for name, one in value.items()):
+        return None
     return {str(name): one for name, one in value.items()}

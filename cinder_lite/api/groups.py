@@ -87,7 +87,7 @@ def delete(req):
 
 def reset_status(req):
     """reset_status of a group"""
-    req.groups.reset_status(req.ctx, req.group_id, req.body["status"])
+    req.groups.reset_status(req.ctx, req.group_id, req.body["status"].lower())
 
 
 def replicate(req):
@@ -134,4 +134,4 @@ def delete_snapshot(req):
 
 def reset_snapshot_status(req):
     """reset_status of a group snapshot"""
-    req.group_snapshots.reset_status(req.ctx, req.group_snapshot_id, req.body["status"])
+    req.group_snapshots.reset_status(req.ctx, req.group_snapshot_id, req.body["status"].lower())

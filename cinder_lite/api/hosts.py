@@ -1,7 +1,7 @@
 """Handlers of /os-hosts, /clusters and /workers: where services run, and who takes up what they left."""
 
 from cinder_lite import errors
-from cinder_lite.api.body import TRUE
+from cinder_lite.api.body import is_true
 from cinder_lite.api.views.services import VOLUME, state
 from cinder_lite.api.views.volumes import time
 from cinder_lite.db import services, volumes
@@ -88,12 +88,14 @@ def clean_up(req):
     with req.db.read() as tx:
         rows = services.page(tx, body.get("host"), body.get("binary"))
         place = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
+    if place == "":
+        raise errors.InvalidInput(reason=f"There is no resource {body['resource_id']} that is on a host.")
     others = any(row.binary == SCHEDULER and state(row, req) == "up" for row in rows)
     found = {"cleaning": [], "unavailable": []}
     for row in rows:
         alive = state(row, req) == "up"
         wanted = (alive == bool(up) and disabled in (None, row.disabled)
-                  and body.get("service_id") in (None, row.id)
+                  and str(body.get("service_id") or row.id) == str(row.id)
                   and (place is None or place.partition("#")[0] == row.host))
         if wanted:
             taken_up = alive or (row.binary == SCHEDULER and others)
@@ -104,4 +106,4 @@ def clean_up(req):
 
 def _flag(body, key):
     value = body.get(key)
-    return None if value is None else str(value) in TRUE
+    return None if value is None else is_true(value)

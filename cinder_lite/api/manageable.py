@@ -19,10 +19,13 @@ def manage_volume(req):
     """POST /manageable_volumes: take a volume over that lies on a backend."""
     body = req.body
     req.attached, req.consistency_groups = {}, set()
-    return req.managing.take_over(
-        req.ctx, _host(req, body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
-        bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
-        **{"name": None, "description": None, **names(body)})
+    try:
+        return req.managing.take_over(
+            req.ctx, _host(req, body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
+            bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
+            **{"name": None, "description": None, **names(body)})
+    except errors.ServiceUnknown as error:
+        raise errors.BadRequest(str(error)) from error
 
 
 def manage_snapshot(req):

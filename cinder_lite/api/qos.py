@@ -27,7 +27,7 @@ def show(req):
 def create(req):
     """POST /qos-specs"""
     specs = dict(req.body)
-    name, consumer = specs.pop("name").strip(), specs.pop("consumer", CONSUMERS[0])
+    name, consumer = specs.pop("name").strip(), specs.pop("consumer", None) or CONSUMERS[0]
     try:
         with req.db.write() as tx:
             return qos.get(tx, qos.create(tx, name, consumer, specs))

@@ -1,6 +1,7 @@
 """Handlers of /os-quota-sets, /os-quota-class-sets and /limits."""
 
 from cinder_lite import errors
+from cinder_lite.api import words
 from cinder_lite.db import quotas, types
 
 _ABSOLUTE = {"maxTotalVolumes": "volumes", "maxTotalSnapshots": "snapshots", "maxTotalVolumeGigabytes": "gigabytes",
@@ -49,7 +50,8 @@ def _wanted(keys, body, ignored):
 
 def update(req):
     """PUT /os-quota-sets/{target_project_id}"""
-    ignored = ("tenant_id", "id", "force")
+    words.short("The project's id", req.target_project_id)
+    ignored = ("tenant_id", "id")
     with req.db.write() as tx:
         keys = _names(tx)
         limits = _wanted(keys, req.body, ignored)
@@ -85,8 +87,9 @@ def show_class(req):
 
 def update_class(req):
     """PUT /os-quota-class-sets/{class_name}"""
+    words.short("The class's name", req.class_name)
     with req.db.write() as tx:
-        quotas.set_class(tx, req.class_name, _wanted(_names(tx), req.body, ("class_name", "id")))
+        quotas.set_class(tx, req.class_name, _wanted(_names(tx), req.body, ()))
         return {"quota_class_set": _class(tx, req)}
 
 

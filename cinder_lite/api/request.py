@@ -6,8 +6,8 @@ import urllib.parse
 import webob
 
 from cinder_lite import errors, states
-from cinder_lite.api import proxies, versions
-from cinder_lite.api.body import FALSE, TRUE
+from cinder_lite.api import proxies, versions, words
+from cinder_lite.api.body import MOST
 from cinder_lite.db.listing import Paging
 
 #: Query keys that page and sort a list; the others are filters.
@@ -60,18 +60,17 @@ class Request:
     def flag(self, name, default=False):
         """A boolean of the query. Raises BadRequest for a word that is none."""
         value = self.query.get(name)
-        if value is None:
-            return default
-        if value in TRUE:
-            return True
-        if value in FALSE:
-            return False
-        raise errors.InvalidInput(reason=f"{name} must be a boolean word such as true or false, not '{value}'.")
+        return default if value is None else words.boolean(name, value)
 
     @property
     def all_projects(self):
         """Whether an administrator asked for every project's resources."""
-        return self.ctx.is_admin and self.query.get("all_tenants") in TRUE
+        return self.ctx.is_admin and words.is_true(self.query.get("all_tenants"))
+
+    def check_all_tenants(self):
+        """Refuse an administrator's all_tenants that is no boolean word. Others may not use it, so theirs is dropped."""
+        if self.ctx.is_admin:
+            self.flag("all_tenants")
 
     def filters(self):
         """The query's filters: {key: text}."""
@@ -83,15 +82,11 @@ class Request:
         limit = self._natural("limit")
         sort = self._sort(name_since)
         return Paging(limit=most if limit is None else min(limit, most), marker=self.query.get("marker"),
-                      offset=self._natural("offset") or 0, sort=sort)
+                      offset=self._natural("offset", MOST) or 0, sort=sort)
 
-    def _natural(self, name):
+    def _natural(self, name, most=None):
         value = self.query.get(name)
-        if value is None:
-            return None
-        if not value.isascii() or not value.isdecimal() or len(value) > 18:
-            raise errors.InvalidInput(reason=f"{name} must be an integer of 0 or more, not '{value[:50]}'.")
-        return int(value)
+        return None if value is None else words.natural(name, value, most)
 
     def _sort(self, name_since):
         both = self.query.get("sort")

@@ -20,9 +20,12 @@ def _switch(req, **values):
     binary = body.get("binary") or body.get("service")
     if not binary:
         raise errors.InvalidInput(reason="The service is named by host and binary; binary is missing.")
+    host = body.get("host")
+    if not host:
+        raise errors.InvalidInput(reason="The service is named by host and binary; host is missing.")
     with req.db.write() as tx:
-        services.switch(tx, binary, body["host"], **values)
-    return {"host": body["host"], "service": binary, "binary": binary, "disabled": values["disabled"],
+        services.switch(tx, binary, host, **values)
+    return {"host": host, "service": binary, "binary": binary, "disabled": values["disabled"],
             "status": "disabled" if values["disabled"] else "enabled"}
 
 
@@ -38,7 +41,8 @@ def disable(req):
 
 def disable_with_reason(req):
     """PUT /os-services/disable-log-reason"""
-    reason = req.document["disabled_reason"].strip()
+    reason = req.document.get("disabled_reason")
+    reason = reason and reason.strip()
     return {**_switch(req, disabled=True, disabled_reason=reason), "disabled_reason": reason}
 
 

@@ -93,7 +93,7 @@ def delete_meta(req):
 
 def reset_status(req):
     """os-reset_status: write the status by hand."""
-    req.snapshots.reset_status(req.ctx, req.snapshot_id, req.body["status"])
+    req.snapshots.reset_status(req.ctx, req.snapshot_id, req.body["status"].lower())
 
 
 def force_delete(req):

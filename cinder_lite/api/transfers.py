@@ -57,6 +57,7 @@ def delete(req):
 
 def accept(req):
     """POST /volume-transfers/{transfer_id}/accept"""
-    if not req.body["auth_key"].isascii():
+    auth_key = str(req.body["auth_key"])
+    if not auth_key.isascii():
         raise errors.BadRequest("auth_key is made of the digits that the transfer's creation has shown.")
-    return req.transfers.accept(req.ctx, req.transfer_id, req.body["auth_key"])
+    return req.transfers.accept(req.ctx, req.transfer_id, auth_key)

@@ -1,10 +1,10 @@
 """Handlers of /types: volume types, their extra specs and who may use them."""
 
 from cinder_lite import db, errors
-from cinder_lite.api import filters, lists
-from cinder_lite.api.body import FALSE, TRUE, is_true
+from cinder_lite.api import filters, lists, words
+from cinder_lite.api.body import is_true
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
-from cinder_lite.db import quotas, schema, types
+from cinder_lite.db import filtering, quotas, schema, types
 
 T = schema.volume_types
 
@@ -53,10 +53,10 @@ def index(req):
         filters.check(req, "volume_type", req.filters())
     with req.db.read() as tx:
         if specs is not None and req.at("3.52"):
-            wanted = filters.dictionary("extra_specs", specs)
-            if not req.ctx.is_admin and not wanted.keys() <= set(FOR_USERS):
+            wanted = filters.dictionary(specs)
+            if wanted is None or (not req.ctx.is_admin and not wanted.keys() <= set(FOR_USERS)):
                 return lists.page([], paging)
-            where += [T.c.extra_specs[key].as_string() == str(value) for key, value in wanted.items()]
+            where.append(filtering.in_document(T.c.extra_specs, wanted))
         return lists.page(types.page(tx, where, paging), paging)
 
 
@@ -67,9 +67,7 @@ def is_public(req):
         return True
     if word.lower() == "none":
         return None
-    if word in TRUE or word in FALSE:
-        return word in TRUE
-    raise errors.InvalidInput(reason=f"is_public takes true, false or none, not '{word}'.")
+    return words.boolean("is_public", word)
 
 
 def update(req):

@@ -66,7 +66,7 @@ def extend(req):
 
 def revert(req):
     """revert: set the volume back to its newest snapshot."""
-    req.volumes.revert(req.ctx, req.volume_id, req.body["snapshot_id"])
+    req.volumes.revert(req.ctx, req.volume_id, req.body.get("snapshot_id"))
 
 
 def retype(req):
@@ -112,7 +112,7 @@ def set_bootable(req):
 
 def reset_status(req):
     """os-reset_status: write statuses by hand."""
-    values = {key: value.lower() for key, value in req.body.items() if value is not None}
+    values = {key: value.lower() for key, value in req.body.items() if value}
     if not values:
         raise errors.BadRequest("At least one of status, attach_status and migration_status is needed.")
     req.volumes.reset_status(req.ctx, req.volume_id, **values)

@@ -20,6 +20,8 @@ def create(req):
         raise errors.InvalidInput(reason="A volume can be attached more than once when its type says multiattach="
                                          "\"<is> True\"; the key multiattach is not taken in a request.")
     hints = req.document.get("OS-SCH-HNT:scheduler_hints") or req.document.get("scheduler_hints") or {}
+    if isinstance(body.get("size"), str) and body["size"] != str(int(body["size"])):
+        raise errors.InvalidInput(reason=f"A size is written without zeros in front, not '{body['size'][:50]}'.")
     reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")
     if reference:
         image = req.imaging.find(req.ctx, reference, snapshots_too=req.at("3.46"))
@@ -63,6 +65,7 @@ def detail(req):
 
 
 def _list(req, query, detailed):
+    req.check_all_tenants()
     where = filters.clauses(req, "volume")
     paging, visible = req.paging(), volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
@@ -75,6 +78,7 @@ def _list(req, query, detailed):
 
 def summary(req):
     """GET /volumes/summary: how many volumes there are and how large they are together."""
+    req.flag("all_tenants")
     visible = volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         count, size = volumes.summary(tx, visible)
@@ -89,7 +93,7 @@ def summary(req):
 def update(req):
     """PUT /volumes/{volume_id}: rename, describe, replace the metadata."""
     values = names(req.body, given_only=True)
-    if req.body.get("metadata") is not None:
+    if "metadata" in req.body:
         values["metadata"] = req.body["metadata"]
     if not values and req.at("3.53"):
         raise errors.BadRequest("The volume needs at least one of name, description and metadata.")

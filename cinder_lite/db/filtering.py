@@ -31,8 +31,18 @@ def kind(resource, key):
 
 
 def one_of(resource, key, values):
-    """The column has one of the values."""
-    return TABLES[resource].c[key].in_(values)
+    """The column has one of the values, of which None is no value."""
+    column, some = TABLES[resource].c[key], [value for value in values if value is not None]
+    clause = column.in_(some)
+    return clause if len(some) == len(values) else sa.or_(clause, column.is_(None))
+
+
+def on_host(resource, host):
+    """The volumes, or snapshots of volumes, that are in that pool, on that backend, or on any backend of that host."""
+    column = schema.volumes.c.host
+    below = [mark for mark in "#@" if mark not in host and not (mark == "@" and "#" in host)]
+    here = sa.or_(column == host, *(column.startswith(host + mark, autoescape=True) for mark in below))
+    return here if resource == "volume" else schema.snapshots.c.volume_id.in_(sa.select(schema.volumes.c.id).where(here))
 
 
 def compared(resource, key, operator, value):
@@ -58,8 +68,15 @@ def metadata(resource, pairs, project_id):
 
 def image_metadata(pairs):
     """The volumes whose image metadata has all these pairs."""
-    return sa.and_(sa.true(), *(schema.volumes.c.image_metadata[key].as_string() == str(value)
-                                for key, value in pairs.items()))
+    return in_document(schema.volumes.c.image_metadata, pairs)
+
+
+def in_document(column, pairs):
+    """The column of documents has all these pairs."""
+    # Databases disagree about quotes in a path; no key of ours has any.
+    if any(letter in key for key in pairs for letter in '"\\'):
+        return sa.false()
+    return sa.and_(sa.true(), *(column[key].as_string() == str(value) for key, value in pairs.items()))
 
 
 def in_zone(zone):

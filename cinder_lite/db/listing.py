@@ -44,7 +44,7 @@ class Listing:
         first = keys[0][1]
         named = {key for key, _ in keys}
         keys += [(tie, first) for tie in ("created_at", "id") if tie not in named and tie in self.table.c]
-        return [(self.table.c[key], direction) for key, direction in keys]
+        return [(_sortable(self.table.c[key]), direction) for key, direction in keys]
 
     def page(self, tx, query, where, paging, visible=_ALL):
         """Run `query`, a SELECT from the table, for the page of the rows that meet all of `where` and are `visible`.
@@ -53,8 +53,9 @@ class Listing:
         """
         keys = self.ordered(paging)
         carried = None
-        ids = self._hinted(sa.select(self.table.c.id), [column.name for column, _ in keys], where, visible)
-        if {column.name for column, _ in keys} <= Carried.order.keys():
+        names = [key.name if isinstance(key, sa.Column) else None for key, _ in keys]
+        ids = self._hinted(sa.select(self.table.c.id), names, where, visible)
+        if set(names) <= Carried.order.keys():
             carried = next((one for one in where if isinstance(one, Carried)), None)
         row = self._marked(tx, keys, paging, visible)
         conditions = [visible, *(one for one in where if one is not carried)]
@@ -103,6 +104,13 @@ class Listing:
         return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
 
 
+def _sortable(column):
+    """The column, or for one of booleans, which not every database compares by < and >, 0 and 1."""
+    if not isinstance(column.type, sa.Boolean):
+        return column
+    return sa.case((column.is_(None), None), (column, 1), else_=0)
+
+
 @functools.cache
 def _row(names):
     """A tuple with these names: a page asks each row for its columns far faster than SQLAlchemy's rows answer."""
@@ -120,11 +128,15 @@ def _cut(query, paging):
     return query.offset(paging.offset) if paging.offset else query
 
 
+def _nullable(column):
+    return getattr(column, "nullable", True)
+
+
 def _order(key):
     """A column in its direction; nulls are lowest."""
     column, direction = key
     order = column.asc() if direction == "asc" else column.desc()
-    if column.nullable:
+    if _nullable(column):
         return order.nulls_first() if direction == "asc" else order.nulls_last()
     return order
 
@@ -144,7 +156,7 @@ def _legs(keys, row, whole):
     the order in which they are shown. `whole` asks for a single query all the same.
     """
     (column, direction), *rest = keys
-    if not column.nullable or whole:
+    if not _nullable(column) or whole:
         return [(_after(keys, row) if row is not None else sa.true(), [_order(key) for key in keys])]
     in_nulls = row is not None and row[0] is None
     nulls = sa.and_(column.is_(None), _after(rest, row[1:])) if in_nulls else column.is_(None)
@@ -159,7 +171,7 @@ def _legs(keys, row, whole):
 def _after(keys, row, null_too=True):
     """The rows behind `row` in the order of the keys; `null_too` with those that have no value in the first column."""
     (column, direction), *rest = keys
-    null_too = null_too and column.nullable
+    null_too = null_too and _nullable(column)
     clause = _beyond(column, direction, row[0], null_too)
     if not rest:
         return clause

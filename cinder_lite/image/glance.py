@@ -126,7 +126,7 @@ class Glance:
         servers = self.conf.glance_api_servers
         if not servers:
             if self._auth is None:
-                raise errors.ImageServiceUnavailable(
+                raise errors.NoImageService(
                     reason="set glance_api_servers to its URL, or [service_user] to find it in Keystone")
             return None
         return servers[next(self._turn) % len(servers)].strip().rstrip("/").removesuffix("/v2")

@@ -87,6 +87,8 @@ class Attachments:
     def _check_connectable(row, volume, others):
         if row.attach_status == states.ATTACHED:
             raise errors.InvalidState(kind="attachment", reason="it is attached already")
+        if states.ERROR in volume.status:
+            raise errors.Conflict(f"Volume {volume.id} is in status {volume.status}: no host can be connected to it.")
         if volume.status not in (states.RESERVED, states.ATTACHING, states.IN_USE):
             raise errors.InvalidState(kind="volume", reason=(
                 f"its status must be reserved, attaching or in-use to connect it, but it is {volume.status}"))

@@ -126,12 +126,18 @@ class Groups:
 
     @db.retried
     def update(self, ctx, id, add, remove, **values):
-        """Rename, and let volumes join and leave. `add` and `remove` are ids."""
+        """Rename, whatever the status, and let volumes join and leave. `add` and `remove` are ids."""
         if set(add) & set(remove):
             raise errors.InvalidInput(reason=f"Volume {min(set(add) & set(remove))} cannot both join and leave.")
         with self.db.write() as tx:
             group = groups.get(tx, ctx, id)
-            GROUP.hold(tx, id, (states.AVAILABLE,))
+            values = {key: value for key, value in values.items() if value != getattr(group, key)}
+            if add or remove:
+                GROUP.hold(tx, id, (states.AVAILABLE,))
+                members = {row.id for row in groups.volumes_of(tx, id)}
+                add = [volume_id for volume_id in add if volume_id not in members]
+            if not add and not remove and not values:
+                raise errors.InvalidState(kind="group", reason=f"{id} has all that already; there is nothing to change")
             for volume_id in add:
                 self._join(tx, ctx, group, volume_id)
             for volume_id in remove:

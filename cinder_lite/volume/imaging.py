@@ -27,13 +27,13 @@ class Imaging:
     # -- which image
 
     def find(self, ctx, reference, snapshots_too):
-        """The image of that id or name, of which a volume can be made. Raises InvalidInput with what is wrong with it.
+        """The image of that id, URL or name, of which a volume can be made. Raises InvalidInput with what is wrong with it.
 
         With `snapshots_too` it may be one that stands for a volume snapshot (see Image.snapshot_id).
         """
         try:
-            image = (self.glance.show(ctx, reference.lower()) if uuidutils.is_uuid_like(reference)
-                     else self._named(ctx, reference))
+            id = reference.rpartition("/")[2]
+            image = self.glance.show(ctx, id.lower()) if uuidutils.is_uuid_like(id) else self._named(ctx, reference)
         except errors.ImageNotFound as error:
             raise errors.InvalidInput(reason=f"{error} Look which there are with 'openstack image list'.") from error
         # One that stands for a snapshot has no data.

@@ -53,6 +53,12 @@ def test_images_that_are_converted(service, client, glance, tmp_path, disk_forma
     assert volume["volume_image_metadata"]["disk_format"] == disk_format
 
 
+def test_an_image_by_its_url(service, client, glance):
+    id = glance.create(DISK[:MIB])
+    volume = client.made("volumes", size=1, imageRef=f"http://images.example/v2/images/{id.upper()}")
+    assert disks.begins_with(service, volume, DISK[:MIB])
+
+
 def test_an_image_by_its_name(service, client, glance):
     glance.create(DISK[:MIB], name="unmistakable")
     volume = client.made("volumes", size=1, image_id="unmistakable")

@@ -1,13 +1,13 @@
 """Bodies of attachment requests."""
 
 from cinder_lite.api.body import EMPTY, UUID, closed, wrapped
-from cinder_lite.api.schemas.volumes import MODE
+from cinder_lite.api.schemas.volumes import CONNECTOR, MODE
 
-_CONNECTOR = {"type": ["object", "null"]}
+_CONNECTOR = {**CONNECTOR, "properties": {**CONNECTOR["properties"], "mode": {**MODE, "type": ["string", "null"], "enum": [
+    *MODE["enum"], None]}}}
 
-CREATE = wrapped("attachment", {
-    "type": "object", "required": ["volume_uuid"], "additionalProperties": True, "properties": {
-        "volume_uuid": UUID, "instance_uuid": {"type": ["string", "null"], "format": "uuid"},
-        "connector": _CONNECTOR, "mode": {**MODE, "since": "3.54"}}})
-UPDATE = wrapped("attachment", closed({"connector": {"type": "object", "minProperties": 1}}, ["connector"]))
+CREATE = wrapped("attachment", closed({
+    "volume_uuid": UUID, "instance_uuid": UUID, "connector": {**_CONNECTOR, "type": ["object", "null"]},
+    "mode": {**MODE, "since": "3.54"}}, ["volume_uuid"]))
+UPDATE = wrapped("attachment", closed({"connector": {**_CONNECTOR, "minProperties": 1}}, ["connector"]))
 COMPLETE = wrapped("os-complete", EMPTY)

@@ -1,43 +1,57 @@
 """Bodies of requests for groups, group snapshots, group types and the legacy consistency groups."""
 
 from cinder_lite import states
-from cinder_lite.api.body import BOOL, NAME, OPTIONAL_BOOL, UUID, closed, wrapped
+from cinder_lite.api.body import (
+    BOOL,
+    DESCRIPTION,
+    LABEL,
+    NAME,
+    NULLABLE_TEXT,
+    OPTIONAL_METADATA,
+    PADDED_LABEL,
+    UUID,
+    closed,
+    word,
+    wrapped,
+)
 from cinder_lite.api.schemas.types import SPECS
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
-_WORD = {"type": "string", "minLength": 1, "maxLength": 255}
-_OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
-_NAMES = {"name": NAME, "description": NAME}
+_NAMES = {"name": NAME, "description": DESCRIPTION}
 _IDS = {"type": ["string", "null"], "maxLength": 40000}
-_RESET = {"type": "string", "enum": list(states.GROUP_STATUSES)}
 
 CREATE_TYPE = wrapped("group_type", closed({
-    "name": _NAME, "description": NAME, "is_public": BOOL, "group_specs": {**SPECS, "type": ["object", "null"]}}, ["name"]))
-UPDATE_TYPE = wrapped("group_type", closed({
-    "name": {"type": ["string", "null"], "maxLength": 255}, "description": NAME, "is_public": OPTIONAL_BOOL}))
-SET_SPECS = wrapped("group_specs", {**SPECS, "minProperties": 1})
+    "name": LABEL, "description": DESCRIPTION, "is_public": BOOL, "group_specs": OPTIONAL_METADATA}, ["name"]))
+UPDATE_TYPE = wrapped("group_type", closed({"name": NAME, "description": DESCRIPTION, "is_public": BOOL}))
+SET_SPECS = wrapped("group_specs", SPECS)
 SET_SPEC = {**SPECS, "minProperties": 1, "maxProperties": 1}
 
 CREATE = wrapped("group", closed({
-    **_NAMES, "group_type": _WORD, "availability_zone": NAME,
-    "volume_types": {"type": "array", "minItems": 1, "uniqueItems": True, "items": _WORD}}, ["group_type", "volume_types"]))
-UPDATE = wrapped("group", closed({**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS}))
+    **_NAMES, "group_type": PADDED_LABEL, "availability_zone": {**PADDED_LABEL, "type": ["string", "null"]},
+    "volume_types": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "maxLength": 255}}},
+    ["group_type", "volume_types"]))
+UPDATE = wrapped("group", closed({**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS}, minProperties=1))
 DELETE = wrapped("delete", closed({"delete-volumes": BOOL}))
-CREATE_FROM = wrapped("create-from-src", closed({
-    **_NAMES, "group_snapshot_id": _OPTIONAL_UUID, "source_group_id": _OPTIONAL_UUID}))
-RESET = wrapped("reset_status", closed({"status": _RESET}, ["status"]))
+CREATE_FROM = wrapped("create-from-src", closed({**_NAMES, "group_snapshot_id": UUID, "source_group_id": UUID}, oneOf=[
+    {"required": ["group_snapshot_id"]}, {"required": ["source_group_id"]}]))
+RESET = wrapped("reset_status", closed({"status": word(states.GROUP_STATUSES)}, ["status"]))
 ENABLE_REPLICATION, DISABLE_REPLICATION, LIST_TARGETS = (
-    wrapped(action, {"type": ["object", "null"]})
+    wrapped(action, {"type": "object"})
     for action in ("enable_replication", "disable_replication", "list_replication_targets"))
-FAILOVER = wrapped("failover_replication", closed({"allow_attached_volume": BOOL, "secondary_backend_id": NAME}))
+FAILOVER = wrapped("failover_replication", closed({"allow_attached_volume": BOOL, "secondary_backend_id": NULLABLE_TEXT}))
 SNAPSHOT = wrapped("group_snapshot", closed({**_NAMES, "group_id": UUID}, ["group_id"]))
 
-CREATE_LEGACY = wrapped("consistencygroup", closed({
-    **_NAMES, "volume_types": {"type": "string", "minLength": 1, "maxLength": 40000}, "availability_zone": NAME,
-    "user_id": NAME, "project_id": NAME, "status": NAME}, ["volume_types"]))
-UPDATE_LEGACY = wrapped("consistencygroup", closed({**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS}))
-CREATE_LEGACY_FROM = wrapped("consistencygroup-from-src", closed({
-    **_NAMES, "cgsnapshot_id": _OPTIONAL_UUID, "source_cgid": _OPTIONAL_UUID, "user_id": NAME, "project_id": NAME,
-    "status": NAME}))
-CGSNAPSHOT = wrapped("cgsnapshot", closed({**_NAMES, "consistencygroup_id": UUID, "user_id": NAME, "project_id": NAME,
-                                           "status": NAME}, ["consistencygroup_id"]))
+
+def _open(key, properties, required=()):
+    """The bodies of the legacy API, which ignore the keys that they do not know."""
+    inner = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": True}
+    return {**wrapped(key, inner), "additionalProperties": True}
+
+
+_TEXT = {"type": "string"}
+CREATE_LEGACY = _open("consistencygroup", {
+    **_NAMES, "volume_types": {"type": "string", "minLength": 1, "maxLength": 40000}, "availability_zone": NAME}, ["volume_types"])
+UPDATE_LEGACY = _open("consistencygroup", {**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS})
+CREATE_LEGACY_FROM = _open("consistencygroup-from-src", {**_NAMES, "cgsnapshot_id": _TEXT, "source_cgid": _TEXT})
+CGSNAPSHOT = _open("cgsnapshot", {
+    "name": {"type": "string", "maxLength": 255}, "description": {"type": "string", "maxLength": 255},
+    "consistencygroup_id": _TEXT}, ["consistencygroup_id"])

@@ -1,18 +1,16 @@
 """Bodies that take over what lies on a backend."""
 
-from cinder_lite.api.body import METADATA, NAME, OPTIONAL_BOOL, UUID, closed, wrapped
+from cinder_lite.api.body import BOOL, DESCRIPTION, EMPTY, NAME, NULLABLE_TEXT, OPTIONAL_METADATA, UUID, closed, wrapped
 
-_METADATA = {**METADATA, "type": ["object", "null"]}
-_HOST = {"type": ["string", "null"], "maxLength": 255}
+_HOST = {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._#@:/+\[\]]*$"}
 #: What names it is the driver's to say.
 REFERENCE = {"type": ["object", "string"]}
 SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"]}
 
 VOLUME = wrapped("volume", closed({
-    "name": NAME, "description": NAME, "volume_type": {"type": ["string", "null"], "maxLength": 255},
-    "metadata": _METADATA, "bootable": OPTIONAL_BOOL, "availability_zone": NAME, "host": _HOST,
-    "cluster": {**_HOST, "since": "3.16"}, "ref": REFERENCE}, ["ref"]))
+    "name": NAME, "description": DESCRIPTION, "volume_type": NULLABLE_TEXT, "metadata": OPTIONAL_METADATA, "bootable": BOOL,
+    "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"}, "ref": REFERENCE}, ["ref"]))
 SNAPSHOT = wrapped("snapshot", closed({
-    "name": NAME, "description": NAME, "metadata": _METADATA, "volume_id": UUID, "ref": SNAPSHOT_REFERENCE},
+    "name": NAME, "description": DESCRIPTION, "metadata": OPTIONAL_METADATA, "volume_id": UUID, "ref": SNAPSHOT_REFERENCE},
     ["volume_id", "ref"]))
-UNMANAGE = wrapped("os-unmanage", {"type": ["object", "null"], "maxProperties": 0})
+UNMANAGE = wrapped("os-unmanage", EMPTY)

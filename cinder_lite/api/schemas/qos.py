@@ -1,15 +1,18 @@
 """Bodies of requests for QoS specs."""
 
-from cinder_lite.api.body import closed, wrapped
+from cinder_lite.api.body import NULLABLE_TEXT, PADDED_LABEL, PATH_KEYS, closed, wrapped
 
 #: Who keeps to a spec; the first is meant when nothing is said.
 CONSUMERS = ("back-end", "front-end", "both")
-_CONSUMER = {"type": "string", "enum": list(CONSUMERS)}
-_SPECS = {"patternProperties": {r"^[\s\S]{1,255}$": {"type": "string", "maxLength": 255}}, "additionalProperties": False}
+_SPECS = {f"^(?!name$)[{PATH_KEYS}]{{1,255}}$": NULLABLE_TEXT}
 
-CREATE = wrapped("qos_specs", {
-    "type": "object", "required": ["name"], **_SPECS, "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}, "consumer": _CONSUMER}})
-UPDATE = wrapped("qos_specs", {"type": "object", "minProperties": 1, **_SPECS, "properties": {"consumer": _CONSUMER}})
-DELETE_KEYS = closed({"keys": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {
+
+def _specs(properties, required=()):
+    return {**closed(properties, required), "patternProperties": _SPECS, "propertyNames": {"maxLength": 255}}
+
+
+CREATE = wrapped("qos_specs", _specs({
+    "name": PADDED_LABEL, "consumer": {"type": ["string", "null"], "enum": [*CONSUMERS, None]}}, ["name"]))
+UPDATE = wrapped("qos_specs", _specs({"name": NULLABLE_TEXT, "consumer": {"type": "string", "enum": list(CONSUMERS)}}))
+DELETE_KEYS = closed({"keys": {"type": "array", "uniqueItems": True, "items": {
     "type": "string", "minLength": 1, "maxLength": 255}}}, ["keys"])

@@ -1,10 +1,10 @@
 """Bodies of quota requests. Keys per type (volumes_NAME) are checked by the handler, which knows the types."""
 
-from cinder_lite.api.body import wrapped
+from cinder_lite.api.body import MOST, wrapped
 
-_LIMIT = {"type": ["integer", "string", "null"], "format": "limit"}
+_LIMIT = {"type": ["integer", "string"], "format": "limit"}
+_IGNORED = {"tenant_id": {}, "id": {}}
 
-SET = wrapped("quota_set", {"type": "object", "additionalProperties": _LIMIT, "properties": {
-    "tenant_id": {"type": "string"}, "id": {"type": "string"}, "force": {"type": ["boolean", "string"]}}})
-SET_CLASS = wrapped("quota_class_set", {"type": "object", "additionalProperties": _LIMIT, "properties": {
-    "class_name": {"type": "string"}, "id": {"type": "string"}}})
+SET = wrapped("quota_set", {"type": "object", "minProperties": 1, "additionalProperties": _LIMIT, "properties": _IGNORED})
+SET_CLASS = wrapped("quota_class_set", {"type": "object", "additionalProperties": False, "patternProperties": {
+    "^[a-zA-Z0-9-_:. ]{1,300}$": {**_LIMIT, "pattern": "^[0-9]+$", "maximum": MOST}}})

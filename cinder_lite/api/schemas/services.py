@@ -1,26 +1,27 @@
 """Bodies of service requests, which have no wrapping key."""
 
-from cinder_lite.api.body import MOST, OPTIONAL_BOOL, UUID, closed
+from cinder_lite.api.body import BOOL, LABEL, MOST, NULLABLE_TEXT, OPTIONAL_UUID, closed, word
 
-_WORD = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}
+_WORD = {"type": "string", "minLength": 1, "maxLength": 255}
+_HOST = {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._#@:/+\[\]]*$"}
+_PLAIN_HOST = {**_HOST, "pattern": "^[a-zA-Z0-9-._#@:/+]*$"}
+_REASON = {"type": "string", "format": "padded_name"}
 
-SWITCH = {"type": "object", "required": ["host"], "properties": {
-    "host": {"type": "string", "minLength": 1, "maxLength": 255}, "binary": _WORD, "service": _WORD},
-    "additionalProperties": True}
-DISABLE_WITH_REASON = {**SWITCH, "required": ["host", "disabled_reason"], "properties": {
-    **SWITCH["properties"], "disabled_reason": {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}}}
-FREEZE = {"type": "object", "properties": {"host": _WORD, "cluster": {**_WORD, "since": "3.26"}},
-          "additionalProperties": True}
-FAILOVER = {"type": "object", "additionalProperties": True, "properties": {
-    "host": _WORD, "backend_id": _WORD, "cluster": {**_WORD, "since": "3.26"}}}
-_ANY_WORD = {"type": ["string", "null"], "maxLength": 255}
-LOG_LEVELS = closed({"binary": _ANY_WORD, "server": _ANY_WORD, "prefix": _ANY_WORD, "level": _ANY_WORD})
+_SERVICE = {"host": _HOST, "cluster": NULLABLE_TEXT, "binary": _WORD, "service": _WORD}
+_NAMED = {"anyOf": [{"required": ["binary"]}, {"required": ["service"]}]}
+SWITCH = closed(_SERVICE, **_NAMED)
+DISABLE_WITH_REASON = closed({**_SERVICE, "disabled_reason": {**_REASON, "minLength": 1, "maxLength": 255}}, **_NAMED)
+FREEZE = closed({"host": _HOST, "cluster": NULLABLE_TEXT})
+FAILOVER = closed({"host": _HOST, "backend_id": NULLABLE_TEXT, "cluster": NULLABLE_TEXT})
+_LOGS = {"binary": {"type": "string", "enum": ["cinder-scheduler", "cinder-volume", "cinder-backup", "cinder-api", "", "*"]},
+         "server": NULLABLE_TEXT, "prefix": NULLABLE_TEXT}
+GET_LEVELS = closed(_LOGS)
+SET_LEVELS = closed({**_LOGS, "level": NULLABLE_TEXT})
 HOST = closed({"status": {"type": "string", "enum": ["enable", "disable"]}}, ["status"])
-CLUSTER = {"type": "object", "required": ["name"], "additionalProperties": True, "properties": {
-    "name": {"type": "string", "minLength": 1, "maxLength": 255}, "binary": _WORD, "disabled_reason": _ANY_WORD}}
+ENABLE_CLUSTER = closed({"name": LABEL, "binary": NULLABLE_TEXT}, ["name"])
+DISABLE_CLUSTER = closed({"name": LABEL, "binary": NULLABLE_TEXT, "disabled_reason": {
+    "type": ["string", "null"], "format": "padded"}}, ["name"])
 CLEAN_UP = closed({
-    "cluster_name": _ANY_WORD, "host": _WORD, "binary": {"type": ["string", "null"], "enum": [
-        "cinder-volume", "cinder-scheduler", None]},
-    "service_id": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST}, "is_up": OPTIONAL_BOOL,
-    "disabled": OPTIONAL_BOOL, "resource_id": {**UUID, "type": ["string", "null"]},
-    "resource_type": {"type": ["string", "null"], "enum": ["Volume", "volume", "Snapshot", "snapshot", None]}})
+    "cluster_name": _PLAIN_HOST, "host": _PLAIN_HOST, "binary": {"type": "string", "enum": ["cinder-volume", "cinder-scheduler"]},
+    "service_id": {"type": ["integer", "string", "null"], "pattern": "^[0-9]{0,11}$", "maximum": MOST}, "is_up": BOOL,
+    "disabled": BOOL, "resource_id": OPTIONAL_UUID, "resource_type": word(("", "volume", "snapshot"), null=True)})

@@ -1,20 +1,30 @@
 """Bodies of snapshot requests."""
 
 from cinder_lite import states
-from cinder_lite.api.body import EMPTY, METADATA, NAME, OPTIONAL_BOOL, UUID, closed, wrapped
+from cinder_lite.api.body import (
+    BOOL,
+    DESCRIPTION,
+    EMPTY,
+    NAME,
+    OPTIONAL_METADATA,
+    OPTIONAL_UUID,
+    SPACED_KEYS,
+    closed,
+    pairs,
+    word,
+    wrapped,
+)
 
-CREATE = wrapped("snapshot", {
-    "type": "object", "required": ["volume_id"], "additionalProperties": True,
-    "properties": {
-        "volume_id": {**UUID, "type": ["string", "null"]}, "name": NAME, "description": NAME, "display_name": NAME, "display_description": NAME,
-        "force": OPTIONAL_BOOL,
-        "metadata": {**METADATA, "type": ["object", "null"]}}})
-UPDATE = wrapped("snapshot", {
-    "type": "object", "minProperties": 1, "additionalProperties": False,
-    "properties": {"name": NAME, "description": NAME, "display_name": NAME, "display_description": NAME}})
-RESET_STATUS = wrapped("os-reset_status", closed({"status": {
-    "type": "string", "enum": list(states.SNAPSHOT_STATUSES)}}, ["status"]))
+CREATE = wrapped("snapshot", closed({
+    "volume_id": OPTIONAL_UUID, "name": NAME, "description": DESCRIPTION, "display_name": NAME, "force": BOOL,
+    "metadata": OPTIONAL_METADATA}, ["volume_id"]))
+UPDATE = wrapped("snapshot", closed(
+    {"name": NAME, "description": DESCRIPTION, "display_name": NAME, "display_description": DESCRIPTION}, minProperties=1))
+_METADATA = pairs(SPACED_KEYS)
+SET_METADATA = {**wrapped("metadata", _METADATA), "additionalProperties": True}
+SET_META = {**wrapped("meta", {**_METADATA, "minProperties": 1, "maxProperties": 1}), "additionalProperties": True}
+RESET_STATUS = wrapped("os-reset_status", closed({"status": word(states.SNAPSHOT_STATUSES)}, ["status"]))
 FORCE_DELETE = wrapped("os-force_delete", EMPTY)
 UPDATE_STATUS = wrapped("os-update_snapshot_status", closed({
     "status": {"type": "string"},
-    "progress": {"type": ["string", "null"], "pattern": r"^(100|[0-9]{1,2})%$"}}, ["status"]))
+    "progress": {"type": ["string", "null"], "pattern": r"^(|(100|[0-9]{1,2})%)$"}}, ["status"]))

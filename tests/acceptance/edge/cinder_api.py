@@ -1,0 +1,129 @@
+"""Cinder's API in one process, answering requests that come as lines of JSON: run by the python of .tox/cinder.
+
+    cinder_api.py DIRECTORY
+
+The database is a new SQLite file in the directory. Messages go nowhere, so nothing that is accepted is ever done. A line is a
+list of requests [method, path with query, version, body, whether an administrator asks], or [["sql", statement]]; it is
+answered by a line with a list of [status, answer, schemas that the body was checked by].
+"""
+
+import io
+import json
+import os
+import sqlite3
+import sys
+
+PROJECT = "a" * 32
+CONFIG = """
+[DEFAULT]
+state_path = {path}
+host = ctl1
+transport_url = fake:
+rpc_response_timeout = 1
+auth_strategy = noauth_include_project_id
+api_paste_config = {environment}/etc/cinder/api-paste.ini
+resource_query_filters_file = {environment}/etc/cinder/resource_filters.json
+enabled_backends = one
+quota_volumes = -1
+quota_gigabytes = -1
+quota_snapshots = -1
+quota_groups = -1
+quota_backups = -1
+log_file = {path}/log
+[database]
+connection = sqlite:///{path}/cinder.sqlite
+[oslo_concurrency]
+lock_path = {path}
+[oslo_policy]
+policy_file = {path}/policy.yaml
+"""
+_schemas = []
+
+
+def load(path):
+    """The WSGI application on an empty database."""
+    with open(os.path.join(path, "policy.yaml"), "w") as out:
+        out.write("{}")
+    config = os.path.join(path, "cinder.conf")
+    with open(config, "w") as out:
+        out.write(CONFIG.format(path=path, environment=sys.prefix))
+    from cinder import objects, rpc, service  # noqa: F401 - registers options
+    from cinder.common import config as options  # noqa: F401 - registers options
+    from cinder.db import migration
+    from oslo_config import cfg
+    from oslo_log import log
+    from oslo_service import wsgi
+
+    log.register_options(cfg.CONF)
+    cfg.CONF(["--config-file", config], project="cinder")
+    log.setup(cfg.CONF, "cinder")
+    objects.register_all()
+    migration.db_sync()
+    rpc.init(cfg.CONF)
+    _watch()
+    return wsgi.Loader(cfg.CONF).load_app("osapi_volume")
+
+
+def _watch():
+    """Note which schemas are used, and let members ask where there is nobody who could say who they are."""
+    from cinder import context
+    from cinder.api.validation import validators
+
+    made = validators._SchemaValidator.__init__
+
+    def note(self, schema, *rest):
+        _schemas.append(schema)
+        made(self, schema, *rest)
+
+    validators._SchemaValidator.__init__ = note
+    from_environ = context.RequestContext.from_environ
+
+    def who(environ, **given):
+        if environ["tests.member"]:
+            given |= {"is_admin": False, "roles": ["member", "reader"]}
+        return from_environ(environ, **given)
+
+    context.RequestContext.from_environ = who
+
+
+def ask(application, method, path, version, body, admin):
+    """[status, document or text, schemas]"""
+    raw = b"" if body is None else json.dumps(body).encode()
+    path, _, query = path.partition("?")
+    answered = []
+    environ = {
+        "REQUEST_METHOD": method, "PATH_INFO": f"/v3/{PROJECT}{path}", "QUERY_STRING": query, "SCRIPT_NAME": "",
+        "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8776", "HTTP_HOST": "127.0.0.1:8776", "wsgi.url_scheme": "http",
+        "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO(raw), "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0), "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False,
+        "CONTENT_LENGTH": str(len(raw)), "tests.member": not admin,
+        "HTTP_X_AUTH_TOKEN": f"tester:{PROJECT}", "HTTP_OPENSTACK_API_VERSION": f"volume {version}"}
+    if raw:
+        environ["CONTENT_TYPE"] = "application/json"
+    _schemas.clear()
+    out = b"".join(application(environ, lambda status, headers, _=None: answered.append(int(status.split()[0]))))
+    try:
+        document = json.loads(out)
+    except ValueError:
+        document = out.decode(errors="replace")
+    return answered[-1], document, _schemas[:]
+
+
+def change(path, statement):
+    with sqlite3.connect(os.path.join(path, "cinder.sqlite")) as connection:
+        connection.execute(statement)
+    return 200, None, []
+
+
+def main():
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    application = load(sys.argv[1])
+    for line in sys.stdin:
+        answers = [change(sys.argv[1], one[1]) if one[0] == "sql" else ask(application, *one) for one in json.loads(line)]
+        out.write(json.dumps(answers, default=list) + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Where this API takes what Cinder refuses, or refuses what it takes, and why.
+
+Each row is (operation, place, values, reason): regular expressions that have to match the whole operation, the whole place in
+the body, and the whole name of the value that stands there (see probes.py).
+"""
+
+import re
+
+ANY = ".*"
+EARLIER = "what does not depend on the resource is judged before it is looked for: 400, where Cinder says 404"
+CONNECTOR = "names in a connector are texts of up to 255 characters; in Cinder others end as 500, after the volume was reserved"
+DIRECTORY = "a container is a directory of the store, in which a backup must stay"
+OPENSTACK = "`openstack volume type set --public` sends it"
+HIDDEN = "Cinder's route is lost, or does not check"
+LOOSER = "Cinder's limit of 255 characters is six volumes at a time"
+DATABASE = "Cinder's database refuses it later, with 500"
+
+BODIES = (
+    ("POST /volumes", r"volume\.size", r"2\*\*31 - 1|large digits", "more than a volume can have: 400, where Cinder's sums overflow as 413"),
+    ("POST /volumes", r"volume\.group_id", "no letters", "no id is no group"),
+    (r"POST .* os-attach", r"os-attach\.host_name", "no letters", EARLIER),
+    (r"POST .* os-(initialize|terminate)_connection|POST .* os-force_detach|(POST|PUT) /attachments.*", r".*connector(\..*)?", ANY, CONNECTOR),
+    (r"POST .* os-retype", r"os-retype\.new_type", "256.*|70,000", EARLIER),
+    (r"POST .* os-migrate_volume", r"os-migrate_volume(\.host|\.cluster)?( missing)?", ANY, EARLIER),
+    (r"POST .* os-volume_upload_image", r"os-volume_upload_image\.(disk|container)_format", ANY, "formats that Glance has"),
+    (r"POST /snapshots/.* os-update_snapshot_status", r".*\.progress", r"false|0|\[\]|\{\}", "a progress is a text"),
+    (r"POST /(manageable_|os-).*(volumes?|snapshots?).*", r"(volume|snapshot)\.ref(\..*)?( missing)?", ANY,
+     "a reference says something"),
+    (r"POST /.*transfer.*accept", r"accept\.auth_key", ANY, EARLIER),
+    ("POST /backups", r"backup\.container", ANY, DIRECTORY),
+    (r"PUT /backups/.*", r"backup(\.\w+)?( missing)?", r"\{\}|", EARLIER),
+    (r"PUT /types/\{type_id\}", r"volume_type\.os-volume-type-access:is_public", ANY, OPENSTACK),
+    (r"PUT /qos-specs/.*", r"qos_specs\.consumer", ANY, EARLIER),
+    ("PUT /os-services/failover", ANY, ANY, HIDDEN),
+    ("PUT /os-hosts/.*", ANY, ANY, HIDDEN),
+    ("PUT /os-services/[gs]et-log", r"binary|server", ANY, "who is not there is not asked: said so, where Cinder answers with nothing"),
+    ("POST /workers/cleanup", r"resource_id", ANY, "Cinder fails with 500 when it looks for what there is"),
+    (r"PUT /groups/.*", r"group\.(add|remove)_volumes", ANY, LOOSER),
+    (r"PUT /(groups|consistencygroups|group_types)/.*", ANY, ANY, EARLIER),
+    ("POST /consistencygroups", r"consistencygroup\.volume_types", ".*256.*|70,000|a blank|only a .*", EARLIER),
+    ("POST /cgsnapshots", r"cgsnapshot\.(name|description)", "256.*|70,000", DATABASE),
+)
+
+
+def why(operation, place, value):
+    """The reason of a difference; None when there is none."""
+    for wanted_operation, wanted_place, wanted_value, reason in BODIES:
+        if all(re.fullmatch(pattern, text) for pattern, text in (
+                (wanted_operation, operation), (wanted_place, place), (wanted_value, value))):
+            return reason
+    return None
