@@ -1,8 +1,9 @@
 """How the service does, looked at for operators: the database, the broker, services, backends, and jobs that nobody takes."""
 
+import dataclasses
 import time
 
-from cinder_lite import db, rpc
+from cinder_lite import db, rpc, waits
 from cinder_lite.db import jobs, services
 
 #: What a service needs, and looks after itself.
@@ -12,7 +13,7 @@ PARTS = {"cinder-volume": "backend", "cinder-backup": "store"}
 def examine(shared):
     """What is found, ready for JSON: `problems` are sentences with what to do, and `healthy` says that there are none."""
     down_time = shared.conf.service_down_time
-    database, rows, standing, waiting = _look(shared.db)
+    database, seen = _look(shared.db, down_time)
     found = {"database": database, "broker": _broker(shared)}
     problems = [f"the database cannot be used: {database['error']}" if not database["up"] else None,
                 f"the message broker cannot be reached: {found['broker']['error']}; requests are accepted, and begun "
@@ -20,31 +21,70 @@ def examine(shared):
     if database.get("refuses"):
         problems.append(f"the database refuses to be written: {database['refuses']}; requests are refused until that is repaired")
     if database["up"]:
-        found["services"] = [_service(row, down_time) for row in rows]
-        found["jobs"] = {**standing, "oldest_unclaimed": waiting}
+        found["services"] = [_service(row, down_time) for row in seen.rows]
+        found["jobs"] = {**seen.counts, "oldest_unclaimed": seen.oldest}
         problems += [_wrong(service) for service in found["services"]]
-        if waiting and waiting["seconds"] > down_time:
-            where = f"the {waiting['stage']} service" + (f" on {waiting['host']}" if waiting["host"] else "")
-            problems.append(f"{waiting['action']} of {waiting['kind']} {waiting['resource_id']} waits for {where} since "
-                            f"{waiting['seconds']} s: see that it runs, and what its log says")
+        problems += seen.waiting
     problems = [problem for problem in problems if problem]
     return {"healthy": not problems, "problems": problems, **found}
 
 
-def _look(database):
+@dataclasses.dataclass
+class Seen:
+    """What the database tells: services, numbers of live jobs by status, the oldest that nobody works on, what is missing."""
+
+    rows: list
+    counts: dict
+    oldest: dict | None
+    waiting: list
+
+
+def _look(database, down_time):
     began = time.monotonic()
     try:
         with database.read() as tx:
-            rows, standing, waiting = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
+            rows, standing, oldest = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
+            waiting = list(_waiting(tx, rows, oldest, down_time))
     except db.ERRORS as error:
-        return {"up": False, "error": str(error).strip().splitlines()[0]}, [], {}, None
+        return {"up": False, "error": str(error).strip().splitlines()[0]}, None
     counts = {}
     for group in standing:
         counts[group.status] = counts.get(group.status, 0) + group.count
-    oldest = waiting and {
-        **{name: getattr(waiting, name) for name in ("id", "action", "kind", "resource_id", "stage", "host")},
-        "seconds": _age(waiting.updated_at or waiting.created_at)}
-    return {"up": True, "seconds": round(time.monotonic() - began, 4), **_writing(database)}, rows, counts, oldest
+    shown = oldest and {
+        **{name: getattr(oldest, name) for name in ("id", "action", "kind", "resource_id", "stage", "host")},
+        "seconds": _since(oldest)}
+    state = {"up": True, "seconds": round(time.monotonic() - began, 4), **_writing(database)}
+    return state, Seen(rows, counts, shown, waiting)
+
+
+def _waiting(tx, rows, oldest, down_time):
+    """Sentences on services that are not up while jobs wait for them, and on the oldest job if its service is."""
+    named = set()
+    for place in jobs.unclaimed(tx):
+        if place.stage not in waits.SERVICES or waits.missing(place.stage, place.host, rows, down_time) is None:
+            continue
+        yield _unserved(jobs.oldest_unclaimed(tx, place.stage, place.host), place, rows, down_time)
+        named.add((place.stage, place.host))
+    for stage in ("scheduler", "volume"):  # without which nothing can be made
+        if not any(row.binary == waits.SERVICES[stage][0] for row in rows) and stage not in dict(named):
+            yield f"{waits.missing(stage, None, rows, down_time)}: start one"
+    if oldest is not None and (oldest.stage, oldest.host) not in named and _since(oldest) > down_time:
+        why = waits.reason(oldest, rows, down_time, whole=True)
+        yield f"{_sentence(oldest)}: {why or 'see that it runs, and what its log says'}"
+
+
+def _unserved(job, place, rows, down_time):
+    more = f", and {place.count - 1} more" if place.count > 1 else ""
+    return f"{_sentence(job)}{more}: {waits.missing(place.stage, place.host, rows, down_time)}; start it, and they are done"
+
+
+def _sentence(job):
+    where = f"the {waits.SERVICES[job.stage][1] if job.stage in waits.SERVICES else job.stage}" + (f" on {job.host}" if job.host else "")
+    return f"{job.action} of {job.kind} {job.resource_id} waits for {where} since {_since(job)} s"
+
+
+def _since(job):
+    return _age(job.updated_at or job.created_at)
 
 
 def _writing(database):

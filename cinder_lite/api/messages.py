@@ -1,8 +1,8 @@
 """Handlers of /messages and of /jobs: what went wrong, and what is being done."""
 
-from cinder_lite import errors
+from cinder_lite import errors, waits
 from cinder_lite.api import filters, lists
-from cinder_lite.db import jobs, messages
+from cinder_lite.db import jobs, messages, services
 from cinder_lite.db.listing import Paging
 
 
@@ -31,13 +31,21 @@ def list_jobs(req):
     wanted = {key: value for key, value in req.filters().items() if key in known}
     paging = req.paging()
     with req.db.read() as tx:
-        return lists.page(jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects)), paging)
+        rows = jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects))
+        req.services = _services(tx, rows)
+        return lists.page(rows, paging)
+
+
+def _services(tx, rows):
+    """All services, where one of the jobs may wait for one."""
+    return services.page(tx) if any(waits.is_unclaimed(row) for row in rows) else ()
 
 
 def show_job(req):
     """GET /jobs/{job_id}"""
     with req.db.read() as tx:
         row = jobs.get(tx, req.job_id)
+        req.services = _services(tx, [row] if row is not None else ())
     if row is None or not req.ctx.sees(row.project_id):
         raise errors.JobNotFound(id=req.job_id)
     return row

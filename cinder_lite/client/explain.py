@@ -54,6 +54,8 @@ def _facts(output, job):
     took = tables.duration(tables.seconds(job["created_at"], job["finished_at"]))
     progress = f"took {took}" if jobs.over(job) else f"{output.bar(job['progress'])} after {took}"
     yield f"{where}, attempt {job['attempt']}, {progress}"
+    if job.get("waits_for"):
+        yield f"waits: {job['waits_for']}"
     yield from job["decision_lines"]
     # Where no pool was found, the decision is the reason; what backends said before stands in front of it.
     reason = (job["error"] or "").removesuffix("; ".join(job["decision_lines"])).rstrip("; ")

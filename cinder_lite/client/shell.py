@@ -12,8 +12,10 @@ from cinderclient import exceptions, shell, utils
 from keystoneauth1 import exceptions as session_errors
 
 from cinder_lite import states
-from cinder_lite.client import doctor, explain, jobs, local, tables, waiting
+from cinder_lite.client import doctor, explain, jobs, local, several, tables, waiting
 
+#: What cinderclient says of a request that is not done yet.
+ACCEPTED = "has been accepted"
 DESCRIPTION = """Command-line interface to cinder-lite, a block storage service: the commands of `cinder` and
 `explain`, `jobs`, `doctor`, `top` and the option --wait of what takes time. Without OS_* variables it talks to the service on this
 machine."""
@@ -45,6 +47,10 @@ class Shell(shell.OpenStackCinderShell):
 
     def get_subcommand_parser(self, version, do_help=False, input_args=None):
         parser = super().get_subcommand_parser(version, do_help, input_args)
+        for command in self.subcommands.values():
+            several_of = several.argument(command)
+            if several_of is not None:
+                command.set_defaults(func=several.one_by_one(command.get_default("func"), several_of))
         for name in waiting.COMMANDS.keys() & self.subcommands.keys():
             command = self.subcommands[name]
             command.add_argument("--wait", action="store_true",
@@ -58,20 +64,38 @@ class Shell(shell.OpenStackCinderShell):
             return function(cs, args)
         recorder = waiting.Recorder(cs.client)
         shows = waiting.COMMANDS[name]
-        said = io.StringIO()
+        said, ended = io.StringIO(), {}
         try:
             with contextlib.redirect_stdout(said):
                 function(cs, args)
         finally:
             # Of several resources some may have been accepted before one was refused.
-            if not shows:
-                print(said.getvalue(), end="")
-            failed = waiting.wait(cs, recorder.accepted)
+            try:
+                ended = waiting.wait(cs, recorder.accepted)
+            finally:
+                if not shows:
+                    self._tell(said.getvalue(), ended)
+                failed = [job for done in ended.values() for job in done if waiting.lost(job)]
+                if failed and sys.exc_info()[0]:
+                    print(waiting.reason(failed), file=sys.stderr)
         if shows and recorder.accepted:
             show, argument = shows
             self.subcommands[show].get_default("func")(
                 cs, argparse.Namespace(**{argument: recorder.accepted[0].resource_id}))
         return waiting.raise_on(failed)
+
+    @staticmethod
+    def _tell(said, ended):
+        """What the command has said; in place of that requests have been accepted, which of them are done."""
+        lines = said.splitlines()
+        for line in lines:
+            if ACCEPTED not in line:
+                print(line)
+        if any(ACCEPTED in line for line in lines):
+            for one, done in ended.items():
+                if not any(map(waiting.lost, done)):
+                    what = f"{done[-1]['action'].replace('_', ' ')} of " if done else ""
+                    print(f"{what}{one.kind} {one.resource_id} is done.")
 
     @utils.arg("resource", metavar="<volume|snapshot|backup>",
                help="Name or ID; of one that is gone, its ID.")
@@ -140,7 +164,16 @@ def main():
                  "CINDER_LITE_ENDPOINT." if where else f"ERROR: {error}")
     except (exceptions.ClientException, exceptions.CommandError, exceptions.UnsupportedVersion,
             exceptions.UnsupportedAttribute, session_errors.ClientException) as error:
-        sys.exit(f"ERROR: {error}")
+        sys.exit(f"ERROR: {str(error) or type(error).__name__}")
+    except BrokenPipeError:
+        # Whoever reads has had enough. What is left to be written at the end has nobody either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        # The outermost of a command: most is a wrong argument that cinderclient took.
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(f"ERROR: {str(error) or type(error).__name__}")
 
 
 if __name__ == "__main__":

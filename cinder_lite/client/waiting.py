@@ -27,11 +27,15 @@ _PATH = re.compile(r"/(?P<kind>volume|snapshot|backup)s(?:/(?P<id>[^/?]+))?(?:/(
 
 @dataclasses.dataclass(frozen=True)
 class Accepted:
-    """A request that was answered with "accepted": what it is about, and by which id its jobs are found."""
+    """A request that was answered with "accepted": what it is about, and by which ids its jobs are found.
+
+    `source` is the backup of a restore, whose job may be the backup's or the volume's.
+    """
 
     kind: str
     resource_id: str
     request_id: str
+    source: str | None = None
 
 
 class Recorder:
@@ -50,37 +54,54 @@ class Recorder:
             made = (body or {}).get(kind) or {}
             id = path["id"] if path["id"] not in (None, "import_record") else made.get("id")
             request_id = response.headers.get("x-openstack-request-id")
-            self.accepted.append(Accepted(kind, id, request_id))
             restored = (body or {}).get("restore")
-            if restored:  # to a new volume it is the volume's job, not the backup's
-                self.accepted.append(Accepted("volume", restored["volume_id"], request_id))
+            self.accepted.append(Accepted("volume", restored["volume_id"], request_id, source=id) if restored
+                                 else Accepted(kind, id, request_id))
         return response, body
 
 
 def wait(cs, accepted, file=None):
-    """Wait for the jobs of all requests; returns the failed ones. Bars go to `file`, by default the error stream."""
+    """Wait for the jobs of all requests, and tell why one waits; returns {request: its jobs}.
+
+    Bars go to `file`, by default the error stream.
+    """
     api = jobs.Jobs(cs)
     console = rich.console.Console(file=file or sys.stderr)
     columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn(),
                rich.progress.TextColumn("{task.percentage:>3.0f}%"), rich.progress.TimeElapsedColumn())
-    failed = []
+    ended, told = {}, {}
     with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bars = {one: progress.add_task(f"{one.kind} {one.resource_id}", total=100) for one in accepted}
         looks = 0
         while bars:
             for one, bar in list(bars.items()):
-                mine = api.of_request(one.request_id, one.resource_id)
+                mine = [job for id in (one.resource_id, one.source) if id for job in api.of_request(one.request_id, id)]
                 if mine:
                     done = min(job["progress"] or 0 for job in mine)
                     progress.update(bar, completed=done, description=_said(mine[0]))
+                    _tell(console, mine[0], told)
                 if all(map(jobs.over, mine)):
-                    progress.update(bar, completed=100)
-                    failed += [job for job in mine if job["status"] == states.FAILED]
+                    if not any(map(lost, mine)):
+                        progress.update(bar, completed=100)
+                    ended[one] = mine
                     del bars[one]
             if bars:
                 time.sleep(INTERVALS[min(looks, len(INTERVALS) - 1)])
                 looks += 1
-    return failed
+    return ended
+
+
+def lost(job):
+    return job["status"] == states.FAILED
+
+
+def _tell(console, job, told):
+    """Say why a job waits, once for each reason."""
+    why = job.get("waits_for")
+    if why and told.get(job["id"]) != why:
+        told[job["id"]] = why
+        console.print(f"{job['action']} of {job['kind']} {job['resource_id']} waits: {why}", markup=False, highlight=False,
+                      soft_wrap=True)
 
 
 def _said(job):

@@ -105,9 +105,16 @@ def standing(tx):
         J.c.status.in_(states.LIVE_JOB)).group_by(*sort)).all()
 
 
-def oldest_unclaimed(tx):
-    """The job for which somebody could have come for the longest time, or None."""
-    return tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), "")).order_by(
+def unclaimed(tx):
+    """How many jobs somebody could claim, by where they wait: rows (stage, host, count)."""
+    return tx.execute(sa.select(J.c.stage, J.c.host, sa.func.count().label("count")).where(
+        J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), "")).group_by(J.c.stage, J.c.host)).all()
+
+
+def oldest_unclaimed(tx, *where):
+    """The job for which somebody could have come for the longest time, or None; at a stage and host, if these are given."""
+    place = [column == value for column, value in zip((J.c.stage, J.c.host), where)]
+    return tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), ""), *place).order_by(
         sa.func.coalesce(J.c.updated_at, J.c.created_at)).limit(1)).first()
 
 

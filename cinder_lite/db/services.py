@@ -24,7 +24,8 @@ def beat(tx, binary, host, zone, instance, **values):
 
 def silent(tx, binary, host, instance):
     """The service says that it ends: down at once, not only after service_down_time."""
-    tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(seen_at=None))
+    tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(
+        seen_at=None, updated_at=db.now()))
 
 
 def is_up(row, down_time):

@@ -94,7 +94,8 @@ def test_waiting_ends_when_it_is_done(command, client):
     restored = client("GET", "/volumes/detail?name=restored", expect=200)["volumes"]
     assert [volume["status"] for volume in restored] == ["available"]
     ok(command("backup-delete", "copy", "--wait"))
-    assert "accepted" in ok(command("delete", "waited", "restored", "--wait"))
+    said = ok(command("delete", "waited", "restored", "--wait"))
+    assert said.count("is done") == 2 and "accepted" not in said
     assert client("GET", "/volumes", expect=200)["volumes"] == client("GET", "/backups", expect=200)["backups"] == []
 
 
@@ -196,3 +197,27 @@ def test_versions_are_told_without_a_token_and_nothing_else_is(service):
     assert (answer.status_code, answer.json()["versions"][0]["version"]) == (200, "3.71")
     assert requests.get(f"{service.url}/v3/", headers={"X-Auth-User": "ann"}, timeout=60).status_code == 204
     assert requests.get(f"{service.url}/v3/volumes", timeout=60).status_code == 204
+
+
+def test_one_of_several_that_fails_makes_the_command_fail(command, client):
+    ok(command("create", "1", "--name", "there", "--wait"))
+    for words in (("delete", "there", "absent", "--wait"), ("reset-state", "absent", "there"), ("snapshot-delete", "absent", "none"),
+                  ("type-delete", "absent", "none"), ("backup-delete", "absent", "--wait")):
+        done = command(*words)
+        assert done.returncode == 1, (words, done.stdout, done.stderr)
+        assert "absent" in done.stderr + done.stdout and "Traceback" not in done.stderr
+    assert client("GET", "/volumes?name=there", expect=200)["volumes"] == []
+
+
+def test_a_move_that_fails_makes_the_command_fail(command, client, service):
+    ok(command("create", "1", "--name", "stays", "--wait"))
+    id = client("GET", "/volumes?name=stays", expect=200)["volumes"][0]["id"]
+    host = client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"]
+    other = "test@null-1" if "file-1" in host else "test@file-1"
+    add_type(client, "here", host.partition("#")[2])
+    ok(command("retype", "stays", "here", "--wait"))
+    done = command("migrate", "stays", other, "--wait")
+    assert (done.returncode, done.stderr.startswith(f"ERROR: migrate of volume {id} failed")) == (1, True), (done.stdout, done.stderr)
+    done = command("retype", "stays", "nowhere", "--migration-policy", "on-demand", "--wait")
+    assert done.returncode == 1, done.stdout
+    ok(command("delete", "stays", "--wait"))

@@ -75,7 +75,7 @@ FIELDS = {
         "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id", "disabled_reason", "active_backend_id",
         "os-extended-snapshot-attributes:project_id", "os-extended-snapshot-attributes:progress", "container",
         "fail_reason", "os-backup-project-attr:project_id", "instance", "request_id", "resource_type", "reason_not_safe",
-        "source_project_id", "destination_project_id", "host", "owner", "error", "qos_specs_id"), maybe(TEXT)),
+        "source_project_id", "destination_project_id", "host", "owner", "error", "waits_for", "qos_specs_id"), maybe(TEXT)),
     **dict.fromkeys((
         "status", "binary", "zone", "state", "backend_state", "event_id", "user_message", "message_level", "kind",
         "action", "stage", "resource_id", "consumer", "auth_key"), TEXT),

@@ -1,6 +1,6 @@
 """What answers show of user messages and jobs."""
 
-from cinder_lite import errors
+from cinder_lite import errors, waits
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
 from cinder_lite.scheduler import choose
@@ -33,9 +33,14 @@ MESSAGE = View(
     Field("guaranteed_until", lambda row, req: time(row.expires_at)), Field("request_id"),
     Field("links", lambda row, req: req.links("messages", row.id)), Field("resource_type"), Field("resource_uuid"))
 
+
+def _waits_for(row, req):
+    return waits.reason(row, req.services, req.conf.service_down_time, whole=req.sees_insides(row.project_id))
+
+
 JOB = View(
     Field("id"), Field("request_id"), Field("project_id"), Field("user_id"), Field("kind"), Field("resource_id"),
     Field("action"), Field("stage"), Field("host", _for_operators("host")), Field("status"),
     Field("owner", _for_operators("owner")), Field("attempt"), Field("progress"), Field("error", _error),
-    Field("decision", _decision), Field("created_at", created_at),
+    Field("waits_for", _waits_for), Field("decision", _decision), Field("created_at", created_at),
     Field("updated_at", updated_at), Field("finished_at", lambda row, req: time(row.finished_at)))
