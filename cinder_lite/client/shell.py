@@ -30,8 +30,8 @@ class Shell(shell.OpenStackCinderShell):
         self._output = output or tables.Output()
 
     def main(self, argv):
-        self._argv = argv
-        return super().main(argv)
+        self._argv = local.words(argv)
+        return super().main(self._argv)
 
     def get_base_parser(self):
         parser = super().get_base_parser()

@@ -76,14 +76,20 @@ def _work(shared, args):
 
 def main(argv=None):
     """Run the command; returns the exit status: 0, 1 when something is off, 2 when it could not be carried out."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    for word in sys.argv[1:] if argv is None else argv:
+        if not word.isprintable():
+            parser.error(f"{word!a} is no text that can be printed")
+    args = parser.parse_args(argv)
     # What is said stands in the answers; a log without handlers would say it again.
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         return _run(args)
     except (Failed, errors.Error, errors.Misconfigured, cfg.Error, OSError) as error:
         print(f"cinder-lite-manage: {error}", file=sys.stderr)
-        return REFUSED
+    except Exception as error:  # noqa: BLE001 - the outermost of a command: one line, and a status that says that it failed
+        print(f"cinder-lite-manage: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+    return REFUSED
 
 
 def command():
