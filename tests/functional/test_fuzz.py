@@ -23,10 +23,15 @@ NESTED = st.recursive(JUNK, lambda inner: st.lists(inner, max_size=3) | st.dicti
 KEYS = st.sampled_from(("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants",
                         "name", "name~", "status", "size", "metadata", "created_at", "bootable", "extra_specs",
                         "is_public", "detail", "usage", "cascade", "force", "volume_type", "resource_id", "project_id",
-                        "host", "group_id", "glance_metadata", "consumes_quota", "volume_id", "instance_id", "event_id"))
+                        "host", "group_id", "glance_metadata", "consumes_quota", "volume_id", "instance_id", "event_id",
+                        "host~", "status~", "metadata~", "size~", "availability_zone", "updated_at", "migration_status",
+                        "attach_status", "message_level", "list_volume", "na\u00efve", "'", "facts", "multiattach"))
 WORDS = st.one_of(st.sampled_from(("", "1", "-1", "0", "true", "None", "available", "{'a': 'b'}", "{", "gt:2026-01-01",
                                    "lt:", "name:asc", "created_at", "[1]", "'", "999999999999999999999", "%",
-                                   "\x00", "\ud7ff")),
+                                   "\x00", "\ud7ff", "{[]: 1}", "{'a': '\\ud800'}", "'\\ud800'", "['\\0']", "{'\\0': 1}",
+                                   "9" * 30, "[9999999999999999999]", "-9223372036854775809", "h@b#p", "\\", "_", "['", "b''",
+                                   "{'\"': 1}", "{'a\\\\': 1}", "bootable:asc", "None", "2147483648", "1e400", "(1,)",
+                                   "gt:0001-01-01T00:00:00+23:59", "eq:9999-12-31T23:59:59-23:59", "\U0001f600")),
                   st.text(max_size=20))
 VERSIONS = st.sampled_from(("3.0", "3.4", "3.27", "3.33", "3.50", "3.59", "3.66", "3.71", "latest"))
 
