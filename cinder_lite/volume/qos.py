@@ -15,7 +15,7 @@ def of_front_end(row):
     """What the host that attaches a volume, a row of db.volumes, applies: {key: value}, or None for nothing."""
     if row.type_qos_consumer not in FRONT_END:
         return None
-    specs = dict(row.type_qos_specs)
+    specs = {key: value for key, value in row.type_qos_specs.items() if value is not None}
     for rate in RATES:
         if f"{rate}_per_gb" in specs:
             _per_gib(specs, rate, row.size)
@@ -28,7 +28,7 @@ def _per_gib(specs, rate, size):
     found = {key: specs.pop(key) for key in keys if key in specs}
     try:
         per_gib, least, most = (int(found[key]) if key in found else None for key in keys)
-    except ValueError:
+    except (TypeError, ValueError):
         LOG.warning("QoS specs %s: a rate per GiB and its bounds have to be whole numbers; hosts do not apply them", found)
         return
     value = max(per_gib * size, least or 0)

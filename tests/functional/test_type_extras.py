@@ -140,6 +140,7 @@ RATES = [f"{whom}_{what}_sec" for whom in ("total", "read", "write") for what in
     # Without a rate per GiB, the others are what they are everywhere.
     ({"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}, 3, {"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}),
     ({"{}_per_gb": "much", "colour": "red"}, 1, {"colour": "red"}),
+    ({"{}_per_gb": None, "{}": "7", "{}_max": None}, 2, {"{}": "7"}), ({"{}_per_gb": "3", "{}_max": None}, 2, {"{}": 6}),
 ])
 @pytest.mark.parametrize("rate", RATES)
 def test_a_rate_per_gib_is_that_of_the_volumes_size(rate, specs, size, heard):

@@ -22,4 +22,4 @@ def limits(volume):
     unknown = sorted(volume.qos.keys() - OPTIONS.keys())
     if unknown:
         LOG.warning("RBD has no limit for %s, which the QoS spec of volume %s's type has", ", ".join(unknown), volume.id)
-    return {OPTIONS[key]: text.strip() for key, text in volume.qos.items() if key in OPTIONS}
+    return {OPTIONS[key]: str(value).strip() for key, value in volume.qos.items() if key in OPTIONS and value is not None}
