@@ -96,8 +96,10 @@ def delete(req):
         row = types.get(tx, req.ctx, req.type_id)
         if row.name == req.conf.default_volume_type:
             raise errors.BadRequest(f"The type {row.name} is the default and cannot be deleted.")
-        types.delete(tx, req.type_id)
+        types.lock(tx, req.type_id)
+        # What is being made of the type holds its usage until it can be seen.
         quotas.forget_type(tx, req.type_id)
+        types.delete(tx, req.type_id)
 
 
 # -- extra specs

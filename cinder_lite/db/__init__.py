@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
+from sqlalchemy.dialects import mysql
 
 from cinder_lite import errors
 from cinder_lite.db import unusable
@@ -249,3 +250,40 @@ def _check_idle(dialect, connection, record, _proxy):
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise sa.exc.DisconnectionError("the connection was closed by the database") from error
+
+
+# -- texts
+
+#: Characters that are kept of what the service itself writes: four bytes each at most, and MariaDB's TEXT has 65,535 bytes.
+LONGEST_TEXT = 15_000
+
+
+def bounded(text):
+    """The text as every database keeps it; what is cut off is counted.
+
+    PostgreSQL takes no NUL, and nobody takes half of a surrogate pair: an end that cannot be written is no end.
+    """
+    text = str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(text) <= LONGEST_TEXT:
+        return text
+    end = f" … ({len(text) - LONGEST_TEXT + 100} characters more)"
+    return text[:LONGEST_TEXT - 100] + end
+
+
+class FreeText(sa.TypeDecorator):
+    """A column for reasons and messages of any length, of which so much is kept as has a place."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, *, long=False):
+        super().__init__()
+        self.long = long
+
+    def load_dialect_impl(self, dialect):
+        if self.long and dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.LONGTEXT())
+        return dialect.type_descriptor(sa.Text())
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else bounded(value)

@@ -30,7 +30,10 @@ def take(tx, name, size, count, bounds):
         where.append(P.c.provisioned_gb + bounds.take <= bounds.provisioned_limit)
     if bounds.free_needed is not None:
         where.append(P.c.free_gb >= bounds.free_needed)
-    return tx.execute(sa.update(P).where(*where).values(_more(size, count))).rowcount == 1
+    taken = _more(size, count)
+    if bounds.free_taken:
+        taken["free_gb"] = P.c.free_gb - bounds.free_taken  # thick, also in a pool that has thin volumes
+    return tx.execute(sa.update(P).where(*where).values(taken)).rowcount == 1
 
 
 def give_back(tx, name, size, count):

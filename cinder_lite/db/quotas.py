@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from cinder_lite import errors
-from cinder_lite.db import schema
+from cinder_lite.db import schema, types
 
 Q, C, U = schema.quotas, schema.quota_classes, schema.quota_usages
 
@@ -93,10 +93,15 @@ def claim(tx, change, allowance):
     # Who had no room when the allowance was read does not line up for the rows.
     full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
     if not full:
-        for resource, type_id in sorted(rows.keys() - allowance.used.keys()):
+        missing = sorted(rows.keys() - allowance.used.keys())
+        if any(type_id for _, type_id in missing):
+            types.hold(tx, change.type_id)
+        for resource, type_id in missing:
             _insert_if_missing(tx, change.project_id, resource, type_id)
         if _add(tx, change.project_id, rows, allowance) == len(rows):
             return
+        if change.type_id:  # whoever deletes a type waits for its usage, and removes it first
+            types.hold(tx, change.type_id)
     # Rows that had room are changed by now, so that usage is read again only where somebody took the room since.
     used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
     tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from cinder_lite.db import FreeText
+
 METADATA = sa.MetaData(naming_convention={
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -10,7 +12,6 @@ METADATA = sa.MetaData(naming_convention={
 })
 
 Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Id = sa.String(36)
 Name = sa.String(255)
 
@@ -185,7 +186,7 @@ backups = _table(
     sa.Column("availability_zone", Name),
     sa.Column("container", Name),
     sa.Column("service", Name),
-    sa.Column("fail_reason", sa.Text),
+    sa.Column("fail_reason", FreeText()),
     sa.Column("encryption_key_id", Id),
     sa.Column("data_timestamp", Time),
     _flag("counted", True),
@@ -274,9 +275,9 @@ jobs = _table(
     sa.Column("lease_until", Time),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("progress", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("error", sa.Text),
+    sa.Column("error", FreeText()),
     #: What members read of the error; null: it was written by a release that had one text for all.
-    sa.Column("public_error", sa.Text),
+    sa.Column("public_error", FreeText()),
     sa.Column("decision", sa.JSON),
     *_born(),
     sa.Column("finished_at", Time),
@@ -297,7 +298,7 @@ services = _table(
     sa.Column("disabled_reason", Name),
     _flag("frozen", False),
     _flag("backend_up", True),
-    sa.Column("backend_reason", sa.Text),
+    sa.Column("backend_reason", FreeText()),
     sa.Column("replication_status", sa.String(40)),
     sa.Column("active_backend_id", Name),
     sa.Column("cluster_name", Name),
@@ -339,9 +340,9 @@ messages = _table(
     sa.Column("resource_uuid", Id),
     sa.Column("event_id", Name, nullable=False),
     sa.Column("message_level", sa.String(20), nullable=False),
-    sa.Column("user_message", LongText, nullable=False),
+    sa.Column("user_message", FreeText(long=True), nullable=False),
     #: What administrators read instead; null: user_message was written by a release that had one text for all.
-    sa.Column("details", LongText),
+    sa.Column("details", FreeText(long=True)),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("expires_at", Time, nullable=False),
     sa.Index(None, "project_id", "created_at", "id"),

@@ -82,8 +82,25 @@ def update(tx, id, **values):
         raise errors.TypeNotFound(id=id)
 
 
+def hold(tx, *ids):
+    """See to it that the types stay until the transaction ends, in which something becomes of them. Raises TypeNotFound."""
+    found = set(tx.execute(sa.select(T.c.id).where(T.c.id.in_(ids)).order_by(T.c.id).with_for_update(read=True)).scalars())
+    for id in ids:
+        if id not in found:
+            raise errors.TypeNotFound(id=id)
+
+
+def lock(tx, id):
+    """Lock the type until the transaction ends, against who holds it."""
+    tx.execute(sa.select(T.c.id).where(T.c.id == id).with_for_update())
+
+
 def delete(tx, id):
     """Delete the type and who may use it; not while volumes, snapshots or a project's default are of it."""
+    lock(tx, id)
+    of_groups = tx.execute(sa.select(schema.groups.c.volume_types)).scalars()
+    if any(id in (of.get("ids") or ()) for of in of_groups if isinstance(of, dict)):
+        raise errors.BadRequest(f"Target volume type is still in use: groups take volumes of type {id}.")
     used = [sa.exists().where(table.c.volume_type_id == id) for table in (schema.volumes, schema.snapshots, D)]
     if tx.execute(sa.select(sa.or_(*used))).scalar():
         raise errors.BadRequest("Target volume type is still in use: volumes, snapshots or a project's default are of type "
@@ -120,6 +137,7 @@ def project_default(tx, project_id):
 
 
 def set_default(tx, project_id, type_id):
+    hold(tx, type_id)
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
     tx.execute(sa.insert(D).values(project_id=project_id, volume_type_id=type_id))
 

@@ -1,10 +1,9 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
 from cinder_lite import abandon, db, errors, holds, states
-from cinder_lite.db import attachments, guards, labels, pools, quotas, services, snapshots, transfers, volumes
+from cinder_lite.db import attachments, guards, labels, quotas, services, snapshots, transfers, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.scheduler import pools as rooms
-from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.scheduler import capacity
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import Connecting
 from cinder_lite.volume.hosts import service_of
@@ -123,7 +122,6 @@ class Volumes:
         with self.db.read() as tx:
             row = volumes.get(tx, ctx, id)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
-            pool = [one for one in pools.with_services(tx, service_of(row.host)) if one.name == row.host]
         more = new_size - row.size
         needed.append(guards.still_of_size(row.size))
         quotas.check_volume_size(new_size, allowance)
@@ -132,18 +130,8 @@ class Volumes:
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
             quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
             quotas.check_largest(new_size, self.conf)
-            if more > 0 and pool:
-                self._take(tx, row, pool[0], more)
+            capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
         return job_id, service_of(row.host)
-
-    def _take(self, tx, row, found, more):
-        pool = as_pool(found, self.conf.service_down_time)
-        request = rooms.Request(size=more, operation="extend", extra_specs=row.type_extra_specs or {})
-        bounds = rooms.bounds(pool, request)
-        if bounds.refused or not pools.take(tx, pool.name, more, 0, bounds):
-            room = rooms.virtual_free(pool, request.thin)
-            raise errors.NoRoom(reason=f"The pool {pool.name} has no room for {more} GiB more: " + (
-                bounds.refused or f"{room:g} GiB can be given out there"), public=errors.NO_CAPACITY.format(size=more))
 
     def revert(self, ctx, id, snapshot_id):
         """Set the volume back to its newest snapshot."""

@@ -1,6 +1,7 @@
 """Backends: a driver at work with its target, under the name host@backend."""
 
 import collections
+import contextlib
 import functools
 import logging
 import os
@@ -154,8 +155,8 @@ class Backend:
             "provisioned_gb": stats.provisioned_gb, "thin": stats.thin, "thick": stats.thick,
             "multiattach": stats.multiattach, "online_extend": stats.online_extend,
             "reserved_percentage": self.options.reserved_percentage,
-            "max_over_subscription_ratio": stats.max_over_subscription_ratio or str(
-                self.options.max_over_subscription_ratio),
+            "max_over_subscription_ratio": _short(stats.max_over_subscription_ratio or str(
+                self.options.max_over_subscription_ratio)),
             "capabilities": self._capabilities(stats)}
 
     def _capabilities(self, stats):
@@ -165,3 +166,10 @@ class Backend:
             "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos), "replication_enabled": False,
             "filter_function": self.options.filter_function, "goodness_function": self.options.goodness_function,
             "location_info": f"{type(self.driver).__name__}:{self.name}", **stats.capabilities}
+
+
+def _short(ratio):
+    """A ratio as its column has a place for it: a number with many digits is rounded."""
+    with contextlib.suppress(ValueError):
+        return ratio if len(ratio) <= 10 else f"{float(ratio):.6g}"[:10]
+    return ratio[:10]

@@ -4,10 +4,9 @@ import types as plain
 import uuid
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.db import groups, guards, pools, quotas, types, volumes
+from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
-from cinder_lite.scheduler import pools as rooms
-from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.scheduler import capacity
 from cinder_lite.volume import foreign, zones
 from cinder_lite.volume.hosts import service_of
 
@@ -43,6 +42,7 @@ class Groups:
                "description": description, "availability_zone": zone, "group_type_id": type_.id,
                "volume_types": {"ids": [one.id for one in wanted]}}
         with self.db.write() as tx:
+            types.hold(tx, *row["volume_types"]["ids"])
             job_id = GROUP.insert(tx, ctx, "create", row)
             quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
             return job_id, groups.find(tx, row["id"])
@@ -79,8 +79,9 @@ class Groups:
             self._claim(tx, ctx, copies, allowance)
             for volume in copies:
                 VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
-            for pool, size, count in _by_pool(copies):
-                self._take(tx, pool, size, count)
+            for pool, type_id, size, count in _by_pool(copies):
+                type_ = types.find(tx, type_id)
+                capacity.take(tx, self.conf, pool, size, count, type_ and type_.extra_specs)
             return job_id, groups.find(tx, row["id"])
 
     def _of_snapshot(self, tx, ctx, id):
@@ -111,16 +112,6 @@ class Groups:
             by_type[one["volume_type_id"]] = count + 1, size + one["size"]
         for type_id, (count, size) in sorted(by_type.items()):
             quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": count, "gigabytes": size}, type_id), allowance)
-
-    def _take(self, tx, name, size, count):
-        found = [one for one in pools.with_services(tx, service_of(name)) if one.name == name]
-        if not found:
-            return
-        pool = as_pool(found[0], self.conf.service_down_time)
-        bounds = rooms.bounds(pool, rooms.Request(size=size))
-        if bounds.refused or not pools.take(tx, name, size, count, bounds):
-            raise errors.NoRoom(reason=f"The pool {name} has no room for {size} GiB more" + (
-                f": {bounds.refused}" if bounds.refused else "."), public=errors.NO_CAPACITY.format(size=size))
 
     # -- change
 
@@ -223,12 +214,13 @@ def _copy(ctx, volume, size, **source):
 
 
 def _by_pool(copies):
-    """[(pool, GiB, volumes)] in one order."""
+    """[(pool, type's id, GiB, volumes)] in one order: the type says how much capacity they take."""
     sums = {}
     for one in copies:
-        size, count = sums.get(one["host"], (0, 0))
-        sums[one["host"]] = size + one["size"], count + 1
-    return [(pool, *found) for pool, found in sorted(sums.items())]
+        key = one["host"], one["volume_type_id"] or ""
+        size, count = sums.get(key, (0, 0))
+        sums[key] = size + one["size"], count + 1
+    return [(*key, *found) for key, found in sorted(sums.items())]
 
 
 class GroupSnapshots:

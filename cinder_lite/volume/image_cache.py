@@ -12,11 +12,9 @@ import threading
 import uuid
 
 from cinder_lite import context, db, errors, states, worker
-from cinder_lite.db import guards, pools, quotas, volumes
+from cinder_lite.db import guards, quotas, volumes
 from cinder_lite.lifecycle import VOLUME
-from cinder_lite.scheduler import pools as rooms
-from cinder_lite.scheduler.manager import as_pool
-from cinder_lite.volume.hosts import service_of
+from cinder_lite.scheduler import capacity
 
 LOG = logging.getLogger(__name__)
 
@@ -162,26 +160,12 @@ class ImageCache:
             "size": image.gigabytes, "volume_type_id": row.volume_type_id, "host": row.host,
             "availability_zone": row.availability_zone, "consumes_quota": False, "metadata": {}, "admin_metadata": {},
             "image_metadata": {"image_id": image.id}, "facts": {}, "export": {}}
-        with self.db.read() as tx:
-            found = [one for one in pools.with_services(tx, service_of(row.host)) if one.name == row.host]
-        if not found:
-            return None
-        pool = as_pool(found[0], self.conf.service_down_time)
-        bounds = rooms.bounds(pool, rooms.Request(size=image.gigabytes, operation="create",
-                                                  extra_specs=row.type_extra_specs or {}))
-        if bounds.refused:
-            return None
-        with contextlib.suppress(_NoRoom), self.db.write() as tx:
+        with contextlib.suppress(errors.NoRoom), self.db.write() as tx:
             job_id = VOLUME.insert(tx, self._asker(), "create", values, stage="volume", host=self.backend.name,
                                    args={"image_id": image.id})
             # The service's own project has no limits.
             quotas.claim(tx, quotas.Change(self.project, {"volumes": 1, "gigabytes": image.gigabytes},
                                            row.volume_type_id), quotas.Allowance({}, {}))
-            if not pools.take(tx, row.host, image.gigabytes, 1, bounds):
-                raise _NoRoom
+            capacity.take(tx, self.conf, row.host, image.gigabytes, 1, row.type_extra_specs)
             return values["id"], job_id
         return None
-
-
-class _NoRoom(Exception):
-    """The pool's room was taken meanwhile."""

@@ -42,6 +42,7 @@ class Managing:
                "image_metadata": {}, "facts": {}, "export": {}, "created_at": db.now(), **described}
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
         with self.db.write() as tx:
+            types.hold(tx, type_.id)
             job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
             labels.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": 1}, type_.id), allowance)

@@ -64,6 +64,7 @@ class Migrations:
             needed.append(guards.HOSTS_LIMITS_KEPT)
         with self.db.write() as tx:
             server = self._server_of(tx, row) if may_move else None
+            types.hold(tx, type_.id)
             shares = retypes.shares(tx, self.conf, row)
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
                 "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,

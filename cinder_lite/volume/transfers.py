@@ -106,10 +106,12 @@ class Transfers:
 
     def _give(self, tx, ctx, row, volume, allowance):
         owner = {"project_id": ctx.project_id, "user_id": ctx.user_id}
+        VOLUME.lock(tx, volume.id)
+        volume = volumes.find(tx, volume.id) or volume
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
         changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
-        going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id)
+        going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
         labels.give(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
         for one in going:
             SNAPSHOT.write(tx, one.id, **owner)
