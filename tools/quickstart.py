@@ -18,6 +18,9 @@ ENVIRONMENT = dict(os.environ)
 # For this program itself, which starts and watches others; the service runs as the environment says.
 os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "installer"))
+
+import login  # noqa: E402
 import loop_group  # noqa: E402
 from demonstration import PROJECT, Demonstration, Failed, Service  # noqa: E402
 
@@ -219,10 +222,11 @@ def start(state, config, started):
     started.service = service
     wait(service, f"http://127.0.0.1:{port}", state)
     say("Start cinder-lite-all (api, scheduler, volume, backup)", time.monotonic() - began)
-    endpoint = os.path.join(state, "endpoint")
-    with open(endpoint, "w") as file:
-        file.write(f"http://127.0.0.1:{port}/v3\n")
-    started.callback(os.unlink, endpoint)
+    texts = login.noauth(f"http://127.0.0.1:{port}/v3", PROJECT, os.path.join(state, "clouds.yaml"), "admin")
+    for name, text in zip(("endpoint", "admin.rc", "clouds.yaml"), (f"http://127.0.0.1:{port}/v3\n", *texts), strict=True):
+        with open(os.path.join(state, name), "w") as file:
+            file.write(text)
+        started.callback(os.unlink, os.path.join(state, name))
     return f"http://127.0.0.1:{port}"
 
 
@@ -326,18 +330,14 @@ def usage(url, state, config):
 The service listens on {url}/v3 (this machine only; everybody here is believed to be an administrator).
 Volumes are exported over {export}. Settings: {state}/cinder.conf, log: {state}/cinder-lite.log
 
-With the `cinder` command of python-cinderclient:
-    export OS_AUTH_TYPE=noauth CINDER_ENDPOINT={url}/v3 OS_USER_ID=admin OS_PROJECT_ID={PROJECT}
+In another terminal, for all clients (`openstack` and openstacksdk too; they are not installed here):
+    . {state}/admin.rc
     {venv}/cinder list
 
-With this project's own, which waits and explains:
-    export CINDER_LITE_ENDPOINT={url}/v3
+This project's own waits and explains:
     {venv}/cinder-lite create 1 --name first --wait
     {venv}/cinder-lite explain first
     {venv}/cinder-lite jobs
-
-With `openstack` of python-openstackclient, or openstacksdk:
-    export OS_AUTH_TYPE=admin_token OS_ENDPOINT={url}/v3 OS_TOKEN=admin:{PROJECT}
 
 It runs until Ctrl-C. The next run goes on with what is there; `rm -r {state}` forgets everything.""")
 

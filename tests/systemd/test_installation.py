@@ -41,7 +41,7 @@ def test_little_is_exposed(host):
 
 def test_settings_are_the_services_alone(host):
     for path, wanted in {"/etc/cinder": "750 root cinder", "/etc/cinder/cinder.conf": "640 root cinder",
-                         "/etc/cinder/admin.rc": "600 root root", "/var/lib/cinder": "750 cinder cinder",
+                         "/etc/cinder/admin.rc": "600 root root", "/etc/cinder/clouds.yaml": "600 root root", "/var/lib/cinder": "750 cinder cinder",
                          "/var/log/cinder": "750 cinder cinder"}.items():
         assert host.run(f"stat -c '%a %U %G' {path}") == wanted, path
     running = host.run("ps -o user= -C cinder-lite-api,cinder-lite-vol,cinder-lite-sch,cinder-lite-bac,tgtd").split()

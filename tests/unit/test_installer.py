@@ -26,7 +26,7 @@ KEYSTONE = {"auth": "keystone", "keystone_url": "http://keystone:5000/v3"}
 @pytest.fixture(autouse=True)
 def directory(tmp_path, monkeypatch):
     """Where settings lie, in place of /etc/cinder."""
-    for name in ("CONF", "CHOICES", "LOGIN", "HTPASSWD", "HTROLES"):
+    for name in ("CONF", "CHOICES", "LOGIN", "CLOUDS", "HTPASSWD", "HTROLES"):
         monkeypatch.setattr(settings, name, str(tmp_path / pathlib.Path(getattr(settings, name)).name))
     return tmp_path
 

@@ -135,7 +135,7 @@ def copy_files(choices):
 
 def write_settings(choices):
     for path, text in settings.files(choices).items():
-        if not os.path.exists(path):
+        if settings.is_to_be_written(path):
             write(path, text)
 
 
@@ -143,7 +143,7 @@ def write(path, text):
     """A new file that root writes and the service reads; the administrator's login only root does."""
     with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-    if path != settings.LOGIN:
+    if path not in (settings.LOGIN, settings.CLOUDS):
         os.chown(f"{path}.new", 0, grp.getgrnam("cinder").gr_gid)
         os.chmod(f"{path}.new", 0o640)
     os.rename(f"{path}.new", path)
@@ -192,7 +192,7 @@ def state(unit):
 
 def installing(choices, wheels):
     missing = packages(choices)
-    new = [path for path in settings.files(choices) if not os.path.exists(path)]
+    new = [path for path in settings.files(choices) if settings.is_to_be_written(path)]
     again = " again" if VENV.exists() else ""
     return [
         Step(f"install Debian's packages {' '.join(missing)}", lambda: install_packages(missing), bool(missing)),

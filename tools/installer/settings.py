@@ -10,8 +10,10 @@ import re
 import secrets
 import socket
 
+import login
+
 DIRECTORY = "/etc/cinder"
-CONF, CHOICES, LOGIN = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc"))
+CONF, CHOICES, LOGIN, CLOUDS = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc", "clouds.yaml"))
 HTPASSWD, HTROLES = f"{DIRECTORY}/htpasswd", f"{DIRECTORY}/htroles"
 ISCSI_PORT = 3260
 PROJECT = "00000000000000000000000000000001"
@@ -101,10 +103,18 @@ def files(choices):
     if choices.auth == "http_basic":
         host = f"[{choices.address}]" if ":" in choices.address else choices.address
         found[HTROLES] = f"# NAME:PROJECT:ROLE,ROLE\nadmin:{PROJECT}:admin\n"
-        found[LOGIN] = (f"# The administrator's login: '. {LOGIN}', then cinder-lite\n"
-                        f"export OS_AUTH_TYPE=http_basic OS_ENDPOINT=http://{host}:8776/v3\n"
-                        f"export OS_USERNAME=admin OS_PROJECT_ID={PROJECT} OS_PASSWORD={secret()}\n")
+        found[LOGIN], found[CLOUDS] = login.http_basic(f"http://{host}:8776/v3", PROJECT, CLOUDS, "admin",
+                                                       login_password() or secret())
     return found
+
+
+def is_to_be_written(path):
+    """Whether a file is missing, or is a login as a release before wrote it, which only cinder-lite understood."""
+    try:
+        with open(path) as file:
+            return path == LOGIN and "export OS_AUTH_TYPE=http_basic OS_ENDPOINT=" in file.read()
+    except FileNotFoundError:
+        return True
 
 
 def secret():
