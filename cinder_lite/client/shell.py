@@ -11,7 +11,7 @@ import requests
 from cinderclient import exceptions, shell, utils
 from keystoneauth1 import exceptions as session_errors
 
-from cinder_lite import states
+from cinder_lite import release, states
 from cinder_lite.client import doctor, explain, jobs, local, several, tables, waiting
 
 #: What cinderclient says of a request that is not done yet.
@@ -37,6 +37,8 @@ class Shell(shell.OpenStackCinderShell):
         parser = super().get_base_parser()
         parser.prog, parser.description = "cinder-lite", DESCRIPTION
         parser.epilog = 'Run "cinder-lite help SUBCOMMAND" for help on a subcommand.'
+        # In place of cinderclient's own, as a group made now resolves it.
+        parser.add_argument_group("release").add_argument("--version", action="version", version=f"cinder-lite {release.version()}")
         parser.set_defaults(**local.defaults(self._environ, self._argv))
         return parser
 

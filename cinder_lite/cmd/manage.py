@@ -12,7 +12,7 @@ import sys  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
-from cinder_lite import db, errors, process, user  # noqa: E402
+from cinder_lite import db, errors, process, release, user  # noqa: E402
 from cinder_lite.manage import (  # noqa: E402
     REFUSED,
     Failed,
@@ -40,6 +40,7 @@ def _parser():
     for option in ("--config-file", "--config-dir"):
         files.add_argument(option, action="append", metavar="PATH", help="as the services take it")
     parser = argparse.ArgumentParser(prog="cinder-lite-manage", description=__doc__.partition(": ")[2], parents=[files])
+    parser.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     folders = {(): parser.add_subparsers(metavar="COMMAND", required=True)}
     for words, (function, arguments, needs_schema) in COMMANDS.items():
         if words[:-1] not in folders:

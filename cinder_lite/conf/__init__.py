@@ -7,7 +7,7 @@ import sys
 from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite import compute, rpc
+from cinder_lite import compute, release, rpc
 from cinder_lite.conf import api, backend, backup, database, image, metrics, quota, scheduler, service
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
@@ -47,7 +47,8 @@ def load(argv=None, files=None, prog="cinder-lite"):
         for group, options in section.OPTIONS.items():
             conf.register_opts(options, group=None if group == "DEFAULT" else group)
     found = files or [path for path in ("/etc/cinder/cinder.conf",) if _is_there(path)]
-    conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found)
+    conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found,
+         version=f"{prog} {release.version()}")
     if conf.host is None:
         conf.set_default("host", socket.gethostname())
     return conf

@@ -61,6 +61,12 @@ def _dumps(value):
 DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 
 
+def is_missing(url):
+    """Whether the database is a file that is not there, which connecting would make."""
+    return url.get_backend_name() == "sqlite" and bool(url.database) and url.database != ":memory:" and not (
+        os.path.exists(url.database))
+
+
 def url_of(connection):
     """The URL with a driver that there is, and without plugins: Cinder's may name others."""
     try:

@@ -19,6 +19,8 @@ class CinderDatabase:
 
     def __init__(self, url):
         self.url = db.url_of(url)
+        if db.is_missing(self.url):
+            raise NotCinders(f"there is no file {self.url.database}")
         self._engine = sa.create_engine(self.url, connect_args=db.connect_args(self.url))
         self._tables = sa.MetaData()
 

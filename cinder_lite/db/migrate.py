@@ -16,7 +16,9 @@ HEAD = "0010"
 
 
 def current(database):
-    """The revision of the database; None for an empty one."""
+    """The revision of the database; None for an empty one, and for a file that is not there and is not made by asking."""
+    if db.is_missing(database.url):
+        return None
     with database.read() as tx:
         if not sa.inspect(tx).has_table("alembic_version"):
             return None

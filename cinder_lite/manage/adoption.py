@@ -16,7 +16,10 @@ LISTENING = 12
 def import_cinder(shared, args):
     """take over what a Cinder's database knows; ends with 1 when something cannot be taken"""
     mapping = dict(_mapped(word) for word in args.host_map)
-    source = cinder.CinderDatabase(_url(args.source))
+    try:
+        source = cinder.CinderDatabase(_url(args.source))
+    except cinder.NotCinders as error:
+        raise Failed(str(error)) from error
     try:
         if not args.dry_run:
             _expect_silence(source)

@@ -37,6 +37,8 @@ def export(shared, args):
             "settings": _settings(shared.conf, args.with_secrets)}
     counts, aside = {}, f"{args.file}.part"
     with user.who_started():
+        if os.path.lexists(args.file) and not args.force:
+            raise Failed(f"{args.file} is there already: name another file, or replace it by --force")
         raw = open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     with raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", filename="") as file:
@@ -149,6 +151,7 @@ def _write_settings(directory, settings):
 COMMANDS = {
     ("export",): (export, (
         ("file", {"metavar": "FILE"}),
+        ("--force", {"action": "store_true", "help": "replace a file that is there"}),
         ("--with-secrets", {"action": "store_true", "help": "also the passwords and keys in the settings"})), True),
     ("restore",): (restore, (
         ("file", {"metavar": "FILE"}),

@@ -165,11 +165,11 @@ def test_an_export_that_is_killed_leaves_the_one_before(here, run, tmp_path):
     before = file.read_bytes()
     # The file to be written is a pipe that nobody reads: the export is stopped in the middle.
     os.mkfifo(f"{file}.part")
-    running = subprocess.Popen([sys.executable, "-m", "cinder_lite.cmd.manage", "export", str(file),
+    running = subprocess.Popen([sys.executable, "-m", "cinder_lite.cmd.manage", "export", str(file), "--force",
                                 "--config-file", here.conf_file])
     with open(f"{file}.part", "rb"):
         running.send_signal(signal.SIGKILL)
         running.wait()
     assert file.read_bytes() == before
     os.unlink(f"{file}.part")
-    assert run(here, "export", str(file))[0] == 0
+    assert run(here, "export", str(file), "--force")[0] == 0

@@ -2,6 +2,7 @@
 
 import configparser
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,17 @@ ENTRY_POINTS = [
     importlib.metadata.EntryPoint(*(part.strip() for part in line.split("=")), group)
     for group, lines in SETUP["options.entry_points"].items() for line in lines.strip().splitlines()
 ]
+
+
+#: The commands that people start; the service manager starts root's.
+COMMANDS = [entry.name for entry in ENTRY_POINTS if entry.group == "console_scripts" and entry.name != "cinder-lite-privsep"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_the_version_of_this_package(name):
+    for folder in (os.path.dirname(sys.executable), source.TOP / "bin"):
+        done = subprocess.run([os.path.join(folder, name), "--version"], capture_output=True, text=True, cwd="/")
+        assert (done.returncode, done.stdout.strip()) == (0, f"{name} {SETUP['metadata']['version']}"), done.stderr
 
 
 def normal(name):

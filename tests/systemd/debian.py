@@ -36,7 +36,7 @@ def prepare():
     subprocess.run([TOP / "tools/chroot-check", ROOT, "bash", "-c", PREPARE, "prepare", f"{SERVER} {FETCHED} {TYPED}"],
                    check=True)
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-c", TOP / "constraints.txt", "-d", f"{ROOT}{WHEELS}",
-                    TOP, "setuptools"], check=True)
+                    TOP, "setuptools", "uv"], check=True)
 
 
 class Host:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from cinder_lite import conf as configuration
 from cinder_lite.api import keystone
 from cinder_lite.conf import unread
 from cinder_lite.volume.backends import Backend
+from tests.services import processes
 
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS / "installer"))
@@ -124,6 +127,39 @@ def test_help_says_every_flag():
     said = subprocess.run([TOOLS / "install", "--help"], capture_output=True, text=True, check=True).stdout
     for field in dataclasses.fields(settings.Choices):
         assert f"--{field.name.replace('_', '-')}" in said
+
+
+@pytest.mark.parametrize("user", [0, 65534])
+@pytest.mark.parametrize("flags", [[], ["--services", "--backend", "lvm"], ["--auth", "keystone", "--keystone-url", "http://k/v3"]])
+def test_a_dry_run_says_its_plan_anywhere(user, flags):
+    place = processes.Directory("plan")
+    shutil.copytree(TOOLS, f"{place.path}/tools")
+    # As where there is neither Debian nor systemd.
+    os.mkdir(f"{place.path}/bin", 0o755)
+    os.symlink("/usr/bin/dirname", f"{place.path}/bin/dirname")
+    done = subprocess.run(["/bin/bash", f"{place.path}/tools/install", "--dry-run", *flags], cwd="/", capture_output=True, text=True,
+                          env={"PATH": f"{place.path}/bin"}, **({"user": user} if os.getuid() == 0 else {}))
+    place.remove()
+    assert done.returncode == 0, done.stdout + done.stderr
+    plan = done.stdout.splitlines()
+    assert [line.split()[1] for line in plan[:-1]] == ["would"] * (len(plan) - 1) and "enable and start" in plan[-2]
+    assert plan[-1].startswith("Here this would be refused: ") and ("needs root" in plan[-1]) == (user != 0 or os.getuid() != 0)
+
+
+def test_packages_from_a_directory_that_is_not_there_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        settings.parse(["--wheels", "/nosuch"])
+    assert "there is no directory /nosuch" in capsys.readouterr().err
+
+
+def test_a_login_of_a_release_before_is_written_anew_with_its_password(directory):
+    written(directory)
+    with open(settings.LOGIN, "w") as file:
+        file.write("export OS_AUTH_TYPE=http_basic OS_ENDPOINT=http://127.0.0.1:8776/v3\nexport OS_PASSWORD=kept\n")
+    os.unlink(settings.CLOUDS)
+    files = settings.files(settings.Choices())
+    assert {path for path in files if settings.is_to_be_written(path)} == {settings.LOGIN, settings.CLOUDS}
+    assert "OS_PASSWORD=kept" in files[settings.LOGIN] and '"kept"' in files[settings.CLOUDS]
 
 
 def test_each_release_has_an_environment_and_only_the_last_is_kept(tmp_path, monkeypatch):

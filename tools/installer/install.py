@@ -57,8 +57,15 @@ def packages(choices):
     wanted = [*PACKAGES["always"], *PACKAGES[choices.backend], *(PACKAGES["tgt"] if choices.exports else ())]
     if choices.services:
         wanted += [*PACKAGES["services"], *PACKAGES[choices.database]]
-    return [name for name in wanted if subprocess.run(
-        ["dpkg-query", "-Wf", "${Status}", name], capture_output=True, text=True).stdout != "install ok installed"]
+    return [name for name in wanted if not is_installed(name)]
+
+
+def is_installed(package):
+    try:
+        return subprocess.run(["dpkg-query", "-Wf", "${Status}", package], capture_output=True,
+                              text=True).stdout == "install ok installed"
+    except FileNotFoundError:  # no Debian
+        return False
 
 
 def install_packages(missing):
@@ -81,8 +88,10 @@ def make_environment(wheels):
     source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
         run(["/usr/bin/python3", "-m", "venv", made])
-        run([made / "bin/pip", "install", "-q", "--disable-pip-version-check", *source, "-c", TOP / "constraints.txt",
-             f"{TOP}{settings.extras()}"])
+        # Copied, for what uv keeps may be root's alone; compiled, for the service may write nothing there.
+        run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c", TOP / "constraints.txt",
+             f"{TOP}{settings.extras()}"], env={**os.environ, "UV_LINK_MODE": "copy"})
+        run(["chmod", "-R", "go=u-w", made])
         if VENV.exists():
             expect_upgrade(made)
     except BaseException:
@@ -255,7 +264,14 @@ def check(choices):
 
 def main():
     choices, other = settings.parse(sys.argv[1:])
-    check(choices) if not other.remove else None
+    refused = None
+    if not other.remove:
+        try:
+            check(choices)
+        except Failed as error:
+            if not other.dry_run:
+                raise
+            refused = error
     # The service reads what is installed, whatever root keeps to itself.
     os.umask(0o022)
     steps = [step for step in (removing() if other.remove else installing(choices, other.wheels)) if step.needed]
@@ -264,6 +280,8 @@ def main():
         if not other.dry_run:
             step.do()
     if other.dry_run:
+        if refused:
+            print(f"Here this would be refused: {refused}")
         return
     if other.remove:
         print(f"Removed. What is left: {settings.DIRECTORY}, /var/lib/cinder, /var/log/cinder, the user cinder, volumes and "

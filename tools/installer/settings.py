@@ -71,6 +71,8 @@ def parse(argv):
     if not is_here(choices.address) and not other.remove:
         parser.error(f"--address cannot be '{choices.address}', which is not one address of this machine: API and volumes are "
                      "offered there")
+    if other.wheels and not os.path.isdir(other.wheels):
+        parser.error(f"--wheels: there is no directory {other.wheels}")
     if choices.auth == "keystone" and not choices.keystone_url:
         parser.error("--auth keystone needs --keystone-url, as in http://keystone:5000/v3")
     return choices, other
@@ -93,7 +95,7 @@ def remembered():
     try:
         with open(CHOICES) as file:
             return Choices(**json.load(file))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 
@@ -113,8 +115,8 @@ def is_to_be_written(path):
     try:
         with open(path) as file:
             return path == LOGIN and "export OS_AUTH_TYPE=http_basic OS_ENDPOINT=" in file.read()
-    except FileNotFoundError:
-        return True
+    except (FileNotFoundError, PermissionError):
+        return not os.path.exists(path)
 
 
 def secret():
@@ -188,5 +190,5 @@ def login_password():
     try:
         with open(LOGIN) as file:
             return re.search(r"OS_PASSWORD=(\S+)", file.read())[1]
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
