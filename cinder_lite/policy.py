@@ -2,6 +2,8 @@
 
 from oslo_policy import policy
 
+from cinder_lite import errors
+
 READER = "(role:reader and project_id:%(project_id)s) or rule:context_is_admin"
 MEMBER = "(role:member and project_id:%(project_id)s) or rule:context_is_admin"
 ADMIN = "rule:context_is_admin"
@@ -190,11 +192,19 @@ class Policy:
     def __init__(self, conf):
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.register_defaults(list_rules())
-        self._enforcer.load_rules()
         self._known = {}
+        self._load()
+
+    def _load(self, again=False):
+        try:
+            self._enforcer.load_rules(force_reload=again)
+        except (ValueError, TypeError, AttributeError, OSError) as error:
+            # oslo.policy looks at no type of what stands in the file.
+            raise errors.Misconfigured(f"the policy file is not one: {error}") from error
 
     def reload(self):
-        self._enforcer.load_rules(force_reload=True)
+        """Read the policy file again; Misconfigured, and the former rules hold, when it cannot be used."""
+        self._load(again=True)
         self._known.clear()
 
     def allows(self, ctx, rule, project_id):

@@ -146,10 +146,17 @@ def transport(conf):
     for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
         for found in cfg.CONF._groups[group]._opts.values():
             conf.register_opt(found["opt"], group=group)
-    try:
+    with _known_broker("transport_url"):
         return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
-    except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure) as error:
-        raise errors.Misconfigured(f"transport_url is not the URL of a broker that is known: {error}") from error
+
+
+@contextlib.contextmanager
+def _known_broker(option):
+    """Where a URL is understood: Misconfigured when it is not, whatever the library makes of it."""
+    try:
+        yield
+    except (oslo_messaging.MessagingException, ValueError, ImportError, cfg.Error) as error:
+        raise errors.Misconfigured(f"{option} is not the URL of a broker that is known: {error}") from error
 
 
 def unreachable(transport):
@@ -184,7 +191,8 @@ class Bus:
     FAILURES = oslo_messaging.MessagingException
 
     def __init__(self, conf):
-        self._transport = oslo_messaging.get_notification_transport(conf)
+        with _known_broker(f"[{NOTIFICATIONS}] transport_url"):
+            self._transport = oslo_messaging.get_notification_transport(conf)
         drivers = conf[NOTIFICATIONS].driver
         self._forms = [BUS[driver] for driver in drivers if driver in BUS]
         self._topics = conf[NOTIFICATIONS].topics

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 import uuid
 
@@ -30,11 +31,27 @@ def set_up_logging(conf, prog):
         conf.set_default("log_file", f"{prog}.log")
     if not conf.log_file and not conf.use_stderr and not conf.use_journal and not conf.use_syslog:
         conf.set_default("use_stderr", True)
+    expect_log(conf, prog)
     try:
         log.setup(conf, prog)
-    except OSError as error:
+    except (OSError, log.LogConfigError) as error:
         raise errors.Misconfigured(f"the log cannot be written: {error}") from error
     masking.install()
+
+
+def expect_log(conf, prog):
+    """Raise Misconfigured when the log of that daemon could not be written. Leaves nothing there."""
+    wanted = conf.log_config_append or os.path.join(conf.log_dir or "", conf.log_file or f"{prog}.log")
+    try:
+        if conf.log_config_append:
+            open(wanted).close()
+        elif conf.log_file or conf.log_dir:
+            if os.path.exists(wanted):
+                open(wanted, "a").close()
+            else:
+                tempfile.TemporaryFile(dir=os.path.dirname(wanted) or ".").close()
+    except OSError as error:
+        raise errors.Misconfigured(f"the log cannot be written: {error}") from error
 
 
 class Daemon:
@@ -236,9 +253,7 @@ class HostLock:
     """
 
     def __init__(self, state_path, binary, host):
-        directory = os.path.join(state_path, "locks")
-        os.makedirs(directory, exist_ok=True)
-        self.path = os.path.join(directory, f"{binary}-{host}".replace("/", "_"))
+        self.path = os.path.join(expect_locks(state_path), f"{binary}-{host}".replace("/", "_"))
         self.instance = str(uuid.uuid4())
         self._file = None
 
@@ -263,6 +278,17 @@ class HostLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def expect_locks(state_path):
+    """The directory of lock files; Misconfigured when none can be made there."""
+    directory = os.path.join(state_path, "locks")
+    try:
+        os.makedirs(directory, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise errors.Misconfigured(f"state_path {state_path} cannot be used: {error}") from error
+    return directory
 
 
 @contextlib.contextmanager

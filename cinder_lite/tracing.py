@@ -10,7 +10,7 @@ import uuid
 
 from oslo_context import context
 
-from cinder_lite import service
+from cinder_lite import errors, service
 
 #: What becomes a span -> its name, made from the labels of the metric.
 SPANS = {
@@ -34,18 +34,27 @@ def _ids(request_id):
     return number, number & (2**64 - 1) or 1
 
 
+def expect_library():
+    """Raise Misconfigured where OpenTelemetry is not installed."""
+    try:
+        import opentelemetry.exporter.otlp.proto.http  # noqa: F401
+        import opentelemetry.sdk.trace  # noqa: F401
+    except ImportError as error:
+        raise errors.Misconfigured("[tracing] enabled needs OpenTelemetry: install cinder-lite[tracing], or switch it "
+                                   "off") from error
+
+
 class Tracer:
     """Stands where a metrics.Meter does: makes spans of what is observed, and hands all on to `meter`, which may be None."""
 
     def __init__(self, endpoint, name, meter):
-        try:
-            from opentelemetry import trace
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-            from opentelemetry.sdk import resources
-            from opentelemetry.sdk import trace as sdk
-            from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        except ImportError:
-            service.fatal("[tracing] enabled needs OpenTelemetry: install cinder-lite[tracing], or switch it off")
+        expect_library()
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk import resources
+        from opentelemetry.sdk import trace as sdk
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
         self._trace, self._meter = trace, meter
         self._generator = _generator(sdk.id_generator.RandomIdGenerator)()
         self._provider = sdk.TracerProvider(id_generator=self._generator, shutdown_on_exit=False,

@@ -38,6 +38,13 @@ def strategy(conf):
     return NoAuth()
 
 
+def expect_usable(conf):
+    """Raise Misconfigured when the API cannot be served with this configuration of auth_strategy."""
+    reason = wrong(conf)
+    if reason:
+        raise errors.Misconfigured(reason)
+
+
 def wrong(conf):
     """Why the API cannot be served with this configuration of auth_strategy and of proxies, or None."""
     if proxies.wrong(conf):

@@ -81,6 +81,10 @@ def incomplete(conf):
         loading.load_auth_from_conf_options(conf, GROUP)
     except exceptions.MissingRequiredOptions as error:
         return _needs(section, *(option.dest for option in error.options))
+    try:
+        Keystone(conf)
+    except auth_token.ConfigurationError as error:
+        return f"auth_strategy is keystone, but [{GROUP}] cannot be used: {error}"
     return None
 
 

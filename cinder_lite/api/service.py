@@ -1,8 +1,9 @@
 """The API service: the application behind an HTTP server."""
 
+import errno
 import logging
 
-from cinder_lite import concurrency, health, notify, service, whole_requests
+from cinder_lite import concurrency, errors, health, notify, service, whole_requests
 from cinder_lite.api import auth, fault
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
@@ -27,9 +28,7 @@ def listen(conf):
     The service manager holds it while the service is started again, so that clients wait and are not refused.
     """
     address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
-    wrong = auth.wrong(conf)
-    if wrong:
-        service.fatal(wrong)
+    auth.expect_usable(conf)
     kept = notify.kept(SOCKET)
     try:
         sock = None if kept is None else concurrency.take_over(kept, address, port)
@@ -38,8 +37,21 @@ def listen(conf):
             notify.keep(SOCKET, sock)
         return sock
     except OSError as error:
-        return service.fatal(f"the API cannot listen on {address}:{port}: {error.strerror}. Is another service there? "
-                             "osapi_volume_listen_port sets another port.")
+        return service.fatal(_deaf(conf, error))
+
+
+def expect_address(conf):
+    """Raise Misconfigured when nobody can listen on the configured address and port; that somebody does is fine."""
+    try:
+        concurrency.listen(conf.osapi_volume_listen, conf.osapi_volume_listen_port).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise errors.Misconfigured(_deaf(conf, error)) from error
+
+
+def _deaf(conf, error):
+    return (f"the API cannot listen on {conf.osapi_volume_listen}:{conf.osapi_volume_listen_port}: {error.strerror}. Is another "
+            "service there? osapi_volume_listen_port sets another port.")
 
 
 class ApiService:
@@ -64,7 +76,10 @@ class ApiService:
         return f"api: {self._server.busy} requests under way"
 
     def reload(self):
-        self.application.policy.reload()
+        try:
+            self.application.policy.reload()
+        except errors.Misconfigured as error:
+            LOG.error("%s; the former rules hold", error)
 
     def examine(self):
         """How all services do (see health.examine)."""

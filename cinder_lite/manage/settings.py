@@ -3,12 +3,11 @@
 import contextlib
 import dataclasses
 import difflib
+import functools
 import os
 import re
 
 from oslo_config import cfg
-from oslo_utils import importutils
-from stevedore import extension
 
 from cinder_lite import db, errors, rpc, user
 from cinder_lite.conf import unread
@@ -16,6 +15,7 @@ from cinder_lite.db import migrate
 from cinder_lite.manage import OK, VIOLATED, Failed, counted
 from cinder_lite.manage.database import reason as said
 
+DAEMONS = tuple(f"cinder-lite-{name}" for name in ("all", "api", "scheduler", "volume", "backup"))
 #: Names and passwords in the URL of a broker, which may have several hosts.
 ACCOUNTS = re.compile(r"[^/,@]*@")
 
@@ -100,9 +100,11 @@ def _described(conf):
     """The backends whose drivers there are: what their sections may say is registered."""
     from cinder_lite.volume import backends
 
-    found = [section for section in conf.enabled_backends if not list(_unknown_plugins(conf, section))]
-    for section in found:
-        backends.options(conf, section)
+    found = []
+    for section in conf.enabled_backends:
+        with contextlib.suppress(errors.Misconfigured):
+            backends.options(conf, section)
+            found.append(section)
     return found
 
 
@@ -137,15 +139,37 @@ def _sections(shared):
                 yield Found(f"[DEFAULT] enabled_backends: {section}", f"no section [{section}] describes it")
 
 
-def _scheduling(shared):
+def _refusals():
+    """(where it stands, function of the configuration) for what daemons refuse to start with: they call the same functions."""
+    from cinder_lite import policy, service, tracing
+    from cinder_lite.api import auth
+    from cinder_lite.api import service as api
     from cinder_lite.scheduler import choose
+    from cinder_lite.volume import backends
 
-    for option, load in (("scheduler_default_filters", choose.load_filters),
-                         ("scheduler_default_weighers", choose.load_weighers)):
+    yield from (("log", functools.partial(service.expect_log, prog=prog)) for prog in DAEMONS)
+    yield "[DEFAULT] state_path", lambda conf: service.expect_locks(conf.state_path)
+    yield "[DEFAULT] auth_strategy", auth.expect_usable
+    yield "[DEFAULT] osapi_volume_listen", api.expect_address
+    yield "[oslo_policy] policy_file", policy.Policy
+    yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
+    yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)
+    yield "[DEFAULT] enabled_backends", backends.enabled
+    yield "[tracing] enabled", lambda conf: conf.tracing.enabled and tracing.expect_library()
+    yield f"[{rpc.NOTIFICATIONS}] transport_url", lambda conf: rpc.notifies(conf) and rpc.Bus(conf)
+
+
+def refused(shared):
+    told = set()
+    for where, expect in _refusals():
         try:
-            load(shared.conf[option])
-        except choose.UnknownName as error:
-            yield Found(f"[DEFAULT] {option}", str(error))
+            expect(shared.conf)
+        except cfg.ConfigFileValueError:
+            continue  # it is told of among the values
+        except (errors.Misconfigured, cfg.Error) as error:
+            if str(error) not in told:
+                told.add(str(error))
+                yield Found(where, str(error))
 
 
 # -- what they lead to
@@ -182,10 +206,11 @@ def _backends(shared):
     from cinder_lite.volume import backends
 
     for section in shared.conf.enabled_backends:
-        unknown = list(_unknown_plugins(shared.conf, section))
-        yield from unknown
-        if not unknown:
+        try:
             backend = backends.Backend(shared.conf, section)
+        except errors.Misconfigured as error:
+            yield Found(f"backend {section}", str(error))
+        else:
             yield Found(f"backend {backend.name}", backend.examine())
 
 
@@ -204,9 +229,10 @@ def _limits(shared):
     except (errors.Misconfigured, *db.ERRORS):
         return  # said of the database
     for section in shared.conf.enabled_backends if types else ():
-        if list(_unknown_plugins(shared.conf, section)):
-            continue
-        backend = backends.Backend(shared.conf, section)
+        try:
+            backend = backends.Backend(shared.conf, section)
+        except errors.Misconfigured:
+            continue  # said of the backend
         host, _, name = backend.name.partition("@")
         with contextlib.suppress(base.DriverError):
             pools = [Pool(host=host, backend=name, pool=pool.partition("#")[2], capabilities=values["capabilities"],
@@ -216,40 +242,17 @@ def _limits(shared):
                 yield Found(f"volume type {type_.name}", f"{text}: {qos.REMEDY}")
 
 
-def _unknown_plugins(conf, section):
-    from cinder_lite.conf import backend_options
-    from cinder_lite.volume import backends
-
-    options = backend_options(conf, section)
-    for name, namespace in (("volume_driver", backends.DRIVERS), ("target_helper", backends.TARGETS)):
-        text = _unloadable(namespace, options[name], backends.CINDER_NAMES)
-        if text:
-            yield Found(f"[{section}] {name}", text)
-
-
 def _store(shared):
     from cinder_lite.backup import stores
     from cinder_lite.backup.stores import base
 
-    name = shared.conf.backup_driver
-    wrong = _unloadable(stores.NAMESPACE, name, stores.CINDER_DRIVERS)
-    if wrong:
-        yield Found("[DEFAULT] backup_driver", wrong)
-        return
+    wrong = None
     try:
         stores.load(shared.conf).check()
-    except base.StoreError as error:
+    except (base.StoreError, errors.Misconfigured) as error:
         wrong = str(error)
-    yield Found(f"backup store {name}", wrong)
+    yield Found(f"backup store {shared.conf.backup_driver}", wrong)
 
 
-def _unloadable(namespace, name, translated):
-    """Why nothing can be loaded by that name, or None."""
-    name, there = translated.get(name, name), sorted(extension.ExtensionManager(namespace).names())
-    if "." in name:
-        return None if importutils.try_import(name.rpartition(".")[0]) else f"there is no class {name}"
-    return None if name in there else f"there is no {name}; there are: {', '.join(there)}"
-
-
-CHECKS = (_files, _unknown, deprecated, values, _sections, _scheduling, _database, _broker, _backends, _limits, _store)
+CHECKS = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _backends, _limits, _store)
 COMMANDS = {("config", "check"): (check, (), False)}

@@ -7,13 +7,10 @@ import logging
 import os
 import threading
 
-from oslo_utils import importutils
-from stevedore import driver as loading
-from stevedore import exception as loading_errors
 from stevedore import extension
 
 from cinder_lite import conf as configuration
-from cinder_lite import service, worker
+from cinder_lite import errors, plugins, worker
 from cinder_lite.db import volumes
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -45,46 +42,48 @@ def _not_loaded(_manager, entry_point, error):
     LOG.debug("%s cannot be loaded: %s", entry_point.name, error)
 
 
-def load(namespace, name):
-    """The class of that name, or of that class path. Ends the process with a clear line when there is none."""
-    name = CINDER_NAMES.get(name, name)
-    if "." in name:
-        return importutils.import_class(name)
-    try:
-        return loading.DriverManager(namespace, name, warn_on_missing_entrypoint=False).driver
-    except loading_errors.NoMatches:
-        known = ", ".join(sorted(extension.ExtensionManager(namespace).names()))
-        return service.fatal(f"there is no '{name}' in {namespace}; there are: {known}")
+def load(conf, section):
+    """The classes of a backend's driver and target; Misconfigured where there is none."""
+    found = configuration.backend_options(conf, section)
+    classes = []
+    for option, namespace in (("volume_driver", DRIVERS), ("target_helper", TARGETS)):
+        try:
+            classes.append(plugins.load(namespace, found[option], CINDER_NAMES))
+        except errors.Misconfigured as error:
+            raise errors.Misconfigured(f"[{section}] {option}: {error}") from error
+    return classes
 
 
 def options(conf, section):
     """The options of a backend's section; its driver and target are loaded, and no other."""
-    found = configuration.backend_options(conf, section)
-    return configuration.backend_options(conf, section, load(DRIVERS, found.volume_driver),
-                                         load(TARGETS, found.target_helper))
+    return configuration.backend_options(conf, section, *load(conf, section))
+
+
+def enabled(conf):
+    """The sections of the backends; Misconfigured when there are none."""
+    if not conf.enabled_backends:
+        raise errors.Misconfigured("enabled_backends is empty: name the sections that describe the backends")
+    return conf.enabled_backends
 
 
 class Backend:
     """One section of the configuration at work. Its methods block: what touches the device runs in native threads."""
 
     def __init__(self, conf, section):
-        self.options = options(conf, section)
+        driver, target = load(conf, section)
+        self.options = configuration.backend_options(conf, section, driver, target)
         self.section = section
         self.name = f"{self.options.backend_host or conf.host}@{section}"
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
-        self.driver = load(DRIVERS, self.options.volume_driver)(self.options, section)
-        self.target = self._target(conf)
+        self.driver = driver(self.options, section)
+        self.target = None
+        if isinstance(self.driver, drivers.HasPath):
+            self.target = target(self.options, os.path.join(conf.state_path, "targets", section))
         self.up, self.reason, self.addresses = False, "it is being started", ()
         #: The columns of a volume here that say which service it belongs to; by its service, which has a row then.
         self.ownership = volumes.ownership(None)
         #: For each volume: what changes its exports waits for what does so already.
         self.locks = collections.defaultdict(threading.Lock)
-
-    def _target(self, conf):
-        if not isinstance(self.driver, drivers.HasPath):
-            return None
-        state = os.path.join(conf.state_path, "targets", self.section)
-        return load(TARGETS, self.options.target_helper)(self.options, state)
 
     @property
     def protocol(self):

@@ -144,10 +144,8 @@ class VolumeService:
     """All enabled backends. They start side by side, so that one that is slow to come up holds up no other."""
 
     def __init__(self, shared):
-        self.backends = [BackendService(shared, section) for section in shared.conf.enabled_backends]
+        self.backends = [BackendService(shared, section) for section in backends.enabled(shared.conf)]
         self._stopping, self.ready = False, False
-        if not self.backends:
-            service.fatal("enabled_backends is empty: name the sections that describe the backends")
         unread.tell(shared.conf, shared.conf.enabled_backends)
 
     def start(self):

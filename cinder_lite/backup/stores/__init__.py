@@ -1,7 +1,8 @@
 """Stores: where backups are kept."""
 
-from stevedore import driver, extension
-from stevedore import exception as loading_errors
+from stevedore import extension
+
+from cinder_lite import errors, plugins
 
 NAMESPACE = "cinder_lite.backup.stores"
 #: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
@@ -26,14 +27,9 @@ def options():
 
 
 def load(conf):
-    """The store that backup_driver names. Ends the process with a clear line when there is none."""
-    from cinder_lite import service
-
+    """The store that backup_driver names; Misconfigured when there is none."""
     conf.register_opts(options())
-    name = CINDER_DRIVERS.get(conf.backup_driver, conf.backup_driver)
     try:
-        made = driver.DriverManager(NAMESPACE, name, warn_on_missing_entrypoint=False).driver
-    except loading_errors.NoMatches:
-        known = ", ".join(sorted(extension.ExtensionManager(NAMESPACE).names()))
-        return service.fatal(f"backup_driver is '{name}'; there are: {known}")
-    return made(conf)
+        return plugins.load(NAMESPACE, conf.backup_driver, CINDER_DRIVERS)(conf)
+    except errors.Misconfigured as error:
+        raise errors.Misconfigured(f"backup_driver: {error}") from error
