@@ -38,7 +38,8 @@ class Shell(shell.OpenStackCinderShell):
         parser.prog, parser.description = "cinder-lite", DESCRIPTION
         parser.epilog = 'Run "cinder-lite help SUBCOMMAND" for help on a subcommand.'
         # In place of cinderclient's own, as a group made now resolves it.
-        parser.add_argument_group("release").add_argument("--version", action="version", version=f"cinder-lite {release.version()}")
+        parser.add_argument_group("release").add_argument("--version", action="version",
+                                                          version=f"cinder-lite {release.version()}")
         parser.set_defaults(**local.defaults(self._environ, self._argv))
         return parser
 
