@@ -43,20 +43,49 @@ can_install() {
     [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
 }
 
-# apt-get, with no service of the system started by what it installs. Says what apt-get said when that failed.
+# apt-get, with no service of the system started by what it installs.
 install_packages() {
-    local guard=/usr/sbin/policy-rc.d kept= log status=0 restore
-    log=$(mktemp)
+    local guard=/usr/sbin/policy-rc.d kept= status=0 restore
     if [ -e "$guard" ]; then kept=$(mktemp -u "$guard.XXXXXX"); mv "$guard" "$kept"; fi
     printf '#!/bin/sh\nexit 101\n' >"$guard"
     chmod 755 "$guard"
     restore="if [ -n '$kept' ]; then mv -f '$kept' '$guard'; else rm -f '$guard'; fi"
     trap "$restore" EXIT
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >"$log" 2>&1 &&
-        apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1 || { status=1; cat "$log" >&2; }
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" || status=1
     trap - EXIT
     eval "$restore"
+    return "$status"
+}
+
+# Run a command and show that it goes on: step "What is done" COMMAND... What it said is shown when it fails.
+step() {
+    local text=$1 began=$SECONDS status=0 log watcher
+    shift
+    log=$(mktemp)
+    watch_log "$text" "$log" &
+    watcher=$!
+    "$@" >"$log" 2>&1 || status=$?
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    [ ! -t 1 ] || printf '\r\033[K%-58s' "$text"
+    echo " $((SECONDS - began)) s"
+    [ "$status" -eq 0 ] || cat "$log" >&2
     rm -f "$log"
     return "$status"
+}
+
+# What is done, and for how long it has been: on a terminal with the last line of the log, else with a dot each second.
+watch_log() {
+    local began=$SECONDS last
+    printf '%-58s' "$1"
+    # Its own end is the command's; when the shell is killed, nobody is left to be shown anything.
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
+        if [ -t 1 ]; then
+            last=$(tail -c 400 "$2" 2>/dev/null | tr '\r' '\n' | grep . | tail -n 1 | cut -c 1-45) || last=
+            printf '\r\033[K%-58s %d s  %s' "$1" $((SECONDS - began)) "$last"
+        else
+            printf .
+        fi
+    done
 }

@@ -1,0 +1,22 @@
+"""tools/packages.sh: who waits for a step sees that it goes on, and why it failed."""
+
+import pathlib
+import re
+import subprocess
+
+TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+
+
+def step(command):
+    return subprocess.run(["bash", "-euo", "pipefail", "-c", f'. "{TOOLS}/packages.sh"; step "Doing it" sh -c \'{command}\''],
+                          capture_output=True, text=True)
+
+
+def test_a_step_that_takes_long_shows_that_it_goes_on():
+    done = step("echo said; sleep 3")
+    assert done.returncode == 0 and re.fullmatch(r"Doing it +\.+ \d+ s\n", done.stdout)
+
+
+def test_a_step_that_fails_says_why():
+    done = step("echo why; exit 3")
+    assert (done.returncode, done.stderr) == (3, "why\n")
