@@ -30,7 +30,11 @@ def refusal(service):
 
 def made(row):
     """Whether Cinder made the backup."""
-    return row.facts.get("format") in (CHUNKED, IMAGES)
+    return _format_of(row) in (CHUNKED, IMAGES)
+
+
+def _format_of(row):
+    return row.facts.get("format") if isinstance(row.facts, dict) else None
 
 
 class Adopted:
@@ -41,4 +45,4 @@ class Adopted:
 
     def of(self, row):
         """None for a backup of our own."""
-        return self._readers.get(row.facts.get("format"))
+        return self._readers.get(_format_of(row))

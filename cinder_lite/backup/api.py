@@ -6,13 +6,12 @@ import uuid
 import orjson
 
 from cinder_lite import abandon, db, errors, states
-from cinder_lite.backup import adopted, record, stores
+from cinder_lite.backup import adopted, imported, record, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
 
 BINARY = "cinder-backup"
-RECORD_VERSION = 1
 
 
 class Backups:
@@ -95,6 +94,8 @@ class Backups:
         if volume_id is None:
             with self.db.read() as tx:
                 row = backups.get(tx, ctx, id)
+            if row.size < 1:  # taken in before records were checked
+                raise errors.InvalidState(kind="backup", reason=f"its size cannot be {row.size} GiB")
             wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id, size=row.size)
             return row, self.volumes.create(ctx, wanted)
         job_id, row, volume = self._begin_restore(ctx, id, volume_id)
@@ -157,19 +158,17 @@ class Backups:
             raise errors.InvalidState(kind="backup", reason=(
                 f"its status must be {states.AVAILABLE} to export it, but it is {row.status}"))
         kept = {key: getattr(row, key) for key in EXPORTED}
-        kept |= {"version": RECORD_VERSION, "data_timestamp": row.data_timestamp.isoformat()}
-        return stores.known_as(row.service), base64.b64encode(orjson.dumps(kept)).decode()
+        kept |= {"version": imported.RECORD_VERSION, "data_timestamp": (row.data_timestamp or row.created_at).isoformat()}
+        return stores.known_as(row.service or self.conf.backup_driver), base64.b64encode(orjson.dumps(kept)).decode()
 
     def import_record(self, ctx, service, url):
         """Take over a backup that lies in the store. Returns the row, which becomes available once it was found."""
-        kept = _read_record(url)
+        kept = imported.columns(url)
         with self.db.read() as tx:
             host = self._host(tx, None)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
-        row = {key: kept.get(key) for key in EXPORTED} | {
-            "project_id": ctx.project_id, "user_id": ctx.user_id, "host": host, "service": service,
-            "data_timestamp": db.parse_time(kept["data_timestamp"]),
-            "availability_zone": self.conf.storage_availability_zone}
+        row = {"service": service, **kept, "project_id": ctx.project_id, "user_id": ctx.user_id, "host": host,
+               "availability_zone": self.conf.storage_availability_zone}
         try:
             job_id, made = self._record_import(ctx, row, allowance)
         except db.Duplicate as error:
@@ -180,22 +179,29 @@ class Backups:
     @db.retried
     def _record_import(self, ctx, row, allowance):
         with self.db.write() as tx:
+            row = self._of_family(tx, dict(row))
             job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
             quotas.claim(tx, quotas.backup_share(row["project_id"], row["size"]), allowance)
             return job_id, backups.find(tx, row["id"])
 
 
+    @staticmethod
+    def _of_family(tx, row):
+        """The row, if it is not among its own ancestors; of one of Cinder's with what its parent's says of it."""
+        parent = backups.find(tx, row["parent_id"]) if row["parent_id"] else None
+        known, one = {row["id"]}, parent
+        while one is not None and one.parent_id not in known:
+            known.add(one.id)
+            one = backups.find(tx, one.parent_id) if one.parent_id else None
+        if one is not None:
+            raise errors.InvalidInput(reason=f"Backup {row['id']} would be among its own parents.")
+        if "service_metadata" in row:
+            if row["parent_id"] and parent is None:
+                raise errors.InvalidInput(reason=f"Its parent, backup {row['parent_id']}, is not here; import that first.")
+            row["facts"] = imported.facts_of(row, row.pop("service_metadata"), parent)
+        return row
+
+
 #: Columns that go with an exported record.
 EXPORTED = ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size", "object_count", "container",
             "metadata", "volume_record", "facts", "encryption_key_id")
-
-
-def _read_record(url):
-    try:
-        kept = orjson.loads(base64.b64decode(url, validate=True))
-        needed = {"id", "volume_id", "size", "container", "data_timestamp"}
-        if not isinstance(kept, dict) or not needed <= kept.keys():
-            raise ValueError(f"it has no {', '.join(sorted(needed))}")
-    except ValueError as error:
-        raise errors.InvalidInput(reason=f"backup_url is not a record that export_record made: {error}") from error
-    return kept

@@ -38,7 +38,7 @@ class Place:
 
     @classmethod
     def of(cls, row):
-        return cls(row.container, row.facts["service_metadata"])
+        return cls(row.container or "", row.facts.get("service_metadata") or "")
 
     @property
     def metadata(self):

@@ -15,6 +15,8 @@ from cinder_lite.volume.drivers.rbd.process import Librbd
 def facts(service_metadata, parents):
     """What the service keeps of such a backup. The image that incremental ones share is named by it, or by its parent."""
     named = [json.loads(text)["base"] for text in (service_metadata, parents) if text]
+    if not all(isinstance(name, str) for name in named):
+        raise TypeError("the base of a backup is the name of an image")
     return {"base": named[0] if named else None}
 
 
@@ -35,7 +37,7 @@ class Images:
 
     @staticmethod
     def _which(row):
-        return {"volume": row.volume_id, "base": row.facts["base"], "copied": row.snapshot_id is not None}
+        return {"volume": row.volume_id, "base": row.facts.get("base"), "copied": row.snapshot_id is not None}
 
     def record(self, row):
         """What a restore gives a volume besides its data."""

@@ -1,5 +1,6 @@
 """The backup service at work: what each job does."""
 
+import contextlib
 import logging
 
 from cinder_lite import concurrency, content, db, errors, holds, rpc, states, worker
@@ -139,13 +140,15 @@ class BackupManager(BackupRPC):
         if cinders is not None:
             with worker.quiet(f"reading the metadata of backup {row.id}"):
                 return concurrency.in_thread(cinders.record, row)
-        return row.volume_record
+        return row.volume_record if isinstance(row.volume_record, dict) else {}
 
     def _bring_back(self, work, row, volume, is_zero):
         work.begin()
         where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
         with self.db.read() as tx:
             chain = backups.chain(tx, row)
+        if self.adopted.of(row) is not None and chain[-1].parent_id:
+            raise worker.Refused(f"its parent, backup {chain[-1].parent_id}, is not here; import that first")
         try:
             concurrency.in_thread(self._read, work, chain, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
@@ -177,15 +180,25 @@ class BackupManager(BackupRPC):
         cinders = self.adopted.of(row)
         if cinders is not None:
             concurrency.in_thread(cinders.delete, row)
-        elif not shared:
+        elif not shared and place.is_sound:
             concurrency.in_thread(manifest.delete, self.store, place)
         work.at_end(lambda tx, row: row.counted and holds.uncount_backup(tx, self.conf, row))
+
+    def _check_size(self, row):
+        """Raise Refused when the backup in the store is not of the size that the record says."""
+        if self.adopted.of(row) is not None:
+            return
+        with contextlib.suppress(stores.ObjectMissing):
+            size = manifest.load(self.store, manifest.Place.of(row)).size
+            if size != row.size * GIB:
+                raise worker.Refused(f"the record says {row.size} GiB, but the backup in the store has {size} bytes")
 
     def take_in(self, work):
         """An imported record becomes a backup when the store has what it names."""
         with self.db.read() as tx:
             row = worker.found(backups.find(tx, work.job.resource_id))
         work.begin()
+        concurrency.in_thread(self._check_size, row)
         if not concurrency.in_thread(exists, self.store, self.adopted, row):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}",
                                  public=f"the store has no backup {row.id}")

@@ -14,6 +14,7 @@ new name and removes the old objects, so that nothing is ever mixed.
 import dataclasses
 import hashlib
 import json
+import re
 
 from cinder_lite import errors
 from cinder_lite.backup import index
@@ -22,6 +23,10 @@ from cinder_lite.backup.stores import base
 MAGIC = "cinder-lite-backup"
 VERSION = 1
 EMPTY = -1  # of Manifest.groups
+
+
+#: Names in a store: parts that do not begin with a dot.
+_SOUND = re.compile(r"(?!\.)[^/\0]{1,255}(?:/(?!\.)[^/\0]{1,255})+")
 
 
 class BackupError(errors.Explained):
@@ -50,7 +55,13 @@ class Place:
     @classmethod
     def of(cls, row):
         """That of a backup's row. One that was imported may have another id than its objects."""
-        return cls(row.facts.get("service_metadata", "").removeprefix("backup_") or row.id, row.container)
+        found = row.facts.get("service_metadata") if isinstance(row.facts, dict) else None
+        return cls((found.removeprefix("backup_") if isinstance(found, str) else "") or row.id, row.container or "")
+
+    @property
+    def is_sound(self):
+        """Whether a store can have objects there; records of before were not looked at when they were imported."""
+        return bool(_SOUND.fullmatch(self.folder))
 
     @property
     def folder(self):
@@ -201,6 +212,9 @@ def _decode(name, text):
         whole = False
     if not whole:
         raise base.Corrupt(name, 0, "it is not a whole manifest")
-    fields = json.loads(body)
-    chain = [Generation(**generation) for generation in fields.pop("chain")]
-    return Manifest(chain=chain, **fields)
+    try:
+        fields = json.loads(body)
+        chain = [Generation(**generation) for generation in fields.pop("chain")]
+        return Manifest(chain=chain, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise base.Corrupt(name, 0, "it is not a manifest") from error

@@ -58,8 +58,9 @@ def others_in(tx, backup):
 
 
 def chain(tx, backup):
-    """The backup and its ancestors, newest first."""
-    rows = [backup]
-    while rows[-1].parent_id:
-        rows.append(find(tx, rows[-1].parent_id))
+    """The backup and its ancestors, newest first, as far as there are any."""
+    rows, known = [backup], {None, backup.id}
+    while rows[-1].parent_id not in known and (parent := find(tx, rows[-1].parent_id)) is not None:
+        rows.append(parent)
+        known.add(parent.id)
     return rows

@@ -1,0 +1,173 @@
+"""Records of backups from outside: what of them is believed, after all of it was checked.
+
+A record is what `export_record` of this service or of a Cinder gave, and may have been written by anybody.
+"""
+
+import base64
+import datetime
+import json
+import re
+
+import jsonschema
+import orjson
+
+from cinder_lite import db, errors
+from cinder_lite.backup import adopted
+
+RECORD_VERSION = 1
+#: The largest number that a column of whole numbers holds.
+MOST = 2**31 - 1
+LONGEST = 1024**2
+
+_ID = {"type": "string", "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"}
+_OPTIONAL_ID = {"anyOf": [_ID, {"type": "null"}]}
+_TEXT = {"type": ["string", "null"], "maxLength": 255}
+_PAIRS = {"type": "object", "additionalProperties": {"type": "string", "maxLength": 65535},
+          "propertyNames": {"minLength": 1, "maxLength": 255}}
+_OPTIONAL_PAIRS = {**_PAIRS, "type": ["object", "null"]}
+_CONTAINER = {"type": "string", "maxLength": 255,
+              "pattern": r"^(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*\Z"}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
+_COMMON = {
+    "id": _ID, "volume_id": _ID, "snapshot_id": _OPTIONAL_ID, "parent_id": _OPTIONAL_ID,
+    "size": {"type": "integer", "minimum": 1, "maximum": MOST}, "container": _CONTAINER,
+    "data_timestamp": {"type": "string", "maxLength": 64}, "encryption_key_id": _OPTIONAL_ID}
+
+#: What this service exports.
+OWN = {
+    "type": "object", "additionalProperties": False,
+    "required": ["id", "volume_id", "size", "container", "data_timestamp", "volume_record", "facts", "version"],
+    "properties": {
+        **_COMMON, "version": {"const": RECORD_VERSION}, "name": _TEXT, "description": _TEXT, "object_count": _COUNT,
+        "metadata": _PAIRS,
+        "volume_record": {
+            "type": "object", "additionalProperties": False, "properties": {
+                "name": _TEXT, "description": _TEXT, "metadata": _PAIRS, "image_metadata": _PAIRS,
+                "bootable": {"type": "boolean"}}},
+        "facts": {
+            "type": "object", "additionalProperties": False, "properties": {
+                "service_metadata": {"type": "string", "maxLength": 255, "pattern": r"^[A-Za-z0-9_.:/-]*\Z"},
+                "stored_bytes": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+                "format": {"enum": [adopted.CHUNKED, adopted.IMAGES]},
+                "base": {"type": ["string", "null"], "maxLength": 255, "pattern": r"^[A-Za-z0-9_.-]*\Z"}}}}}
+
+#: What a Cinder exports: its other keys say nothing that is read.
+CINDERS = {
+    "type": "object", "required": ["id", "volume_id", "size", "container", "service", "service_metadata"],
+    "properties": {
+        **_COMMON, "container": {"anyOf": [_CONTAINER, {"type": "null"}]},
+        "data_timestamp": {"type": ["string", "null"], "maxLength": 64},
+        "display_name": _TEXT, "display_description": _TEXT, "metadata": _OPTIONAL_PAIRS,
+        "object_count": {**_COUNT, "type": ["integer", "null"]}, "service": {"type": "string", "maxLength": 255},
+        "service_metadata": {"type": ["string", "null"], "maxLength": 1024}}}
+
+_OWN, _CINDERS = (jsonschema.Draft202012Validator(schema) for schema in (OWN, CINDERS))
+_PREFIX = re.compile(r"(?!\.)[A-Za-z0-9_.:-]+(?:/(?!\.)[A-Za-z0-9_.:-]+)*")
+
+
+def columns(url):
+    """The columns of a backup's row that the record `url` is of. Raises InvalidInput with what is wrong.
+
+    `service` is among them where it is Cinder's record; facts of one of Cinder's wait for its parent (see `facts_of`).
+    """
+    kept = _document(url)
+    if "facts" in kept or "volume_record" in kept or "version" in kept:
+        return _own(kept)
+    if "service_metadata" in kept:
+        return _cinders(kept)
+    raise _wrong("it has neither facts nor service_metadata, of which this service's records and Cinder's have one")
+
+
+def facts_of(row, service_metadata, parent):
+    """The facts of one of Cinder's backups. Raises InvalidInput when its own are of another form."""
+    of_parent = None
+    if parent is not None:
+        of_parent = {"service_metadata": json.dumps({"base": parent.facts.get("base")}) if parent.facts.get("base") else None}
+    try:
+        return adopted.facts({"service": row["service"], "service_metadata": service_metadata}, of_parent)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _wrong("its service_metadata is not what that driver writes") from error
+
+
+def _document(url):
+    if len(url) > LONGEST:
+        raise _wrong(f"it has more than {LONGEST} characters")
+    try:
+        kept = orjson.loads(base64.b64decode(url, validate=True))
+    except ValueError as error:
+        raise _wrong("it is not JSON in base64") from error
+    if not isinstance(kept, dict):
+        raise _wrong("it is not an object")
+    return kept
+
+
+def _own(kept):
+    _check(_OWN, kept)
+    prefix = kept["facts"].get("service_metadata", "")
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise _wrong("facts.service_metadata cannot be a name in a store")
+    row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size",
+                                          "container", "volume_record", "facts", "encryption_key_id")}
+    return _common(row, kept) | {"object_count": kept.get("object_count", 0), "metadata": kept.get("metadata", {})}
+
+
+def _cinders(kept):
+    _check(_CINDERS, kept)
+    refusal = adopted.refusal(kept["service"])
+    if refusal is not None:
+        raise errors.InvalidInput(reason=refusal)
+    row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "size", "container",
+                                          "encryption_key_id", "service", "service_metadata")}
+    row |= {"name": kept.get("display_name"), "description": kept.get("display_description"), "volume_record": {}}
+    prefix = kept["service_metadata"] or ""
+    if not prefix.startswith("{") and prefix and not _PREFIX.fullmatch(prefix):
+        raise _wrong("service_metadata cannot be a name in a store")
+    if not kept["container"]:
+        raise _wrong("it names no container, as a backup does that was never made")
+    return _common(row, kept) | {"object_count": kept.get("object_count") or 0, "metadata": kept.get("metadata") or {}}
+
+
+def _common(row, kept):
+    if row["parent_id"] == row["id"]:
+        raise _wrong("the backup is its own parent")
+    return row | {"data_timestamp": _time(kept.get("data_timestamp"))}
+
+
+def _check(validator, kept):
+    error = jsonschema.exceptions.best_match(validator.iter_errors(kept))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path) or "the record"
+        raise _wrong(f"{where}: {error.message[:200]}")
+    for text in _texts(kept):
+        if "\0" in text:
+            raise _wrong("it has a NUL character in a text, which cannot be stored")
+
+
+def _texts(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _time(text):
+    if text is None:
+        return db.now()
+    try:
+        found = db.parse_time(text)
+    except (ValueError, OverflowError) as error:
+        raise _wrong("data_timestamp is not a time in the form of ISO 8601") from error
+    if found.tzinfo is not None:
+        found = found.astimezone(datetime.UTC).replace(tzinfo=None)
+    if not 1970 <= found.year <= 9998:
+        raise _wrong("data_timestamp is of no time at which there were backups")
+    return found
+
+
+def _wrong(what):
+    return errors.InvalidInput(reason=f"backup_url is not a record that export_record made: {what}.")
