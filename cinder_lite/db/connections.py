@@ -76,10 +76,13 @@ def give(tx, from_id, to_id):
 def _lost(seconds):
     """Which have nobody any more: the caller was killed, or the attachment was removed by a release before."""
     late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < db.now() - datetime.timedelta(seconds=seconds)
+    # The host that copied for a job logs out before its connection ends, also when the job was given up.
+    copying = sa.or_(J.c.id == C.c.attachment_id, sa.and_(J.c.resource_id == C.c.volume_id, J.c.kind == "leftover"))
     orphan = sa.and_(
         C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
-        ~sa.exists().where(J.c.id == C.c.attachment_id, J.c.status.in_(states.LIVE_JOB)))
-    return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(C.c.state == states.CONNECTED, orphan))
+        ~sa.exists().where(copying, J.c.status.in_(states.LIVE_JOB)))
+    made = C.c.state.in_((states.CONNECTED, states.RENEWING))
+    return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(made, orphan))
 
 
 def unsettled(tx, backend, seconds):

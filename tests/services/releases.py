@@ -5,11 +5,13 @@ import shutil
 import subprocess
 
 from cinder_lite.db import migrate
+from cinder_lite.volume.rpcapi import VolumeRPC
 from tests.services import daemons
 
 #: The first revision that runs on the packages of today; a release's tag takes its place when there is one.
 BEFORE = "1715e7780d527a5b27e7ba6e26cfdbed301d8eaf"
 NEXT = f"{int(migrate.HEAD) + 1:04}"
+NEXT_RPC = f"1.{int(VolumeRPC.version.partition('.')[2]) + 1}"
 MIGRATION = f'''"""What the next release might add."""
 
 import sqlalchemy as sa
@@ -30,9 +32,9 @@ CHANGES = (
     ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
     ("db/schema.py", '    sa.Column("name_id", Id),\n',
      '    sa.Column("name_id", Id),\n    sa.Column("origin", Name, index=True),\n    _flag("pinned", False),\n'),
-    ("volume/rpcapi.py", 'version = "cinder_lite-volume", "1.0"', 'version = "cinder_lite-volume", "1.1"'),
+    ("volume/rpcapi.py", f'"cinder_lite-volume", "{VolumeRPC.version}"', f'"cinder_lite-volume", "{NEXT_RPC}"'),
     ("volume/rpcapi.py", "    @rpc.cast\n    def run_job(self, ctx, job_id):",
-     '    @rpc.cast\n    @rpc.since("1.0", soon="1.1")\n    def run_job(self, ctx, job_id, soon=False):'),
+     f'    @rpc.cast\n    @rpc.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False):'),
     ("volume/manager.py", "def run_job(self, ctx, job_id):", "def run_job(self, ctx, job_id, soon=False):"),
     *((name, ".run_job(ctx, job_id=job_id)", ".run_job(ctx, job_id=job_id, soon=True)")
       for name in ("volume/api.py", "volume/snapshots.py")),
