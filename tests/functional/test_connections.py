@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from cinder_lite import context, states
 from cinder_lite.db import schema
 from cinder_lite.volume.transfers import Transfers
-from tests.contract.initiator import url
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 
@@ -27,11 +26,16 @@ ONE, TWO = ({"host": name, "initiator": f"iqn.2026-01.org.example:{name}"} for n
 SERVER = "11111111-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 
+def serving(*helpers):
+    """A service with two backends for each target."""
+    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers for n in (1, 2)}
+    default = "job_sweep_interval = 1\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\nquota_gigabytes = 2000"
+    return Service(backends=tuple(sections), sections=sections, default=default, target="tgt" in helpers)
+
+
 @pytest.fixture(scope="module")
 def service():
-    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in HELPERS for n in (1, 2)}
-    default = "job_sweep_interval = 1\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\nquota_gigabytes = 2000"
-    with Service(backends=tuple(sections), sections=sections, default=default) as running:
+    with serving(*HELPERS) as running:
         yield running
 
 
@@ -43,7 +47,7 @@ def client(service):
 @pytest.fixture(scope="module")
 def types(service):
     client = Client(service.url)
-    for name in (f"{helper}-{n}" for helper in HELPERS for n in (1, 2)):
+    for name in service.backends:
         for kind, more in (("", {}), ("-shared", {"multiattach": "<is> True"}), ("-plain", {})):
             specs = {"volume_backend_name": name, **more} if kind != "-plain" else {"volume_backend_name": name}
             client("POST", "/types", {"volume_type": {"name": name + kind, "extra_specs": specs}}, expect=200)
@@ -59,7 +63,8 @@ def act(client, id, action, body=None, expect=202):
 
 
 def initialized(client, id, connector=ONE):
-    return act(client, id, "os-initialize_connection", {"connector": connector}, 200)["connection_info"]
+    info = act(client, id, "os-initialize_connection", {"connector": connector}, 200)["connection_info"]
+    return {**info["data"], "initiator": connector["initiator"]}
 
 
 def attached(client, id, connector=ONE, **more):
@@ -67,28 +72,37 @@ def attached(client, id, connector=ONE, **more):
     body = {"attachment": {"volume_uuid": id, "connector": connector, "instance_uuid": str(uuid.uuid4()), **more}}
     found = client("POST", "/attachments", body, expect=200)["attachment"]
     client("POST", f"/attachments/{found['id']}/action", {"os-complete": None}, expect=204)
-    return found
+    return with_initiator(found, connector)
+
+
+def with_initiator(found, connector):
+    """An attachment whose connection information says as whom its host logs in."""
+    return {**found, "connection_info": {**found["connection_info"], "initiator": connector["initiator"]}}
 
 
 def address(info):
-    data = info.get("data", info)
-    return data["uri"] if "uri" in data else url(data)
+    """The words by which qemu's tools log in with this connection information."""
+    if "uri" in info:
+        return ["-f", "raw", info["uri"]]
+    options = {"driver": "raw", "file.driver": "iscsi", "file.transport": "tcp", "file.portal": info["target_portal"],
+               "file.target": info["target_iqn"], "file.lun": info["target_lun"], "file.user": info["auth_username"],
+               "file.password-secret": "secret", "file.initiator-name": info["initiator"]}
+    return ["--object", f"secret,id=secret,data={info['auth_password']}", "--image-opts",
+            ",".join(f"{key}={value}" for key, value in options.items())]
 
 
-def tried(info, command):
+def tried(info, *words):
     """Whether an initiator that has this connection information succeeds."""
-    done = subprocess.run(["qemu-io", "-f", "raw", "-c", command, address(info)], capture_output=True, text=True, timeout=60)
-    return done.returncode == 0 and "rror" not in done.stdout + done.stderr and "failed" not in done.stdout + done.stderr
-
-
-def reads(info):
-    done = subprocess.run(["qemu-io", "-r", "-f", "raw", "-c", "read 0 4096", address(info)], capture_output=True, text=True,
-                          timeout=60)
+    done = subprocess.run(["qemu-io", *words, *address(info)], capture_output=True, text=True, timeout=120)
     return done.returncode == 0 and "4 KiB" in done.stdout
 
 
+def reads(info):
+    return tried(info, "-r", "-c", "read 0 4096")
+
+
 def writes(info):
-    return tried(info, "write -P 7 0 4096")
+    return tried(info, "-c", "write -P 7 0 4096")
 
 
 def reaches(info):
@@ -325,8 +339,9 @@ def test_two_attachments_of_one_host_share_its_connection_until_the_last_goes(se
 def test_an_attachment_that_goes_to_another_host_leaves_the_first(client, helper):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     body = {"attachment": {"volume_uuid": id, "connector": ONE, "instance_uuid": SERVER}}
-    found = client("POST", "/attachments", body, expect=200)["attachment"]
+    found = with_initiator(client("POST", "/attachments", body, expect=200)["attachment"], ONE)
     moved = client("PUT", f"/attachments/{found['id']}", {"attachment": {"connector": TWO}}, expect=200)["attachment"]
+    moved = with_initiator(moved, TWO)
     assert reaches(moved["connection_info"])
     assert helper == "nbd" or not reaches(found["connection_info"])
 
@@ -370,7 +385,8 @@ def _by_create(client, id):
 def _by_update(client, id):
     found = client("POST", "/attachments", {"attachment": {"volume_uuid": id, "instance_uuid": SERVER}}, expect=200)["attachment"]
     assert found["attach_mode"] == "ro"
-    return client("PUT", f"/attachments/{found['id']}", {"attachment": {"connector": TWO}}, expect=200)["attachment"]
+    found = client("PUT", f"/attachments/{found['id']}", {"attachment": {"connector": TWO}}, expect=200)["attachment"]
+    return with_initiator(found, TWO)
 
 
 def _by_create_with_mode(client, id):
@@ -391,12 +407,12 @@ def test_a_read_only_volume_is_initialized_and_attached_the_old_way_read_only(cl
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     act(client, id, "os-update_readonly_flag", {"readonly": True})
     info = initialized(client, id)
-    assert info["data"]["access_mode"] == "ro"
+    assert info["access_mode"] == "ro"
     assert reads(info) and not writes(info)
     act(client, id, "os-attach", {"instance_uuid": SERVER, "mountpoint": "/dev/vdb", "mode": "rw"}, 400)
     act(client, id, "os-attach", {"instance_uuid": SERVER, "mountpoint": "/dev/vdb", "mode": "ro"})
     assert reads(info) and not writes(info)
-    assert initialized(client, id)["data"]["access_mode"] == "ro"
+    assert initialized(client, id)["access_mode"] == "ro"
 
 
 def test_the_flag_changes_a_connection_that_is_there(client, helper):

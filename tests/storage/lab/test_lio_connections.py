@@ -1,0 +1,31 @@
+"""Who may read and write a volume that LIO exports: what is held of the other targets, tried by the same initiators."""
+
+import pytest
+
+from cinder_lite import privsep
+from tests.functional import test_connections as connections
+from tests.functional.test_connections import (  # noqa: F401
+    client,
+    test_a_read_only_volume_is_attached_read_only,
+    test_hosts_have_secrets_of_their_own_and_go_one_by_one,
+    test_one_host_reads_and_another_writes,
+    test_two_attachments_of_one_host_share_its_connection_until_the_last_goes,
+    test_what_ends_an_attachment_ends_its_connection,
+    test_what_ends_the_right_ends_the_connection,
+    test_what_leaves_the_right_keeps_the_connection,
+    types,
+)
+from tests.storage import lvm
+
+
+@pytest.fixture(scope="module")
+def service():
+    lvm.run("modprobe", "target_core_mod")
+    with connections.serving("lio") as running:
+        yield running
+        privsep.storage.stop()
+
+
+@pytest.fixture
+def helper(types):  # noqa: F811
+    return "lio"
