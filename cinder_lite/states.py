@@ -41,8 +41,8 @@ VOLUME_RESETS = tuple(status for status in VOLUME_STATUSES if status != DELETING
 ATTACH_STATUSES = (DETACHED, ATTACHING, ATTACHED, RESERVED, "error_attaching", "error_detaching", "deleted")
 #: What `os-reset_status` may write of them.
 ATTACH_RESETS = (ATTACHED, DETACHED)
-#: States of a connection: intended, made, and to be undone.
-CONNECTING, CONNECTED, ENDING = "connecting", "connected", "ending"
+#: States of a connection: intended, made, made but to be exported anew, and to be undone.
+CONNECTING, CONNECTED, RENEWING, ENDING = "connecting", "connected", "renewing", "ending"
 STARTING, MIGRATING, COMPLETING, MIGRATED, NOT_MIGRATED = "starting", "migrating", "completing", "success", "error"
 MIGRATION_STATUSES = ("migrating", "error", "success", "completing", "none", "starting")
 #: Migration statuses, beside none at all, in which nothing is under way.

@@ -86,9 +86,12 @@ def _lost(seconds):
 
 
 def unsettled(tx, backend, seconds):
-    """Ids of the backend's volumes of which connections are to be undone, or are being made for longer than that."""
+    """Ids of the backend's volumes of which connections are to be undone or exported again, or were left by their callers.
+
+    One that is being made for longer than `seconds` is.
+    """
     return tx.execute(sa.select(C.c.volume_id).distinct().where(C.c.backend == backend, sa.or_(
-        C.c.state == states.ENDING, _lost(seconds)))).scalars().all()
+        C.c.state.in_((states.ENDING, states.RENEWING)), _lost(seconds)))).scalars().all()
 
 
 def end_lost(tx, volume_id, seconds):

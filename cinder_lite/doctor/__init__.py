@@ -9,7 +9,7 @@ import time
 import typing
 
 from cinder_lite.db import audit, services
-from cinder_lite.doctor import jobs, limits, resources, storage, sums
+from cinder_lite.doctor import exports, jobs, limits, resources, storage, sums
 from cinder_lite.doctor.finding import Finding, NotRepaired
 
 #: In the order in which they are repaired: a job that is ended leaves its resource to the next check, and usage is
@@ -21,6 +21,7 @@ CHECKS = (
     resources.lost_attachments, resources.lost_snapshots, resources.lost_labels,
     resources.attachments_contradicted, resources.labels_differ,
     sums.usage, sums.pools, limits.not_applied,
+    exports.lost_connections, exports.unknown_exports, exports.missing_exports,
     storage.unknown_objects, storage.missing_objects, storage.unknown_backups, storage.missing_backups,
 )
 #: Looks after which a repair is given up that always leaves something new.

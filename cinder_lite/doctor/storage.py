@@ -8,6 +8,7 @@ from cinder_lite import concurrency, states
 from cinder_lite.backup import adopted, manager, manifest, stores
 from cinder_lite.backup.stores import base as store_base
 from cinder_lite.db import audit
+from cinder_lite.doctor import exports
 from cinder_lite.doctor.finding import Finding, NotRepaired
 from cinder_lite.volume import backends
 from cinder_lite.volume.drivers import base as drivers
@@ -27,7 +28,7 @@ class Places:
         self.backends = [backends.Backend(conf, section) for section in conf.enabled_backends]
         self.store = stores.load(conf)
         self.adopted = adopted.Adopted(self.store, conf)
-        self.found, self.stored, self._notes = {}, {}, {}
+        self.found, self.stored, self.exported, self._notes = {}, {}, {}, {}
 
     def list(self, containers):
         """Look what is there: {backend name: names}, and {(container, backup id): has a manifest}.
@@ -40,6 +41,7 @@ class Places:
                 self.found[backend.name] = backend.call(_names, backend.driver)
             except drivers.DriverError as error:
                 self._notes[backend.name] = f"backend {backend.name} was not looked at: {error}"
+        self.exported = exports.list_exports(self, self._notes)
         concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
 
     def _folders(self, containers):

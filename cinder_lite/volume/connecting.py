@@ -10,6 +10,9 @@ from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
 
+#: The kinds of connections that a target of the release before makes, under the volume's name.
+EXPORTED = ("iscsi", "nbd")
+
 
 class Connecting:
     """Asks the volume service of a volume to do what is recorded."""
@@ -52,10 +55,12 @@ class Connecting:
         if present is None or present.generation != one.generation or present.state == states.ENDING:
             raise errors.ConnectionEnded(id=one.volume_id)
         if present.state == states.CONNECTING:
-            # A volume service of the release before knows no connections.
-            data = info["data"]
+            # A volume service of the release before knows no connections; the next one exports it again.
+            data, row = info["data"], volumes.find(tx, one.volume_id)
             auth = data.get("auth_username") and f"CHAP {data['auth_username']} {data['auth_password']}"
-            connections.write(tx, present, state=states.CONNECTED, auth=auth)
+            exported = info["driver_volume_type"] in EXPORTED
+            connections.write(tx, present, state=states.RENEWING, auth=auth,
+                              export_name=f"volume-{row.name_id or row.id}" if exported else None)
 
     def undo(self, ctx, row, attachment_id=None, connector=None):
         """Have undone what is recorded to be ended. Raises when it may not be undone yet."""

@@ -144,9 +144,9 @@ class Exports:
             domain.take_over(tx, row)
             if attachment_id is not None:
                 connections.end_of_attachment(tx, attachment_id)
-                others = [one for one in attachments.of_volume(tx, volume_id)
-                          if one.id != attachment_id and one.attach_status != states.RESERVED]
-                if not others:
+                present = [one for one in attachments.of_volume(tx, volume_id) if one.attach_status != states.RESERVED]
+                # With the last attachment everything ends; but not by a message that comes late.
+                if [one.id for one in present] == [attachment_id]:
                     connections.end_of_volume(tx, volume_id)
             else:
                 domain.end_matching(tx, row, connector or {})
@@ -156,10 +156,10 @@ class Exports:
         with self.backend.locks[volume_id], _explained():
             self._settle(volume_id)
 
-    def _waits(self, one):
+    @staticmethod
+    def _waits(one):
         """Whether it is to be undone, or to be exported otherwise."""
-        return one.state == states.ENDING or (
-            one.state == states.CONNECTED and self.target is not None and one.location is None)
+        return one.state in (states.ENDING, states.RENEWING)
 
     def _settle(self, volume_id):
         with self.db.read() as tx:
@@ -178,6 +178,7 @@ class Exports:
         ended = [one for one in rows if one.state == states.ENDING]
         if self._connects:
             self.backend.call(self.driver.disconnect, as_volume(row), {})
+            self._note(row, None, None)
         elif ended and len(ended) == len(rows):
             self.backend.call(self.driver.deactivate, as_volume(row))
         self._forget(row, ended)
@@ -194,11 +195,14 @@ class Exports:
 
     def _renew(self, row, name):
         """Export again for the connections that stay."""
-        export = self._export(row, name)
+        self._note(row, name, self._export(row, name).location)
+
+    @db.retried
+    def _note(self, row, name, location):
         with self.db.write() as tx:
             for one in domain.living(connections.of_volume(tx, row.id), name):
-                if one.state == states.CONNECTED:
-                    connections.write(tx, one, location=export.location)
+                if one.state != states.CONNECTING:
+                    connections.write(tx, one, state=states.CONNECTED, location=location)
 
     # -- after interruptions
 
@@ -258,7 +262,7 @@ class Exports:
             return
         for name in exported - {one.export_name for one in rows}:
             self.backend.call(self.target.remove, name)
-        for name in {one.export_name for one in rows if one.state == states.CONNECTED} - {None}:
+        for name in {one.export_name for one in rows if one.state != states.CONNECTING} - {None}:
             self._renew(row, name)
 
     def resize(self, row):

@@ -192,7 +192,7 @@ def test_the_disconnection_of_an_attachment_that_is_gone_leaves_the_present_one(
     id = client.made("volumes", size=1)["id"]
     first = attach(client, id)[1]["attachment"]
     client("DELETE", f"/attachments/{first['id']}", expect=200)
-    attach(client, id)
+    initialize(client, id)
     for marked in (True, False):
         ask(service, "disconnect", id, marked=marked, attachment_id=first["id"], connector=CONNECTOR)
         assert agree(service, id) and len(exported(service, id)) == 1
