@@ -83,5 +83,5 @@ def _again(id, database, _conf):
         row = connections.find(tx, id)
         if row is None or row.state != states.CONNECTED:
             return ""
-        connections.write(tx, row, state=states.RENEWING)
+        connections.write(tx, row, state=states.RENEWING, generation=row.generation + 1)
         return f"has the export of connection {id} made again"

@@ -166,7 +166,7 @@ def set_read_only(tx, volume, read_only):
     changed = False
     for row in connections.of_volume(tx, volume.id):
         if row.state != states.ENDING and row.read_only != read_only:
-            connections.write(tx, row, read_only=read_only, state=states.RENEWING)
+            connections.write(tx, row, read_only=read_only, state=states.RENEWING, generation=row.generation + 1)
             changed = True
     return changed
 

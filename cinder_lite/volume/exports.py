@@ -178,7 +178,7 @@ class Exports:
         ended = [one for one in rows if one.state == states.ENDING]
         if self._connects:
             self.backend.call(self.driver.disconnect, as_volume(row), {})
-            self._note(row, None, None)
+            self._note(domain.living(rows), None)
         elif ended and len(ended) == len(rows):
             self.backend.call(self.driver.deactivate, as_volume(row))
         self._forget(row, ended)
@@ -195,12 +195,14 @@ class Exports:
 
     def _renew(self, row, name):
         """Export again for the connections that stay."""
-        self._note(row, name, self._export(row, name).location)
+        with self.db.read() as tx:
+            rows = domain.living(connections.of_volume(tx, row.id), name)
+        self._note(rows, self._export(row, name).location)
 
     @db.retried
-    def _note(self, row, name, location):
+    def _note(self, rows, location):
         with self.db.write() as tx:
-            for one in domain.living(connections.of_volume(tx, row.id), name):
+            for one in rows:
                 if one.state != states.CONNECTING:
                     connections.write(tx, one, state=states.CONNECTED, location=location)
 
