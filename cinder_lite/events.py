@@ -4,10 +4,12 @@ The end of work and the notice of it are one transaction, and the notice stays i
 sent once or, after a crash, twice with the same message_id. Nothing is told of what failed: its end never comes.
 """
 
+import dataclasses
 import logging
 
 from cinder_lite import concurrency, db
 from cinder_lite.db import notices
+from cinder_lite.lifecycle import KINDS
 
 LOG = logging.getLogger(__name__)
 
@@ -22,8 +24,23 @@ EVENTS = {
     ("snapshot", "unmanage"): "snapshot.unmanage",
     ("backup", "create"): "backup.create", ("backup", "delete"): "backup.delete", ("backup", "force_delete"): "backup.delete",
     ("backup", "restore"): "backup.restore", ("backup", "import"): "backup.import_record",
-    ("group", "create_from"): "group.create", ("group", "delete"): "group.delete",
+    ("group", "create"): "group.create", ("group", "create_from"): "group.create", ("group", "delete"): "group.delete",
+    ("group", "forget"): "group.delete", ("group_snapshot", "create"): "group_snapshot.create",
+    ("group_snapshot", "delete"): "group_snapshot.delete",
+    ("volume", "forget"): "volume.delete", ("volume", "forget_forced"): "volume.delete",
+    # What happens to members, sources and what is deleted along: their job is another resource's.
+    ("volume", "group_create"): "volume.create", ("volume", "group_delete"): "volume.delete",
+    ("snapshot", "group_create"): "snapshot.create", ("snapshot", "group_delete"): "snapshot.delete",
+    ("snapshot", "cascade"): "snapshot.delete", ("snapshot", "revert"): "snapshot.revert", ("backup", "lend"): "backup.restore",
 }
+#: (kind, action) of a job -> (kind, action) of what else it does that to (see db.notices.along).
+ALONG = {
+    ("volume", "create"): ("backup", "lend"), ("volume", "revert"): ("snapshot", "revert"),
+    ("volume", "delete"): ("snapshot", "cascade"), ("volume", "force_delete"): ("snapshot", "cascade"),
+    ("group", "create_from"): ("volume", "group_create"), ("group", "delete"): ("volume", "group_delete"),
+    ("group_snapshot", "create"): ("snapshot", "group_create"), ("group_snapshot", "delete"): ("snapshot", "group_delete"),
+}
+UPDATED = "group.update"
 #: Seconds between looks for what was not sent; what another process has not sent after LATE seconds is sent by whoever finds it.
 INTERVAL, LATE = 5, 60
 
@@ -47,7 +64,22 @@ def payload(kind, row, volume=None):
             "availability_zone": row.availability_zone, "host": row.host, "volume_id": row.volume_id, "size": row.size,
             "service_metadata": None, "service": row.service, "fail_reason": row.fail_reason, "parent_id": row.parent_id,
             "num_dependent_backups": int(row.has_dependent_backups), "snapshot_id": row.snapshot_id}
-    return told | {"availability_zone": row.availability_zone, "group_type": row.group_type_id, "name": row.name}
+    more = {"group_id": row.group_id} if kind == "group_snapshot" else {"availability_zone": row.availability_zone}
+    return told | {"group_type": row.group_type_id, "name": row.name, **more}
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What a notice is about: the event without its moment, the kind, the row, and the volume of a snapshot."""
+
+    event: str
+    kind: str
+    row: object
+    volume: object = None
+
+
+def untold():
+    """Stands for done() of Events.whole where nobody is told."""
 
 
 class Events:
@@ -62,31 +94,55 @@ class Events:
         self._sender.start(now=True)
 
     def begun(self, job, stage, host):
-        """Tell that work on the job begins; not again when it goes on at another service."""
-        if job.kind == "volume" and stage == "backup":
-            return
+        """Tell that work on the job begins; when it goes on at another service, of what only begins there."""
         with self.db.write() as tx:
-            self._record(tx, job, host, "start", self.subject(tx, job))
+            found = self.subjects(tx, job)
+            if job.kind == "volume":
+                found = [one for one in found if (one.kind == "backup") == (stage == "backup")]
+            self.record(tx, job, host, "start", found)
         self._sender.kick()
 
-    def subject(self, tx, job):
-        """(the row that a job is about, its volume), to be told of when it is gone; None where nobody is told."""
+    def subjects(self, tx, job):
+        """What the job is done to, to be told of when it is gone: the resource, and what goes along with it."""
         if (job.kind, job.action) not in EVENTS:
-            return None
-        row = notices.subject(tx, job.kind, job.resource_id)
+            return []
+        found = [self.subject(tx, job.kind, job.resource_id, EVENTS[job.kind, job.action])]
+        if (job.kind, job.action) in ALONG:
+            kind, action = ALONG[job.kind, job.action]
+            found += [self.subject(tx, kind, id, EVENTS[kind, action])
+                      for id in notices.along(tx, job, kind, KINDS[kind].actions[action].doing)]
+        return [one for one in found if one is not None]
+
+    @staticmethod
+    def subject(tx, kind, id, event):
+        """The Subject, None when there is no such row."""
+        row = notices.subject(tx, kind, id)
         if row is None:
             return None
-        return row, notices.subject(tx, "volume", row.volume_id) if job.kind == "snapshot" else None
+        return Subject(event, kind, row, notices.subject(tx, "volume", row.volume_id) if kind == "snapshot" else None)
 
     def ended(self, tx, job, host, before):
-        """Record within the transaction of the end that the work is done; `before` is what `subject` was. `sent_soon` follows."""
-        self._record(tx, job, host, "end", self.subject(tx, job) or before)
+        """Record within the transaction of the end that the work is done; `before` is what `subjects` was. `sent_soon` follows."""
+        self.record(tx, job, host, "end", [self.subject(tx, one.kind, one.row.id, one.event) or one for one in before])
 
-    def _record(self, tx, job, host, moment, subject):
-        if subject is not None:
-            notices.add(tx, self.owner, f"{EVENTS[job.kind, job.action]}.{moment}", f"{job.kind}.{host}", {
-                "payload": payload(job.kind, *subject), "request_id": job.request_id, "user_id": job.user_id,
-                "project_id": job.project_id})
+    def record(self, tx, asked, host, moment, subjects):
+        """Record that it begins or has ended; `asked` names who asked for it, a job or a context."""
+        for one in subjects:
+            notices.add(tx, self.owner, f"{one.event}.{moment}", f"{one.kind}.{host}", {
+                "payload": payload(one.kind, one.row, one.volume), "request_id": asked.request_id, "user_id": asked.user_id,
+                "project_id": asked.project_id})
+
+    def whole(self, tx, ctx, kind, id, event, host=None):
+        """Tell that something begins; returns done(), which tells within the same transaction that it has ended."""
+        found = [one for one in (self.subject(tx, kind, id, event),) if one is not None]
+        host = host or self.owner.partition("/")[0]
+        self.record(tx, ctx, host, "start", found)
+
+        def done():
+            self.record(tx, ctx, host, "end", [self.subject(tx, kind, one.row.id, event) or one for one in found])
+            self._sender.kick()
+
+        return done
 
     def sent_soon(self):
         self._sender.kick()

@@ -354,7 +354,7 @@ class Worker:
 
     def _finish(self, tx, work):
         job, events = work.job, self.events
-        subject = events and events.subject(tx, job)
+        subject = events and events.subjects(tx, job)
         row = holds.locked(tx, job) if work.ending else None
         if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept):
             for also in work.done_too:

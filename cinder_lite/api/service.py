@@ -71,6 +71,8 @@ class ApiService:
     def stop(self, timeout):
         self._server.stop(timeout)
         self.process.sender.stop()
+        if self.process.events is not None:
+            self.process.events.stop()
 
     def status(self):
         return f"api: {self._server.busy} requests under way"
@@ -89,6 +91,8 @@ class ApiService:
 def domains(shared):
     """The verbs that handlers may call."""
     volumes = Volumes(shared.db, shared.conf, shared.scheduler, shared.volume)
+    groups = Groups(shared.db, shared.conf, shared.scheduler, shared.volume)
+    volumes.events = groups.events = shared.events
     return {
         "volumes": volumes,
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
@@ -98,7 +102,7 @@ def domains(shared):
         "swaps": Swaps(shared.db, shared.conf, shared.volume),
         "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
-        "groups": Groups(shared.db, shared.conf, shared.scheduler, shared.volume),
+        "groups": groups,
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
         "transfers": Transfers(shared.db, shared.conf, shared.volume),
         "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},

@@ -9,12 +9,28 @@ from cinder_lite import db
 from cinder_lite.db import backups, groups, schema, snapshots, volumes
 
 N = schema.notices
-FINDERS = {"volume": volumes.find, "snapshot": snapshots.find, "backup": backups.find, "group": groups.find}
+FINDERS = {"volume": volumes.find, "snapshot": snapshots.find, "backup": backups.find, "group": groups.find,
+           "group_snapshot": groups.find_snapshot}
 
 
 def subject(tx, kind, id):
     """The row that a notice is about, None when it is gone."""
     return FINDERS[kind](tx, id)
+
+
+def along(tx, job, kind, status):
+    """Ids of the resources of that kind, in that status, to which a job does something besides its own."""
+    if job.kind == "group":
+        found = groups.volumes_of(tx, job.resource_id)
+    elif job.kind == "group_snapshot":
+        found = groups.snapshots_of(tx, job.resource_id)
+    elif kind == "snapshot":
+        named = job.args.get("snapshot_id")
+        found = [row for row in snapshots.of_volume(tx, job.resource_id) if named in (None, row.id)]
+    else:
+        volume = volumes.find(tx, job.resource_id)
+        found = [backups.find(tx, volume.backup_id)] if volume is not None and volume.backup_id else []
+    return [row.id for row in found if row is not None and row.status == status]
 
 
 def add(tx, owner, event_type, publisher_id, payload):

@@ -26,6 +26,8 @@ class SchedulerManager(SchedulerRPC):
     """Any number of schedulers may run: room is taken by a conditional UPDATE, and a job is passed on once."""
 
     meter = None
+    #: Who tells others (see cinder_lite.events), None for nobody.
+    events = None
 
     def __init__(self, database, conf, volume):
         self.db, self.conf, self.volume = database, conf, volume
@@ -160,8 +162,13 @@ class SchedulerManager(SchedulerRPC):
         pool, decision, unfit = grouping.place(wanted, found, self.filters, self.weighers, self.random)
         if pool is not None and reason is None:
             with self.db.write() as tx:
-                GROUP.finish(tx, job, host=pool.name)
+                begun = self.events.subjects(tx, job) if self.events is not None else ()
+                if GROUP.finish(tx, job, host=pool.name) and begun:
+                    self.events.record(tx, job, pool.service_host, "start", begun)
+                    self.events.ended(tx, job, pool.service_host, begun)
                 jobs.keep_decision(tx, job.id, decision.plain())
+            if begun:
+                self.events.sent_soon()
             LOG.info("group %s goes to %s", group.id, pool.name)
             return ""
         if reason is None and grouping.may_come(wanted, found, self.filters) and self._wait(job, decision):

@@ -17,6 +17,7 @@ class SchedulerService:
         self.process, self.conf = shared, shared.conf
         self.lock = service.HostLock(self.conf.state_path, BINARY, self.conf.host)
         self.manager = shared.counted(SchedulerManager(shared.db, self.conf, shared.volume))
+        self.manager.events = shared.events
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance)
         self._purges = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._not_purged)
@@ -47,5 +48,7 @@ class SchedulerService:
             self._server.stop()
         self._purges.stop()
         self.manager.stop(timeout)
+        if self.manager.events is not None:
+            self.manager.events.stop()
         self.heartbeat.stop()
         self.lock.release()

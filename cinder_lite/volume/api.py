@@ -1,6 +1,6 @@
 """The verbs of volumes: each one transaction and at most one message after it."""
 
-from cinder_lite import abandon, db, errors, holds, states
+from cinder_lite import abandon, db, errors, events, holds, states
 from cinder_lite.db import attachments, guards, labels, quotas, services, snapshots, transfers, volumes
 from cinder_lite.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.scheduler import capacity
@@ -11,6 +11,9 @@ from cinder_lite.volume.hosts import service_of
 
 class Volumes:
     """What can be done to volumes."""
+
+    #: Who tells others (see cinder_lite.events), None for nobody.
+    events = None
 
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
@@ -91,7 +94,7 @@ class Volumes:
                 args["after"] = [job.id for job in abandon.all_jobs(tx, self.conf, "volume", id)]
                 row = volumes.get(tx, ctx, id)
             if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
-                self._delete_unplaced(tx, row, action, needed)
+                self._delete_unplaced(tx, ctx, row, action, needed)
                 return None, None
             job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": args}, is_locked=True)
             if cascade:
@@ -101,10 +104,13 @@ class Volumes:
                     SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
             return job_id, host
 
-    def _delete_unplaced(self, tx, row, action, needed):
+    def _delete_unplaced(self, tx, ctx, row, action, needed):
         """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
+        done = events.untold if self.events is None else self.events.whole(
+            tx, ctx, "volume", row.id, events.EVENTS["volume", "forget"])
         VOLUME.settle(tx, row.id, "forget", True)
+        done()
         holds.forget(tx, row)
 
     # -- extend, revert

@@ -3,7 +3,7 @@
 import types as plain
 import uuid
 
-from cinder_lite import abandon, db, errors, states
+from cinder_lite import abandon, db, errors, events, states
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
 from cinder_lite.scheduler import capacity
@@ -16,6 +16,9 @@ LEAVES_FROM = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
 
 class Groups:
     """What can be done to groups."""
+
+    #: Who tells others (see cinder_lite.events), None for nobody.
+    events = None
 
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
@@ -129,6 +132,7 @@ class Groups:
                 add = [volume_id for volume_id in add if volume_id not in members]
             if not add and not remove and not values:
                 raise errors.InvalidState(kind="group", reason=f"{id} has all that already; there is nothing to change")
+            done = self._tell(tx, ctx, group, events.UPDATED)
             for volume_id in add:
                 self._join(tx, ctx, group, volume_id)
             for volume_id in remove:
@@ -137,6 +141,12 @@ class Groups:
                     raise errors.InvalidState(kind="volume", reason=f"{volume_id} does not belong to group {id}")
                 VOLUME.write(tx, volume_id, LEAVES_FROM, group_id=None)
             GROUP.write(tx, id, **values)
+            done()
+
+    def _tell(self, tx, ctx, group, event):
+        """Tell others of what is done within this transaction; returns what tells them that it is done."""
+        return events.untold if self.events is None else self.events.whole(
+            tx, ctx, "group", group.id, event, service_of(group.host))
 
     @staticmethod
     def _join(tx, ctx, group, volume_id):
@@ -185,7 +195,9 @@ class Groups:
                                                                "them with it by delete-volumes")
             if not members:
                 GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
+                done = self._tell(tx, ctx, group, events.EVENTS["group", "forget"])
                 GROUP.settle(tx, id, "forget", True)
+                done()
                 quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
                 return None, None
             host = service_of(group.host)

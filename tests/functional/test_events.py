@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from cinder_lite import events, lifecycle
 from cinder_lite.db import schema
 from tests.functional.client import Client
 from tests.functional.service import Service, until
@@ -123,3 +124,110 @@ def test_nobody_is_told_unless_somebody_wants_to_know():
         Client(running.url).made("volumes", size=1)
         assert running.process.events is None
         assert waiting(running) == []
+
+
+def told_of(broker, since):
+    """[(event, id of what it is about)] after the first `since`, in their order."""
+    found = []
+    for _, _, message, _ in broker.got[since:]:
+        kind = message["event_type"].partition(".")[0]
+        found.append((message["event_type"], message["payload"][f"{kind}_id"]))
+    return found
+
+
+def both(event, *ids):
+    """The events of each moment come in the order of what they are about."""
+    return [(f"{event}.{moment}", id) for moment in ("start", "end") for id in ids]
+
+
+def expect(broker, since, *wanted):
+    """All that is told from there on, whatever the order of different things; each start before its end."""
+    names = sorted(pair for pairs in wanted for pair in pairs)
+    until(lambda: len(broker.got) - since >= len(names), f"{names} to be told")
+    found = told_of(broker, since)
+    assert sorted(found) == names
+    for event, id in found:
+        if event.endswith(".start"):
+            assert found.index((event, id)) < found.index((f"{event.removesuffix('start')}end", id))
+    return len(broker.got)
+
+
+def test_members_are_told_of_as_if_they_were_alone(service, broker):
+    client = Client(service.url)
+    volume_type = client("GET", "/types/default", expect=200)["volume_type"]["id"]
+    group_type = client("POST", "/group_types", {"group_type": {"name": "told"}}, expect=202)["group_type"]["id"]
+    group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}}, expect=202)["group"]["id"]
+    at = expect(broker, 0, both("group.create", group))
+    payload = broker.got[-1][2]["payload"]
+    assert (payload["status"], payload["group_type"], payload["tenant_id"]) == ("available", group_type, client.project)
+    members = [client.made("volumes", size=1, volume_type=volume_type, group_id=group)["id"] for _ in range(2)]
+    at = expect(broker, at, both("volume.create", *members))
+    client("PUT", f"/groups/{group}", {"group": {"name": "renamed"}}, expect=202)
+    at = expect(broker, at, both("group.update", group))
+    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
+    until(lambda: client("GET", f"/group_snapshots/{kept}", expect=200)["group_snapshot"]["status"] == "available", "it")
+    snapshots = [one["id"] for one in client("GET", "/snapshots", expect=200)["snapshots"]]
+    at = expect(broker, at, both("group_snapshot.create", kept), both("snapshot.create", *snapshots))
+    copy = client("POST", "/groups/action", {"create-from-src": {"group_snapshot_id": kept}}, expect=202)["group"]["id"]
+    client.settled("groups", copy)
+    copies = [one["id"] for one in client("GET", f"/volumes?group_id={copy}", expect=200)["volumes"]]
+    assert len(copies) == 2
+    at = expect(broker, at, both("group.create", copy), both("volume.create", *copies))
+    ended = [message["payload"]["status"] for _, _, message, _ in broker.got if message["event_type"] == "volume.create.end"]
+    assert ended == ["available"] * 4
+    client("DELETE", f"/group_snapshots/{kept}", expect=202)
+    at = expect(broker, at, both("group_snapshot.delete", kept), both("snapshot.delete", *snapshots))
+    for id, ids in ((group, members), (copy, copies)):
+        client("POST", f"/groups/{id}/action", {"delete": {"delete-volumes": True}}, expect=202)
+        at = expect(broker, at, both("group.delete", id), both("volume.delete", *ids))
+    empty = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}}, expect=202)["group"]["id"]
+    at = expect(broker, at, both("group.create", empty))
+    client("POST", f"/groups/{empty}/action", {"delete": {"delete-volumes": False}}, expect=202)
+    expect(broker, at, both("group.delete", empty))
+
+
+def test_what_goes_along_with_a_volume_is_told_of(service, broker):
+    client = Client(service.url)
+    volume = client.made("volumes", size=1)["id"]
+    snapshot = client.made("snapshots", volume_id=volume)["id"]
+    backup = client.made("backups", volume_id=volume)["id"]
+    at = expect(broker, 0, both("volume.create", volume), both("snapshot.create", snapshot), both("backup.create", backup))
+    client("POST", f"/volumes/{volume}/action", {"revert": {"snapshot_id": snapshot}}, expect=202)
+    at = expect(broker, at, both("volume.revert", volume), both("snapshot.revert", snapshot))
+    restored = client.made("volumes", backup_id=backup, size=1)["id"]
+    at = expect(broker, at, both("volume.create", restored), both("backup.restore", backup))
+    snapshots = [snapshot, client.made("snapshots", volume_id=volume)["id"]]
+    at = expect(broker, at, both("snapshot.create", snapshots[1]))
+    client("DELETE", f"/volumes/{volume}?cascade=true", expect=202)
+    at = expect(broker, at, both("volume.delete", volume), both("snapshot.delete", *snapshots))
+    kind = client("POST", "/types", {"volume_type": {"name": "unplaced", "extra_specs": {"volume_backend_name": "none"}}},
+                  expect=200)["volume_type"]["name"]
+    lost = client.create("volumes", size=1, volume_type=kind)["id"]
+    client.settled("volumes", lost, "error")
+    client("DELETE", f"/volumes/{lost}", expect=202)
+    at = expect(broker, at, both("volume.delete", lost))
+    for kind, id in (("backups", backup), ("volumes", restored)):
+        client("DELETE", f"/{kind}/{id}", expect=202)
+        client.gone(kind, id)
+    expect(broker, at, both("backup.delete", backup), both("volume.delete", restored))
+
+
+#: Actions of which nothing is told, as in Cinder: (kind, action) -> why.
+SILENT = {
+    ("volume", "migrate_in_use"): "Nova moves the data, and the volume stays what it is",
+    ("volume", "stand_in"): "a copy that a migration makes", ("volume", "backup"): "the backup is told of",
+    ("volume", "backup_available"): "the backup is told of", ("volume", "restore"): "the backup is told of",
+    ("snapshot", "backup"): "the backup is told of", ("volume", "upload"): "Glance tells of the image",
+    ("volume", "upload_in_use"): "Glance tells of the image", ("volume", "reimage"): "Cinder tells nobody",
+    ("volume", "reimage_reserved"): "Cinder tells nobody", ("volume", "reserve"): "an attachment, which is no job",
+    ("volume", "begin_detaching"): "an attachment, which is no job", ("volume", "transfer"): "a transfer, which is no job",
+}
+
+
+def test_each_action_is_told_of_or_has_a_reason():
+    actions = {(kind, name) for kind, engine in lifecycle.KINDS.items() for name in getattr(engine, "actions", ())}
+    assert actions == events.EVENTS.keys() | SILENT.keys() and not events.EVENTS.keys() & SILENT.keys()
+    for job, member in events.ALONG.items():
+        assert {job, member} <= events.EVENTS.keys()
+    assert {member for member in actions if member[1] in ("group_create", "group_delete", "cascade", "lend")} <= set(
+        events.ALONG.values())
