@@ -11,7 +11,7 @@ import uuid
 import orjson
 
 from cinder_lite import context, errors, policy
-from cinder_lite.api import auth, body, fault, proxies, refusal, request, route, versions, words
+from cinder_lite.api import auth, body, fault, limits, proxies, refusal, request, route, versions, words
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -147,6 +147,7 @@ class Application:
         req.__dict__.update(arguments)
         if found.body is not None:
             document = body.check(req.document, found.body, req.version)
+            limits.check(self.conf, document)
             req.document = document
             # The inner part is under the action's name, or under the one key that such a body must have.
             req.body = document.get(found.action or next(iter(found.body.get("required", document)), None))

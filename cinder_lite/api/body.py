@@ -52,6 +52,9 @@ WORD_KEYS, SPACED_KEYS, PATH_KEYS = "a-zA-Z0-9-_:.", "a-zA-Z0-9-_:. ", "a-zA-Z0-
 METADATA = pairs(PATH_KEYS)
 OPTIONAL_METADATA = {**METADATA, "type": ["object", "null"]}
 NULLABLE_TEXT = {"type": ["string", "null"], "maxLength": 255}
+#: Characters that an object of any form may have as JSON: of what is stored without being looked into.
+LARGEST_OBJECT = 16384
+SMALL = {"format": "small"}
 
 
 def closed(properties, required=(), **more):
@@ -196,6 +199,11 @@ def _is_short_enough(value):
     return not isinstance(value, str) or len(value.encode()) <= LONGEST
 
 
+@_FORMATS.checks("small")
+def _is_small(value):
+    return not isinstance(value, dict | str) or len(orjson.dumps(value)) <= LARGEST_OBJECT
+
+
 @_FORMATS.checks("base64")
 def _is_base64(value):
     try:
@@ -216,7 +224,7 @@ _TOLD = {
     "limit": "is not a whole number from -1 (unlimited) to 2147483647", "base64": "is not in Base64",
     "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0", "natural": "is not a whole number of 0 or more",
     "printable": "has characters that cannot be printed", "name": "is empty",
-    "padded_name": "is empty",
+    "padded_name": "is empty", "small": f"has more than {LARGEST_OBJECT} characters",
     "text": "has more than 65535 bytes"}
 
 

@@ -4,7 +4,7 @@ from cinder_lite import db, errors
 from cinder_lite.api import lists
 from cinder_lite.api.body import is_true
 from cinder_lite.api.types import is_public
-from cinder_lite.db import groups
+from cinder_lite.db import groups, quotas
 
 
 def index(req):
@@ -89,7 +89,9 @@ def _spec(row, req):
 def _change(req, change):
     with req.db.write() as tx:
         row = groups.get_type(tx, req.group_type_id)
-        groups.update_type(tx, row.id, group_specs=change(row))
+        new = change(row)
+        quotas.check_items(req.conf, new, row.group_specs)
+        groups.update_type(tx, row.id, group_specs=new)
 
 
 def add_specs(req):

@@ -3,7 +3,7 @@
 from cinder_lite import db, errors
 from cinder_lite.api import lists
 from cinder_lite.api.schemas.qos import CONSUMERS
-from cinder_lite.db import qos, types
+from cinder_lite.db import qos, quotas, types
 
 
 def _read(req):
@@ -41,6 +41,7 @@ def update(req):
     consumer = specs.pop("consumer", None)
     with req.db.write() as tx:
         row = qos.held(tx, req.qos_id)
+        quotas.check_items(req.conf, row.specs | specs, row.specs)
         qos.update(tx, row.id, consumer=consumer or row.consumer, specs=row.specs | specs)
     return {"qos_specs": req.body}
 

@@ -128,7 +128,9 @@ def _change_specs(req, change):
         if types.in_use(tx, req.type_id):
             raise errors.BadRequest(f"Volume type {row.name} is in use: its extra specs cannot be changed while "
                                     "volumes are of it.")
-        types.update(tx, req.type_id, extra_specs=_specs(change(dict(row.extra_specs))))
+        new = _specs(change(dict(row.extra_specs)))
+        quotas.check_items(req.conf, new, row.extra_specs)
+        types.update(tx, req.type_id, extra_specs=new)
 
 
 def add_specs(req):

@@ -21,6 +21,9 @@ OPTIONS = {
                     default=["checksum", "container_format", "disk_format", "image_name", "image_id", "min_disk",
                              "min_ram", "name", "size"],
                     help="What a volume keeps of an image's description, beside the image's properties."),
+        cfg.ListOpt("reserved_image_namespaces", default=[], mutable=True,
+                    help="Beginnings of the names of image properties that an image of a volume is not given although the "
+                         "volume has them, beside os_glance, img_signature and signature_verified, which never are."),
         cfg.ListOpt("allowed_direct_url_schemes", default=[], mutable=True,
                     help="Schemes of images' direct URLs that are used without Glance: file, where Glance's file store "
                          "is mounted on this host under the same path. A file backend on the same disk of XFS or btrfs "

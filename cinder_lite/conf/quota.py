@@ -16,6 +16,9 @@ OPTIONS = {
         _limit("quota_backup_gigabytes", 1000, "GiB of backups"),
         _limit("quota_groups", 10, "Number of groups"),
         _limit("per_volume_size_limit", -1, "GiB in a single volume"),
+        cfg.IntOpt("max_metadata_items", default=256, min=1, mutable=True,
+                   help="Items of metadata that one volume, snapshot or backup may have; also of image metadata, and of specs "
+                        "of one type, group type or QoS spec."),
         cfg.BoolOpt("no_snapshot_gb_quota", default=False, mutable=True, help="Do not count snapshots as GiB."),
     ],
 }

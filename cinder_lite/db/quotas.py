@@ -167,6 +167,22 @@ def check_largest(size, conf):
         raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")
 
 
+#: Characters of all keys and values of one resource together.
+MOST_TEXT = 262144
+
+
+def check_items(conf, new, present=None):
+    """Raise InvalidInput for more metadata, or specs, than a resource may have; what does not grow is let be."""
+    present = present or {}
+    if len(new) > conf.max_metadata_items and len(new) > len(present):
+        raise errors.InvalidInput(reason=f"A resource can have {conf.max_metadata_items} items of metadata or specs at "
+                                         f"most (max_metadata_items), not {len(new)}.")
+    length, before = (sum(len(key) + len(value or "") for key, value in one.items()) for one in (new, present))
+    if length > MOST_TEXT and length > before:
+        raise errors.InvalidInput(reason=f"The metadata or specs of a resource can have {MOST_TEXT} characters "
+                                         f"together, not {length}.")
+
+
 def check_volume_size(size, allowance):
     """Refuse a volume that is larger than a single one may be."""
     limit = allowance.limit(("per_volume_gigabytes", ""))

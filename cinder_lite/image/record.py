@@ -12,6 +12,10 @@ BASE = frozenset((
     "min_disk", "self", "file", "schema", "locations", "stores"))
 #: Properties by which Glance talks to itself.
 INTERNAL = "os_glance_"
+#: Beginnings of the names of what holds for one image's bytes, or is Glance's own: no other image is given them.
+NOT_PASSED_ON = ("os_glance", "img_signature", "signature_verified")
+#: Further names that Glance lets nobody set.
+REFUSED = frozenset(("deleted", "deleted_at"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Volumes:
             if "metadata" in values:
                 VOLUME.lock(tx, id)
                 row = volumes.get(tx, ctx, id)
+                quotas.check_items(self.conf, values["metadata"], row.metadata)
                 labels.follow(tx, row, metadata=values["metadata"])
             if values:
                 VOLUME.write(tx, id, **values)
@@ -52,7 +53,9 @@ class Volumes:
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, states.VOLUME_STATUSES)
             _unlocked(row, (*states.LOCKED, states.UPLOADING))
-            new = change(dict(getattr(row, column)))
+            present = getattr(row, column)
+            new = change(dict(present))
+            quotas.check_items(self.conf, new, present)
             if column == "metadata":
                 labels.follow(tx, row, metadata=new)
             VOLUME.write(tx, id, **{column: new})

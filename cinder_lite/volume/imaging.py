@@ -103,9 +103,10 @@ class Imaging:
         """What the volume keeps of the image that it was made of and is no part of the new image's description."""
         from cinder_lite.image import record
 
-        described = {*self.conf.glance_core_properties, *record.BASE, "image_id", "image_name", "signature_verified"}
+        described = {*self.conf.glance_core_properties, *record.BASE, *record.REFUSED, "image_id", "image_name"}
+        reserved = (*record.NOT_PASSED_ON, *filter(None, self.conf.reserved_image_namespaces))
         return {key: value for key, value in row.image_metadata.items()
-                if key not in described and not key.startswith(record.INTERNAL)}
+                if key not in described and not key.startswith(reserved)}
 
     # -- an image over a volume
 

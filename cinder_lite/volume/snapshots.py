@@ -61,6 +61,7 @@ class Snapshots:
         with self.db.write() as tx:
             row = SNAPSHOT.hold(tx, snapshots.get(tx, ctx, id).id, states.SNAPSHOT_STATUSES)
             new = change(dict(row.metadata))
+            quotas.check_items(self.conf, new, row.metadata)
             labels.change(tx, "snapshot", id, row.metadata, new)
             SNAPSHOT.write(tx, id, metadata=new)
             return new

@@ -169,3 +169,25 @@ def test_nothing_is_off_after_all_that(service, client):
     until(lambda: all(job["status"] in ("succeeded", "failed") for job in client("GET", "/jobs", expect=200)["jobs"]),
           "the jobs to end")
     assert Doctor(service.process.db, service.conf, pause=0.1).examine().violations == []
+
+
+def test_what_holds_for_the_image_of_a_volume_alone_is_not_passed_on(client, glance):
+    """A signature is one of other bytes, and some names Glance keeps for itself: it would refuse the whole image."""
+    signed = glance.create(DISK, os_distro="none", signature_verified="True")
+    # As if a certificate had been there when it was uploaded.
+    given = [{"op": "add", "path": f"/img_signature{rest}", "value": "x"}
+             for rest in ("", "_hash_method", "_key_type", "_certificate_uuid")]
+    answer = glance.request("PATCH", f"/v2/images/{signed}", json=given, headers={
+        "Content-Type": "application/openstack-images-v2.1-json-patch"})
+    assert answer.status_code == 200, answer.text
+    volume = client.made("volumes", size=1, imageRef=signed)
+    kept = volume["volume_image_metadata"]
+    assert kept["img_signature"] == kept["img_signature_hash_method"] == "x"
+    planted = dict.fromkeys(("os_glance_importing_to_stores", "os_glance_x", "os_glance", "signature_verified", "deleted",
+                             "deleted_at", "direct_url", "owner", "stores", "img_signature_new"), "y")
+    act(client, volume, "os-set_image_metadata", {"metadata": {**planted, "kept": "yes"}}, 200)
+    image = glance.show(upload(client, volume)["image_id"])
+    assert (image["status"], image["os_distro"], image["kept"]) == ("active", "none", "yes")
+    assert [key for key in image if key.startswith(("img_signature", "signature_verified"))] == []
+    assert "y" not in image.values()
+    assert client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["volume_image_metadata"]["img_signature"] == "x"

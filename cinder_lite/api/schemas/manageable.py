@@ -1,11 +1,22 @@
 """Bodies that take over what lies on a backend."""
 
-from cinder_lite.api.body import BOOL, DESCRIPTION, EMPTY, NAME, NULLABLE_TEXT, OPTIONAL_METADATA, UUID, closed, wrapped
+from cinder_lite.api.body import (
+    BOOL,
+    DESCRIPTION,
+    EMPTY,
+    NAME,
+    NULLABLE_TEXT,
+    OPTIONAL_METADATA,
+    SMALL,
+    UUID,
+    closed,
+    wrapped,
+)
 
 _HOST = {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._#@:/+\[\]]*$"}
 #: What names it is the driver's to say.
-REFERENCE = {"type": ["object", "string"]}
-SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"]}
+REFERENCE = {"type": ["object", "string"], **SMALL}
+SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"], **SMALL}
 
 VOLUME = wrapped("volume", closed({
     "name": NAME, "description": DESCRIPTION, "volume_type": NULLABLE_TEXT, "metadata": OPTIONAL_METADATA, "bootable": BOOL,

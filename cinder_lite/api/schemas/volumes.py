@@ -12,6 +12,7 @@ from cinder_lite.api.body import (
     PADDED,
     PATH_KEYS,
     SIZE,
+    SMALL,
     UUID,
     closed,
     pairs,
@@ -24,7 +25,7 @@ _ZONE = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}
 #: One volume, or several.
 _VOLUMES = {"anyOf": [UUID, {"type": "array", "items": UUID, "uniqueItems": True}]}
 #: Hints that no filter reads may be of any form.
-_HINTS = {"type": ["object", "null"], "properties": {
+_HINTS = {"type": ["object", "null"], **SMALL, "properties": {
     "same_host": _VOLUMES, "different_host": _VOLUMES, "local_to_instance": OPTIONAL_UUID,
     "query": {"type": ["string", "object"]}}}
 
@@ -65,7 +66,7 @@ SET_META = wrapped("meta", {**METADATA, "minProperties": 1, "maxProperties": 1})
 # -- actions
 
 #: What hosts say of themselves when they want a volume. The rest is for drivers and targets.
-CONNECTOR = {"type": "object", "properties": {
+CONNECTOR = {"type": "object", **SMALL, "properties": {
     "host": NULLABLE_TEXT, "mountpoint": NULLABLE_TEXT, "initiator": NULLABLE_TEXT, "ip": NULLABLE_TEXT,
     "mode": {"type": ["string", "null"]}}}
 MODE = {"type": "string", "enum": ["rw", "ro"]}
