@@ -47,6 +47,10 @@ class GatedDriver(FileDriver):
             pass
         self._pass(place)
 
+    def delete_snapshot(self, snapshot):
+        self._pass("delete_snapshot")
+        return super().delete_snapshot(snapshot)
+
     def snapshot_path(self, snapshot):
         self._pass("snapshot_path")
         return super().snapshot_path(snapshot)
