@@ -30,6 +30,8 @@ SINCE = {("volume", "group_id"): "3.10", ("volume", "glance_metadata"): "3.4", (
          ("volume", "updated_at"): "3.31", ("volume", "consumes_quota"): "3.31", ("snapshot", "metadata"): "3.22",
          ("snapshot", "consumes_quota"): "3.31"}
 WHITELIST_SINCE, LIKE_SINCE = "3.31", "3.34"
+#: Lists that say how long they are, and since when; elsewhere `with_count` is one more unknown filter.
+COUNTED, COUNT_SINCE = ("volume", "snapshot", "backup"), "3.45"
 _NUMBER = re.compile(r"-?[0-9]{1,17}")
 _COMPARISONS = {"gt": "__gt__", "gte": "__ge__", "eq": "__eq__", "neq": "__ne__", "lt": "__lt__", "lte": "__le__"}
 
@@ -51,6 +53,8 @@ def check(req, resource, keys, admins_too=False):
     if req.ctx.is_admin and not admins_too:
         return
     unknown = [key for key in keys if not _allowed(req, resource, key)]
+    if "with_count" in req.query and not (resource in COUNTED and req.at(COUNT_SINCE)):
+        unknown.append("with_count")
     if unknown:
         raise errors.InvalidInput(reason=f"Invalid filters {', '.join(sorted(unknown))[:300]} are found in query "
                                          f"options. There are: {', '.join(ALLOWED[resource])}.")

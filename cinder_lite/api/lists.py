@@ -1,9 +1,8 @@
 """What handlers of several resources do alike: pages, metadata keys."""
 
 from cinder_lite import errors
+from cinder_lite.api.filters import COUNT_SINCE
 from cinder_lite.api.route import Page
-
-COUNT_SINCE = "3.45"
 
 
 def wants_count(req):

@@ -45,8 +45,9 @@ class Cinder:
             return "".join(log.readlines()[-40:])
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
+        # It has nothing to save, and may be busy still when a run of tests is broken off.
+        self.process.kill()
+        self.process.wait()
         self.log.close()
         self.directory.remove()
 

@@ -17,8 +17,9 @@ DATABASE = "Cinder's database refuses it later, with 500"
 
 BODIES = (
     ("POST /volumes", r"volume\.size", r"2\*\*31 - 1|large digits", "more than a volume can have: 400, where Cinder's sums overflow as 413"),
+    ("POST /volumes", r"volume\.(image_id|imageRef)", "no letters", "no image is no image"),
     ("POST /volumes", r"volume\.group_id", "no letters", "no id is no group"),
-    (r"POST .* os-attach", r"os-attach\.host_name", "no letters", EARLIER),
+    (r"POST .* os-attach", r"os-attach\.host_name", ANY, EARLIER),
     (r"POST .* os-(initialize|terminate)_connection|POST .* os-force_detach|(POST|PUT) /attachments.*", r".*connector(\..*)?", ANY, CONNECTOR),
     (r"POST .* os-retype", r"os-retype\.new_type", "256.*|70,000", EARLIER),
     (r"POST .* os-migrate_volume", r"os-migrate_volume(\.host|\.cluster)?( missing)?", ANY, EARLIER),
@@ -31,6 +32,7 @@ BODIES = (
     (r"PUT /backups/.*", r"backup(\.\w+)?( missing)?", r"\{\}|", EARLIER),
     (r"PUT /types/\{type_id\}", r"volume_type\.os-volume-type-access:is_public", ANY, OPENSTACK),
     (r"PUT /qos-specs/.*", r"qos_specs\.consumer", ANY, EARLIER),
+    ("PUT /os-quota-sets/.*", r"quota_set\.\w+", ANY, "digits are a number, as for quota classes; Cinder compares the text with one"),
     ("PUT /os-services/failover", ANY, ANY, HIDDEN),
     ("PUT /os-hosts/.*", ANY, ANY, HIDDEN),
     ("PUT /os-services/[gs]et-log", r"binary|server", ANY, "who is not there is not asked: said so, where Cinder answers with nothing"),
@@ -49,3 +51,16 @@ def why(operation, place, value):
                 (wanted_operation, operation), (wanted_place, place), (wanted_value, value))):
             return reason
     return None
+
+
+#: (list, key, value, reason) in the same way.
+QUERIES = (
+    (ANY, "(name|status)~", ANY, "everybody may look for a part of what they may look for; Cinder's list of filters has to say so"),
+    ("(?!volumes).*", "created_at", ANY, "every list takes op:time; Cinder compares texts in those other than volumes"),
+)
+
+
+def of_query(kind, key, value):
+    """The reason of a difference; None when there is none."""
+    return next((reason for *patterns, reason in QUERIES if all(
+        re.fullmatch(pattern, text) for pattern, text in zip(patterns, (kind, key, value), strict=True))), None)

@@ -99,7 +99,7 @@ def test_what_users_find(database, query, version, names):
 
 
 @pytest.mark.parametrize(("query", "version"), [
-    ("host=x", "3.31"), ("colour=x", "3.71"), ("name~=o", "3.31"), ("host~=o", "3.34"), ("display_name=x", "3.31")])
+    ("with_count=1", "3.44"), ("host=x", "3.31"), ("colour=x", "3.71"), ("name~=o", "3.31"), ("host~=o", "3.34"), ("display_name=x", "3.31")])
 def test_what_users_may_not_ask_from_3_31(query, version):
     with pytest.raises(errors.InvalidInput) as refused:
         filters.clauses(asked(query, version, admin=False), "volume")
