@@ -291,8 +291,18 @@ def test_copies_of_encrypted_volumes_are_encrypted(client):
         "size": 1, "volume_type": encrypted(client), "source_volid": plain["id"]}})[0] == 400
 
 
+def test_further_keys_of_an_encryption_are_ignored(client):
+    made = client("POST", f"/types/{a_type(client)['id']}/encryption", {"encryption": {**LUKS, "colour": "red"}}, expect=200)
+    assert "colour" not in made["encryption"]
+
+
+def test_a_spec_without_values_limits_nothing(client):
+    spec = a_spec(client, consumer=None, total_iops_sec=None)
+    assert (spec["consumer"], spec["specs"]) == ("back-end", {"total_iops_sec": None})
+
+
 @pytest.mark.parametrize("body", [{}, {"provider": "luks"}, {**LUKS, "control_location": "middle"},
-                                  {**LUKS, "key_size": -1}, {**LUKS, "key_size": "big"}, {**LUKS, "colour": "red"}])
+                                  {**LUKS, "key_size": -1}, {**LUKS, "key_size": "big"}])
 def test_bad_encryption_is_refused(client, body):
     assert client("POST", f"/types/{a_type(client)['id']}/encryption", {"encryption": body})[0] == 400
 
