@@ -114,7 +114,6 @@ class Database:
         if self.dialect == "sqlite":
             if url.database:
                 os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
-                _keep_private(url.database)
             shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": options.max_pool_size,
                        "max_overflow": options.max_overflow, "poolclass": sa.QueuePool}
         else:
@@ -129,6 +128,9 @@ class Database:
     def _engine(self, url, shared, autocommit):
         if self.dialect == "sqlite":
             engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
+            if url.database:
+                # With the first connection, which makes the file, and not before: to be configured is not to be wanted.
+                sa.event.listen(engine, "do_connect", lambda *_: _keep_private(url.database))
             sa.event.listen(engine, "connect", _prepare_sqlite)
         else:
             level = "AUTOCOMMIT" if autocommit else "READ COMMITTED"
