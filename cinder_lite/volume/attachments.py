@@ -257,7 +257,7 @@ class Attachments:
                                instance_uuid=instance_uuid, attached_host=host_name, mountpoint=mountpoint,
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
                                connection_info={})
-            new = {**row.admin_metadata, "attached_mode": mode}
+            new = {"readonly": "False", **row.admin_metadata, "attached_mode": mode}
             labels.follow(tx, row, admin_metadata=new)
             VOLUME.write(tx, volume_id, admin_metadata=new)
             mirror(tx, self._held(tx, volume_id))
