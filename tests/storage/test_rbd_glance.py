@@ -3,7 +3,7 @@
 import pytest
 
 from tests.functional.client import Client
-from tests.functional.service import Service
+from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
 from tests.images import disks
 from tests.images.disks import MIB
@@ -12,6 +12,7 @@ from tests.images.tap import Tap
 from tests.storage import rbd
 from tests.storage.test_rbd_driver import listed, nothing_left
 from tests.storage.test_rbd_images import act, holds
+from tests.storage.test_rbd_qos import HAS, LIMITED, image_of, limited_type, limits
 from tests.storage.test_rbd_service import RBD, ceph_module
 
 DISK = disks.disk(48 * MIB, seed=9)
@@ -91,5 +92,21 @@ def test_an_image_made_of_a_volume_is_cloned_in_turn(service, client, ceph, glan
     assert listed(ceph, "info", f"volume-{again['id']}")["parent"]["image"] == image
     assert holds(service, ceph, again, DISK)
     remove(client, volume, again)
+    sound(service, client)
+    nothing_left(ceph)
+
+
+def test_a_volume_of_an_image_has_the_limits_of_its_type(service, client, ceph, glance, tmp_path):
+    images = [glance.create(DISK), glance.create(disks.convert(tmp_path, DISK, "qcow2"), disk_format="qcow2")]
+    name = limited_type(client, **LIMITED)
+    made = [client.made("volumes", size=1, imageRef=image, volume_type=name) for image in images]
+    assert [limits(ceph, image_of(one)) for one in made] == [HAS, HAS]
+    assert [holds(service, ceph, one, DISK) for one in made] == [True, True]
+    assert ["parent" in listed(ceph, "info", image_of(one)) for one in made] == [True, False]
+    wrong = client.create("volumes", size=1, imageRef=images[1], volume_type=limited_type(client, total_iops_sec="x"))["id"]
+    until(lambda: client("GET", f"/volumes/{wrong}", expect=200)["volume"]["status"] == "error", "the volume's end")
+    remove(client, *made, {"id": wrong})
+    for image in images:
+        glance.delete(image)
     sound(service, client)
     nothing_left(ceph)
