@@ -235,6 +235,10 @@ class QosNotFound(NotFound):
     message = "QoS spec {id} could not be found."
 
 
+class QosKeyNotFound(NotFound):
+    message = "QoS spec {id} has no spec with key {key}."
+
+
 class QosExists(Conflict):
     message = "QoS spec {name} already exists."
 

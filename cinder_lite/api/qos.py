@@ -52,7 +52,7 @@ def delete_keys(req):
         row = qos.held(tx, req.qos_id)
         missing = sorted(set(req.body) - row.specs.keys())
         if missing:
-            raise errors.BadRequest(f"QoS spec {row.id} has no spec with key {missing[0]}.")
+            raise errors.QosKeyNotFound(id=row.id, key=missing[0])
         qos.update(tx, row.id, specs={key: value for key, value in row.specs.items() if key not in req.body})
 
 

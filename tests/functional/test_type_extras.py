@@ -68,7 +68,7 @@ def test_a_spec_is_made_changed_and_deleted(client):
     changes = {"qos_specs": {"write_iops_sec": "50", "read_iops_sec": "7", "consumer": "back-end"}}
     assert client("PUT", f"/qos-specs/{spec['id']}", changes, expect=200) == changes
     client("PUT", f"/qos-specs/{spec['id']}/delete_keys", {"keys": ["write_iops_sec"]}, expect=202)
-    assert client("PUT", f"/qos-specs/{spec['id']}/delete_keys", {"keys": ["write_iops_sec"]})[0] == 400
+    assert client("PUT", f"/qos-specs/{spec['id']}/delete_keys", {"keys": ["write_iops_sec"]})[0] == 404
     shown = client("GET", f"/qos-specs/{spec['id']}", expect=200)
     assert shown["qos_specs"] == {**spec, "consumer": "back-end", "specs": {"read_iops_sec": "7"}}
     assert client("GET", "/qos-specs?name=gold", expect=200)["qos_specs"] == [shown["qos_specs"]]
