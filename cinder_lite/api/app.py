@@ -11,7 +11,7 @@ import uuid
 import orjson
 
 from cinder_lite import context, errors, policy
-from cinder_lite.api import auth, body, fault, limits, proxies, refusal, request, route, versions, words
+from cinder_lite.api import auth, body, fault, refusal, request, route, versions
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class Application:
             self._measure(req, environ["REQUEST_METHOD"], status, time.perf_counter() - began)
         level = logging.DEBUG if environ["REQUEST_METHOD"] == "GET" and status < 400 else logging.INFO
         if LOG.isEnabledFor(level):
-            LOG.log(level, "%s %s %s %d %d bytes %.1f ms", proxies.client_address(environ, self.conf),
-                    environ["REQUEST_METHOD"], environ.get("PATH_INFO"), status, len(out), (time.perf_counter() - began) * 1000)
+            LOG.log(level, "%s %s %s %d %d bytes %.1f ms", req.client_address, environ["REQUEST_METHOD"],
+                    environ.get("PATH_INFO"), status, len(out), (time.perf_counter() - began) * 1000)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
 
     def _measure(self, req, method, status, seconds):
@@ -126,8 +126,6 @@ class Application:
         found = self.authenticate(req.http, request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
         if isinstance(found, tuple):
             return found
-        words.short("The token's project", found.project_id)
-        words.short("The token's user", found.user_id)
         found.is_admin = self.policy.is_administrator(found)
         auth.expect_scope(found)
         req.ctx = found
@@ -147,7 +145,7 @@ class Application:
         req.__dict__.update(arguments)
         if found.body is not None:
             document = body.check(req.document, found.body, req.version)
-            limits.check(self.conf, document)
+            body.check_amounts(self.conf, document)
             req.document = document
             # The inner part is under the action's name, or under the one key that such a body must have.
             req.body = document.get(found.action or next(iter(found.body.get("required", document)), None))

@@ -1,7 +1,7 @@
 """Who asks: each strategy makes a context of a request, or answers it itself."""
 
 from cinder_lite import context, errors, policy
-from cinder_lite.api import proxies
+from cinder_lite.api import proxies, words
 
 LOOPBACK = ("127.", "::1", "localhost")
 
@@ -69,7 +69,10 @@ def is_loopback(address):
 
 
 def expect_scope(ctx):
-    """Raise Forbidden for a token that is neither a project's nor a system administrator's."""
+    """Raise Forbidden for a token that is neither a project's nor a system administrator's, BadRequest for endless names."""
+    for what, name in (("project", ctx.project_id), ("user", ctx.user_id)):
+        if len(name or "") > words.LONGEST:
+            words.short(f"The token's {what}", name)
     if ctx.project_id is None and not (ctx.system_scope and ctx.is_admin):
         raise errors.Forbidden("The token has no project; ask for one that is scoped to a project.")
 

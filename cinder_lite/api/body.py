@@ -13,6 +13,7 @@ import orjson
 
 from cinder_lite import errors
 from cinder_lite.api import versions
+from cinder_lite.db import quotas
 
 TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t")
 FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f")
@@ -322,3 +323,20 @@ def _sentence(error):
     else:
         reason = error.message[:300]
     return f"Invalid input for field/attribute {path}. Value: {value}. {reason}."
+
+
+#: Keys of bodies under which a mapping stands that is kept with a resource.
+STORED = ("metadata", "extra_specs", "group_specs", "qos_specs")
+#: What stands among the specs of a QoS spec and is none.
+BESIDE = ("name", "consumer")
+
+
+def check_amounts(conf, document):
+    """Raise InvalidInput for a body with more items than a resource may have; what is added to one is counted there."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            if key in STORED:
+                beside = BESIDE if key == "qos_specs" else ()
+                quotas.check_items(conf, {name: one for name, one in value.items() if name not in beside})
+            else:
+                check_amounts(conf, value)

@@ -111,12 +111,26 @@ class Request:
                 raise errors.InvalidInput(reason=f"A sort direction is asc or desc, not '{direction[:50]}'.")
         return sort
 
+    # -- where it comes from
+
+    @property
+    def client_address(self):
+        """The address of the client, as text."""
+        if self._behind_proxy:
+            return proxies.client_address(self.http.environ, self.conf)
+        return self.http.environ.get("REMOTE_ADDR") or proxies.UNKNOWN
+
+    @property
+    def _behind_proxy(self):
+        """Whether the settings let proxies say where requests come from."""
+        return self.conf.oslo_middleware.enable_proxy_headers_parsing
+
     # -- links
 
     @functools.cached_property
     def root(self):
         """The URL of the service's root, as the client sees it."""
-        return proxies.root(self.http, self.conf)
+        return proxies.root(self.http, self.conf) if self._behind_proxy or self.conf.public_endpoint else self.http.host_url
 
     @functools.cached_property
     def prefix(self):

@@ -2,6 +2,8 @@
 
 from cinder_lite import errors
 
+#: Characters of a name that every column has room for.
+LONGEST = 255
 TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 FALSE = frozenset(("0", "f", "false", "off", "n", "no"))
 
@@ -33,5 +35,5 @@ def natural(name, text, most=None):
 
 def short(what, text):
     """Refuse a name from a path or a token that no column has room for."""
-    if len(text or "") > 255:
-        raise errors.BadRequest(f"{what} has {len(text)} characters, more than 255.")
+    if len(text or "") > LONGEST:
+        raise errors.BadRequest(f"{what} has {len(text)} characters, more than {LONGEST}.")
