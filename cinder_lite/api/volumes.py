@@ -19,7 +19,7 @@ def create(req):
     if is_true(body.get("multiattach")):
         raise errors.InvalidInput(reason="A volume can be attached more than once when its type says multiattach="
                                          "\"<is> True\"; the key multiattach is not taken in a request.")
-    hints = req.document.get("OS-SCH-HNT:scheduler_hints") or req.document.get("scheduler_hints") or {}
+    hints = req.document.get("OS-SCH-HNT:scheduler_hints") or {}
     if isinstance(body.get("size"), str) and body["size"] != str(int(body["size"])):
         raise errors.InvalidInput(reason=f"A size is written without zeros in front, not '{body['size'][:50]}'.")
     reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")

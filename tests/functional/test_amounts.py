@@ -118,9 +118,8 @@ LARGE = {"x": "y" * 16384}
 
 @pytest.mark.parametrize(("path", "body"), [
     ("/volumes", {"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": LARGE}),
-    ("/volumes", {"volume": {"size": 1}, "scheduler_hints": LARGE}),
-    ("/volumes", {"volume": {"size": 1}, "scheduler_hints": {f"hint{n}": "" for n in range(2000)}}),
-    ("/volumes", {"volume": {"size": 1}, "scheduler_hints": {"query": "x" * 70000}}),
+    ("/volumes", {"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {f"hint{n}": "" for n in range(2000)}}),
+    ("/volumes", {"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"query": "x" * 70000}}),
     ("/volumes/{id}/action", {"os-initialize_connection": {"connector": {"initiator": "i", **LARGE}}}),
     ("/volumes/{id}/action", {"os-terminate_connection": {"connector": {"initiator": "i", **LARGE}}}),
     ("/volumes/{id}/action", {"os-force_detach": {"connector": {"initiator": "i", **LARGE}}}),

@@ -20,7 +20,7 @@ BODIES = (
     ("POST /volumes", r"volume\.(image_id|imageRef)", "no letters", "no image is no image"),
     ("POST /volumes", r"volume\.group_id", "no letters", "no id is no group"),
     (r"POST .* os-attach", r"os-attach\.host_name", ANY, EARLIER),
-    ("POST /volumes", r"(OS-SCH-HNT:)?scheduler_hints(\..*)?", r".*70,000.*", "hints are stored: 16384 characters at most"),
+    ("POST /volumes", r"OS-SCH-HNT:scheduler_hints(\..*)?", r".*70,000.*", "hints are stored: 16384 characters at most"),
     (r"POST .* os-(initialize|terminate)_connection|POST .* os-force_detach|(POST|PUT) /attachments.*", r".*connector(\..*)?", ANY, CONNECTOR),
     (r"POST .* os-retype", r"os-retype\.new_type", "256.*|70,000", EARLIER),
     (r"POST .* os-migrate_volume", r"os-migrate_volume(\.host|\.cluster)?( missing)?", ANY, EARLIER),
