@@ -21,7 +21,7 @@ from oslo_messaging._drivers import common as driver_common
 from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import dispatcher
 
-from cinder_lite import bulkhead, concurrency, context, errors
+from cinder_lite import bulkhead, concurrency, context, db, errors
 
 LOG = logging.getLogger(__name__)
 
@@ -341,8 +341,12 @@ class _Bound:
                 return prepared.call(ctx, name, **sent)
         except (oslo_messaging.RemoteError, dispatcher.UnsupportedVersion) as error:
             # In memory the exception is itself, over a broker it is told by its name.
-            if getattr(error, "exc_type", "UnsupportedVersion") == "UnsupportedVersion":
+            name_of_it = getattr(error, "exc_type", "UnsupportedVersion")
+            if name_of_it == "UnsupportedVersion":
                 raise TooOld(**asked, method=name) from error
+            if name_of_it == db.Unreachable.__name__:
+                # The database is everybody's: who waits for it here waits when it is away for the other, too.
+                raise db.Unreachable(error) from error
             raise
         except oslo_messaging.MessageDeliveryFailure as error:
             raise BrokerAway(**asked) from error

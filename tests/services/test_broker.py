@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from cinder_lite import bulkhead, conf, context, db, rpc
 from tests.services import checks, daemons, load, processes
 
 AWAY = 20
@@ -80,3 +81,33 @@ def test_services_work_that_are_started_without_a_broker(service, database, brok
     assert processes.until(lambda: connect(service, first)[0] == 200, what="volumes being connected again")
     status, found = service.health("?detailed")
     assert (status, found["problems"], found["broker"]["up"]) == (200, [], True), found
+
+
+class Answering(rpc.Interface):
+    topic, version = "test-answers", "1.0"
+
+    @rpc.call
+    def read(self, ctx):
+        """Something of the database."""
+
+
+class Cut:
+    """A service whose database is away."""
+
+    def read(self, ctx):
+        raise db.Unreachable(OSError("connection refused"))
+
+
+def test_a_database_that_is_away_for_who_is_asked_is_away_for_who_asks(broker):
+    config = conf.load(argv=[])
+    config.set_override("transport_url", broker.url)
+    transport, sender = rpc.transport(config), rpc.Sender()
+    server = rpc.Server(transport, Answering, Cut(), "here")
+    server.start()
+    client = rpc.Client(transport, Answering, sender, 30, bulkhead.Bulkhead(10))
+    try:
+        with pytest.raises(db.Unreachable):
+            client.on("here").read(context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False))
+    finally:
+        server.stop()
+        sender.stop()
