@@ -74,14 +74,21 @@ class BackupManager(BackupRPC):
 
     @staticmethod
     def _close(work, host, volume_id, copy_id):
-        """Remove a frozen copy; the work is not done before it is gone."""
+        """Remove a frozen copy; the work is not done before it is gone, or somebody has the job to remove it."""
+        def leave(tx):
+            row = volumes.find(tx, volume_id)
+            if row is not None and row.host is not None:
+                holds.remove_copy_later(tx, work.job, row, copy_id)
+
         try:
             with work.outside():
                 host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
         except rpc.NoAnswer as error:
             raise worker.Interrupted from error
         except errors.Error as error:
-            LOG.warning("the frozen copy %s of volume %s is left: %s", copy_id, volume_id, error)
+            LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)
+            work.when_done(leave)
+            work.when_failed(leave)
 
     def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place.of(parent) if parent is not None else None

@@ -102,14 +102,20 @@ def test_a_restore_writes_nothing_after_a_reset_of_its_volume(service, client, b
     assert content(service, target) == MINE
 
 
-@pytest.mark.parametrize("end", ["os-reset_status", "os-force_delete"])
-def test_a_volume_that_is_being_backed_up_is_taken_from_the_backup(service, client, gate, end):
-    """The frozen copy goes, also when the volume is gone."""
-    volume = client.made("volumes", size=1)["id"]
+def attached(client, volume):
+    """Attach the volume to a server; the attachment's id."""
     made = client("POST", "/attachments", {"attachment": {
         "volume_uuid": volume, "instance_uuid": "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11", "connector": {"host": "h"}}},
         expect=200)["attachment"]["id"]
     client("POST", f"/attachments/{made}/action", {"os-complete": {}}, expect=204)
+    return made
+
+
+@pytest.mark.parametrize("end", ["os-reset_status", "os-force_delete"])
+def test_a_volume_that_is_being_backed_up_is_taken_from_the_backup(service, client, gate, end):
+    """The frozen copy goes, also when the volume is gone."""
+    volume = client.made("volumes", size=1)["id"]
+    attached(client, volume)
     opened = gate("hold-snapshot_path")
     id = client.create("backups", volume_id=volume, force=True)["id"]
     until(lambda: os.path.exists(os.path.join(service.state, "one", f"snapshot-{id}")), "the frozen copy")
@@ -123,6 +129,19 @@ def test_a_volume_that_is_being_backed_up_is_taken_from_the_backup(service, clie
     assert "administrator" in found["fail_reason"]
     if end == "os-force_delete":
         client.gone("volumes", volume)
+    sound(service, client)
+
+
+def test_a_frozen_copy_that_cannot_be_removed_at_the_end_of_its_backup_is_removed_later(service, client, gate):
+    volume = client.made("volumes", size=1)["id"]
+    made = attached(client, volume)
+    passing = gate("fail-delete_snapshot")
+    id = client.made("backups", volume_id=volume, force=True)["id"]
+    copy = os.path.join(service.state, "one", f"snapshot-{id}")
+    assert os.path.exists(copy)
+    passing()
+    until(lambda: not os.path.exists(copy), "the frozen copy to go")
+    client("DELETE", f"/attachments/{made}", expect=200)
     sound(service, client)
 
 
