@@ -35,12 +35,14 @@ BODIES = (
     (r"PUT /qos-specs/.*", r"qos_specs\.consumer", ANY, EARLIER),
     ("PUT /os-quota-sets/.*", r"quota_set\.\w+", ANY, "digits are a number, as for quota classes; Cinder compares the text with one"),
     ("PUT /os-services/failover", ANY, ANY, HIDDEN),
+    ("PUT /clusters/disable", "disabled_reason", "a blank|only a .*", "blanks alone are as good as no letters, which Cinder takes"),
     ("PUT /os-hosts/.*", ANY, ANY, HIDDEN),
     ("PUT /os-services/[gs]et-log", r"binary|server", ANY, "who is not there is not asked: said so, where Cinder answers with nothing"),
     ("POST /workers/cleanup", r"resource_id", ANY, "Cinder fails with 500 when it looks for what there is"),
     (r"PUT /groups/.*", r"group\.(add|remove)_volumes", ANY, LOOSER),
     (r"PUT /(groups|consistencygroups|group_types)/.*", ANY, ANY, EARLIER),
     ("POST /consistencygroups", r"consistencygroup\.volume_types", ".*256.*|70,000|a blank|only a .*", EARLIER),
+    ("POST /consistencygroups", r"consistencygroup\.availability_zone", ANY, EARLIER),
     ("POST /cgsnapshots", r"cgsnapshot\.(name|description)", "256.*|70,000", DATABASE),
 )
 
