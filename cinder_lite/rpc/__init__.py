@@ -22,9 +22,11 @@ from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import dispatcher
 
 from cinder_lite import bulkhead, concurrency, context, db, errors
+from cinder_lite.rpc.interface import Interface, call, cast, methods, since
 
 LOG = logging.getLogger(__name__)
 
+__all__ = ["Interface", "call", "cast", "methods", "since"]
 #: Errors that a call may raise in the caller as what they are.
 EXPOSED = ["cinder_lite.errors"]
 #: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
@@ -71,44 +73,6 @@ class TooOld(errors.Error):
     status = 503
     message = "the service '{topic}' on {host} is of a release that does not know '{method}' yet; upgrade it, then try again"
     for_members = "the service that does this is being upgraded; try again later"
-
-
-def cast(method):
-    """Mark an interface's method that nobody waits for."""
-    method.rpc = "cast"
-    return method
-
-
-def call(method):
-    """Mark an interface's method whose result, or error, the caller waits for."""
-    method.rpc = "call"
-    return method
-
-
-def since(version, **arguments):
-    """Mark an interface's method with the version that added it, and its later arguments with those that added them.
-
-    A message says the version that it needs, not the newest: services of two releases understand each other in all that
-    both know. A later argument has a default, and is left out of the message when it has that value.
-    """
-    def mark(method):
-        method.since, method.later = version, arguments
-        return method
-
-    return mark
-
-
-class Interface:
-    """What a service can be asked. `version` is MAJOR.MINOR: a new method or argument raises the minor number."""
-
-    topic: str
-    version: str
-
-
-def methods(interface):
-    """{name: "cast" | "call"} of an interface."""
-    return {name: member.rpc for name, member in inspect.getmembers(interface, inspect.isfunction)
-            if hasattr(member, "rpc")}
 
 
 def needed(method, arguments, first):
@@ -341,11 +305,11 @@ class _Bound:
                 return prepared.call(ctx, name, **sent)
         except (oslo_messaging.RemoteError, dispatcher.UnsupportedVersion) as error:
             # In memory the exception is itself, over a broker it is told by its name.
-            name_of_it = getattr(error, "exc_type", "UnsupportedVersion")
-            if name_of_it == "UnsupportedVersion":
+            found = getattr(error, "exc_type", "UnsupportedVersion")
+            if found == "UnsupportedVersion":
                 raise TooOld(**asked, method=name) from error
-            if name_of_it == db.Unreachable.__name__:
-                # The database is everybody's: who waits for it here waits when it is away for the other, too.
+            # The database is everybody's: who waits for it here waits when it is away for the other, too.
+            if found == db.Unreachable.__name__:
                 raise db.Unreachable(error) from error
             raise
         except oslo_messaging.MessageDeliveryFailure as error:
