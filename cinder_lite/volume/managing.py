@@ -21,15 +21,17 @@ class Managing:
         `described` are columns: name, description, metadata, bootable, availability_zone.
         """
         with self.db.read() as tx:
-            service = find_up(tx, host, self.conf.service_down_time).host
+            service = find_up(tx, host, self.conf.service_down_time)
         self._check_reference(ctx, service, reference)
         job_id, row = self._record(ctx, host, reference, type_word, described)
         self.scheduler.run_job(ctx, job_id=job_id)
         return row
 
     def _check_reference(self, ctx, service, reference):
-        with contextlib.suppress(rpc.TooOld):  # a service of the release before judges it when it has the job
-            self.volume.on(service).check_reference(ctx, reference=reference)
+        """Have the driver judge it now; one that is starting, or of the release before, does when it has the job."""
+        if service.backend_up:
+            with contextlib.suppress(rpc.TooOld, rpc.NoAnswer):
+                self.volume.on(service.host).check_reference(ctx, reference=reference)
 
     @db.retried
     def _record(self, ctx, host, reference, type_word, described):
@@ -54,9 +56,8 @@ class Managing:
         `described` are columns: name, description, metadata.
         """
         with self.db.read() as tx:
-            service = service_of(volumes.get(tx, ctx, volume_id).host)
-            if service is not None:
-                find_up(tx, service, self.conf.service_down_time)
+            host = service_of(volumes.get(tx, ctx, volume_id).host)
+            service = find_up(tx, host, self.conf.service_down_time) if host is not None else None
         if service is not None:  # else it is refused for that
             self._check_reference(ctx, service, reference)
         job_id, host, row = self._record_snapshot(ctx, volume_id, reference, described)
