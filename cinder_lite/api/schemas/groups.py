@@ -8,6 +8,7 @@ from cinder_lite.api.body import (
     NAME,
     NULLABLE_TEXT,
     OPTIONAL_METADATA,
+    OPTIONAL_UUID,
     PADDED_LABEL,
     UUID,
     closed,
@@ -31,11 +32,12 @@ CREATE = wrapped("group", closed({
     ["group_type", "volume_types"]))
 UPDATE = wrapped("group", closed({**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS}, minProperties=1))
 DELETE = wrapped("delete", closed({"delete-volumes": BOOL}))
-CREATE_FROM = wrapped("create-from-src", closed({**_NAMES, "group_snapshot_id": UUID, "source_group_id": UUID}, oneOf=[
-    {"required": ["group_snapshot_id"]}, {"required": ["source_group_id"]}]))
+#: That there is exactly one of them is said by the verb: a client sends a null with the other.
+CREATE_FROM = wrapped("create-from-src", closed({
+    **_NAMES, "group_snapshot_id": OPTIONAL_UUID, "source_group_id": OPTIONAL_UUID}))
 RESET = wrapped("reset_status", closed({"status": word(states.GROUP_STATUSES)}, ["status"]))
 ENABLE_REPLICATION, DISABLE_REPLICATION, LIST_TARGETS = (
-    wrapped(action, {"type": "object"})
+    wrapped(action, {"type": ["object", "null"]})
     for action in ("enable_replication", "disable_replication", "list_replication_targets"))
 FAILOVER = wrapped("failover_replication", closed({"allow_attached_volume": BOOL, "secondary_backend_id": NULLABLE_TEXT}))
 SNAPSHOT = wrapped("group_snapshot", closed({**_NAMES, "group_id": UUID}, ["group_id"]))
@@ -51,7 +53,8 @@ _TEXT = {"type": "string"}
 CREATE_LEGACY = _open("consistencygroup", {
     **_NAMES, "volume_types": {"type": "string", "minLength": 1, "maxLength": 40000}, "availability_zone": NAME}, ["volume_types"])
 UPDATE_LEGACY = _open("consistencygroup", {**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS})
-CREATE_LEGACY_FROM = _open("consistencygroup-from-src", {**_NAMES, "cgsnapshot_id": _TEXT, "source_cgid": _TEXT})
+CREATE_LEGACY_FROM = _open("consistencygroup-from-src", {
+    **_NAMES, "cgsnapshot_id": {"type": ["string", "null"]}, "source_cgid": {"type": ["string", "null"]}})
 CGSNAPSHOT = _open("cgsnapshot", {
-    "name": {"type": "string", "maxLength": 255}, "description": {"type": "string", "maxLength": 255},
+    "name": {**NAME, "maxLength": 255}, "description": {"type": ["string", "null"], "maxLength": 255},
     "consistencygroup_id": _TEXT}, ["consistencygroup_id"])

@@ -1,11 +1,11 @@
 """Bodies that take over what lies on a backend."""
 
 from cinder_lite.api.body import (
-    BOOL,
     DESCRIPTION,
     EMPTY,
     NAME,
     NULLABLE_TEXT,
+    OPTIONAL_BOOL,
     OPTIONAL_METADATA,
     SMALL,
     UUID,
@@ -19,8 +19,8 @@ REFERENCE = {"type": ["object", "string"], **SMALL}
 SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"], **SMALL}
 
 VOLUME = wrapped("volume", closed({
-    "name": NAME, "description": DESCRIPTION, "volume_type": NULLABLE_TEXT, "metadata": OPTIONAL_METADATA, "bootable": BOOL,
-    "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"}, "ref": REFERENCE}, ["ref"]))
+    "name": NAME, "description": DESCRIPTION, "volume_type": NULLABLE_TEXT, "metadata": OPTIONAL_METADATA,
+    "bootable": OPTIONAL_BOOL, "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"}, "ref": REFERENCE}, ["ref"]))
 SNAPSHOT = wrapped("snapshot", closed({
     "name": NAME, "description": DESCRIPTION, "metadata": OPTIONAL_METADATA, "volume_id": UUID, "ref": SNAPSHOT_REFERENCE},
     ["volume_id", "ref"]))
