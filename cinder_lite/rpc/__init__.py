@@ -29,6 +29,8 @@ LOG = logging.getLogger(__name__)
 __all__ = ["Interface", "call", "cast", "methods", "since"]
 #: Errors that a call may raise in the caller as what they are.
 EXPOSED = ["cinder_lite.errors"]
+#: How errors of a database that cannot be used are named over a broker.
+AWAY = frozenset(one.__name__ for one in (db.Unreachable, *db.Unreachable.__subclasses__()))
 #: Casts that wait to be sent while the broker is slow; older ones are dropped, for the sweep finds their jobs.
 BACKLOG = 10000
 RABBIT, NOTIFICATIONS = "oslo_messaging_rabbit", "oslo_messaging_notifications"
@@ -309,7 +311,7 @@ class _Bound:
             if found == "UnsupportedVersion":
                 raise TooOld(**asked, method=name) from error
             # The database is everybody's: who waits for it here waits when it is away for the other, too.
-            if found == db.Unreachable.__name__:
+            if found in AWAY:
                 raise db.Unreachable(error) from error
             raise
         except oslo_messaging.MessageDeliveryFailure as error:
