@@ -58,6 +58,7 @@ def ids(running):
                         expect=202)["group_type"]["id"]
     group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [type_id]}},
                    expect=202)["group"]["id"]
+    client.settled("groups", group)
     client.made("volumes", size=1, group_id=group)
     kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
     return {"volume_id": volume, "snapshot_id": snapshot, "attachment_id": attachment["attachment"]["id"],

@@ -84,7 +84,7 @@ DETACH = wrapped("os-detach", {"type": ["object", "null"], "properties": {"attac
                                "additionalProperties": False})
 INITIALIZE = wrapped("os-initialize_connection", closed({"connector": CONNECTOR}, ["connector"]))
 TERMINATE = wrapped("os-terminate_connection", closed(
-    {"connector": {**CONNECTOR, "type": ["object", "string", "null"]}}, ["connector"]))
+    {"connector": {**CONNECTOR, "type": ["object", "null"]}}, ["connector"]))
 EXTEND = wrapped("os-extend", closed({"new_size": SIZE}, ["new_size"]))
 READONLY = wrapped("os-update_readonly_flag", closed({"readonly": BOOL}, ["readonly"]))
 BOOTABLE = wrapped("os-set_bootable", closed({"bootable": BOOL}, ["bootable"]))
@@ -110,7 +110,7 @@ RESET_STATUS = wrapped("os-reset_status", {
         "status": word(("", *states.VOLUME_RESETS), null=True), "attach_status": word(("", *states.ATTACH_RESETS), null=True),
         "migration_status": word(("", *states.MIGRATION_STATUSES), null=True)}})
 FORCE_DETACH = wrapped("os-force_detach", closed({
-    "attachment_id": {"type": ["string", "null"]}, "connector": {**CONNECTOR, "type": ["object", "string", "null"]}}))
+    "attachment_id": {"type": ["string", "null"]}, "connector": {**CONNECTOR, "type": ["object", "null"]}}))
 
 _IMAGE_METADATA = pairs(PATH_KEYS, {"type": "string", "format": "text"})
 SET_IMAGE_METADATA = wrapped("os-set_image_metadata", closed({"metadata": _IMAGE_METADATA}, ["metadata"]))
