@@ -38,7 +38,7 @@ def serving():
                     "link add eth2 type veth peer name far2", "addr add 10.2.0.1/24 dev eth2",
                     "link set far1 up", "link set eth1 up", "link set far2 up"):
         ip(command)
-    service = Service(target=False, sections={"file-1": SECTION})
+    service = Service(target=False, default="scheduler_wait_for_backends = 1", sections={"file-1": SECTION})
     service.tgtd = TgtDaemon(f"0.0.0.0:{service.target_port}", service.target_port)
     with service:
         yield service
