@@ -65,7 +65,8 @@ PLAIN_ROWS = {**PLAIN,
               "messages": {"event_id": "e", "message_level": "ERROR", "user_message": "m", "expires_at": db.now()},
               "jobs": {**PLAIN["jobs"], "kind": "volume", "action": "create", "resource_id": "x"}}
 #: Bodies of operations that look into them before they look for the resource, by path and action.
-BODIES = {("/volumes/{volume_id}", None): {"volume": {"name": "n"}},
+BODIES = {("/backups/{backup_id}", None): {"backup": {"name": "n"}},
+          ("/volumes/{volume_id}", None): {"volume": {"name": "n"}},
           ("/groups/{group_id}", None): {"group": {"name": "n"}},
           **dict.fromkeys((("/consistencygroups/{group_id}", None), ("/consistencygroups/{group_id}/update", None)),
                           {"consistencygroup": {"name": "n"}}),

@@ -156,7 +156,7 @@ def test_usage_is_exact_when_it_is_given_up(installed, of_before):
             tx.execute(sa.update(schema.jobs).values(args=args))
         exact(installed)
     with installed.db.write() as tx:
-        abandon.all_jobs(tx, "volume", row.id)
+        abandon.all_jobs(tx, installed.conf, "volume", row.id)
         VOLUME.write(tx, row.id, status=states.AVAILABLE)
     exact(installed)
 
