@@ -104,6 +104,8 @@ def test_a_database_that_is_away_for_who_is_asked_is_away_for_who_asks(broker):
     transport, sender = rpc.transport(config), rpc.Sender()
     server = rpc.Server(transport, Answering, Cut(), "here")
     server.start()
+    # It declares its queue aside; what is sent before that is lost.
+    assert processes.until(lambda: server._started, what="the server's queue")
     client = rpc.Client(transport, Answering, sender, 30, bulkhead.Bulkhead(10))
     try:
         with pytest.raises(db.Unreachable):

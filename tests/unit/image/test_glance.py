@@ -105,7 +105,7 @@ def test_what_it_refuses(client, server, status, error, says):
 
 
 def test_nobody_to_ask():
-    with pytest.raises(errors.ImageServiceUnavailable, match="glance_api_servers"):
+    with pytest.raises(errors.NoImageService, match="glance_api_servers"):
         made().show(asker(), ID)
 
 
