@@ -9,3 +9,10 @@ import threading  # noqa: E402
 # Under eventlet the running thread is not the main one by its object. pytest-timeout then starts a timer in place of setting
 # an alarm, and the timer, which is green, never runs when a test blocks the process.
 threading.main_thread = lambda thread=threading.current_thread(): thread
+
+
+def pytest_collection_modifyitems(config, items):
+    if not concurrency.GREEN:
+        once = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if item not in set(once)]

@@ -57,6 +57,11 @@ def _dumps(value):
     return orjson.dumps(value).decode()
 
 
+def _loads(text):
+    # SQLite's affinity makes a number of a document that is nothing but one.
+    return text if isinstance(text, int | float) else orjson.loads(text)
+
+
 #: The drivers that are installed, whichever a URL names or leaves to SQLAlchemy.
 DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 
@@ -110,7 +115,7 @@ class Database:
         url = url_of(options.connection)
         self.dialect = url.get_backend_name()
         self.url = url
-        shared = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "pool_reset_on_return": None}
+        shared = {"json_serializer": _dumps, "json_deserializer": _loads, "pool_reset_on_return": None}
         if self.dialect == "sqlite":
             if url.database:
                 os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
