@@ -23,7 +23,7 @@ file_volume_dir = {state}/other
 target_helper = nbd
 """}
 CONNECTOR = {"host": "one", "initiator": "iqn.2026-01.org.example:one"}
-DEFAULT = "osapi_volume_threads = 10\nrpc_max_waiting = 2\nrpc_reply_timeout = 600\nbackup_max_operations = 2\njob_sweep_interval = 1"
+DEFAULT = "osapi_volume_threads = 10\nrpc_max_waiting = 2\nrpc_reply_timeout = 600\nbackup_max_operations = 2\njob_sweep_interval = 0.2"
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from cinder_lite.backup import chunks, stores
 from cinder_lite.conf import unread
 from cinder_lite.volume import backends
 
+pytestmark = pytest.mark.once
+
 DEVSTACK = """
 [DEFAULT]
 allowed_direct_url_schemes = cinder

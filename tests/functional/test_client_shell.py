@@ -15,6 +15,8 @@ from cinder_lite.client import local, tables
 from tests.functional.client import Client
 from tests.functional.service import Service
 
+pytestmark = pytest.mark.once
+
 RUN = "import sys; sys.argv[0] = 'cinder-lite'; from cinder_lite.client.shell import main; main()"
 
 

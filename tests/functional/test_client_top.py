@@ -22,6 +22,8 @@ from cinder_lite.db import schema
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 
+pytestmark = pytest.mark.once
+
 RUN = "import sys; sys.argv[0] = 'cinder-lite'; from cinder_lite.client.shell import main; main()"
 FILE = "[file-1]\nvolume_driver = file\nfile_volume_dir = {state}/volumes\ntarget_helper = nbd\n"
 

@@ -29,7 +29,7 @@ SERVER = "11111111-9c35-4b7b-9a2d-2f0c2f7b9c11"
 def serving(*helpers):
     """A service with two backends for each target."""
     sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers for n in (1, 2)}
-    default = "job_sweep_interval = 1\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\nquota_gigabytes = 2000"
+    default = "job_sweep_interval = 0.2\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\nquota_gigabytes = 2000"
     return Service(backends=tuple(sections), sections=sections, default=default, target="tgt" in helpers)
 
 

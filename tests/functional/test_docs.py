@@ -19,6 +19,8 @@ from cinder_lite.volume.backends import driver_options
 from tests.functional.service import Service
 from tests.meta.source import TOP, modules
 
+pytestmark = pytest.mark.once
+
 #: Pages whose commands are typed here, at a service with two backends.
 TYPED = ("README.md", "docs/backends.md", "docs/backup.md", "docs/ha.md", "docs/identity.md", "docs/jobs.md",
          "docs/troubleshooting.md", "docs/upgrade.md")

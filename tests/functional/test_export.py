@@ -15,6 +15,8 @@ from cinder_lite.db import migrate, portable
 from tests.functional import everything
 from tests.functional.installation import Installation
 
+pytestmark = pytest.mark.once
+
 
 def emptied(directory, connection=None):
     """An installation as db sync leaves it."""

@@ -14,6 +14,8 @@ from tests.functional.service import NULL, Apart, until
 from tests.meta import source
 from tests.meta.source import TOP
 
+pytestmark = pytest.mark.once
+
 KEYSTONE = ("auth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:1/v3\nusername = c\n"
             "password = c\nproject_name = s\nuser_domain_id = d\nproject_domain_id = d\n")
 BASIC = ("auth_strategy = http_basic\nhttp_basic_auth_user_file = {path}/passwords\nhttp_basic_auth_roles_file = {path}/roles\n")

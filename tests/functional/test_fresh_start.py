@@ -40,7 +40,7 @@ class Starting(Service):
     """A service whose backends `one` and `two` have marks: `shut` ones do not come up, `broken` ones are down."""
 
     def __init__(self, default="", mark=".shut"):
-        super().__init__(backends=("one", "two"), target=False, default=f"job_sweep_interval = 1\n{default}",
+        super().__init__(backends=("one", "two"), target=False, default=f"job_sweep_interval = 0.2\n{default}",
                          sections={name: SECTION.format(name=name) for name in ("one", "two")})
         self._marks = [os.path.join(self.state, name, mark) for name in self.backends]
         self.close()

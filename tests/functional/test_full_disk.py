@@ -23,7 +23,7 @@ connection = sqlite:///{{state}}/small/cinder.sqlite
 
 @pytest.fixture(scope="module")
 def service():
-    made = Service(target=False, sections={"file-1": FILE}, default="job_sweep_interval = 1")
+    made = Service(target=False, sections={"file-1": FILE}, default="job_sweep_interval = 0.2")
     small = os.path.join(made.state, "small")
     os.mkdir(small)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", small], check=True)

@@ -16,7 +16,7 @@ DATA = [random.Random(n).randbytes(1024**2) for n in range(4)]
 @pytest.fixture(scope="module")
 def service():
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    default = "job_sweep_interval = 1\nquota_volumes = 100\nquota_groups = 30\nquota_snapshots = 100"
+    default = "job_sweep_interval = 0.2\nquota_volumes = 100\nquota_groups = 30\nquota_snapshots = 100"
     with Service(backends=("one", "two"), sections=sections, default=default) as running:
         yield running
 

@@ -28,7 +28,7 @@ volume_backend_name = {name}
 file_volume_dir = {{state}}/{name}
 target_helper = nbd
 """
-DEFAULT = """job_sweep_interval = 1
+DEFAULT = """job_sweep_interval = 0.2
 job_max_attempts = 2
 glance_api_servers = http://127.0.0.1:9
 glance_num_retries = 0

@@ -27,7 +27,7 @@ POINTS = ("before-export", "export")
 
 @pytest.fixture(scope="module")
 def service():
-    default = "job_sweep_interval = 1\nrpc_reply_timeout = 1\nquota_volumes = 200"
+    default = "job_sweep_interval = 0.2\nrpc_reply_timeout = 1\nquota_volumes = 200"
     with Service(backends=("gated",), sections={"gated": SECTION}, default=default, target=False) as running:
         yield running
 

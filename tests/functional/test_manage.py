@@ -11,6 +11,8 @@ from cinder_lite.cmd import manage
 from cinder_lite.db import migrate, schema
 from tests.functional.installation import BACKEND, PROJECT, Installation
 
+pytestmark = pytest.mark.once
+
 
 def test_a_database_is_synced_and_shows_its_version(tmp_path, capsys):
     here = Installation(tmp_path)

@@ -10,6 +10,8 @@ from cinder_lite.db import schema
 from cinder_lite.doctor import Doctor
 from tests.functional.installation import BACKEND, HOST, POOL
 
+pytestmark = pytest.mark.once
+
 
 def stop_services(here):
     with here.db.write() as tx:

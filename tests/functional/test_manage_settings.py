@@ -7,6 +7,8 @@ from cinder_lite.cmd import manage
 from cinder_lite.db import migrate, schema
 from tests.functional.installation import BACKEND
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def run(here, capsys):

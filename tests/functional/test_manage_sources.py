@@ -7,6 +7,8 @@ import pytest
 from cinder_lite.cmd import manage
 from tests.functional.installation import Installation
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def empty(tmp_path):

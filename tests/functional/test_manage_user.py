@@ -20,6 +20,8 @@ from cinder_lite import user
 from tests.functional.installation import Installation
 from tests.meta.source import TOP
 
+pytestmark = pytest.mark.once
+
 
 def open_to_all(directory):
     return all(path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.parents))

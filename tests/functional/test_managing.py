@@ -17,7 +17,7 @@ HOST = "test@file-1#file-1"
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(default="job_sweep_interval = 1\nquota_gigabytes = 20") as running:
+    with Service(default="job_sweep_interval = 0.2\nquota_gigabytes = 20") as running:
         yield running
 
 

@@ -19,7 +19,7 @@ HOST, ELSEWHERE = "test@file-1#file-1", "elsewhere@file-9#file-9"
 
 @pytest.fixture(scope="module")
 def service():
-    default = "job_sweep_interval = 1\nquota_volumes = 200\nquota_snapshots = 200\nquota_gigabytes = 400"
+    default = "job_sweep_interval = 0.2\nquota_volumes = 200\nquota_snapshots = 200\nquota_gigabytes = 400"
     with Service(default=default) as running:
         yield running
 

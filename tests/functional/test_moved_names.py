@@ -90,7 +90,7 @@ def test_a_migration_that_is_ended_while_the_volume_is_renamed(service, client, 
 def test_a_kill_while_the_volume_is_renamed(renamed):
     """Before the volume has its name, and when its row does not have it yet."""
     sections = {name: GATED.format(name=name) for name in ("one", "two")}
-    configured = Service(backends=("one", "two"), sections=sections, target=False, default="job_sweep_interval = 1\njob_lease = 3")
+    configured = Service(backends=("one", "two"), sections=sections, target=False, default="job_sweep_interval = 0.2\njob_lease = 3")
     with Killable(configured) as service:
         client = service.client
         for name in ("one", "two"):

@@ -26,7 +26,7 @@ PLACES = (0, 700 * 1024**2 + 5, 1024**3 - len(DATA))
 @pytest.fixture(scope="module")
 def service():
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    default = "job_sweep_interval = 1\nquota_volumes = 100\nvolume_copy_bps_limit = 0"
+    default = "job_sweep_interval = 0.2\nquota_volumes = 100\nvolume_copy_bps_limit = 0"
     with Service(backends=("one", "two"), sections=sections, default=default) as running:
         yield running
 
@@ -261,7 +261,7 @@ def test_what_nobody_waits_for_is_not_completed(service, client, types):
 def test_a_copy_goes_on_where_a_kill_has_cut_it_off():
     configured = Service(
         backends=("one", "two"), sections={name: PLAIN.format(name=name) for name in ("one", "two")}, target=False,
-        default=f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {40 * MIB}")
+        default=f"job_sweep_interval = 0.2\njob_lease = 3\nvolume_copy_bps_limit = {40 * MIB}")
     with Killable(configured) as service:
         client = service.client
         for name in ("one", "two"):

@@ -37,6 +37,7 @@ def test_the_document_is_served(service, version):
             if method != "parameters"} == served
 
 
+@pytest.mark.once
 def test_the_documents_of_all_versions_are_sound():
     """Validated together, for most of each is in others, too: every path as often as it differs."""
     together, seen = openapi.document(), {}

@@ -15,7 +15,7 @@ from tests.functional.test_moves import act, moved, types  # noqa: F401
 @pytest.fixture(scope="module")
 def service():
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    with Service(backends=("one", "two"), sections=sections, default="job_sweep_interval = 1") as running:
+    with Service(backends=("one", "two"), sections=sections, default="job_sweep_interval = 0.2") as running:
         yield running
 
 

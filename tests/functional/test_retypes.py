@@ -20,7 +20,7 @@ OTHER = "b0000000000000000000000000000002"
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(backends=("null-1",), target=False, default="job_sweep_interval = 1\nquota_volumes = 50") as running:
+    with Service(backends=("null-1",), target=False, default="job_sweep_interval = 0.2\nquota_volumes = 50") as running:
         yield running
 
 

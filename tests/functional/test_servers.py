@@ -28,7 +28,7 @@ def nova():
 @pytest.fixture(scope="module")
 def service(nova):
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    default = ("job_sweep_interval = 1\nquota_volumes = 100\nvolume_copy_bps_limit = 0\n"
+    default = ("job_sweep_interval = 0.2\nquota_volumes = 100\nvolume_copy_bps_limit = 0\n"
                f"[nova]\nauth_type = none\nendpoint_override = {nova.url}")
     with Service(backends=("one", "two"), sections=sections, default=default) as running:
         yield running

@@ -16,7 +16,7 @@ DATA, MINE = os.urandom(1024**2), os.urandom(1024**2)
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(backends=("one",), sections={"one": SECTION.format(name="one")}, default="job_sweep_interval = 1") as running:
+    with Service(backends=("one",), sections={"one": SECTION.format(name="one")}, default="job_sweep_interval = 0.2") as running:
         yield running
 
 

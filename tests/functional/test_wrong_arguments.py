@@ -14,6 +14,8 @@ from cinder_lite.client import local, shell
 from cinder_lite.cmd import manage
 from tests.functional.service import Service
 
+pytestmark = pytest.mark.once
+
 #: No name, number, pair, id, URL or path of anything; bytes that are no text come as a surrogate.
 ODD, BYTES = "{[☃:=%2F", "{[☃:\udcff=%2F"
 #: Commands that would do something for real, or never end.

@@ -21,7 +21,10 @@ SETTINGS = {"host": "ctl1", "transport_url": "local://", "rpc_reply_timeout": "1
 
 
 class Cinder:
-    """`ask` takes requests (method, path, version, body, whether an administrator asks)."""
+    """`ask` takes requests (method, path, version, body, whether an administrator asks).
+
+    `minors` are the minor versions at which any schema of its begins or has ended.
+    """
 
     def __init__(self):
         if not PYTHON.exists():
@@ -30,11 +33,15 @@ class Cinder:
         self.log = open(os.path.join(self.directory.path, "output"), "w")  # noqa: SIM115 - closed by close
         self.process = subprocess.Popen([PYTHON, os.path.join(os.path.dirname(__file__), "cinder_api.py"), self.directory.path],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.minors = self._read()
 
     def ask(self, requests):
         """[(status, answer, schemas)]"""
         self.process.stdin.write(json.dumps(requests) + "\n")
         self.process.stdin.flush()
+        return self._read()
+
+    def _read(self):
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(self._said())

@@ -2,9 +2,10 @@
 
     cinder_api.py DIRECTORY
 
-The database is SQLite's in memory. Messages go nowhere, so nothing that is accepted is ever done. A line is a list of requests
-[method, path with query, version, body, whether an administrator asks]; it is answered by a line with a list of [status,
-answer, schemas that the body was checked by].
+The database is SQLite's in memory. Messages go nowhere, so nothing that is accepted is ever done. The first line that it writes
+is a list of the minor versions at which any schema begins or has ended. A line that it reads is a list of requests [method,
+path with query, version, body, whether an administrator asks]; it is answered by a line with a list of [status, answer,
+schemas that the body was checked by].
 """
 
 import io
@@ -37,6 +38,7 @@ lock_path = {path}
 policy_file = {path}/policy.yaml
 """
 _schemas = []
+_minors = set()
 
 
 def load(path):
@@ -46,6 +48,7 @@ def load(path):
     config = os.path.join(path, "cinder.conf")
     with open(config, "w") as out:
         out.write(CONFIG.format(path=path, environment=sys.prefix))
+    _watch_versions()
     from cinder import objects, rpc, service  # noqa: F401 - registers options
     from cinder.common import config as options  # noqa: F401 - registers options
     from cinder.db import migration
@@ -63,10 +66,25 @@ def load(path):
     return wsgi.Loader(cfg.CONF).load_app("osapi_volume")
 
 
+def _watch_versions():
+    """Note the minor versions of schemas, before the controllers that name them are imported."""
+    from cinder.api import validation
+
+    made = validation.schema
+
+    def note(schema, min_version=None, max_version=None):
+        _minors.update(int(version.split(".")[1]) + after for version, after in ((min_version, 0), (max_version, 1)) if version)
+        return made(schema, min_version, max_version)
+
+    validation.schema = note
+
+
 def _watch():
-    """Note which schemas are used, and let members ask where there is nobody who could say who they are."""
+    """Note which schemas are used; let members ask where nobody could say who they are; wait for no service's answer."""
+    import oslo_messaging
     from cinder import context
     from cinder.api.validation import validators
+    from oslo_messaging.rpc import client
 
     made = validators._SchemaValidator.__init__
 
@@ -83,6 +101,11 @@ def _watch():
         return from_environ(environ, **given)
 
     context.RequestContext.from_environ = who
+
+    def call(*_arguments, **_named):
+        raise oslo_messaging.MessagingTimeout("nobody is there")
+
+    client._BaseCallContext.call = call
 
 
 def ask(application, method, path, version, body, admin):
@@ -112,10 +135,14 @@ def main():
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     application = load(sys.argv[1])
+    _write(out, sorted(_minors))
     for line in sys.stdin:
-        answers = [ask(application, *one) for one in json.loads(line)]
-        out.write(json.dumps(answers, default=list) + "\n")
-        out.flush()
+        _write(out, [ask(application, *one) for one in json.loads(line)])
+
+
+def _write(out, document):
+    out.write(json.dumps(document, default=list) + "\n")
+    out.flush()
 
 
 if __name__ == "__main__":

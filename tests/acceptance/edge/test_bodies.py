@@ -44,13 +44,19 @@ def refused(status, answer):
     return status == 400 and not any(sentence in str(answer) for sentence in NO_GLANCE)
 
 
+def minors(route, both):
+    """The minor versions at which the schema of that body may be another than before, here or at Cinder."""
+    served = [minor for minor in range(versions.MAXIMUM[1] + 1) if route.served_at((3, minor))]
+    ours = [probes.plain(route.body, (3, minor)) for minor in served]
+    return [minor for number, minor in enumerate(served)
+            if not number or minor in both.cinder.minors or minor - 1 not in served or ours[number] != ours[number - 1]]
+
+
 def differences(route, both):
     """[(microversion, place, value, answers)] of what one API refuses and the other does not."""
     found, seen = [], set()
-    for minor in range(versions.MAXIMUM[1] + 1):
+    for minor in minors(route, both):
         version = (3, minor)
-        if not route.served_at(version):
-            continue
         base = BASES.get(name(route)) or bodies.smallest(route.body, version)
         schemas = both.schemas(route.method, path(route), f"3.{minor}", base)
         wanted = probes.probes(base, probes.plain(route.body, version), *schemas, seen=seen)
