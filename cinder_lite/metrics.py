@@ -13,6 +13,7 @@ import shutil
 import stat
 
 from cinder_lite import concurrency, db, whole_requests
+from cinder_lite.conf.metrics import PORTS
 from cinder_lite.db import jobs, pools, services
 
 LOG = logging.getLogger(__name__)
@@ -197,8 +198,8 @@ def listen(conf, name, workers=1):
     try:
         if address.startswith("/"):
             return _unix(os.path.join(address, f"{name}.metrics"))
-        return concurrency.listen(address, int(conf.metrics.ports[name]))
-    except (OSError, KeyError, ValueError) as error:
+        return concurrency.listen(address, conf.metrics.ports.get(name, PORTS[name]))
+    except (OSError, ValueError) as error:
         LOG.error("metrics cannot be shown on %s: %s; correct address or ports of [metrics]", address, error)
         return None
 

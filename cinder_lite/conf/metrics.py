@@ -1,7 +1,8 @@
 """Options of metrics and traces."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
+PORTS = {"api": 9776, "scheduler": 9777, "volume": 9778, "backup": 9779, "all": 9776}
 OPTIONS = {
     "metrics": [
         cfg.BoolOpt("enabled", default=False, help="Count and measure, for Prometheus."),
@@ -9,8 +10,8 @@ OPTIONS = {
                    help="Address on which each process shows its metrics, at /metrics, to everybody who asks: names of hosts, "
                         "backends and pools are among them. A directory (/run/cinder) stands for a socket in it by the name "
                         "of the service (api.metrics)."),
-        cfg.DictOpt("ports", default={"api": "9776", "scheduler": "9777", "volume": "9778", "backup": "9779", "all": "9776"},
-                    help="The port of each process, by the name of its service."),
+        cfg.Opt("ports", type=types.Dict(types.Integer(1, 65535)), default=PORTS,
+                help="The port of each process, by the name of its service; one that is left out has its default."),
     ],
     "tracing": [
         cfg.BoolOpt("enabled", default=False,

@@ -47,6 +47,7 @@ def test_right_settings_are_called_right(run, right):
     ("[DEFAULT]", "[DEFAULT]\nvolume_group = x", "volume_group: it is read only in the section of a backend whose"),
     ("[database]", "[lvm]\nvolume_group = x\n[database]", "[lvm]: there is no such section: remove it; if it"),
     ("[DEFAULT]", "[DEFAULT]\njob_lease = soon", "[DEFAULT] job_lease: invalid literal for int() with base 10: 'soon'"),
+    ("[DEFAULT]", "[metrics]\nports = api:x\n[DEFAULT]", "[metrics] ports: invalid literal for int() with base 10: 'x'"),
     ("[DEFAULT]", "[DEFAULT]\nlogdir = x", "[DEFAULT] logdir: it is deprecated: write [DEFAULT] log_dir"),
     ("enabled_backends = file-1", "enabled_backends = file-1,lvm", "no section [lvm] describes it"),
     ("[DEFAULT]", "[DEFAULT]\nscheduler_default_filters = X", "[DEFAULT] scheduler_default_filters: 'X' is not known"),
