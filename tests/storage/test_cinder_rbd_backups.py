@@ -111,7 +111,7 @@ def test_a_copy_of_another_volume_has_no_snapshot(ceph, images, tmp_path):
     copy = row(str(uuid.uuid4()))
     make(ceph, f"volume-{copy.volume_id}.backup.{copy.id}", [None])
     assert images.exists(copy) and restored(images, copy, tmp_path / "v") == DATA[0]
-    assert images.record(copy) == {"metadata": {}, "image_metadata": {}, "bootable": False}
+    assert images.record(copy) == {"name": None, "description": None, "metadata": {}, "image_metadata": {}, "bootable": False}
     images.delete(copy)
     assert names(ceph) == []
 

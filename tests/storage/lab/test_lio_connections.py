@@ -1,5 +1,7 @@
 """Who may read and write a volume that LIO exports: what is held of the other targets, tried by the same initiators."""
 
+import sys
+
 import pytest
 
 from cinder_lite import privsep
@@ -24,6 +26,8 @@ def service():
     with connections.serving("lio") as running:
         yield running
         privsep.storage.stop()
+    # The kernel is that of other tests, too, which look whether their own targets are gone.
+    lvm.run(sys.executable, "-c", "import rtslib_fb; rtslib_fb.RTSRoot().clear_existing(confirm=True)")
 
 
 @pytest.fixture

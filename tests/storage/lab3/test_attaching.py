@@ -28,6 +28,7 @@ CONFIGURATION = """
     allow_noauth_anywhere = true
     enabled_backends = lio
     backend_stats_polling_interval = 3600
+    scheduler_wait_for_backends = 1
     [database]
     connection = sqlite:///{state}/cinder.sqlite
     [lio]
