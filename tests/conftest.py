@@ -13,6 +13,5 @@ threading.main_thread = lambda thread=threading.current_thread(): thread
 
 def pytest_collection_modifyitems(config, items):
     if not concurrency.GREEN:
-        once = [item for item in items if item.get_closest_marker("once")]
-        config.hook.pytest_deselected(items=once)
-        items[:] = [item for item in items if item not in set(once)]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("once")])
+        items[:] = [item for item in items if not item.get_closest_marker("once")]

@@ -18,7 +18,7 @@ OPTIONS = {
         cfg.IntOpt("job_lease", default=30, min=3,
                    help="A worker's claim on a job ends so many seconds after its last heartbeat."),
         cfg.FloatOpt("job_sweep_interval", default=2, min=0.1,
-                   help="Seconds between looks for jobs that nobody was woken for."),
+                     help="Seconds between looks for jobs that nobody was woken for."),
         cfg.IntOpt("job_max_attempts", default=5, min=1, mutable=True,
                    help="A job whose worker died so many times is given up and its resource set to error."),
         cfg.IntOpt("job_retention", default=86400, min=0, mutable=True, help="Seconds for which finished jobs are kept."),

@@ -20,7 +20,8 @@ SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"], **SMALL}
 
 VOLUME = wrapped("volume", closed({
     "name": NAME, "description": DESCRIPTION, "volume_type": NULLABLE_TEXT, "metadata": OPTIONAL_METADATA,
-    "bootable": OPTIONAL_BOOL, "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"}, "ref": REFERENCE}, ["ref"]))
+    "bootable": OPTIONAL_BOOL, "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"},
+    "ref": REFERENCE}, ["ref"]))
 SNAPSHOT = wrapped("snapshot", closed({
     "name": NAME, "description": DESCRIPTION, "metadata": OPTIONAL_METADATA, "volume_id": UUID, "ref": SNAPSHOT_REFERENCE},
     ["volume_id", "ref"]))

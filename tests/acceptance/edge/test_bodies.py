@@ -49,7 +49,7 @@ def minors(route, both):
     served = [minor for minor in range(versions.MAXIMUM[1] + 1) if route.served_at((3, minor))]
     ours = [probes.plain(route.body, (3, minor)) for minor in served]
     return [minor for number, minor in enumerate(served)
-            if not number or minor in both.cinder.minors or minor - 1 not in served or ours[number] != ours[number - 1]]
+            if minor in both.cinder.minors or minor - 1 not in served or ours[number] != ours[number - 1]]
 
 
 def differences(route, both):
