@@ -10,7 +10,8 @@ import sys
 import pytest
 import requests
 
-from cinder_lite import concurrency, metrics
+from cinder_lite import concurrency, conf, metrics
+from cinder_lite.conf.metrics import PORTS
 from tests.functional.client import Client
 from tests.functional.service import Apart, Service, until
 from tests.meta.source import TOP
@@ -188,3 +189,15 @@ def test_nothing_is_imported_where_metrics_are_off():
     ran = subprocess.run([sys.executable, "-c", "import sys, cinder_lite.cmd.all; print('prometheus_client' in sys.modules)"],
                          capture_output=True, text=True, timeout=120)
     assert ran.stdout.strip() == "False", ran.stderr
+
+
+def test_a_port_that_is_left_out_has_its_default(tmp_path):
+    # An address of the loopback that nobody else uses.
+    file = tmp_path / "cinder.conf"
+    file.write_text(f"[metrics]\nenabled = true\naddress = 127.200.0.7\nports = api:{free_port()}\n")
+    loaded = conf.load(["--config-file", str(file)])
+    found = {}
+    for name in ("api", "volume"):
+        with metrics.listen(loaded, name) as sock:
+            found[name] = sock.getsockname()[1]
+    assert found == {"api": loaded.metrics.ports["api"], "volume": PORTS["volume"]}
