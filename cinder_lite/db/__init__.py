@@ -206,9 +206,14 @@ class Database:
 
 
 def _keep_private(path):
-    """Let nobody else read a database file, whatever the umask: SQLite makes the files beside it with the same mode."""
+    """Let nobody else read a database file, whatever the umask: SQLite makes the files beside it with the same mode.
+
+    The file is opened only when it is made. To close any descriptor of it takes away the locks that this process has on it
+    (POSIX advisory locks, see "How To Corrupt An SQLite Database File", 2.2): the next process that closes the database
+    would remove the write-ahead log that is still being written to.
+    """
     with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     for one in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
         with contextlib.suppress(OSError):
             if os.stat(one).st_mode & 0o077:
