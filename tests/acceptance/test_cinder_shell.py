@@ -220,8 +220,8 @@ def moves(cinder):
     here = cinder.facts("show", id)["os-vol-host-attr:host"]
     there, = {POOL, OTHER_POOL} - {here}
     cinder("migrate", id, there)
-    until(lambda: cinder.facts("show", id)["os-vol-host-attr:host"] == there, 600, "the volume being on the other backend")
-    cinder.settled("show", id)
+    until(lambda: cinder.facts("show", id)["migration_status"] == "success", 600, "the migration")
+    assert cinder.facts("show", id)["os-vol-host-attr:host"] == there
     cinder("retype", id, "gold", "--migration-policy", "on-demand")
     until(lambda: cinder.facts("show", id)["volume_type"] == "gold", 600, "the volume having the other type")
     assert cinder.settled("show", id)["os-vol-host-attr:host"] == POOL

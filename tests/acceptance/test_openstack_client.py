@@ -219,8 +219,9 @@ def moves(openstack):
     here = where(openstack, id)
     there, = POOLS - {here}
     openstack("volume", "migrate", id, "--host", there)
-    until(lambda: where(openstack, id) == there, clients.LIMIT, "the volume being on the other backend", 0.1)
-    openstack.settled("volume", "show", id)
+    until(lambda: openstack.facts("volume", "show", id)["os-vol-mig-status-attr:migstat"] == "success",
+          clients.LIMIT, "the migration", 0.1)
+    assert where(openstack, id) == there
     openstack("volume", "set", id, "--type", "silver", "--migration-policy", "on-demand")
     until(lambda: openstack.facts("volume", "show", id)["type"] == "silver", clients.LIMIT,
           "the volume having the other type", 0.1)
