@@ -1,5 +1,6 @@
 """A SQLite database that a service writes to and commands open beside it: what was committed stays, whatever is killed then."""
 
+import contextlib
 import os
 import random
 import signal
@@ -25,7 +26,10 @@ def service():
 def unlinked(service):
     """The files that the service writes to and nobody will find again."""
     folder = f"/proc/{service.main.pid}/fd"
-    names = [os.readlink(f"{folder}/{number}") for number in os.listdir(folder)]
+    names = []
+    for number in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            names.append(os.readlink(f"{folder}/{number}"))
     return [name for name in names if name.startswith(f"{service.state}/cinder.sqlite") and name.endswith("(deleted)")]
 
 
