@@ -91,7 +91,7 @@ def run_phase(arguments):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from cinder_lite import concurrency
     concurrency.patch()
-    from cinder_lite.backup import chunks, devices, manifest, restore
+    from cinder_lite.backup import devices, manifest, reader, writer
     from cinder_lite.backup.stores import posix
 
     path = os.path.join(arguments.folder, "{}").format
@@ -101,15 +101,15 @@ def run_phase(arguments):
     def write(place, parent=None):
         with devices.Source(path("volume")) as source:
             size = int(arguments.gib * 1024) * MIB
-            chunks.write(store, place, source, size, chunks.Format(threads=arguments.threads), parent)
+            writer.write(store, place, source, size, writer.Format(threads=arguments.threads), parent)
 
     def bring_back(target_is_zero):
         with devices.Target(path("target")) as target:
-            restore.restore(store, second, target, target_is_zero, threads=arguments.threads)
+            reader.restore(store, second, target, target_is_zero, threads=arguments.threads)
 
     calls = {"full": lambda: write(full), "incremental": lambda: write(second, full),
              "again unchanged": lambda: write(third, second),
-             "verify": lambda: restore.verify(store, second, threads=arguments.threads),
+             "verify": lambda: reader.verify(store, second, threads=arguments.threads),
              "restore": lambda: bring_back(True), "restore over old data": lambda: bring_back(False)}
     begin = time.perf_counter()
     concurrency.in_thread(calls[arguments.phase])

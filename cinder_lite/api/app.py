@@ -10,8 +10,9 @@ import uuid
 
 import orjson
 
-from cinder_lite import context, errors, policy
-from cinder_lite.api import auth, body, fault, refusal, request, route, versions
+from cinder_lite import context, errors
+from cinder_lite.api import body, fault, policy, refusal, request, route, versions
+from cinder_lite.api.auth import strategy
 from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Application:
         self.domains = types.SimpleNamespace(**domains)
         self.policy = policy.Policy(conf)
         self.table = route.Table(ROUTES)
-        self.authenticate = auth.strategy(conf)
+        self.authenticate = strategy.strategy(conf)
 
     def __call__(self, environ, start_response):
         began = time.perf_counter()
@@ -127,7 +128,7 @@ class Application:
         if isinstance(found, tuple):
             return found
         found.is_admin = self.policy.is_administrator(found)
-        auth.expect_scope(found)
+        strategy.expect_scope(found)
         req.ctx = found
         return None
 
@@ -151,7 +152,7 @@ class Application:
             req.body = document.get(found.action or next(iter(found.body.get("required", document)), None))
         elif found.action:
             req.body = req.document[found.action]
-        auth.expect_project(req.ctx, found)
+        strategy.expect_project(req.ctx, found)
         if found.policy is not None:
             self._enforce(req, found.policy, arguments)
         result = found.handler(req)

@@ -1,6 +1,6 @@
 """Handlers of /attachments."""
 
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.db import attachments
 
 
@@ -22,7 +22,7 @@ def index(req):
     paging = req.paging()
     with req.db.read() as tx:
         rows = attachments.page(tx, where, paging, attachments.visible_to(req.ctx, req.all_projects))
-    return lists.page(rows, paging)
+    return pages.page(rows, paging)
 
 
 def update(req):
@@ -32,7 +32,7 @@ def update(req):
 
 def delete(req):
     """DELETE /attachments/{attachment_id}: disconnect and forget it."""
-    return lists.Page(req.attachments.delete(req.ctx, req.attachment_id))
+    return pages.Page(req.attachments.delete(req.ctx, req.attachment_id))
 
 
 def complete(req):

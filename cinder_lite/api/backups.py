@@ -1,7 +1,7 @@
 """Handlers of /backups."""
 
 from cinder_lite import errors
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
 from cinder_lite.db import backups
 
@@ -36,8 +36,8 @@ def _list(req, query):
     paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = backups.page(tx, query, where, paging, visible)
-        count = backups.count(tx, where, visible) if lists.wants_count(req) else None
-    return lists.page(rows, paging, count)
+        count = backups.count(tx, where, visible) if pages.wants_count(req) else None
+    return pages.page(rows, paging, count)
 
 
 def update(req):

@@ -2,7 +2,7 @@
 
 from cinder_lite import errors
 from cinder_lite.api import groups as handlers
-from cinder_lite.api import lists
+from cinder_lite.api import pages
 from cinder_lite.api.body import is_true, names
 from cinder_lite.db import groups
 
@@ -37,7 +37,7 @@ def index(req):
     """GET /consistencygroups and /consistencygroups/detail"""
     paging = req.paging()
     with req.db.read() as tx:
-        return lists.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
+        return pages.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
 
 
 def update(req):
@@ -76,7 +76,7 @@ def list_snapshots(req):
     paging = req.paging()
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
     with req.db.read() as tx:
-        return lists.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
+        return pages.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
 
 
 def delete_snapshot(req):

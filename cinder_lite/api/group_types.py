@@ -1,7 +1,7 @@
 """Handlers of /group_types: types of groups, and their specs."""
 
 from cinder_lite import db, errors
-from cinder_lite.api import lists
+from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
 from cinder_lite.api.types import is_public
 from cinder_lite.db import groups, quotas
@@ -11,7 +11,7 @@ def index(req):
     """GET /group_types"""
     paging = req.paging()
     with req.db.read() as tx:
-        return lists.page(groups.page_of_types(tx, is_public(req), paging), paging)
+        return pages.page(groups.page_of_types(tx, is_public(req), paging), paging)
 
 
 def _get(req):

@@ -1,7 +1,7 @@
 """Handlers of /groups and /group_snapshots."""
 
 from cinder_lite import errors
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
 from cinder_lite.db import groups
 
@@ -65,7 +65,7 @@ def index(req):
     with req.db.read() as tx:
         rows = groups.page(tx, where, paging, visible)
         req.members = _members(req, tx, rows)
-    return lists.page(rows, paging)
+    return pages.page(rows, paging)
 
 
 def update(req):
@@ -123,7 +123,7 @@ def list_snapshots(req):
     where = [groups.ordinary(groups.S), *(filters.clauses(req, "group_snapshot") if req.at(SNAPSHOT_FILTERS_SINCE) else ())]
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
     with req.db.read() as tx:
-        return lists.page(groups.page_of_snapshots(tx, where, paging, visible), paging)
+        return pages.page(groups.page_of_snapshots(tx, where, paging, visible), paging)
 
 
 def delete_snapshot(req):

@@ -1,7 +1,8 @@
 """Handlers of /os-services/set-log and get-log."""
 
-from cinder_lite import errors, loglevels, rpc
+from cinder_lite import errors, rpc
 from cinder_lite.db import services
+from cinder_lite.rpc import log_levels
 
 API = "cinder-api"
 #: Binary of a service -> the name of its client.
@@ -26,11 +27,11 @@ def _wanted(req):
 def set_levels(req):
     """PUT /os-services/set-log: of the API that is the worker which answers."""
     level, prefix = (req.document.get("level") or "").upper(), req.document.get("prefix") or ""
-    if level not in loglevels.LEVELS:
-        raise errors.InvalidInput(reason=f"level is one of {', '.join(loglevels.LEVELS)}.")
+    if level not in log_levels.LEVELS:
+        raise errors.InvalidInput(reason=f"level is one of {', '.join(log_levels.LEVELS)}.")
     api_too, rows = _wanted(req)
     if api_too:
-        loglevels.set(prefix, level)
+        log_levels.set(prefix, level)
     for row in rows:
         req.clients[ASKED[row.binary]].on(row.host).set_log_levels(req.ctx, prefix=prefix, level=level)
 
@@ -39,7 +40,7 @@ def get_levels(req):
     """PUT /os-services/get-log; a service that does not answer is left out."""
     prefix = req.document.get("prefix") or ""
     api_too, rows = _wanted(req)
-    found = [{"binary": API, "host": req.conf.host, "levels": loglevels.get(prefix)}] if api_too else []
+    found = [{"binary": API, "host": req.conf.host, "levels": log_levels.get(prefix)}] if api_too else []
     for row in rows:
         try:
             levels = req.clients[ASKED[row.binary]].on(row.host).log_levels(req.ctx, prefix=prefix)

@@ -1,16 +1,17 @@
 """Handlers of /messages and of /jobs: what went wrong, and what is being done."""
 
-from cinder_lite import errors, waits
-from cinder_lite.api import filters, lists
+from cinder_lite import errors
+from cinder_lite.api import filters, pages
 from cinder_lite.db import jobs, messages, services
 from cinder_lite.db.listing import Paging
+from cinder_lite.jobs import wait_reasons
 
 
 def index(req):
     """GET /messages; before 3.5 all of them."""
     paging, where = (req.paging(), filters.clauses(req, "message")) if req.at("3.5") else (Paging(limit=10**6), [])
     with req.db.read() as tx:
-        return lists.page(messages.page(tx, where, paging, messages.visible_to(req.ctx)), paging)
+        return pages.page(messages.page(tx, where, paging, messages.visible_to(req.ctx)), paging)
 
 
 def show(req):
@@ -33,12 +34,12 @@ def list_jobs(req):
     with req.db.read() as tx:
         rows = jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects))
         req.services = _services(tx, rows)
-        return lists.page(rows, paging)
+        return pages.page(rows, paging)
 
 
 def _services(tx, rows):
     """All services, where one of the jobs may wait for one."""
-    return services.page(tx) if any(waits.is_unclaimed(row) for row in rows) else ()
+    return services.page(tx) if any(wait_reasons.is_unclaimed(row) for row in rows) else ()
 
 
 def show_job(req):

@@ -1,7 +1,7 @@
 """Handlers of /qos-specs: what hosts or back ends keep to for volumes of a type."""
 
 from cinder_lite import db, errors
-from cinder_lite.api import lists
+from cinder_lite.api import pages
 from cinder_lite.api.schemas.qos import CONSUMERS
 from cinder_lite.db import qos, quotas, types
 
@@ -16,7 +16,7 @@ def index(req):
     wanted = {key: value for key, value in req.filters().items() if key in qos.FILTERS}
     paging = req.paging()
     with req.db.read() as tx:
-        return lists.page(qos.page(tx, wanted, paging), paging)
+        return pages.page(qos.page(tx, wanted, paging), paging)
 
 
 def show(req):

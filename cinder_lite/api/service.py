@@ -3,19 +3,24 @@
 import errno
 import logging
 
-from cinder_lite import concurrency, errors, health, notify, service, whole_requests
-from cinder_lite.api import auth, fault
+from cinder_lite import concurrency, errors
+from cinder_lite.api import fault
 from cinder_lite.api.app import Application
+from cinder_lite.api.auth import strategy
 from cinder_lite.backup.api import Backups
-from cinder_lite.volume.api import Volumes
-from cinder_lite.volume.attachments import Attachments
-from cinder_lite.volume.groups import Groups, GroupSnapshots
-from cinder_lite.volume.imaging import Imaging
-from cinder_lite.volume.managing import Managing
-from cinder_lite.volume.migrations import Migrations
-from cinder_lite.volume.snapshots import Snapshots
-from cinder_lite.volume.swaps import Swaps
-from cinder_lite.volume.transfers import Transfers
+from cinder_lite.concurrency import http_limits
+from cinder_lite.host import systemd
+from cinder_lite.observe import health
+from cinder_lite.service import daemon
+from cinder_lite.volume.verbs.attachments import Attachments
+from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
+from cinder_lite.volume.verbs.images import Imaging
+from cinder_lite.volume.verbs.manage import Managing
+from cinder_lite.volume.verbs.migration import Migrations
+from cinder_lite.volume.verbs.snapshots import Snapshots
+from cinder_lite.volume.verbs.swap import Swaps
+from cinder_lite.volume.verbs.transfers import Transfers
+from cinder_lite.volume.verbs.volumes import Volumes
 
 LOG = logging.getLogger(__name__)
 #: By which name the service manager holds it.
@@ -28,16 +33,16 @@ def listen(conf):
     The service manager holds it while the service is started again, so that clients wait and are not refused.
     """
     address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
-    auth.expect_usable(conf)
-    kept = notify.kept(SOCKET)
+    strategy.expect_usable(conf)
+    kept = systemd.kept(SOCKET)
     try:
         sock = None if kept is None else concurrency.take_over(kept, address, port)
         if sock is None:
             sock = concurrency.listen(address, port)
-            notify.keep(SOCKET, sock)
+            systemd.keep(SOCKET, sock)
         return sock
     except OSError as error:
-        return service.fatal(_deaf(conf, error))
+        return daemon.fatal(_deaf(conf, error))
 
 
 def expect_address(conf):
@@ -60,7 +65,7 @@ class ApiService:
     def __init__(self, shared, sock):
         self.process, self.conf = shared, shared.conf
         self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
-        self._server = concurrency.WSGIServer(sock, self.application, whole_requests.Limits(
+        self._server = concurrency.WSGIServer(sock, self.application, http_limits.Limits(
             connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
             patience=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
             refuse=fault.refused), LOG)

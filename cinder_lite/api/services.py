@@ -1,7 +1,7 @@
 """Handlers of /os-services, /os-availability-zone, /scheduler-stats and /capabilities."""
 
 from cinder_lite import errors
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
 from cinder_lite.scheduler import choose
@@ -12,7 +12,7 @@ from cinder_lite.scheduler.manager import as_pool
 def index(req):
     """GET /os-services?host=&binary="""
     with req.db.read() as tx:
-        return lists.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
+        return pages.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
 
 
 def _switch(req, **values):
@@ -110,7 +110,7 @@ def get_pools(req):
         type_ = types.named(tx, req.ctx, wanted.pop("volume_type")) if (
             req.at("3.35") and wanted.get("volume_type")) else None
     wanted.pop("volume_type", None)
-    return lists.Page([row for row in rows if row.name is not None and _matches(req, row, wanted, type_)])
+    return pages.Page([row for row in rows if row.name is not None and _matches(req, row, wanted, type_)])
 
 
 def _matches(req, row, wanted, type_):

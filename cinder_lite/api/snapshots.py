@@ -1,7 +1,7 @@
 """Handlers of /snapshots."""
 
 from cinder_lite import errors
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
 from cinder_lite.db import snapshots
 
@@ -33,8 +33,8 @@ def index(req):
     paging, visible = req.paging(name_since="3.30"), snapshots.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = snapshots.page(tx, where, paging, visible)
-        count = snapshots.count(tx, where, visible) if lists.wants_count(req) else None
-    return lists.page(rows, paging, count)
+        count = snapshots.count(tx, where, visible) if pages.wants_count(req) else None
+    return pages.page(rows, paging, count)
 
 
 def update(req):
@@ -70,12 +70,12 @@ def replace_metadata(req):
 
 def show_meta(req):
     """GET /snapshots/{snapshot_id}/metadata/{key}"""
-    return {"meta": {req.key: lists.present(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
+    return {"meta": {req.key: pages.present(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
 
 
 def set_meta(req):
     """PUT /snapshots/{snapshot_id}/metadata/{key}"""
-    lists.same_key(req)
+    pages.same_key(req)
     _change(req, lambda present: present | req.body)
     return {"meta": req.body}
 
@@ -83,7 +83,7 @@ def set_meta(req):
 def delete_meta(req):
     """DELETE /snapshots/{snapshot_id}/metadata/{key}"""
     def without(present):
-        lists.present(present, req.key, "snapshot", req.snapshot_id)
+        pages.present(present, req.key, "snapshot", req.snapshot_id)
         return {key: value for key, value in present.items() if key != req.key}
 
     _change(req, without)

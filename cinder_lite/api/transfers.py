@@ -3,7 +3,7 @@
 import dataclasses
 
 from cinder_lite import errors
-from cinder_lite.api import lists
+from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
 from cinder_lite.db import transfers
 
@@ -47,7 +47,7 @@ def _list(req, by_marker):
     if not by_marker:
         paging = dataclasses.replace(paging, marker=None, sort=())
     with req.db.read() as tx:
-        return lists.page(transfers.page(tx, req.query.get("name"), paging, visible), paging)
+        return pages.page(transfers.page(tx, req.query.get("name"), paging, visible), paging)
 
 
 def delete(req):

@@ -1,7 +1,7 @@
 """Handlers of /types: volume types, their extra specs and who may use them."""
 
 from cinder_lite import db, errors
-from cinder_lite.api import filters, lists, words
+from cinder_lite.api import filters, pages, words
 from cinder_lite.api.body import is_true
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
 from cinder_lite.db import filtering, quotas, schema, types
@@ -55,9 +55,9 @@ def index(req):
         if specs is not None and req.at("3.52"):
             wanted = filters.dictionary(specs)
             if wanted is None or (not req.ctx.is_admin and not wanted.keys() <= set(FOR_USERS)):
-                return lists.page([], paging)
+                return pages.page([], paging)
             where.append(filtering.in_document(T.c.extra_specs, wanted))
-        return lists.page(types.page(tx, where, paging), paging)
+        return pages.page(types.page(tx, where, paging), paging)
 
 
 def is_public(req):

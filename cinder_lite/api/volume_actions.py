@@ -1,7 +1,7 @@
 """Handlers of POST /volumes/{volume_id}/action."""
 
 from cinder_lite import errors
-from cinder_lite.api import lists
+from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
 from cinder_lite.api.views import volumes as views
 from cinder_lite.db import volumes
@@ -166,7 +166,7 @@ def unset_image_metadata(req):
     key = req.body["key"]
 
     def without(present):
-        lists.present(present, key, "volume", req.volume_id)
+        pages.present(present, key, "volume", req.volume_id)
         return {name: value for name, value in present.items() if name != key}
 
     req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", without)

@@ -5,7 +5,7 @@ import hashlib
 import orjson
 
 from cinder_lite import errors, states
-from cinder_lite.api import filters, lists
+from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
 from cinder_lite.db import attachments, groups, volumes
 from cinder_lite.volume.flows.wanted import Wanted
@@ -72,8 +72,8 @@ def _list(req, query, detailed):
         rows = volumes.page(tx, query, where, paging, visible)
         if detailed:
             _look_beside(req, tx, rows)
-        count = volumes.count(tx, where, visible) if lists.wants_count(req) else None
-    return lists.page(rows, paging, count)
+        count = volumes.count(tx, where, visible) if pages.wants_count(req) else None
+    return pages.page(rows, paging, count)
 
 
 def summary(req):
@@ -146,12 +146,12 @@ def _if_match(req, present):
 def show_meta(req):
     """GET /volumes/{volume_id}/metadata/{key}"""
     row = req.volumes.get(req.ctx, req.volume_id)
-    return {"meta": {req.key: lists.present(row.metadata, req.key, "volume", row.id)}}
+    return {"meta": {req.key: pages.present(row.metadata, req.key, "volume", row.id)}}
 
 
 def set_meta(req):
     """PUT /volumes/{volume_id}/metadata/{key}"""
-    lists.same_key(req)
+    pages.same_key(req)
     _change(req, lambda present: _if_match(req, present) or present | req.body)
     return {"meta": req.body}
 
@@ -159,7 +159,7 @@ def set_meta(req):
 def delete_meta(req):
     """DELETE /volumes/{volume_id}/metadata/{key}"""
     def without(present):
-        lists.present(present, req.key, "volume", req.volume_id)
+        pages.present(present, req.key, "volume", req.volume_id)
         return {key: value for key, value in present.items() if key != req.key}
 
     _change(req, without)
@@ -176,5 +176,5 @@ def encryption(req):
 
 def encryption_value(req):
     """GET /volumes/{volume_id}/encryption/{key}: the value as plain text."""
-    value = lists.present(encryption(req), req.key, "encryption of volume", req.volume_id)
+    value = pages.present(encryption(req), req.key, "encryption of volume", req.volume_id)
     return "" if value is None else str(value)

@@ -5,10 +5,11 @@ import uuid
 
 import orjson
 
-from cinder_lite import abandon, db, errors, states
-from cinder_lite.backup import adopted, imported, record, stores
+from cinder_lite import db, errors, states
+from cinder_lite.backup import cinder, imported, record, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.jobs import cancellation
+from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
 
 BINARY = "cinder-backup"
@@ -79,7 +80,7 @@ class Backups:
         if parent is None:
             raise errors.InvalidState(kind="backup", reason=(
                 "No backups available to do an incremental backup: make a full backup of the volume first"))
-        if adopted.made(parent):
+        if cinder.made(parent):
             raise errors.InvalidState(kind="backup", reason=(
                 f"the volume's last backup, {parent.id}, was made by Cinder; make a full one, and then incremental ones"))
         if parent.size < volume.size:
@@ -134,13 +135,13 @@ class Backups:
             args = {}
             if action == "force_delete":
                 BACKUP.lock(tx, id)
-                args["after"] = [job.id for job in abandon.all_jobs(tx, self.conf, "backup", id)]
+                args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "backup", id)]
             return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
                                 job={"host": row.host, "args": args}), row.host
 
     def reset_status(self, ctx, id, status):
         """Write the status as it is given. What is being done with the backup ends before."""
-        abandon.stop(self.db, self.conf, "backup", id, lambda tx: backups.get(tx, ctx, id))
+        cancellation.stop(self.db, self.conf, "backup", id, lambda tx: backups.get(tx, ctx, id))
         self._write_status(ctx, id, status)
 
     @db.retried
@@ -148,7 +149,7 @@ class Backups:
         with self.db.write() as tx:
             backups.get(tx, ctx, id)
             BACKUP.lock(tx, id)
-            abandon.all_jobs(tx, self.conf, "backup", id)
+            cancellation.all_jobs(tx, self.conf, "backup", id)
             BACKUP.write(tx, id, status=status)
 
     def export_record(self, ctx, id):

@@ -12,7 +12,7 @@ import jsonschema
 import orjson
 
 from cinder_lite import db, errors
-from cinder_lite.backup import adopted
+from cinder_lite.backup import cinder
 
 RECORD_VERSION = 1
 #: The largest number that a column of whole numbers holds.
@@ -48,7 +48,7 @@ OWN = {
             "type": "object", "additionalProperties": False, "properties": {
                 "service_metadata": {"type": "string", "maxLength": 255, "pattern": r"^[A-Za-z0-9_.:/-]*\Z"},
                 "stored_bytes": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
-                "format": {"enum": [adopted.CHUNKED, adopted.IMAGES]},
+                "format": {"enum": [cinder.CHUNKED, cinder.IMAGES]},
                 "base": {"type": ["string", "null"], "maxLength": 255, "pattern": r"^[A-Za-z0-9_.-]*\Z"}}}}}
 
 #: What a Cinder exports: its other keys say nothing that is read.
@@ -84,7 +84,7 @@ def facts_of(row, service_metadata, parent):
     if parent is not None:
         of_parent = {"service_metadata": json.dumps({"base": parent.facts.get("base")}) if parent.facts.get("base") else None}
     try:
-        return adopted.facts({"service": row["service"], "service_metadata": service_metadata}, of_parent)
+        return cinder.facts({"service": row["service"], "service_metadata": service_metadata}, of_parent)
     except (ValueError, KeyError, TypeError) as error:
         raise _wrong("its service_metadata is not what that driver writes") from error
 
@@ -113,7 +113,7 @@ def _own(kept):
 
 def _cinders(kept):
     _check(_CINDERS, kept)
-    refusal = adopted.refusal(kept["service"])
+    refusal = cinder.refusal(kept["service"])
     if refusal is not None:
         raise errors.InvalidInput(reason=refusal)
     row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "size", "container",

@@ -3,14 +3,17 @@
 import contextlib
 import logging
 
-from cinder_lite import concurrency, content, db, errors, holds, rpc, states, worker
-from cinder_lite.backup import adopted, chunks, manifest, record, restore
+from cinder_lite import concurrency, db, errors, rpc, states
+from cinder_lite.backup import cinder, manifest, record, writer
+from cinder_lite.backup import reader as restore
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base as stores
-from cinder_lite.db import backups, labels, snapshots, volumes
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.blockio import device
+from cinder_lite.db import backups, metadata_index, snapshots, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.drivers.base import GIB
-from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ class BackupManager(BackupRPC):
 
     def __init__(self, database, conf, store, volume, owner):
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
-        self.adopted = adopted.Adopted(store, conf)
+        self.adopted = cinder.Adopted(store, conf)
         handlers = {
             ("backup", "create"): self.create, ("backup", "delete"): self.delete,
             ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
@@ -53,7 +56,7 @@ class BackupManager(BackupRPC):
         except manifest.Superseded as error:
             # What is stored belongs to the worker that took over.
             raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
-        except (stores.StoreError, manifest.BackupError, content.ContentError):
+        except (stores.StoreError, manifest.BackupError, device.ContentError):
             with worker.quiet(f"removing what was stored of backup {row.id}"):
                 concurrency.in_thread(manifest.delete, self.store, place)
             raise
@@ -92,8 +95,8 @@ class BackupManager(BackupRPC):
 
     def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place.of(parent) if parent is not None else None
-        with content.source(where) as source:
-            return chunks.write(self.store, place, source, row.size * GIB, chunks.Format.of(self.conf, self.store.largest),
+        with device.source(where) as source:
+            return writer.write(self.store, place, source, row.size * GIB, writer.Format.of(self.conf, self.store.largest),
                                 older, origin=origin, progress=work.progress, cancelled=work.cancelled)
 
     @staticmethod
@@ -117,7 +120,7 @@ class BackupManager(BackupRPC):
             present = volumes.find(tx, volume.id)
             columns = record.columns(recorded, row, present)
             if VOLUME.settle(tx, volume.id, "restore", True, **columns):
-                labels.follow(tx, present, metadata=columns["metadata"])
+                metadata_index.follow(tx, present, metadata=columns["metadata"])
 
         work.when_done(restored)
         self._bring_back(work, row, volume, is_zero=False)
@@ -134,7 +137,7 @@ class BackupManager(BackupRPC):
             columns = record.columns(recorded, row, present)
             # What its creation was asked for stays.
             columns["metadata"] |= {key: value for key, value in present.metadata.items() if key != "src_backup_id"}
-            labels.follow(tx, present, metadata=columns["metadata"])
+            metadata_index.follow(tx, present, metadata=columns["metadata"])
             VOLUME.write(tx, volume.id, **columns)
 
         work.at_end(described)
@@ -172,7 +175,7 @@ class BackupManager(BackupRPC):
         if cinders is not None:
             cinders.restore(chain, where, **how)
         else:
-            with content.target(where) as target:
+            with device.target(where) as target:
                 restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **how)
 
     # -- the rest

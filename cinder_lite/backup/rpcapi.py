@@ -1,9 +1,10 @@
 """What a backup service can be asked by message."""
 
-from cinder_lite import loglevels, rpc
+from cinder_lite import rpc
+from cinder_lite.rpc import log_levels
 
 
-class BackupRPC(loglevels.Logs):
+class BackupRPC(log_levels.Logs):
     """Addressed as the service's host."""
 
     topic, version = "cinder_lite-backup", "1.0"

@@ -2,12 +2,13 @@
 
 import logging
 
-from cinder_lite import concurrency, process, service
+from cinder_lite import concurrency
 from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
 from cinder_lite.db import jobs
+from cinder_lite.service import daemon, process
 
 LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class BackupService:
     def __init__(self, shared):
         self.process, self.conf = shared, shared.conf
         self.store = stores.load(self.conf)
-        self.lock = service.HostLock(self.conf.state_path, BINARY, self.conf.host)
+        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.conf.host)
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance, self._facts)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)

@@ -11,8 +11,9 @@ import requests
 from cinderclient import exceptions, shell, utils
 from keystoneauth1 import exceptions as session_errors
 
-from cinder_lite import release, states
+from cinder_lite import states
 from cinder_lite.client import doctor, explain, jobs, local, several, tables, waiting
+from cinder_lite.host import release
 
 #: What cinderclient says of a request that is not done yet.
 ACCEPTED = "has been accepted"

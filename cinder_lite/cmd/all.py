@@ -4,11 +4,12 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.backup.service import BackupService  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.observe import metrics
 from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
+from cinder_lite.service import daemon, process  # noqa: E402
 from cinder_lite.volume.service import VolumeService  # noqa: E402
 
 
@@ -24,7 +25,7 @@ def main(conf):
     shared = process.Process(conf)
     migrate.sync(shared.db)
     shared.show_metrics(shown, standing=True)
-    service.Daemon(conf, services(shared, sock)).run()
+    daemon.Daemon(conf, services(shared, sock)).run()
 
 
 if __name__ == "__main__":

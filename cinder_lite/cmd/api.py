@@ -4,9 +4,11 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import db, metrics, process, service  # noqa: E402
+from cinder_lite import db
 from cinder_lite.api import service as api  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.observe import metrics
+from cinder_lite.service import daemon, process  # noqa: E402
 
 
 @process.daemon("cinder-lite-api")
@@ -18,7 +20,7 @@ def main(conf):
         shared = process.Process(conf)
         migrate.expect_current(shared)
         shared.show_metrics(shown)
-        return service.Daemon(conf, [api.ApiService(shared, sock)])
+        return daemon.Daemon(conf, [api.ApiService(shared, sock)])
 
     if conf.osapi_volume_workers == 1:
         worker().run()
@@ -27,7 +29,7 @@ def main(conf):
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
         db.import_driver(conf.database)
-        service.Workers(conf.osapi_volume_workers, worker).run()
+        daemon.Workers(conf.osapi_volume_workers, worker).run()
 
 
 if __name__ == "__main__":

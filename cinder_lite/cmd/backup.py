@@ -4,9 +4,10 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.backup.service import BackupService  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.observe import metrics
+from cinder_lite.service import daemon, process  # noqa: E402
 
 
 @process.daemon("cinder-lite-backup")
@@ -15,7 +16,7 @@ def main(conf):
     shared = process.Process(conf)
     migrate.expect_current(shared)
     shared.show_metrics(shown)
-    service.Daemon(conf, [BackupService(shared)]).run()
+    daemon.Daemon(conf, [BackupService(shared)]).run()
 
 
 if __name__ == "__main__":

@@ -12,26 +12,28 @@ import sys  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 
 from cinder_lite import conf as configuration  # noqa: E402
-from cinder_lite import db, errors, process, release, user  # noqa: E402
-from cinder_lite.manage import (  # noqa: E402
+from cinder_lite import db, errors
+from cinder_lite.host import effective_user, release  # noqa: E402
+from cinder_lite.manage import (
     REFUSED,
     Failed,
-    adoption,
+    api_surface,
     database,
     doctor,
+    export,
     hosts,
+    import_cinder,
     jobs,
-    portable,
     quotas,
     services,
     settings,
-    surface,
     upgrade,
 )
+from cinder_lite.service import process
 
 #: Words of the command -> (what it does, its arguments, whether it needs the database at this release's revision).
 COMMANDS = {words: command for group in (
-    database, services, quotas, jobs, hosts, settings, upgrade, doctor, portable, adoption, surface)
+    database, services, quotas, jobs, hosts, settings, upgrade, doctor, export, import_cinder, api_surface)
     for words, command in group.COMMANDS.items()}
 
 
@@ -59,7 +61,7 @@ def _run(args):
     options = [f"--{name.replace('_', '-')}={path}" for name in ("config_file", "config_dir")
                for path in getattr(args, name, ())]
     conf = configuration.load(options, prog="cinder-lite-manage")
-    with user.owning(conf.state_path):
+    with effective_user.owning(conf.state_path):
         return _work(process.Process(conf), args)
 
 

@@ -4,8 +4,9 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite import metrics, process, service  # noqa: E402
 from cinder_lite.db import migrate  # noqa: E402
+from cinder_lite.observe import metrics
+from cinder_lite.service import daemon, process  # noqa: E402
 from cinder_lite.volume.service import VolumeService  # noqa: E402
 
 
@@ -15,7 +16,7 @@ def main(conf):
     shared = process.Process(conf)
     migrate.expect_current(shared)
     shared.show_metrics(shown)
-    service.Daemon(conf, [VolumeService(shared)]).run()
+    daemon.Daemon(conf, [VolumeService(shared)]).run()
 
 
 if __name__ == "__main__":

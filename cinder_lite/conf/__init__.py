@@ -7,8 +7,10 @@ import sys
 from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite import compute, release, rpc
+from cinder_lite import rpc
 from cinder_lite.conf import api, backend, backup, database, image, metrics, quota, scheduler, service
+from cinder_lite.host import release
+from cinder_lite.nova import client
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
 #: What the section of every backend knows, whatever its driver.
@@ -22,7 +24,7 @@ def list_opts():
     groups = own_options()
     groups["backend_name"] = [*BACKEND, *driver_options()]
     groups[image.SERVICE_USER] = image.service_user_options()
-    groups[compute.GROUP] = compute.options()
+    groups[client.GROUP] = client.options()
     return sorted((group, options) for group, options in groups.items())
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from cinder_lite import states
-from cinder_lite.db import labels, quotas, schema
+from cinder_lite.db import metadata_index, quotas, schema
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
 J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
@@ -275,7 +275,7 @@ def _with_labels(tx, kind, rows):
         found.setdefault(label.resource_id, []).append(label._asdict())
     for row in rows:
         here = found.get(row.id, [])
-        placed = all(label == labels.row(kind, row._mapping, label["key"], label["value"]) for label in here)
+        placed = all(label == metadata_index.row(kind, row._mapping, label["key"], label["value"]) for label in here)
         yield Labelled(kind, row.id, {label["key"]: label["value"] for label in here}, row.pairs,
                        {**row.pairs, **getattr(row, "admin_metadata", {})}, placed)
 
@@ -291,7 +291,7 @@ def rewrite_labels(tx, kind, id):
         tx.execute(sa.delete(L).where(L.c.resource_id == id))
         if right:
             place = next(row for row in rows if row.id == id)._mapping
-            tx.execute(sa.insert(L), [labels.row(kind, place, key, value) for key, value in right.items()])
+            tx.execute(sa.insert(L), [metadata_index.row(kind, place, key, value) for key, value in right.items()])
         return True
     return False
 

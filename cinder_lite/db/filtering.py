@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from cinder_lite.db import labels, listing, schema
+from cinder_lite.db import listing, metadata_index, schema
 
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
           "attachment": schema.attachments, "message": schema.messages, "group": schema.groups,
@@ -58,12 +58,12 @@ def contains(resource, key, text):
 
 def has_metadata(resource):
     """Whether the resource is found by its metadata."""
-    return resource in labels.TABLES
+    return resource in metadata_index.TABLES
 
 
 def metadata(resource, pairs, project_id):
     """The rows that carry all these pairs; `project_id` is whose are listed, None for everybody's."""
-    return labels.Carried(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
+    return metadata_index.Carried(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
 
 
 def image_metadata(pairs):

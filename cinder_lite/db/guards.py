@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from cinder_lite import states
 from cinder_lite.db import schema
-from cinder_lite.lifecycle import Guard
+from cinder_lite.jobs.lifecycle import Guard
 
 V, S, B, F = schema.volumes, schema.snapshots, schema.backups, schema.services
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import sqlalchemy.ext.compiler
 
 from cinder_lite import errors
-from cinder_lite.db.labels import Carried
+from cinder_lite.db.metadata_index import Carried
 
 _ALL = sa.true()
 

@@ -5,8 +5,9 @@ import uuid
 
 import sqlalchemy as sa
 
-from cinder_lite import db, process, service
+from cinder_lite import db
 from cinder_lite.db import schema
+from cinder_lite.service import daemon, process
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 
@@ -61,7 +62,7 @@ def expect_current(shared):
     """Wait for the database; end the process when it has not been synced for this release."""
     found = process.wait_for(lambda: current(shared.db), "the database")
     if found is None:
-        service.fatal("the database is empty: run 'cinder-lite-manage db sync' first")
+        daemon.fatal("the database is empty: run 'cinder-lite-manage db sync' first")
     if not suffices(found):
-        service.fatal(f"the database is at revision {found}, this release needs {HEAD}: run "
+        daemon.fatal(f"the database is at revision {found}, this release needs {HEAD}: run "
                       "'cinder-lite-manage db sync'")

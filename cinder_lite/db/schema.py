@@ -110,7 +110,7 @@ snapshots = _table(
     sa.Index(None, "group_snapshot_id"),
 )
 
-#: The pairs of a volume's or snapshot's metadata as rows, for filters (see db/labels.py). `metadata` of the resource is
+#: The pairs of a volume's or snapshot's metadata as rows, for filters (see db/metadata_index.py). `metadata` of the resource is
 #: what is shown.
 labels = _table(
     "labels",

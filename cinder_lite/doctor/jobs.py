@@ -2,10 +2,11 @@
 
 import functools
 
-from cinder_lite import db, holds, lifecycle, states
+from cinder_lite import db, states
 from cinder_lite.db import audit, services
 from cinder_lite.db import jobs as rows
 from cinder_lite.doctor.finding import Finding
+from cinder_lite.jobs import holds, lifecycle
 
 #: The service that works at a stage.
 BINARIES = {"scheduler": "cinder-scheduler", "volume": "cinder-volume", "backup": "cinder-backup"}

@@ -2,11 +2,12 @@
 
 import functools
 
-from cinder_lite import context, db, holds, states
-from cinder_lite.db import attachments, audit, jobs, labels, quotas, schema, snapshots, volumes
+from cinder_lite import context, db, states
+from cinder_lite.db import attachments, audit, jobs, metadata_index, quotas, schema, snapshots, volumes
+from cinder_lite.db.host_strings import service_of
 from cinder_lite.doctor.finding import Finding
-from cinder_lite.lifecycle import KINDS, SNAPSHOT, VOLUME
-from cinder_lite.volume.hosts import service_of
+from cinder_lite.jobs import holds
+from cinder_lite.jobs.lifecycle import KINDS, SNAPSHOT, VOLUME
 
 #: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that it holds meanwhile.
 HELD = {
@@ -200,7 +201,7 @@ def _remove_snapshot(id, database, conf):
         SNAPSHOT.write(tx, id, status=states.ERROR)
         SNAPSHOT.begin(tx, None, id, "cascade")
         SNAPSHOT.settle(tx, id, "cascade", True)
-        labels.remove(tx, id)
+        metadata_index.remove(tx, id)
         if row.counted:
             quotas.release(tx, quotas.snapshot_share(conf, row))
         return f"removed snapshot {id}"

@@ -5,7 +5,7 @@ import re
 import uuid
 
 from cinder_lite import concurrency, states
-from cinder_lite.backup import adopted, manager, manifest, stores
+from cinder_lite.backup import cinder, manager, manifest, stores
 from cinder_lite.backup.stores import base as store_base
 from cinder_lite.db import audit
 from cinder_lite.doctor import exports
@@ -27,7 +27,7 @@ class Places:
         self.conf = conf
         self.backends = [backends.Backend(conf, section) for section in conf.enabled_backends]
         self.store = stores.load(conf)
-        self.adopted = adopted.Adopted(self.store, conf)
+        self.adopted = cinder.Adopted(self.store, conf)
         self.found, self.stored, self.exported, self._notes = {}, {}, {}, {}
 
     def list(self, containers):

@@ -1,10 +1,10 @@
 """cinder-lite-manage volume and backup update-host: what is on a host, backend or pool gets another place."""
 
-from cinder_lite.adopt.found import Places
-from cinder_lite.db import placement, services
+from cinder_lite.db import rename_host, services
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.import_cinder.source import Places
 from cinder_lite.manage import OK, Failed, counted
 from cinder_lite.manage.services import expect_down
-from cinder_lite.volume.hosts import service_of
 
 
 def update_volumes(shared, args):
@@ -19,7 +19,7 @@ def update_volumes(shared, args):
         for host in old:
             expect_down(tx, shared.conf, "cinder-volume", host)
         _expect_no_jobs(tx, args.current, args.new)
-        counts = placement.rename(tx, args.current, args.new, Places({args.current: args.new}))
+        counts = rename_host.rename(tx, args.current, args.new, Places({args.current: args.new}))
     if not any(counts.values()):
         raise Failed(f"nothing is on {args.current}")
     moved = ", ".join(counted(number, noun) for noun, number in counts.items())
@@ -32,8 +32,8 @@ def update_volumes(shared, args):
 def _expect_no_jobs(tx, current, new):
     """Jobs wait for a backend, not for a pool: with one pool of several they would be lost or come along wrongly."""
     here = service_of(current)
-    if "#" in current and here != service_of(new) and placement.jobs_at(tx, here):
-        raise Failed(f"{counted(placement.jobs_at(tx, here), 'job')} of {here} wait for it: start it and let them end, "
+    if "#" in current and here != service_of(new) and rename_host.jobs_at(tx, here):
+        raise Failed(f"{counted(rename_host.jobs_at(tx, here), 'job')} of {here} wait for it: start it and let them end, "
                      f"or move all of {here}")
 
 
@@ -42,7 +42,7 @@ def update_backups(shared, args):
     with shared.db.write() as tx:
         if services.find(tx, "cinder-backup", args.current) is not None:
             expect_down(tx, shared.conf, "cinder-backup", args.current)
-        moved = placement.rename_backups(tx, args.current, args.new)
+        moved = rename_host.rename_backups(tx, args.current, args.new)
     if not moved:
         raise Failed(f"no backup is of {args.current}")
     print(f"Moved {counted(moved, 'backup')} from {args.current} to {args.new}.")

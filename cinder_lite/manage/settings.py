@@ -9,9 +9,10 @@ import re
 
 from oslo_config import cfg
 
-from cinder_lite import db, errors, rpc, user
+from cinder_lite import db, errors, rpc
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
+from cinder_lite.host import effective_user
 from cinder_lite.manage import OK, VIOLATED, Failed, counted
 from cinder_lite.manage.database import reason as said
 
@@ -51,7 +52,7 @@ def _files(shared):
     paths = unread.files(shared.conf)
     for path in paths:
         if not os.access(path, os.R_OK):
-            raise Failed(f"{path} cannot be read by {user.name()}, as whom the services run: give it to their group (chgrp) "
+            raise Failed(f"{path} cannot be read by {effective_user.name()}, as whom the services run: give it to their group (chgrp) "
                          "and let that read it (chmod 640)")
     yield Found(f"read {', '.join(paths)}" if paths else "no file of settings was found: the defaults are used")
 
@@ -141,15 +142,17 @@ def _sections(shared):
 
 def _refusals():
     """(where it stands, function of the configuration) for what daemons refuse to start with: they call the same functions."""
-    from cinder_lite import policy, service, tracing
-    from cinder_lite.api import auth
+    from cinder_lite.api import policy
     from cinder_lite.api import service as api
+    from cinder_lite.api.auth import strategy
+    from cinder_lite.observe import tracing
     from cinder_lite.scheduler import choose
+    from cinder_lite.service import daemon
     from cinder_lite.volume import backends
 
-    yield from (("log", functools.partial(service.expect_log, prog=prog)) for prog in DAEMONS)
-    yield "[DEFAULT] state_path", lambda conf: service.expect_locks(conf.state_path)
-    yield "[DEFAULT] auth_strategy", auth.expect_usable
+    yield from (("log", functools.partial(daemon.expect_log, prog=prog)) for prog in DAEMONS)
+    yield "[DEFAULT] state_path", lambda conf: daemon.expect_locks(conf.state_path)
+    yield "[DEFAULT] auth_strategy", strategy.expect_usable
     yield "[DEFAULT] osapi_volume_listen", api.expect_address
     yield "[oslo_policy] policy_file", policy.Policy
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)

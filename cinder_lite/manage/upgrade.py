@@ -1,7 +1,7 @@
 """cinder-lite-manage status upgrade-check: whether services of this release can work beside those that run."""
 
-from cinder_lite import lifecycle
 from cinder_lite.db import audit, migrate, services
+from cinder_lite.jobs import lifecycle
 from cinder_lite.manage import OK, REFUSED, VIOLATED, settings, table
 
 SUCCESS, WARNING, FAILURE = "Success", "Warning", "Failure"

@@ -21,7 +21,8 @@ from oslo_messaging._drivers import common as driver_common
 from oslo_messaging._drivers import impl_fake
 from oslo_messaging.rpc import dispatcher
 
-from cinder_lite import bulkhead, concurrency, context, db, errors
+from cinder_lite import concurrency, context, db, errors
+from cinder_lite.concurrency import bulkhead
 from cinder_lite.rpc.interface import Interface, call, cast, methods, since
 
 LOG = logging.getLogger(__name__)

@@ -2,9 +2,9 @@
 
 from cinder_lite import errors
 from cinder_lite.db import pools
+from cinder_lite.db.host_strings import service_of
 from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.manager import as_pool
-from cinder_lite.volume.hosts import service_of
 
 
 def take(tx, conf, name, size, count, extra_specs, operation="create"):

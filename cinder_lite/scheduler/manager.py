@@ -6,12 +6,13 @@ import threading
 
 from oslo_db import exception as db_errors
 
-from cinder_lite import concurrency, context, db, errors, holds, lifecycle, states, worker
+from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.db import groups, jobs, messages, pools, snapshots, volumes
-from cinder_lite.lifecycle import GROUP, VOLUME
+from cinder_lite.jobs import holds, lifecycle, worker
+from cinder_lite.jobs.lifecycle import GROUP, VOLUME
 from cinder_lite.scheduler import choose, grouping, waiting
 from cinder_lite.scheduler import pools as rooms
-from cinder_lite.scheduler.moves import MOVES, Placement
+from cinder_lite.scheduler.placements import MOVES, Placement
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
 LOG = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class SchedulerManager(SchedulerRPC):
     """Any number of schedulers may run: room is taken by a conditional UPDATE, and a job is passed on once."""
 
     meter = None
-    #: Who tells others (see cinder_lite.events), None for nobody.
+    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
     events = None
 
     def __init__(self, database, conf, volume):

@@ -1,9 +1,10 @@
 """What a scheduler can be asked by message."""
 
-from cinder_lite import loglevels, rpc
+from cinder_lite import rpc
+from cinder_lite.rpc import log_levels
 
 
-class SchedulerRPC(loglevels.Logs):
+class SchedulerRPC(log_levels.Logs):
     """Addressed to any scheduler."""
 
     topic, version = "cinder_lite-scheduler", "1.0"

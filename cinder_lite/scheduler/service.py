@@ -1,9 +1,10 @@
 """The scheduler service."""
 
-from cinder_lite import concurrency, process, service
+from cinder_lite import concurrency
 from cinder_lite.db import jobs, messages
 from cinder_lite.scheduler.manager import LOG, SchedulerManager
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
+from cinder_lite.service import daemon, process
 
 BINARY = "cinder-scheduler"
 #: Seconds between looks for jobs and messages that are old enough to be forgotten.
@@ -15,7 +16,7 @@ class SchedulerService:
 
     def __init__(self, shared):
         self.process, self.conf = shared, shared.conf
-        self.lock = service.HostLock(self.conf.state_path, BINARY, self.conf.host)
+        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.conf.host)
         self.manager = shared.counted(SchedulerManager(shared.db, self.conf, shared.volume))
         self.manager.events = shared.events
         self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,

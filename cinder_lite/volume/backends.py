@@ -10,8 +10,10 @@ import threading
 from stevedore import extension
 
 from cinder_lite import conf as configuration
-from cinder_lite import errors, plugins, worker
+from cinder_lite import errors
+from cinder_lite.conf import plugins
 from cinder_lite.db import volumes
+from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
 
@@ -129,7 +131,7 @@ class Backend:
                 self.call(self.target.clear, volume.name)
 
     def content(self, volume):
-        """Where the bytes of a drivers.Volume are (see cinder_lite.content), ready to be opened."""
+        """Where the bytes of a drivers.Volume are (see cinder_lite.blockio.device), ready to be opened."""
         if isinstance(self.driver, drivers.Connects):
             return self.driver.content(volume)
         self.call(self.driver.activate, volume)

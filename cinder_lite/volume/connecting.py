@@ -4,9 +4,9 @@ import logging
 
 from cinder_lite import db, errors, rpc, states
 from cinder_lite.db import connections, services, volumes
-from cinder_lite.lifecycle import VOLUME
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
-from cinder_lite.volume.hosts import service_of
 
 LOG = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import uuid
 
 from cinder_lite import errors, states
 from cinder_lite.db import attachments, connections
-from cinder_lite.lifecycle import VOLUME
-from cinder_lite.volume.hosts import service_of
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume.targets import base as targets
 
 READ_ONLY, READ_WRITE = "ro", "rw"

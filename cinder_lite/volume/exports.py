@@ -3,12 +3,13 @@
 import contextlib
 import logging
 
-from cinder_lite import db, errors, states, worker
+from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, connections, jobs, volumes
-from cinder_lite.lifecycle import VOLUME
+from cinder_lite.jobs import worker
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.manager import as_volume
+from cinder_lite.volume.jobs.volumes import as_volume
 from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)

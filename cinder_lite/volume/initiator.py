@@ -6,7 +6,8 @@ os-brick runs in root's process. It finds what was attached before, so that each
 import contextlib
 import os
 
-from cinder_lite import errors, privsep
+from cinder_lite import errors
+from cinder_lite.host import privsep
 
 #: The one protocol by which our own targets serve other hosts.
 PROTOCOL = "iscsi"

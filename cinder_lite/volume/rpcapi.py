@@ -1,9 +1,10 @@
 """What a volume service can be asked by message."""
 
-from cinder_lite import loglevels, rpc
+from cinder_lite import rpc
+from cinder_lite.rpc import log_levels
 
 
-class VolumeRPC(loglevels.Logs):
+class VolumeRPC(log_levels.Logs):
     """Addressed as host@backend."""
 
     topic, version = "cinder_lite-volume", "1.1"
@@ -27,7 +28,7 @@ class VolumeRPC(loglevels.Logs):
 
     @rpc.call
     def open_local(self, ctx, kind, id, host, copy_id=None):
-        """Where a process on `host` finds the content of a "volume" or a "snapshot": see cinder_lite.content.
+        """Where a process on `host` finds the content of a "volume" or a "snapshot": see cinder_lite.blockio.device.
 
         Raises OnAnotherHost where it is a file or device of this host, and that is another.
 

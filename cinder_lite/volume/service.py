@@ -3,16 +3,20 @@
 import logging
 import time
 
-from cinder_lite import concurrency, db, net, process, service, worker
+from cinder_lite import concurrency, db
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools, volumes
-from cinder_lite.volume import backends, losses
-from cinder_lite.volume.adoption import Adoption
+from cinder_lite.host import network
+from cinder_lite.jobs import worker
+from cinder_lite.service import daemon, process
+from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
-from cinder_lite.volume.grouping import Grouping
-from cinder_lite.volume.images import ImageJobs
-from cinder_lite.volume.manager import VolumeManager
-from cinder_lite.volume.moves import Moves
+from cinder_lite.volume.jobs import lost_snapshots
+from cinder_lite.volume.jobs.groups import Grouping
+from cinder_lite.volume.jobs.images import ImageJobs
+from cinder_lite.volume.jobs.manage import Adoption
+from cinder_lite.volume.jobs.migration import Moves
+from cinder_lite.volume.jobs.volumes import VolumeManager
 from cinder_lite.volume.rpcapi import VolumeRPC
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ class BackendService:
         self.process, self.conf = shared, shared.conf
         self.backend = backends.Backend(self.conf, section)
         self._written = None  # the uuid that all volumes here have
-        self.lock = service.HostLock(self.conf.state_path, BINARY, self.backend.name)
+        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.backend.name)
         self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
                                            self._facts, self._recorded)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
@@ -115,7 +119,7 @@ class BackendService:
         elif self.backend.addresses != were_at:
             self.manager.exports.restore()
         if self.backend.up:
-            losses.record(self.process.db, self.conf, self.backend)
+            lost_snapshots.record(self.process.db, self.conf, self.backend)
             self.backend.call(self.backend.driver.tend)
 
     def look(self):
@@ -156,7 +160,7 @@ class VolumeService:
 
     def _watch(self):
         """Have backends look at their addresses when something of the host's network has changed, and has settled."""
-        with net.changes() as told:
+        with network.changes() as told:
             while not self._stopping:
                 _settled(told)
                 for backend in self.backends:

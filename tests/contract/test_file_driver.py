@@ -8,7 +8,8 @@ import urllib.parse
 
 import pytest
 
-from cinder_lite.volume.drivers import base, file, sparse
+from cinder_lite.blockio import sparse
+from cinder_lite.volume.drivers import base, file
 from tests.contract import backends
 from tests.contract.backends import GIB, MIB, content, snapshot, volume, write
 

@@ -12,9 +12,10 @@ import uuid
 import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
-from cinder_lite import context, db, process, states
-from cinder_lite.db import audit, jobs, labels, migrate, quotas, schema
-from cinder_lite.lifecycle import VOLUME
+from cinder_lite import context, db, states
+from cinder_lite.db import audit, jobs, metadata_index, migrate, quotas, schema
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.service import process
 
 HOST, BACKEND = "here", "here@file-1"
 POOL = f"{BACKEND}#file-1"
@@ -171,7 +172,7 @@ class Installation:
     def label(self, kind, id):
         """What finds the volume or snapshot by its metadata."""
         with self.db.write() as tx:
-            labels.change(tx, kind, id, {}, self.row(f"{kind}s", id).metadata)
+            metadata_index.change(tx, kind, id, {}, self.row(f"{kind}s", id).metadata)
 
     def snapshot(self, volume_id, **values):
         id = self.add("snapshots", volume_id=volume_id, **values)

@@ -8,11 +8,12 @@ import time
 
 import requests
 
-from cinder_lite import conf, process
+from cinder_lite import conf
 from cinder_lite.api import service as api
 from cinder_lite.backup.service import BackupService
 from cinder_lite.db import migrate
 from cinder_lite.scheduler.service import SchedulerService
+from cinder_lite.service import process
 from cinder_lite.volume.service import VolumeService
 from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests.meta.source import TOP

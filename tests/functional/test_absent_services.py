@@ -7,11 +7,12 @@ import sys
 import pytest
 import requests
 
-from cinder_lite import conf, db, process, states
+from cinder_lite import conf, db, states
 from cinder_lite.api import service as api
 from cinder_lite.client import local
 from cinder_lite.db import migrate, schema
 from cinder_lite.scheduler.service import SchedulerService
+from cinder_lite.service import process
 from tests.functional.client import Client
 from tests.functional.fixtures import Roles
 from tests.functional.service import Service, until

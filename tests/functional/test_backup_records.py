@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cinder_lite.doctor import Doctor
-from cinder_lite.lifecycle import BACKUP
+from cinder_lite.jobs.lifecycle import BACKUP
 from tests.functional.client import PROJECT, Client
 from tests.functional.service import until
 

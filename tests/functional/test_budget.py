@@ -86,11 +86,11 @@ def test_a_plain_create(client, service, work):
         volume = client.create("volumes", size=1, name="counted")
         ended(service, volume["id"])
     client.settled("volumes", volume["id"])
-    assert {"api/app.py", "scheduler/choose.py", "volume/manager.py"} <= work.files, "not every service was watched"
+    assert {"api/app.py", "scheduler/choose.py", "volume/jobs/volumes.py"} <= work.files, "not every service was watched"
     assert len(work.statements) <= STATEMENTS, "\n".join(work.statements)
     assert work.transactions <= TRANSACTIONS
     # On native threads the HTTP server is ours as well; eventlet brings its own.
-    files = work.files - {"threaded_http.py"}
+    files = work.files - {"concurrency/http_waitress.py"}
     assert len(files) <= FILES, "\n".join(sorted(files))
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from cinder_lite import context, errors, states
 from cinder_lite.db import schema, types
 from cinder_lite.scheduler import capacity
-from cinder_lite.volume.groups import Groups
+from cinder_lite.volume.verbs.groups import Groups
 from tests.functional.installation import POOL, PROJECT
 
 THICK, THIN = {"provisioning:type": "thick"}, {}

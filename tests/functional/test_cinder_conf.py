@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from cinder_lite import conf, db
-from cinder_lite.backup import chunks, stores
+from cinder_lite.backup import stores, writer
 from cinder_lite.conf import unread
 from cinder_lite.volume import backends
 
@@ -145,7 +145,7 @@ def test_a_configuration_of_cinders_is_understood(name, tmp_path, caplog):
     assert type(backend.driver).__name__ == driver
     assert (type(backend.target).__name__ if backend.target else None) == ("TgtTarget" if driver == "LvmDriver" else None)
     store = stores.load(loaded)
-    assert store.container("abcdef") and chunks.Format.of(loaded).compress
+    assert store.container("abcdef") and writer.Format.of(loaded).compress
     opened = db.Database(loaded.database)
     assert opened.url.drivername == database
     opened.dispose()

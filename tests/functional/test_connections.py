@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from cinder_lite import context, states
 from cinder_lite.db import schema
-from cinder_lite.volume.transfers import Transfers
+from cinder_lite.volume.verbs.transfers import Transfers
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 

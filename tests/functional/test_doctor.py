@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db, states
-from cinder_lite.db import labels, quotas, schema
+from cinder_lite.db import metadata_index, quotas, schema
 from cinder_lite.doctor import Doctor, sums
-from cinder_lite.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT
 
 
@@ -314,7 +314,7 @@ def test_labels_stand_where_lists_look(here):
     id = here.volume(metadata={"a": "b"})
     here.label("volume", id)
     with here.db.write() as tx:
-        labels.give(tx, [id], "green")
+        metadata_index.give(tx, [id], "green")
     here.count()
     repaired(here, "labels differ")
     assert [row.project_id for row in here.rows("labels")] == [PROJECT]

@@ -11,12 +11,12 @@ DAEMON = """
 import atexit, sys
 from cinder_lite import concurrency
 concurrency.patch()
-from cinder_lite import process, service
+from cinder_lite.service import daemon, process
 @process.daemon("cinder-lite-test")
 def main(conf):
     atexit.register(print, "taken apart")
-    service.at_the_end(lambda: 1 / 0)
-    service.at_the_end(lambda: print("last words"))
+    daemon.at_the_end(lambda: 1 / 0)
+    daemon.at_the_end(lambda: print("last words"))
     {ending}
 sys.argv = ["cinder-lite-test", "--config-file", "{settings}"]
 main()

@@ -3,8 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import events, lifecycle
 from cinder_lite.db import schema
+from cinder_lite.jobs import lifecycle, notifications
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 
@@ -226,8 +226,8 @@ SILENT = {
 
 def test_each_action_is_told_of_or_has_a_reason():
     actions = {(kind, name) for kind, engine in lifecycle.KINDS.items() for name in getattr(engine, "actions", ())}
-    assert actions == events.EVENTS.keys() | SILENT.keys() and not events.EVENTS.keys() & SILENT.keys()
-    for job, member in events.ALONG.items():
-        assert {job, member} <= events.EVENTS.keys()
+    assert actions == notifications.EVENTS.keys() | SILENT.keys() and not notifications.EVENTS.keys() & SILENT.keys()
+    for job, member in notifications.ALONG.items():
+        assert {job, member} <= notifications.EVENTS.keys()
     assert {member for member in actions if member[1] in ("group_create", "group_delete", "cascade", "lend")} <= set(
-        events.ALONG.values())
+        notifications.ALONG.values())

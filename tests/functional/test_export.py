@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite.cmd import manage
-from cinder_lite.db import migrate, portable
+from cinder_lite.db import export, migrate
 from tests.functional import everything
 from tests.functional.installation import Installation
 
@@ -57,7 +57,7 @@ def test_everything_comes_back_and_the_numbers_go_on(here, there, run, tmp_path)
     assert os.stat(file).st_mode & 0o777 == 0o600
     status, out, error = run(there, "restore", file)
     assert status == 0, error
-    assert list(portable.rows(there.db)) == list(portable.rows(here.db))
+    assert list(export.rows(there.db)) == list(export.rows(here.db))
     assert there.add("services", uuid="u", binary="b", host="h") is None
     assert len(there.rows("services")) == 4
 
@@ -66,9 +66,9 @@ def test_only_an_empty_database_is_filled(here, there, run, tmp_path):
     everything.fill(here.db, 1)
     file = str(tmp_path / "export")
     run(here, "export", file)
-    before = list(portable.rows(here.db))
+    before = list(export.rows(here.db))
     status, _, error = run(here, "restore", file)
-    assert status == 2 and "is not empty" in error and list(portable.rows(here.db)) == before
+    assert status == 2 and "is not empty" in error and list(export.rows(here.db)) == before
     assert run(there, "restore", file)[0] == 0
     assert run(there, "restore", file)[0] == 2
 
@@ -119,10 +119,10 @@ def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, sa
     file = tmp_path / "export"
     run(here, "export", str(file))
     file.write_bytes(spoil(file.read_bytes()))
-    before = list(portable.rows(there.db))
+    before = list(export.rows(there.db))
     status, _, error = run(there, "restore", str(file))
     assert status == 2 and said in error
-    assert list(portable.rows(there.db)) == before
+    assert list(export.rows(there.db)) == before
 
 
 @pytest.mark.parametrize("spoil", [_cut, _misread, *(_flipped(at / 16) for at in range(1, 16))])

@@ -64,17 +64,17 @@ REFUSED = [
 ]
 #: Functions that say that a setting cannot be, and what beside a row of REFUSED shows that 'config check' says it too.
 REFUSING = {
-    "cinder_lite/api/auth.py expect_usable": None, "cinder_lite/api/service.py expect_address": None,
+    "cinder_lite/api/auth/strategy.py expect_usable": None, "cinder_lite/api/service.py expect_address": None,
     "cinder_lite/api/service.py listen": "as expect_address, and that somebody listens there, which is the service mostly",
     "cinder_lite/backup/stores/__init__.py load": None, "cinder_lite/db/__init__.py url_of": None,
     "cinder_lite/db/migrate.py expect_current": "test_manage_settings: a database that was not synced",
-    "cinder_lite/plugins.py load": None, "cinder_lite/policy.py _load": None,
-    "cinder_lite/process.py __init__": None, "cinder_lite/rpc/__init__.py _known_broker": None,
-    "cinder_lite/scheduler/choose.py _plugin": None, "cinder_lite/service.py expect_locks": None,
-    "cinder_lite/service.py expect_log": None,
-    "cinder_lite/service.py set_up_logging": "what may yet happen between expect_log and the log",
-    "cinder_lite/service.py settings_that_work": "where all of them end",
-    "cinder_lite/tracing.py expect_library": "test_tracing: here the library is installed",
+    "cinder_lite/conf/plugins.py load": None, "cinder_lite/api/policy.py _load": None,
+    "cinder_lite/service/process.py __init__": None, "cinder_lite/rpc/__init__.py _known_broker": None,
+    "cinder_lite/scheduler/choose.py _plugin": None, "cinder_lite/service/daemon.py expect_locks": None,
+    "cinder_lite/service/daemon.py expect_log": None,
+    "cinder_lite/service/daemon.py set_up_logging": "what may yet happen between expect_log and the log",
+    "cinder_lite/service/daemon.py settings_that_work": "where all of them end",
+    "cinder_lite/observe/tracing.py expect_library": "test_tracing: here the library is installed",
     "cinder_lite/volume/backends.py load": None, "cinder_lite/volume/backends.py enabled": None,
 }
 
@@ -135,7 +135,7 @@ def test_each_refusal_is_walked():
     for module in source.modules("cinder_lite"):
         for function in ast.walk(module.tree):
             if isinstance(function, ast.FunctionDef) and any(
-                    ast.unparse(node).startswith(("errors.Misconfigured(", "fatal(", "service.fatal(", "UnknownName("))
+                    ast.unparse(node).startswith(("errors.Misconfigured(", "fatal(", "daemon.fatal(", "UnknownName("))
                     for node in ast.walk(function) if isinstance(node, ast.Call)):
                 found.add(f"{module.name} {function.name}")
     assert found == set(REFUSING)

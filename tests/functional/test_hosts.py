@@ -31,12 +31,12 @@ def test_a_backend_that_does_not_replicate_does_not_fail_over(client, path, body
 
 def test_log_levels_are_changed_and_shown(client):
     def levels():
-        found = client("PUT", "/os-services/get-log", {"prefix": "cinder_lite.worker"}, expect=200)["log_levels"]
-        return {one["binary"]: one["levels"]["cinder_lite.worker"] for one in found}
+        found = client("PUT", "/os-services/get-log", {"prefix": "cinder_lite.jobs.worker"}, expect=200)["log_levels"]
+        return {one["binary"]: one["levels"]["cinder_lite.jobs.worker"] for one in found}
 
     before = levels()
     assert before.keys() == {"cinder-api", "cinder-volume", "cinder-scheduler", "cinder-backup"}
-    change = {"binary": "cinder-api", "prefix": "cinder_lite.worker", "level": "error"}
+    change = {"binary": "cinder-api", "prefix": "cinder_lite.jobs.worker", "level": "error"}
     client("PUT", "/os-services/set-log", change, expect=202)
     try:
         assert set(levels().values()) == {"ERROR"}  # all services are in one process here

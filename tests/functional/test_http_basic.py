@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from cinder_lite import conf
-from cinder_lite.api import auth
+from cinder_lite.api.auth import strategy
 from tests.functional.service import Service, until
 
 PEOPLE = {"ann": ("blue", "member"), "rita": ("blue", "reader"), "root": ("red", "admin"), "nova": ("blue", "member,service")}
@@ -136,7 +136,7 @@ def test_files_that_let_nobody_in_end_the_start(tmp_path, passwords, roles, said
     file = tmp_path / "cinder.conf"
     file.write_text(f"[DEFAULT]\nauth_strategy = http_basic\nhttp_basic_auth_user_file = {tmp_path}/htpasswd\n"
                     f"http_basic_auth_roles_file = {tmp_path}/htroles\n")
-    wrong = auth.wrong(conf.load([], files=[str(file)]))
+    wrong = strategy.wrong(conf.load([], files=[str(file)]))
     assert wrong.startswith("auth_strategy is http_basic, but ")
     assert said in wrong
 

@@ -12,10 +12,11 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import context, states, worker
+from cinder_lite import context, states
 from cinder_lite.db import jobs, pools, volumes
 from cinder_lite.doctor import Doctor
-from cinder_lite.lifecycle import KINDS, VOLUME
+from cinder_lite.jobs import worker
+from cinder_lite.jobs.lifecycle import KINDS, VOLUME
 from cinder_lite.scheduler import manager
 from tests.functional.client import PROJECT, Client
 from tests.functional.service import Service, until
@@ -41,8 +42,8 @@ quota_groups = -1"""
 SECRET = "a text that only the log may have"
 #: Where the work on jobs is written: calls from there are where something is raised.
 HANDLERS = tuple(os.path.join("cinder_lite", *path.split("/")) for path in (
-    "volume/manager.py", "volume/moves.py", "volume/grouping.py", "volume/adoption.py", "volume/images.py",
-    "volume/servers.py", "backup/manager.py"))
+    "volume/jobs/volumes.py", "volume/jobs/migration.py", "volume/jobs/groups.py", "volume/jobs/manage.py", "volume/jobs/images.py",
+    "nova/events.py", "backup/manager.py"))
 
 
 class Injected(Exception):

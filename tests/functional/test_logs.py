@@ -10,7 +10,7 @@ from oslo_context import context as oslo_context
 
 from cinder_lite import context, errors
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.drivers.lvm import commands, group
+from cinder_lite.volume.drivers.lvm import commands, volume_group
 from tests.functional.client import Client
 from tests.functional.service import Apart, until
 
@@ -77,7 +77,7 @@ def test_one_id_leads_from_the_request_to_the_device(service, client):
     assert [message for _, message in follow(request_id) if message.startswith(f"create of {volume} on file-1 done")]
     until(lambda: ("worker", "is done") in [(place, message[-7:]) for place, message in follow(backup_request)],
           "the backup's last line")
-    assert {"api.app", "worker"} <= {place for place, _ in follow(backup_request)}
+    assert {"api.app", "jobs.worker"} <= {place for place, _ in follow(backup_request)}
     others = [line for line in service.lines() if line["name"] == "cinder_lite.api.app" and line["context"] == {}]
     assert others == []
 
@@ -124,7 +124,7 @@ def test_lvm_s_commands_are_logged_with_the_request(caplog):
     """The group is not there, or LVM is not: what was run is in the log all the same."""
     ctx = context.Context(request_id=f"req-{uuid.uuid4()}")
     with pytest.raises((drivers.DriverError, errors.Explained)), caplog.at_level("INFO"):
-        group.Group("cinder-lite-not-there", "", "lvm").run(
+        volume_group.Group("cinder-lite-not-there", "", "lvm").run(
             commands.create_thin("cinder-lite-not-there", "pool", "volume-1", 2**30), "create volume-1")
     oslo_context._request_store.context = None
     assert ctx.request_id and "'lvm lvcreate -y -V 1073741824b" in caplog.text

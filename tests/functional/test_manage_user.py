@@ -16,7 +16,7 @@ import tempfile
 
 import pytest
 
-from cinder_lite import user
+from cinder_lite.host import effective_user
 from tests.functional.installation import Installation
 from tests.meta.source import TOP
 
@@ -129,7 +129,7 @@ def test_it_ends_as_it_says(here, run):
 
 def test_root_stays_root_where_the_data_is_roots(tmp_path):
     before = os.getresuid()
-    with user.owning(tmp_path):
+    with effective_user.owning(tmp_path):
         assert os.getresuid() == before
-    with user.owning(tmp_path / "nothing"):
+    with effective_user.owning(tmp_path / "nothing"):
         assert os.getresuid() == before

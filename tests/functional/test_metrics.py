@@ -10,8 +10,9 @@ import sys
 import pytest
 import requests
 
-from cinder_lite import concurrency, conf, metrics
+from cinder_lite import concurrency, conf
 from cinder_lite.conf.metrics import PORTS
+from cinder_lite.observe import metrics
 from tests.functional.client import Client
 from tests.functional.service import Apart, Service, until
 from tests.meta.source import TOP

@@ -93,5 +93,5 @@ def test_the_command_does_what_the_page_says(service, command):
 def test_the_log_is_json_and_tells_notifications(service):
     with open(os.path.join(service.state, "log", "cinder-lite-all.log")) as file:
         lines = [json.loads(line) for line in file]
-    assert {"cinder_lite.api.app", "cinder_lite.worker"} <= {line["name"] for line in lines}
+    assert {"cinder_lite.api.app", "cinder_lite.jobs.worker"} <= {line["name"] for line in lines}
     assert [line["name"] for line in lines if "volume.delete.end" in line["message"]]

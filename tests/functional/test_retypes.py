@@ -5,10 +5,11 @@ import types as plain
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import abandon, context, states
+from cinder_lite import context, states
 from cinder_lite.db import audit, quotas, retypes, schema, volumes
-from cinder_lite.lifecycle import VOLUME
-from cinder_lite.volume.migrations import Migrations
+from cinder_lite.jobs import cancellation
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.volume.verbs.migration import Migrations
 from tests.functional.client import Client
 from tests.functional.installation import PROJECT, Installation
 from tests.functional.service import Service, until
@@ -156,7 +157,7 @@ def test_usage_is_exact_when_it_is_given_up(installed, of_before):
             tx.execute(sa.update(schema.jobs).values(args=args))
         exact(installed)
     with installed.db.write() as tx:
-        abandon.all_jobs(tx, installed.conf, "volume", row.id)
+        cancellation.all_jobs(tx, installed.conf, "volume", row.id)
         VOLUME.write(tx, row.id, status=states.AVAILABLE)
     exact(installed)
 

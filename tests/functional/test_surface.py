@@ -11,9 +11,8 @@ import re
 
 import pytest
 
-from cinder_lite import policy
+from cinder_lite.api import policy, versions
 from cinder_lite.api import route as routing
-from cinder_lite.api import versions
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import answers
 

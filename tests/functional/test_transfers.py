@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from cinder_lite import context, errors
-from cinder_lite.volume.transfers import Transfers
+from cinder_lite.volume.verbs.transfers import Transfers
 from tests.functional.client import Client
 from tests.functional.service import Service
 from tests.functional.test_administrators import sound

@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 
 MIB = 1024**2
 
@@ -12,11 +12,11 @@ MIB = 1024**2
 def disk(size, seed=1):
     """So many bytes with data at the beginning, in the middle and at the end, and zeros between."""
     rng = random.Random(seed)
-    content = bytearray(size)
+    device = bytearray(size)
     part = size // 16
     for start in (0, size // 2, size - part):
-        content[start:start + part] = rng.randbytes(part)
-    return bytes(content)
+        device[start:start + part] = rng.randbytes(part)
+    return bytes(device)
 
 
 def convert(directory, data, disk_format, *options):
@@ -37,7 +37,7 @@ def path(service, volume):
 def begins_with(service, volume, data):
     """Whether the volume holds `data` and zeros behind it."""
     size = volume["size"] * 1024**3
-    with content.Source(path(service, volume)) as source:
+    with device.Source(path(service, volume)) as source:
         rest = (source.read(start, end - start) for start, end in source.extents(len(data), size))
         same = source.read(0, len(data)) == data and not any(part.strip(b"\0") for part in rest)
     return same and os.stat(path(service, volume)).st_size == size

@@ -3,7 +3,8 @@
 import ast
 import inspect
 
-from cinder_lite import errors, worker
+from cinder_lite import errors
+from cinder_lite.jobs import worker
 from tests.meta.source import modules
 
 #: Attributes whose values are names of the cloud's inside.

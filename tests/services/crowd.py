@@ -10,10 +10,11 @@ import uuid
 import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
-from cinder_lite import context, process
+from cinder_lite import context
 from cinder_lite.api import service
 from cinder_lite.api.app import Application
-from cinder_lite.db import labels, migrate, schema
+from cinder_lite.db import metadata_index, migrate, schema
+from cinder_lite.service import process
 from tests.services.daemons import as_text
 
 PROJECT, OTHER = "a" * 32, "b" * 32
@@ -74,7 +75,7 @@ class Crowd:
             with self.db.write() as tx:
                 self._insert(tx, table, rows)
                 if kind in ("volumes", "snapshots"):
-                    self._insert(tx, schema.labels, labels.rows(kind[:-1], rows))
+                    self._insert(tx, schema.labels, metadata_index.rows(kind[:-1], rows))
             # All that markers are taken from: special ones of PROJECT.
             self.ids[kind] += [row["id"] for number, row in zip(numbers, rows, strict=True) if row["project_id"] == PROJECT and number % SHARE == 0]
             self.counts[kind] += len(rows)

@@ -35,9 +35,9 @@ CHANGES = (
     ("volume/rpcapi.py", f'"cinder_lite-volume", "{VolumeRPC.version}"', f'"cinder_lite-volume", "{NEXT_RPC}"'),
     ("volume/rpcapi.py", "    @rpc.cast\n    def run_job(self, ctx, job_id):",
      f'    @rpc.cast\n    @rpc.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False):'),
-    ("volume/manager.py", "def run_job(self, ctx, job_id):", "def run_job(self, ctx, job_id, soon=False):"),
+    ("volume/jobs/volumes.py", "def run_job(self, ctx, job_id):", "def run_job(self, ctx, job_id, soon=False):"),
     *((name, ".run_job(ctx, job_id=job_id)", ".run_job(ctx, job_id=job_id, soon=True)")
-      for name in ("volume/api.py", "volume/snapshots.py")),
+      for name in ("volume/verbs/volumes.py", "volume/verbs/snapshots.py")),
 )
 
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from cinder_lite import bulkhead, conf, context, db, rpc
+from cinder_lite import conf, context, db, rpc
+from cinder_lite.concurrency import bulkhead
 from tests.services import checks, daemons, load, processes
 
 AWAY = 20

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from cinder_lite import db, states
 from cinder_lite.db import schema
 from cinder_lite.doctor import Doctor, sums
-from cinder_lite.lifecycle import VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME
 from tests.functional.installation import POOL, PROJECT, Installation
 
 

@@ -8,7 +8,7 @@ import random
 import subprocess
 import time
 
-from cinder_lite.volume.drivers.rbd import content, options, process
+from cinder_lite.volume.drivers.rbd import content, options, supervisor
 from cinder_lite.volume.drivers.rbd.driver import RbdDriver
 from tests.contract import backends
 from tests.services.processes import until
@@ -86,7 +86,7 @@ class Driver(RbdDriver):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.reader = process.Librbd(self.cluster)
+        self.reader = supervisor.Librbd(self.cluster)
 
     def path(self, volume):
         return Place(self.content(volume), self.reader)
@@ -121,12 +121,12 @@ def libraries(folder):
 def detach(ceph, parent, child, how="only"):
     """Leave a child, by its id, and the only snapshot of its parent as librbd does that is killed as the child goes."""
     (taken,) = json.loads(ceph.rbd("snap", "ls", "--image-id", parent, "--all", "--format", "json"))
-    subprocess.run([process.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how], check=True, timeout=60)
+    subprocess.run([supervisor.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how], check=True, timeout=60)
 
 
 def half_moved(ceph, id):
     """Leave an image in the trash as librbd does that is killed before it has written that it has arrived there."""
-    subprocess.run([process.SYSTEM_PYTHON, "-c", MOVING, ceph.conf, id], check=True, timeout=60)
+    subprocess.run([supervisor.SYSTEM_PYTHON, "-c", MOVING, ceph.conf, id], check=True, timeout=60)
 
 
 def watched(ceph, id):
@@ -142,7 +142,7 @@ def watched_by_the_dead(ceph, id):
     times = random.Random(8)
 
     def killed():
-        client = subprocess.Popen([process.SYSTEM_PYTHON, "-c", WATCHING, ceph.conf, id], stdin=subprocess.PIPE,
+        client = subprocess.Popen([supervisor.SYSTEM_PYTHON, "-c", WATCHING, ceph.conf, id], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True)
         with client:
             address = client.stdout.readline().strip()

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from cinder_lite.cmd import manage
 from tests.contract import backends
 from tests.functional.service import Service, until
@@ -47,7 +47,7 @@ def place(found, id):
 
 
 def fill(ceph, volume, data):
-    with driver(ceph) as found, content.target(place(found, volume["id"])) as target:
+    with driver(ceph) as found, device.target(place(found, volume["id"])) as target:
         for at in PLACES:
             target.write(at, data)
         target.sync()
@@ -55,7 +55,7 @@ def fill(ceph, volume, data):
 
 def holds(ceph, id, data):
     """Whether the volume has the data at all places, and nothing but zeros elsewhere."""
-    with driver(ceph) as found, content.source(place(found, id)) as source:
+    with driver(ceph) as found, device.source(place(found, id)) as source:
         if [source.read(at, len(data)) for at in PLACES] != [data] * len(PLACES):
             return False
         elsewhere, at = [], 0

@@ -8,11 +8,12 @@ import uuid
 
 import pytest
 
-from cinder_lite import content
-from cinder_lite.backup import adopted, cinder_rbd, manifest
+from cinder_lite.backup import cinder, manifest
+from cinder_lite.backup.cinder import rbd as cinder_rbd
 from cinder_lite.backup.stores import base as stores
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers.rbd import content as rbd_content
-from cinder_lite.volume.drivers.rbd.process import Cluster
+from cinder_lite.volume.drivers.rbd.supervisor import Cluster
 from tests.storage import ceph as ceph_module
 from tests.storage import rbd
 
@@ -32,7 +33,7 @@ def images(ceph):
 
 
 def row(volume, metadata=None, parents=None, snapshot_id=None):
-    found = adopted.facts({"service": "cinder.backup.drivers.ceph.CephBackupDriver", "service_metadata": metadata},
+    found = cinder.facts({"service": "cinder.backup.drivers.ceph.CephBackupDriver", "service_metadata": metadata},
                           parents and {"service_metadata": parents})
     return Row(str(uuid.uuid4()), volume, snapshot_id, 1, POOL, found)
 
@@ -50,7 +51,7 @@ def make(ceph, image, backups):
     run(ceph, "create", "--size", "1G", image)
     cluster = Cluster(ceph.conf, "ceph", ceph_module.USER, POOL, 60, 60)
     for one, data in zip(backups, DATA, strict=False):
-        with content.target(rbd_content.data(cluster, image)) as target:
+        with device.target(rbd_content.data(cluster, image)) as target:
             target.write(AT, data)
             target.sync()
         if one is not None:

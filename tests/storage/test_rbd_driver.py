@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers import base
 from tests.contract import backends
 from tests.contract.backends import GIB, snapshot, volume
@@ -363,7 +363,7 @@ def test_an_image_of_the_same_ceph_is_cloned_where_it_lies(driver, pool, tmp_pat
         assert driver.clone_image(made, wrong) is None and not driver.exists(made)
     for _ in range(2):
         assert driver.clone_image(made, location) == {}
-    with content.source(driver.content(made)) as source:
+    with device.source(driver.content(made)) as source:
         assert source.read(PLACE, len(DATA)) == DATA
     assert backends.content(driver.path(made))[0] == 2 * GIB
     assert listed(pool, "info", made.name)["parent"]["pool"] == "images"
@@ -424,7 +424,7 @@ def test_a_full_pool_refuses_with_that_reason_and_lets_volumes_go(driver, pool):
         for refused in (lambda: driver.create(volume()), lambda: driver.from_snapshot(volume(), taken, ignore)):
             with pytest.raises(base.DriverError, match="the pool is full: raise its quota"):
                 refused()
-        with pytest.raises(content.ContentError, match="the pool is full"):
+        with pytest.raises(device.ContentError, match="the pool is full"):
             backends.write(driver.path(one), 700 * 1024**2, DATA)
         driver.delete_snapshot(taken)
         driver.delete(one)
@@ -453,7 +453,7 @@ def test_objects_have_the_size_that_is_asked_for(made, pool):
 
 def test_as_much_as_one_likes_is_zeroed(driver, pool):
     made = filled(driver, 3)
-    with content.target(driver.content(made)) as target:
+    with device.target(driver.content(made)) as target:
         target.zero(0, 3 * GIB)
     assert backends.content(driver.path(made)) == (3 * GIB, {})
     driver.delete(made)
@@ -481,7 +481,7 @@ def test_os_brick_connects_with_what_it_is_given(driver, pool, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "read").read_bytes() == DATA
     assert done.stdout.strip() == str(GIB)
-    with content.source(driver.content(one)) as source:
+    with device.source(driver.content(one)) as source:
         assert source.read(PLACE, 5000) == b"brick" * 1000
     driver.disconnect(one, {"host": "anywhere"})
     driver.delete(one)

@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from cinder_lite import concurrency, content
+from cinder_lite import concurrency
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers import base
 from tests.contract import backends
 from tests.contract.backends import snapshot, volume
@@ -160,7 +161,7 @@ def test_the_backend_is_down_while_its_journal_cannot_be_reached(pool):
 def test_a_call_that_takes_long_is_waited_for_while_the_cluster_lives(impatient, pool):
     one = volume()
     impatient.create(one)
-    with content.target(impatient.content(one)) as target:
+    with device.target(impatient.content(one)) as target:
         for position in range(0, backends.GIB, 64 * 1024**2):
             target.write(position, DATA)
     taken = snapshot(one)
@@ -178,26 +179,26 @@ def test_a_call_that_takes_long_is_waited_for_while_the_cluster_lives(impatient,
 
 def test_reading_and_writing_end_with_the_reason(impatient, hang):
     one = filled(impatient)
-    target, source = content.target(impatient.content(one)), content.source(impatient.content(one))
+    target, source = device.target(impatient.content(one)), device.source(impatient.content(one))
     with target, source:
         os.kill(target._librbd.pid, signal.SIGKILL)
         until(lambda: not target._librbd._child.alive())
         for _ in range(2):
-            with pytest.raises(content.ContentError, match="process with librbd.* ended"):
+            with pytest.raises(device.ContentError, match="process with librbd.* ended"):
                 target.write(0, DATA)
         go_on = hang("osd")
-        with pytest.raises(content.ContentError, match="does not answer"):
+        with pytest.raises(device.ContentError, match="does not answer"):
             source.read(PLACE, 10)
         go_on()
     works(impatient)
-    with content.source(impatient.content(one)) as again:
+    with device.source(impatient.content(one)) as again:
         assert again.read(PLACE, len(DATA)) == DATA
     impatient.delete(one)
 
 
 def test_an_image_that_a_program_has_open_is_named(driver, pool):
     one = filled(driver)
-    with content.target(driver.content(one)):
+    with device.target(driver.content(one)):
         with pytest.raises(base.InUse, match=r"is open on 127\.0\.0\.1"):
             driver.delete(one)
     driver.delete(one)

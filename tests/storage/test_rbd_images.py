@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from tests.functional.client import Client
 from tests.functional.service import Service
 from tests.functional.test_administrators import sound
@@ -42,7 +42,7 @@ def client(service):
 
 def holds(service, ceph, volume, data):
     """Whether the volume holds `data`, and behind it nothing but zeros."""
-    with content.source(where(service, ceph, volume)) as source:
+    with device.source(where(service, ceph, volume)) as source:
         rest = (source.read(start, end - start) for start, end in source.extents(len(data), volume["size"] * GIB))
         return source.read(0, len(data)) == data and not any(part.strip(b"\0") for part in rest)
 

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from cinder_lite import concurrency, content
-from cinder_lite.volume.drivers.rbd.process import ATTEMPTS
+from cinder_lite import concurrency
+from cinder_lite.blockio import device
+from cinder_lite.volume.drivers.rbd.supervisor import ATTEMPTS
 from tests.contract import backends
 from tests.functional.client import Client
 from tests.functional.killable import Killable
@@ -82,7 +83,7 @@ def show(client, id):
 
 
 def fill(service, pool, volume, data=DATA):
-    with content.target(where(service, pool, volume)) as target:
+    with device.target(where(service, pool, volume)) as target:
         for place in PLACES:
             target.write(place, data)
         target.sync()
@@ -90,7 +91,7 @@ def fill(service, pool, volume, data=DATA):
 
 def holds(service, pool, volume, data=DATA):
     """Whether the volume has the data at all places, and hardly anything else."""
-    with content.source(where(service, pool, volume)) as source:
+    with device.source(where(service, pool, volume)) as source:
         found = [source.read(place, len(data)) == data for place in PLACES]
         occupied = sum(end - begin for begin, end in source.extents(0, 1024**3))
     return found == [True] * len(PLACES) and occupied <= 40 * 1024**2
@@ -129,7 +130,7 @@ def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
         with open(path, "r+b") as file:
             file.write(bytes(len(DATA)))
         service.start()
-        with content.source(where(service, pool, moved(client, id))) as source:
+        with device.source(where(service, pool, moved(client, id))) as source:
             assert [source.read(place, len(DATA)) == DATA for place in range(0, 50 * len(DATA), len(DATA))] == [True] * 50
             assert list(source.extents(52 * len(DATA), 1024**3)) == []
         until(lambda: os.listdir(os.path.dirname(path)) == [], "the former volume to be removed")

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers.rbd.content import data
 from tests.contract.backends import volume
 from tests.storage import rbd
@@ -44,7 +44,7 @@ def test_what_is_open_somewhere_does_not_keep_the_backend_from_starting(driver, 
     begin(driver, pool, half)
     with contextlib.ExitStack() as opened:
         for name in names:
-            opened.enter_context(content.target(data(driver.cluster, name)))
+            opened.enter_context(device.target(data(driver.cluster, name)))
         driver.clean_up()
     driver.clean_up()
     assert listed(pool, "ls") == []

@@ -6,7 +6,8 @@ import socket
 import pytest
 import requests
 
-from cinder_lite import concurrency, whole_requests
+from cinder_lite import concurrency
+from cinder_lite.concurrency import http_limits
 
 #: What accept(2) lists, errors of the network that Linux hands on included.
 ERRORS = ("ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN",
@@ -35,7 +36,7 @@ def test_a_server_goes_on_after(name):
     sock.bind(("127.0.0.1", 0))
     sock.listen(10)
     port, sock.left = sock.getsockname()[1], [getattr(errno, name)] * 2
-    server = concurrency.WSGIServer(sock, application, whole_requests.Limits(10, 2, 30, 1024), whole_requests.LOG)
+    server = concurrency.WSGIServer(sock, application, http_limits.Limits(10, 2, 30, 1024), http_limits.LOG)
     server.start()
     try:
         for _ in range(2):
@@ -49,4 +50,4 @@ def test_a_socket_that_is_closed_is_the_end():
     sock = socket.create_server(("127.0.0.1", 0))
     sock.close()
     with pytest.raises(OSError):
-        whole_requests.Listener(sock).accept()
+        http_limits.Listener(sock).accept()

@@ -4,7 +4,7 @@ import json
 import pathlib
 import re
 
-from cinder_lite import metrics
+from cinder_lite.observe import metrics
 
 DASHBOARD = json.loads((pathlib.Path(__file__).parents[2] / "etc/grafana/cinder-lite.json").read_text())
 EXPRESSIONS = [(panel["title"], target["expr"], target["legendFormat"])

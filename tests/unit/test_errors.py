@@ -5,7 +5,8 @@ import sys
 import pytest
 from oslo_messaging._drivers import common
 
-from cinder_lite import errors, rpc, worker
+from cinder_lite import errors, rpc
+from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base
 
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from cinder_lite import conf as configuration
-from cinder_lite.api import keystone
+from cinder_lite.api.auth import keystone
 from cinder_lite.conf import unread
 from cinder_lite.volume.backends import Backend
 from tests.services import processes

@@ -4,7 +4,8 @@ import importlib
 
 import pytest
 
-from cinder_lite import bulkhead, conf, context, errors, rpc
+from cinder_lite import conf, context, errors, rpc
+from cinder_lite.concurrency import bulkhead
 
 CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
 
@@ -84,7 +85,7 @@ def kinds(error):
 
 
 def test_what_a_service_answers_is_the_same_error_to_who_asks_over_a_broker():
-    for module in ("backup.manager", "scheduler.manager", "volume.manager", "image.download"):
+    for module in ("backup.manager", "scheduler.manager", "volume.jobs.volumes", "image.download"):
         importlib.import_module(f"cinder_lite.{module}")
     # Those of rpc itself are raised where the question is asked.
     strange = {f"{one.__module__}.{one.__name__}" for one in kinds(errors.Error)

@@ -1,8 +1,9 @@
 """What answers show of user messages and jobs."""
 
-from cinder_lite import errors, waits
+from cinder_lite import errors
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
+from cinder_lite.jobs import wait_reasons
 from cinder_lite.scheduler import choose
 
 
@@ -35,7 +36,7 @@ MESSAGE = View(
 
 
 def _waits_for(row, req):
-    return waits.reason(row, req.services, req.conf.service_down_time, whole=req.sees_insides(row.project_id))
+    return wait_reasons.reason(row, req.services, req.conf.service_down_time, whole=req.sees_insides(row.project_id))
 
 
 JOB = View(

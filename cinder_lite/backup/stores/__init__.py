@@ -2,7 +2,8 @@
 
 from stevedore import extension
 
-from cinder_lite import errors, plugins
+from cinder_lite import errors
+from cinder_lite.conf import plugins
 
 NAMESPACE = "cinder_lite.backup.stores"
 #: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
@@ -18,9 +19,9 @@ def known_as(name):
 
 def options():
     """The options of every store that is installed."""
-    from cinder_lite.backup import chunks
+    from cinder_lite.backup import writer
 
-    found = {option.name: option for option in chunks.OPTIONS}
+    found = {option.name: option for option in writer.OPTIONS}
     for plugin in extension.ExtensionManager(NAMESPACE):
         found |= {option.name: option for option in plugin.plugin.OPTIONS}
     return list(found.values())

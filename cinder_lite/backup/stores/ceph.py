@@ -6,7 +6,7 @@ from oslo_config import cfg
 
 from cinder_lite.backup.stores import base
 from cinder_lite.volume.drivers.base import DriverError
-from cinder_lite.volume.drivers.rbd.process import Cluster, Librbd
+from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
 #: Seconds for a call, and for reaching the cluster.
 TIMEOUT = 60

@@ -97,7 +97,7 @@ class Driver(abc.ABC):
     #: The protocol by which hosts reach the volumes ("iSCSI", "ceph", ...), None when a target exports them.
     protocol: typing.ClassVar[str | None] = None
     vendor = "Open Source"
-    #: Who counts calls (see cinder_lite.metrics): set by the service.
+    #: Who counts calls (see cinder_lite.observe.metrics): set by the service.
     meter = None
     version = "1.0"
 

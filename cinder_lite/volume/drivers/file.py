@@ -9,7 +9,8 @@ import urllib.parse
 
 from oslo_config import cfg
 
-from cinder_lite.volume.drivers import base, sparse
+from cinder_lite.blockio import sparse
+from cinder_lite.volume.drivers import base
 
 OPTIONS = (
     cfg.StrOpt("file_volume_dir", default="/var/lib/cinder/volumes",

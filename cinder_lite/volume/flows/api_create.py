@@ -4,11 +4,12 @@ import dataclasses
 import logging
 import uuid
 
-from cinder_lite import context, db, errors, flow, states
-from cinder_lite.db import backups, groups, guards, labels, quotas, snapshots, types, volumes
-from cinder_lite.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
+from cinder_lite import context, db, errors, states
+from cinder_lite.db import backups, groups, guards, metadata_index, quotas, snapshots, types, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import zones
-from cinder_lite.volume.hosts import service_of
+from cinder_lite.volume.flows import engine
 
 LOG = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class Plan:
     allowance: quotas.Allowance | None = None
 
 
-class Check(flow.Step):
+class Check(engine.Step):
     """Size, type, zone and source of what is asked, against limits and each other."""
 
     default_provides = "plan"
@@ -177,7 +178,7 @@ def _inherited(source):
     return {"bootable": source.parent.bootable, "image_metadata": source.parent.image_metadata}
 
 
-class Record(flow.Step):
+class Record(engine.Step):
     """One transaction: hold the source, insert volume and job, claim the quota."""
 
     default_provides = "recorded"
@@ -203,7 +204,7 @@ class Record(flow.Step):
                 args["backup_id"] = wanted.backup_id
             job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
             if row["metadata"]:
-                labels.change(tx, "volume", row["id"], {}, row["metadata"])
+                metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
                                            row["volume_type_id"]), plan.allowance)
             quotas.check_largest(row["size"], self.conf)
@@ -221,7 +222,7 @@ class Record(flow.Step):
                 guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
 
 
-class HandOn(flow.Step):
+class HandOn(engine.Step):
     """Wake a scheduler."""
 
     def __init__(self, scheduler):
@@ -234,9 +235,9 @@ class HandOn(flow.Step):
 
 def made(database, conf, scheduler):
     """The flow; `run` takes it."""
-    return flow.line("volume_create_api", Check(database, conf), Record(database, conf), HandOn(scheduler))
+    return engine.line("volume_create_api", Check(database, conf), Record(database, conf), HandOn(scheduler))
 
 
 def run(made, ctx, wanted):
     """Accept a volume. Returns its row. Raises what is wrong with the request."""
-    return flow.run(made, LOG, ctx=ctx, wanted=wanted)["recorded"][1]
+    return engine.run(made, LOG, ctx=ctx, wanted=wanted)["recorded"][1]

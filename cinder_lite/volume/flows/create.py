@@ -4,8 +4,9 @@ import dataclasses
 import logging
 import typing
 
-from cinder_lite import flow, worker
+from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.flows import engine
 
 LOG = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class Recipe:
     source: drivers.Volume | drivers.Snapshot | typing.Callable | str | None = None
 
 
-class _Make(flow.Step):
+class _Make(engine.Step):
     """A step that makes the volume on the backend. What it has begun is removed when a step fails, its own included.
 
     It stays when the work is only interrupted, to go on from there.
@@ -75,7 +76,7 @@ class CloneImage(_Make):
         return worker.call(self.driver.clone_image, volume, source)
 
 
-class FillFromImage(flow.Step):
+class FillFromImage(engine.Step):
     """An image's content, in a volume that reads as zeros."""
 
     def __init__(self, _driver):
@@ -85,7 +86,7 @@ class FillFromImage(flow.Step):
         source(dataclasses.replace(volume, facts=facts or {}))
 
 
-class Limit(flow.Step):
+class Limit(engine.Step):
     """The limits of a volume that was filled."""
 
     def __init__(self, driver):
@@ -103,10 +104,10 @@ RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneV
 
 def made(driver):
     """The flows over a driver by the kind of source; `run` takes them."""
-    return {kind: flow.line(f"volume_create_{kind}", *(step(driver) for step in steps))
+    return {kind: engine.line(f"volume_create_{kind}", *(step(driver) for step in steps))
             for kind, steps in RECIPES.items()}
 
 
 def run(made, volume, recipe, progress):
     """Make the volume. Returns the driver's facts. Raises the driver's error after removing what was made."""
-    return flow.run(made[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
+    return engine.run(made[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]

@@ -13,7 +13,8 @@ import typing
 
 from oslo_config import cfg
 
-from cinder_lite import errors, net
+from cinder_lite import errors
+from cinder_lite.host import network
 
 LOG = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Target(abc.ABC):
 
         Raises TargetError with the reasons when none can.
         """
-        found, lost = net.choose(*words)
+        found, lost = network.choose(*words)
         if not found:
             raise TargetError(f"volumes cannot be exported on {', '.join(words)}: {'; '.join(dict.fromkeys(lost))}")
         if lost != list(self._lost):

@@ -6,7 +6,7 @@ import re
 
 from oslo_config import cfg
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 from cinder_lite.volume.targets import base, iscsi, lio_root
 
 OPTIONS = (

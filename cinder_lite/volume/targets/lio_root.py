@@ -11,7 +11,7 @@ import pathlib
 import random
 import stat
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 from cinder_lite.volume.targets import base
 
 CONFIGFS = pathlib.Path("/sys/kernel/config/target")

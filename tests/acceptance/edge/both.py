@@ -5,10 +5,11 @@ import json
 import os
 import subprocess
 
-from cinder_lite import conf, context, process
+from cinder_lite import conf, context
 from cinder_lite.api import service
 from cinder_lite.api.app import Application
 from cinder_lite.db import migrate
+from cinder_lite.service import process
 from tests.meta.source import TOP
 from tests.services.daemons import as_text
 from tests.services.processes import Directory

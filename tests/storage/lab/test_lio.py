@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 from cinder_lite.volume.targets import base, lio
 from tests.contract import backends, initiator
 from tests.contract.backends import MIB

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 from tests.functional import test_connections as connections
 from tests.functional.test_connections import (  # noqa: F401
     client,

@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.rbd.process import ATTEMPTS
+from cinder_lite.volume.drivers.rbd.supervisor import ATTEMPTS
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
@@ -93,7 +93,7 @@ def nothing_left(service):
 
 
 def holds(service, name, id):
-    with content.source(where(service, name, id)) as source:
+    with device.source(where(service, name, id)) as source:
         assert [source.read(place, len(DATA)) == DATA for place in PLACES] == [True] * len(PLACES)
 
 
@@ -108,7 +108,7 @@ def managed_again(client, id, host, kind):
 def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):
     client = Client(service.url)
     id = client.made("volumes", size=1, volume_type="lvm-1")["id"]
-    with content.target(where(service, "lvm-1", id)) as target:
+    with device.target(where(service, "lvm-1", id)) as target:
         for place in PLACES:
             target.write(place, DATA)
         target.sync()

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from cinder_lite import concurrency, privsep
+from cinder_lite import concurrency
+from cinder_lite.host import privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import privileged
 from tests.contract.backends import GIB, MIB, snapshot, volume
@@ -415,7 +416,7 @@ def roots_process():
     """The number of root's process of this one."""
     for line in lvm.run("ps", "-ewwo", "pid,args").splitlines():
         number, _, command = line.strip().partition(" ")
-        if "--privsep_context cinder_lite.privsep.storage" in command:
+        if "--privsep_context cinder_lite.host.privsep.storage" in command:
             return int(number)
     return None
 

@@ -8,7 +8,9 @@ import os
 
 import pytest
 
-from cinder_lite import conf, privsep, process
+from cinder_lite import conf
+from cinder_lite.host import privsep
+from cinder_lite.service import process
 from cinder_lite.volume.service import VolumeService
 from tests.functional.client import Client
 from tests.functional.service import Service, until

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from cinder_lite.volume.drivers.lvm import commands
-from cinder_lite.volume.drivers.lvm.group import Group
 from cinder_lite.volume.drivers.lvm.names import shown
+from cinder_lite.volume.drivers.lvm.volume_group import Group
 from tests.contract.backends import GIB, MIB, snapshot, volume
 from tests.storage import lvm
 

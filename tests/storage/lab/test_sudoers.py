@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 from tests.meta.source import TOP
 from tests.storage import lvm
 

@@ -10,7 +10,7 @@ import pytest
 
 from cinder_lite import db, errors
 from cinder_lite.api import filters
-from cinder_lite.db import labels, listing, schema, volumes
+from cinder_lite.db import listing, metadata_index, schema, volumes
 from tests.unit.api.requests import asked
 
 BORN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)
@@ -32,7 +32,7 @@ def made(path, rows):
                    "export": {}, "admin_metadata": {}, "image_metadata": {},
                    "created_at": BORN + datetime.timedelta(days=n), **values}
             tx.execute(schema.volumes.insert().values(**row))
-            labels.change(tx, "volume", row["id"], {}, row["metadata"])
+            metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
     return database
 
 

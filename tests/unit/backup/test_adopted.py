@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from cinder_lite.backup import adopted
+from cinder_lite.backup import cinder
 
 DRIVERS = "cinder.backup.drivers."
 
@@ -15,27 +15,27 @@ def row(service, metadata=None):
 
 @pytest.mark.parametrize("name", ["posix", "posix.PosixBackupDriver", "nfs", "nfs.NFSBackupDriver"])
 def test_chunks_are_found_by_their_prefix(name):
-    assert adopted.refusal(DRIVERS + name) is None
-    assert adopted.facts(row(DRIVERS + name, "volume_v/x"), None) == {"format": "cinder-chunks", "service_metadata": "volume_v/x"}
-    assert adopted.facts(row(DRIVERS + name), None)["service_metadata"] == ""
+    assert cinder.refusal(DRIVERS + name) is None
+    assert cinder.facts(row(DRIVERS + name, "volume_v/x"), None) == {"format": "cinder-chunks", "service_metadata": "volume_v/x"}
+    assert cinder.facts(row(DRIVERS + name), None)["service_metadata"] == ""
 
 
 @pytest.mark.parametrize("name", ["ceph", "ceph.CephBackupDriver"])
 def test_images_are_named_by_the_backup_or_its_parent(name):
     own, parents = '{"base": "volume-v.backup.b"}', row(DRIVERS + name, '{"base": "volume-v.backup.a"}')
-    assert adopted.refusal(DRIVERS + name) is None
-    assert adopted.facts(row(DRIVERS + name, own), parents)["base"] == "volume-v.backup.b"
-    assert adopted.facts(row(DRIVERS + name), parents)["base"] == "volume-v.backup.a"
-    assert adopted.facts(row(DRIVERS + name), None) == {"format": "cinder-rbd", "base": None}
+    assert cinder.refusal(DRIVERS + name) is None
+    assert cinder.facts(row(DRIVERS + name, own), parents)["base"] == "volume-v.backup.b"
+    assert cinder.facts(row(DRIVERS + name), parents)["base"] == "volume-v.backup.a"
+    assert cinder.facts(row(DRIVERS + name), None) == {"format": "cinder-rbd", "base": None}
 
 
 @pytest.mark.parametrize("name", [None, "", DRIVERS + "swift.SwiftBackupDriver", DRIVERS + "s3", "ceph"])
 def test_others_are_refused_with_the_reason(name):
-    assert (name or "an unknown driver") in adopted.refusal(name)
+    assert (name or "an unknown driver") in cinder.refusal(name)
 
 
 @pytest.mark.parametrize("name", ["posix", "ceph"])
 def test_what_failed_before_anything_was_stored_can_be_deleted(name):
     failed = types.SimpleNamespace(id="b", volume_id="v", snapshot_id=None, container=None,
-                                   facts=adopted.facts(row(DRIVERS + name), None))
-    adopted.Adopted(None, types.SimpleNamespace()).of(failed).delete(failed)
+                                   facts=cinder.facts(row(DRIVERS + name), None))
+    cinder.Adopted(None, types.SimpleNamespace()).of(failed).delete(failed)

@@ -5,13 +5,13 @@ import tempfile
 
 from hypothesis import given, settings, strategies
 
-from cinder_lite.backup import chunks
+from cinder_lite.backup import writer
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import BLOCK, pattern
 
 letters = strategies.text(alphabet="......abcdABC", min_size=1, max_size=60)
 layouts = strategies.builds(
-    lambda blocks, segments, *more: chunks.Format(BLOCK, blocks * BLOCK, segments * blocks * BLOCK, *more),
+    lambda blocks, segments, *more: writer.Format(BLOCK, blocks * BLOCK, segments * blocks * BLOCK, *more),
     strategies.integers(1, 9), strategies.integers(1, 5), strategies.booleans(), strategies.integers(1, 4))
 #: An edit: where (as a part of the length), and what is written there.
 edits = strategies.lists(

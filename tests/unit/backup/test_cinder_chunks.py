@@ -9,9 +9,10 @@ import zlib
 import pytest
 import zstandard
 
-from cinder_lite import content
-from cinder_lite.backup import cinder, manifest
+from cinder_lite.backup import manifest
+from cinder_lite.backup.cinder import chunked
 from cinder_lite.backup.stores import base
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers.base import GIB
 from tests.unit.backup.stores import MemoryStore
 
@@ -29,7 +30,7 @@ def store():
 
 def put(store, id, pieces):
     """A backup of [(offset, data, compression)], as Cinder stores it. Returns its place."""
-    place, objects = cinder.Place("volumebackups", f"volume_v/backup_{id}"), []
+    place, objects = chunked.Place("volumebackups", f"volume_v/backup_{id}"), []
     for number, (offset, data, compression) in enumerate(pieces, 1):
         name = f"{place.prefix}-{number:05}"
         store.put(f"{place.container}/{name}", (PACK[compression](data),))
@@ -44,8 +45,8 @@ def restored(store, chain, path, before=b"", **how):
     with open(path, "wb") as file:
         file.write(before)
         file.truncate(GIB)
-    with content.target({"path": str(path)}) as target:
-        cinder.restore(store, chain, 1, target, target_is_zero=not before, **how)
+    with device.target({"path": str(path)}) as target:
+        chunked.restore(store, chain, 1, target, target_is_zero=not before, **how)
     return path
 
 
@@ -116,15 +117,15 @@ def test_a_restore_goes_on_from_where_it_was(store, tmp_path):
     whole = len(FIRST) + len(SECOND)
     assert seen == [(len(FIRST), whole), (whole, whole), (whole, whole)]
     store.delete(f"{place.container}/{place.prefix}-00001")  # is not asked for again
-    with content.target({"path": str(tmp_path / "v")}) as target:
+    with device.target({"path": str(tmp_path / "v")}) as target:
         target.write(7 * MIB, bytes(len(SECOND)))
-        cinder.restore(store, [place], 1, target, target_is_zero=True, start=len(FIRST))
+        chunked.restore(store, [place], 1, target, target_is_zero=True, start=len(FIRST))
     assert holds(tmp_path / "v", [(0, FIRST), (7 * MIB, SECOND)])
 
 
 def test_a_backup_that_is_deleted_leaves_the_others(store):
     places = [put(store, id, [(0, SECOND, "none")]) for id in ("a", "b")]
-    cinder.delete(store, places[0])
-    assert [cinder.exists(store, place) for place in places] == [False, True]
+    chunked.delete(store, places[0])
+    assert [chunked.exists(store, place) for place in places] == [False, True]
     assert list(store.names("volumebackups/volume_v/backup_a-00001")) == []
     assert not any("backup_a" in name for name in store.objects) and len(store.objects) == 2

@@ -9,8 +9,8 @@ import textwrap
 
 import pytest
 
-from cinder_lite import content
-from cinder_lite.backup import manifest, restore
+from cinder_lite.backup import manifest, reader
+from cinder_lite.blockio import device
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import pattern
 
@@ -185,8 +185,8 @@ def test_a_restore_goes_on_from_any_progress_it_reported(volume, tmp_path):
                                    progress=lambda done, whole: seen.append(done),
                                    cancelled=lambda: max(seen, default=0) >= stop)
             again = stores.MortalStore(store.objects)
-            with content.Target(tmp_path / "target") as target:
-                restore.restore(again, volumes.place(store, "one"), target, old is None, start=max(seen, default=0))
+            with device.Target(tmp_path / "target") as target:
+                reader.restore(again, volumes.place(store, "one"), target, old is None, start=max(seen, default=0))
             assert (tmp_path / "target").read_bytes() == data
         assert len(again.gets) == 1  # gone on with at the end: only the manifest is read
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cinder_lite.backup import manifest, restore
+from cinder_lite.backup import manifest, reader
 from cinder_lite.backup.stores import base
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import BLOCK, pattern
@@ -42,7 +42,7 @@ def damage(store, name, how):
 def fails(store, backup_id, tmp_path):
     """The Corrupt that both verify and restore raise."""
     found = []
-    for act in (lambda: restore.verify(store, volumes.place(store, backup_id)),
+    for act in (lambda: reader.verify(store, volumes.place(store, backup_id)),
                 lambda: volumes.bring_back(store, backup_id, tmp_path / "target", len(pattern(FULL)))):
         with pytest.raises(base.Corrupt) as raised:
             act()
@@ -66,7 +66,7 @@ def test_each_flipped_byte_of_stored_blocks_is_found(store, tmp_path):
                 assert error.name == name and error.offset <= offset < error.offset + BLOCK
                 assert name in str(error)
                 store.put(name, (whole,))
-    assert restore.verify(store, volumes.place(store, "two"))
+    assert reader.verify(store, volumes.place(store, "two"))
 
 
 def used_by_two(name, offset):
@@ -105,18 +105,18 @@ def test_any_damage_to_the_manifest_is_found(store):
     for how in ["cut", "emptied", "longer", *range(0, len(whole), 11)]:
         damage(store, place.manifest, how)
         with pytest.raises((base.Corrupt, manifest.BackupError)):
-            restore.verify(store, place)
+            reader.verify(store, place)
         store.put(place.manifest, (whole,))
     damage(store, place.manifest, "removed")
     with pytest.raises(base.ObjectMissing):
-        restore.verify(store, place)
+        reader.verify(store, place)
 
 
 def test_a_manifest_of_a_later_release_is_said_so(store):
     place = volumes.place(store, "one")
     store.put(place.manifest, (store.get(place.manifest).replace(b"backup 1 ", b"backup 2 ", 1),))
     with pytest.raises(manifest.BackupError, match="format 2, this release knows 1"):
-        restore.verify(store, place)
+        reader.verify(store, place)
 
 
 def test_a_damaged_parent_asks_for_a_full_backup(store, tmp_path):
@@ -131,7 +131,7 @@ def test_a_chain_whose_first_link_was_removed_is_found(store, tmp_path):
 
 
 def test_a_target_that_is_too_small_is_refused_untouched(store, tmp_path):
-    with pytest.raises(restore.TargetTooSmall, match="restore to a larger volume"):
+    with pytest.raises(reader.TargetTooSmall, match="restore to a larger volume"):
         volumes.bring_back(store, "one", tmp_path / "target", len(pattern(FULL)) - 1)
     assert not (tmp_path / "target").read_bytes().strip(b"\0")
 

@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
-from cinder_lite import concurrency, content
-from cinder_lite.backup import chunks, manifest, restore
+from cinder_lite import concurrency
+from cinder_lite.backup import manifest, reader, writer
+from cinder_lite.blockio import device
 from tests.unit.backup import stores, volumes
 
 GIB = 1024**3
@@ -61,7 +62,7 @@ def test_buffers_alive_do_not_grow_with_the_volume(tmp_path, segments):
     """A few blocks a thread for a backup, a few spans a thread for a restore, of segments far larger than both."""
     held = Held()
 
-    class Source(content.Source):
+    class Source(device.Source):
         def read(self, offset, length):
             return held.buffer(super().read(offset, length))
 
@@ -72,13 +73,13 @@ def test_buffers_alive_do_not_grow_with_the_volume(tmp_path, segments):
     store = Discarding(held)
     place = volumes.place(store, "one")
     with Source(path) as source:
-        chunks.write(store, place, source, size, chunks.Format(BLOCK, segment, group, threads=THREADS))
+        writer.write(store, place, source, size, writer.Format(BLOCK, segment, group, threads=THREADS))
     assert held.peak <= THREADS * 3 * BLOCK + 200_000  # blocks; and an index or a manifest, read back
     held.peak = 0
     volumes.make(tmp_path / "target", bytes(size))
-    with content.Target(tmp_path / "target") as target:
-        restore.restore(store, place, target, target_is_zero=True, threads=THREADS)
-    assert held.peak <= THREADS * 2 * restore.SPAN + 200_000  # one that is used and the next
+    with device.Target(tmp_path / "target") as target:
+        reader.restore(store, place, target, target_is_zero=True, threads=THREADS)
+    assert held.peak <= THREADS * 2 * reader.SPAN + 200_000  # one that is used and the next
     assert (tmp_path / "target").read_bytes() == path.read_bytes()
 
 
@@ -97,21 +98,21 @@ def test_four_tebibytes_take_no_more_memory_than_their_index(tmp_path):
     one, two = (volumes.place(store, backup_id) for backup_id in ("one", "two"))
     tracemalloc.start()
     try:
-        with content.Source(path) as source:
-            chunks.write(store, one, source, size, chunks.Format(threads=THREADS))
-            assert chunks.write(store, two, source, size, chunks.Format(threads=THREADS), one).object_count == 1
-        with content.Target(target_path) as target:
-            restore.restore(store, two, target, target_is_zero=True)
+        with device.Source(path) as source:
+            writer.write(store, one, source, size, writer.Format(threads=THREADS))
+            assert writer.write(store, two, source, size, writer.Format(threads=THREADS), one).object_count == 1
+        with device.Target(target_path) as target:
+            reader.restore(store, two, target, target_is_zero=True)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 30_000_000
     assert os.path.getsize(os.path.join(store.root, two.manifest)) < 20_000
     for place in (path, target_path):
-        with content.Source(place) as source:
+        with device.Source(place) as source:
             extents = list(source.extents(0, size))
             assert sum(end - start for start, end in extents) < 2_000_000
-    with content.Source(tmp_path / "volume") as source, content.Source(target_path) as target:
+    with device.Source(tmp_path / "volume") as source, device.Source(target_path) as target:
         for start, end in source.extents(0, size):
             assert source.read(start, end - start) == target.read(start, end - start)
     manifest.delete(store, one)

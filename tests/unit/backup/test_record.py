@@ -4,7 +4,8 @@ import types
 
 import pytest
 
-from cinder_lite.backup import cinder, record
+from cinder_lite.backup import record
+from cinder_lite.backup.cinder import chunked
 
 HERE = {"src_backup_id": "b"}
 WHOLE = {"name": "n", "description": "d", "metadata": {"k": "v"}, "image_metadata": {"min_disk": "1"}, "bootable": True}
@@ -48,5 +49,5 @@ def test_columns(kept, before, after):
 def test_what_cinder_recorded():
     kept = {"version": 2, "volume-base-metadata": {"display_name": "n", "display_description": "d", "bootable": True},
             "volume-metadata": {"k": "v"}, "volume-glance-metadata": {"min_disk": "1"}}
-    assert cinder.described(kept) == WHOLE
-    assert restored(cinder.described(None), name="mine") == ("mine", None, {**HERE}, {}, False)
+    assert chunked.described(kept) == WHOLE
+    assert restored(chunked.described(None), name="mine") == ("mine", None, {**HERE}, {}, False)

@@ -2,12 +2,12 @@
 
 import random
 
-from cinder_lite import content
-from cinder_lite.backup import chunks, manifest, restore
+from cinder_lite.backup import manifest, reader, writer
+from cinder_lite.blockio import device
 
 BLOCK = 512
 #: Four blocks a segment, three segments a group: few bytes show what a large volume does.
-SMALL = chunks.Format(block_size=BLOCK, segment_size=4 * BLOCK, group_size=12 * BLOCK, threads=2)
+SMALL = writer.Format(block_size=BLOCK, segment_size=4 * BLOCK, group_size=12 * BLOCK, threads=2)
 
 
 def pattern(letters, tail=0):
@@ -44,8 +44,8 @@ def place(store, backup_id):
 
 def write(store, backup_id, path, size, parent=None, layout=SMALL, **more):
     """Back up a file."""
-    with content.Source(path) as source:
-        return chunks.write(store, place(store, backup_id), source, size, layout,
+    with device.Source(path) as source:
+        return writer.write(store, place(store, backup_id), source, size, layout,
                             parent and place(store, parent), **more)
 
 
@@ -56,6 +56,6 @@ def bring_back(store, backup_id, path, size, old=None, **more):
             file.truncate(size)
     else:
         make(path, old.ljust(size, b"\0"))
-    with content.Target(path) as target:
-        restore.restore(store, place(store, backup_id), target, target_is_zero=old is None, **more)
+    with device.Target(path) as target:
+        reader.restore(store, place(store, backup_id), target, target_is_zero=old is None, **more)
     return path.read_bytes()

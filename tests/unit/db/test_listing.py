@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db
-from cinder_lite.db import labels, schema, volumes
+from cinder_lite.db import metadata_index, schema, volumes
 from tests.unit.db import walk
 
 
@@ -36,7 +36,7 @@ def test_pages_are_the_list(filled, sort, pairs, all_projects):
 def test_metadata_is_counted_as_it_is_listed(filled):
     database, rows = filled
     with database.read() as tx:
-        assert volumes.count(tx, [labels.Carried("volume", {"tier": "gold"}, "mine")], schema.volumes.c.project_id == "mine") \
+        assert volumes.count(tx, [metadata_index.Carried("volume", {"tier": "gold"}, "mine")], schema.volumes.c.project_id == "mine") \
             == len(walk.expected(rows, (), {"tier": "gold"}, False))
 
 
@@ -45,10 +45,10 @@ def test_labels_follow_changes(filled):
     id = rows[0]["id"]
     with database.write() as tx:
         before = tx.execute(sa.select(schema.labels).where(schema.labels.c.resource_id == id)).all()
-        labels.change(tx, "volume", id, rows[0]["metadata"], {"tier": "lead"})
+        metadata_index.change(tx, "volume", id, rows[0]["metadata"], {"tier": "lead"})
         found, = tx.execute(sa.select(schema.labels).where(schema.labels.c.resource_id == id)).all()
-        assert found._asdict() == labels.row("volume", rows[0], "tier", "lead")
-        labels.give(tx, [id], "theirs")
+        assert found._asdict() == metadata_index.row("volume", rows[0], "tier", "lead")
+        metadata_index.give(tx, [id], "theirs")
         assert tx.execute(sa.select(schema.labels.c.project_id).where(schema.labels.c.resource_id == id)).scalar() == "theirs"
-        labels.remove(tx, id)
+        metadata_index.remove(tx, id)
         tx.execute(sa.insert(schema.labels), [row._asdict() for row in before])

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from cinder_lite import db, service
-from cinder_lite.db import labels, migrate, schema
+from cinder_lite import db
+from cinder_lite.db import metadata_index, migrate, schema
+from cinder_lite.service import daemon
 
 
 def database(path):
@@ -42,19 +43,19 @@ def test_labels_of_before_get_their_places(tmp_path):
     found = database(tmp_path)
     migrate.sync(found, "0003")
     rows = [{"id": f"{kind}-1", "project_id": "p", "created_at": db.now(), "metadata": {"é": "ü %", "k": ""}}
-            for kind in labels.TABLES]
+            for kind in metadata_index.TABLES]
     with found.write() as tx:
-        for row, table in zip(rows, labels.TABLES.values(), strict=True):
+        for row, table in zip(rows, metadata_index.TABLES.values(), strict=True):
             values = {**dict.fromkeys(("admin_metadata", "image_metadata", "facts", "export"), {}), "volume_id": "v",
                       "user_id": "u", "size": 1, "status": "available", **row}
             tx.execute(sa.insert(table), {name: value for name, value in values.items() if name in table.c})
         old = [{key: label[key] for key in ("resource_id", "key", "value")}
-               for kind, row in zip(labels.TABLES, rows, strict=True) for label in labels.rows(kind, [row])]
+               for kind, row in zip(metadata_index.TABLES, rows, strict=True) for label in metadata_index.rows(kind, [row])]
         tx.execute(sa.text("INSERT INTO labels (resource_id, key, value) VALUES (:resource_id, :key, :value)"), old)
     migrate.sync(found)
     with found.read() as tx:
         assert {tuple(row) for row in tx.execute(sa.select(schema.labels))} == {
-            tuple(label.values()) for kind, row in zip(labels.TABLES, rows, strict=True) for label in labels.rows(kind, [row])}
+            tuple(label.values()) for kind, row in zip(metadata_index.TABLES, rows, strict=True) for label in metadata_index.rows(kind, [row])}
 
 
 @pytest.mark.parametrize("revision", [None, "0000"])
@@ -71,7 +72,7 @@ def test_another_revision_is_refused(tmp_path, revision, capsys):
 
 def test_fatal_says_one_line(capsys):
     with pytest.raises(SystemExit):
-        service.fatal("what is wrong")
+        daemon.fatal("what is wrong")
     assert capsys.readouterr().err == "what is wrong\n"
 
 

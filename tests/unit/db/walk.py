@@ -6,7 +6,7 @@ import itertools
 import sqlalchemy as sa
 
 from cinder_lite import context
-from cinder_lite.db import labels, listing, schema, volumes
+from cinder_lite.db import listing, metadata_index, schema, volumes
 
 BORN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)
 NAMES = (None, "a", "b", None, "B", "a")
@@ -26,7 +26,7 @@ def fill(tx):
             "metadata": {"tier": "gold" if n % 3 else "tin", "site": "here" if n % 4 else "there"}, "image_metadata": {},
             "created_at": BORN + datetime.timedelta(seconds=n // 5)})
     tx.execute(sa.insert(schema.volumes), rows)
-    tx.execute(sa.insert(schema.labels), labels.rows("volume", rows))
+    tx.execute(sa.insert(schema.labels), metadata_index.rows("volume", rows))
     return rows
 
 
@@ -44,7 +44,7 @@ def expected(rows, sort, pairs, all_projects):
 
 def walked(tx, sort, pairs, all_projects, limit, by_offset=False):
     """The ids of all pages, each behind the last of the one before, or at its offset."""
-    where = [labels.Carried("volume", pairs, None if all_projects else CTX.project_id)] if pairs else []
+    where = [metadata_index.Carried("volume", pairs, None if all_projects else CTX.project_id)] if pairs else []
     visible, ids, marker = volumes.visible_to(CTX, all_projects), [], None
     while True:
         paging = listing.Paging(limit=limit, sort=sort, **({"offset": len(ids)} if by_offset else {"marker": marker}))

@@ -48,7 +48,7 @@ def _index(table, *columns):
 
 
 def _fill(connection, kind):
-    """Give the labels of the resources that there are their digests and places, as db/labels.py makes them."""
+    """Give the labels of the resources that there are their digests and places, as db/metadata_index.py makes them."""
     if connection.dialect.name == "sqlite":
         connection.connection.dbapi_connection.create_function("md5", 1, _md5)
     resources = sa.table(f"{kind}s", *map(sa.column, ("id", "project_id", "created_at")))

@@ -2,11 +2,11 @@
 
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, parsing
-from cinder_lite.volume.drivers.lvm.group import Group
 from cinder_lite.volume.drivers.lvm.names import COPIED, REVERTED, lv_of, shown, snapshot_lv
 from cinder_lite.volume.drivers.lvm.options import OPTIONS
 from cinder_lite.volume.drivers.lvm.thick import Thick, lost
 from cinder_lite.volume.drivers.lvm.thin import Thin
+from cinder_lite.volume.drivers.lvm.volume_group import Group
 
 
 class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.LosesSnapshots):

@@ -7,7 +7,7 @@ import stat
 import struct
 import subprocess
 
-from cinder_lite import privsep
+from cinder_lite.host import privsep
 
 COMMANDS = ("fullreport", "lvchange", "lvcreate", "lvextend", "lvreduce", "lvremove", "lvrename", "lvs")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

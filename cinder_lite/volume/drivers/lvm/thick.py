@@ -8,10 +8,10 @@ import contextlib
 
 from oslo_utils import strutils
 
-from cinder_lite import content
-from cinder_lite.volume import copying
+from cinder_lite.blockio import copy
+from cinder_lite.blockio import device as content
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.lvm import commands, parsing, privileged, restoring
+from cinder_lite.volume.drivers.lvm import commands, cow_revert, parsing, privileged
 from cinder_lite.volume.drivers.lvm.names import COPIED, snapshot_lv
 
 MIB = 1024**2
@@ -88,7 +88,7 @@ class Thick:
         size = min(self.group.size(source), volume.size * self.unit)
         here, there = ({"path": self.group.device(name)} for name in (source, volume.name))
         with self._failing(f"copy {source} to {volume.name}", source):
-            copying.copy(here, there, size, progress=progress)
+            copy.copy(here, there, size, progress=progress)
 
     @contextlib.contextmanager
     def _failing(self, doing, snapshot=None):
@@ -203,7 +203,7 @@ class Thick:
         for one in (volume.name, name):
             self.group.activate(one)
         with self._failing(f"revert {volume.name}", name):
-            restoring.restore(self.group.device(name), self.group.device(volume.name), snapshot.size * self.unit)
+            cow_revert.restore(self.group.device(name), self.group.device(volume.name), snapshot.size * self.unit)
 
     def tidy(self, rows):
         """Remove what was cut off: copies' snapshots first, which keep their volumes."""

@@ -13,20 +13,20 @@ import socket
 import sys
 import threading
 
-from cinder_lite.volume.drivers.rbd import wire
-from cinder_lite.volume.drivers.rbd.wire import Failure
+from cinder_lite.volume.drivers.rbd import protocol
+from cinder_lite.volume.drivers.rbd.protocol import Failure
 
 
 def main():
     control = socket.socket(fileno=int(sys.argv[1]))
-    setup, _ = wire.receive(control)
+    setup, _ = protocol.receive(control)
     try:
         calls = _calls(setup)
         address = calls["address"]()
     except Failure as failure:
-        wire.send(control, {"error": str(failure), "kind": failure.kind})
+        protocol.send(control, {"error": str(failure), "kind": failure.kind})
         os._exit(0)
-    wire.send(control, {"result": address})
+    protocol.send(control, {"result": address})
     while True:
         _, passed, _, _ = socket.recv_fds(control, 1, 1)
         if not passed:
@@ -36,21 +36,21 @@ def main():
 
 def _calls(setup):
     try:
-        from cinder_lite.volume.drivers.rbd import cinders, cluster, images, objects, opened, removal
+        from cinder_lite.volume.drivers.rbd import cinder_backups, cluster, image_io, images, objects, trash
     except ImportError as error:
         raise Failure(f"{sys.executable} has no librbd ({error}): install python3-rbd and python3-rados",
                       "down") from error
     pool = cluster.Pool(setup)
     return {name: getattr(part, name) for part in (
-        pool, images.Images(pool), removal.Removal(pool), opened.Opened(pool),
-        cinders.CindersBackups(pool), objects.Objects(pool)) for name in part.CALLS}
+        pool, images.Images(pool), trash.Removal(pool), image_io.Opened(pool),
+        cinder_backups.CindersBackups(pool), objects.Objects(pool)) for name in part.CALLS}
 
 
 def _serve(sock, calls):
     """Answer one connection's requests, one after the other."""
     while True:
         try:
-            request, payload = wire.receive(sock)
+            request, payload = protocol.receive(sock)
         except (EOFError, ConnectionError):
             sock.close()
             return
@@ -59,7 +59,7 @@ def _serve(sock, calls):
             arguments["data"] = bytes(payload)
         answer, payload = _answer(calls[request["call"]], arguments)
         try:
-            wire.send(sock, answer, payload)
+            protocol.send(sock, answer, payload)
         except ConnectionError:
             return
         if answer.get("kind") == "fenced":

@@ -12,7 +12,7 @@ import rados
 import rbd
 
 from cinder_lite.volume.drivers.rbd.limiting import limits_work
-from cinder_lite.volume.drivers.rbd.wire import Failure
+from cinder_lite.volume.drivers.rbd.protocol import Failure
 
 #: The object in which is written down what is under way: it outlives this process and the service.
 JOURNAL = "cinder_lite_journal"

@@ -1,10 +1,10 @@
-"""An image's bytes for `cinder_lite.content`, read and written by a process with librbd of their own."""
+"""An image's bytes for `cinder_lite.blockio.device`, read and written by a process with librbd of their own."""
 
 import contextlib
 
-from cinder_lite import content
+from cinder_lite.blockio import device
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.rbd.process import Cluster, Librbd
+from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
 #: Bytes whose extents are asked for at once.
 WINDOW = 64 * 1024**3
@@ -36,7 +36,7 @@ class _Image:
 
     def __exit__(self, *exception):
         # Closing lets go of the image at once; what has ended without is let go of by the cluster after 30 s.
-        with contextlib.suppress(content.ContentError):
+        with contextlib.suppress(device.ContentError):
             self._ask("close", number=self.number)
         self._end()
 
@@ -48,7 +48,7 @@ class _Image:
         try:
             return self._librbd.call(name, attempts=attempts, **arguments)
         except base.DriverError as error:
-            raise content.ContentError(f"cannot {name} {self.image}: {error}") from error
+            raise device.ContentError(f"cannot {name} {self.image}: {error}") from error
 
 
 class Source(_Image):
@@ -69,7 +69,7 @@ class Source(_Image):
     def read(self, offset, length):
         found = self._ask("read", number=self.number, offset=offset, length=length)
         if len(found or b"") < length:
-            raise content.ContentError(f"{self.image} ends at byte {offset + len(found or b'')}, before the volume's size")
+            raise device.ContentError(f"{self.image} ends at byte {offset + len(found or b'')}, before the volume's size")
         return found
 
 

@@ -7,7 +7,7 @@ import urllib.parse
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.rbd import content, qos
 from cinder_lite.volume.drivers.rbd.options import OPTIONS
-from cinder_lite.volume.drivers.rbd.process import Cluster, Librbd
+from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
 PREFIXES = ("volume-", "snapshot-")
 MIB = 1024**2

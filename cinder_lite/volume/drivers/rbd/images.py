@@ -13,7 +13,7 @@ import rbd
 
 from cinder_lite.volume.drivers.rbd.cluster import patiently
 from cinder_lite.volume.drivers.rbd.limiting import put_limits
-from cinder_lite.volume.drivers.rbd.wire import Failure
+from cinder_lite.volume.drivers.rbd.protocol import Failure
 
 PART, TEMPORARY = ".part", ".clone_snap"
 #: librbd would follow more parents than these; the kernel's RBD client does not.

@@ -4,8 +4,8 @@ import contextlib
 
 import rbd
 
+from cinder_lite.volume.drivers.rbd.protocol import Failure
 from cinder_lite.volume.drivers.rbd.qos import OPTIONS
-from cinder_lite.volume.drivers.rbd.wire import Failure
 
 #: The first release of librbd that has them; its versions were 1.MAJOR.MINOR from then on.
 FIRST = 15

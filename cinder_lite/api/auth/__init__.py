@@ -1,0 +1,1 @@
+"""Authentication: the strategies noauth, http_basic and keystone."""

@@ -1,0 +1,68 @@
+"""Backups that Cinder made in Ceph, as images of a pool: how they are found, read and removed. New ones are never made so."""
+
+import json
+
+from cinder_lite import concurrency
+from cinder_lite.backup import manifest
+from cinder_lite.backup.cinder import chunked
+from cinder_lite.backup.stores import base as stores
+from cinder_lite.backup.stores.ceph import cluster
+from cinder_lite.blockio import copy, device
+from cinder_lite.volume.drivers.base import GIB, DriverError
+from cinder_lite.volume.drivers.rbd import content as rbd_content
+from cinder_lite.volume.drivers.rbd.supervisor import Librbd
+
+
+def facts(service_metadata, parents):
+    """What the service keeps of such a backup. The image that incremental ones share is named by it, or by its parent."""
+    named = [json.loads(text)["base"] for text in (service_metadata, parents) if text]
+    if not all(isinstance(name, str) for name in named):
+        raise TypeError("the base of a backup is the name of an image")
+    return {"base": named[0] if named else None}
+
+
+class Images:
+    """Reads and removes them, in the cluster of backup_ceph_conf and the pool that a backup's container names."""
+
+    def __init__(self, conf):
+        self.conf = conf
+        self._lock, self._pools = concurrency.native("threading").Lock(), {}
+
+    def _call(self, name, row, **arguments):
+        with self._lock:
+            librbd = self._pools.setdefault(row.container, Librbd(cluster(self.conf, row.container)))
+        try:
+            return librbd.call(name, backup=row.id, **arguments)
+        except DriverError as error:
+            raise stores.StoreError(f"backup {row.id} of Cinder: {error}") from error
+
+    @staticmethod
+    def _which(row):
+        return {"volume": row.volume_id, "base": row.facts.get("base"), "copied": row.snapshot_id is not None}
+
+    def record(self, row):
+        """What a restore gives a volume besides its data."""
+        return chunked.described(self._call("backup_record", row))
+
+    def exists(self, row):
+        return self._call("backup_image", row, **self._which(row)) is not None
+
+    def delete(self, row):
+        if row.container:  # else nothing was stored
+            self._call("delete_backup", row, **self._which(row))
+
+    def restore(self, chain, where, target_is_zero, start, progress, cancelled):
+        """Write the newest of the chain; a former `done` given as `start` goes on from there."""
+        row = chain[0]
+        found = self._call("backup_image", row, **self._which(row))
+        if found is None:
+            raise stores.ObjectMissing(f"{row.container}/volume-{row.volume_id}.backup.{row.id}")
+        with device.target(where) as target:
+            if not target_is_zero and not start:
+                target.zero(0, target.size())
+                target.sync()
+        try:
+            copy.copy(rbd_content.data(cluster(self.conf, row.container), *found), where, row.size * GIB, start,
+                         progress=progress, cancelled=cancelled)
+        except copy.Cancelled as error:
+            raise manifest.Cancelled("the restore was cancelled") from error

@@ -1,0 +1,1 @@
+"""The bytes of volumes: devices and images, sparse copies between them."""

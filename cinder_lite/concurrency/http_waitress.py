@@ -1,0 +1,155 @@
+"""The HTTP server of native threads: waitress, which gives a request to a thread when all of it is here."""
+
+import io
+import socket
+import time
+
+from waitress import server, wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+
+from cinder_lite import concurrency
+from cinder_lite.concurrency.http_limits import NEWCOMERS, PAUSE, AcceptErrors
+
+#: Seconds that clients have at the end to take the answers that are there.
+FLUSHED = 5
+
+
+def made(sock, application, limits):
+    """A server on a listening socket: `run` serves until `stop`; `refuse` takes no more connections."""
+    unix = sock.family == socket.AF_UNIX
+    address = sock.getsockname()
+    return (_Unix if unix else _TCP)(
+        application, _sock=sock, bind_socket=False, limits=limits,
+        sockinfo=(sock.family, sock.type, sock.proto, None if unix else address[:2]),
+        adj=Adjustments(
+            threads=limits.requests, connection_limit=limits.connections, ident=None,
+            server_name="localhost" if unix else address[0], max_request_header_size=limits.head,
+            max_request_body_size=limits.received, channel_timeout=limits.idle, cleanup_interval=1,
+            asyncore_use_poll=True, clear_untrusted_proxy_headers=False))
+
+
+class _Patient:
+    """What waitress lacks: an end to requests that take too long to come, and to itself."""
+
+    closing = False
+
+    def __init__(self, *arguments, limits, **settings):
+        self.channel_class = _channel(limits)
+        self._patience = limits.patience
+        self._errors, self._pauses_until = AcceptErrors(), 0
+        self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.patience} seconds."))
+        super().__init__(*arguments, **settings)
+
+    def maintenance(self, now):
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            request = channel.request
+            if request is not None and not channel.requests and time.monotonic() - request.began > self._patience:
+                request.error, request.completed, channel.request = self._late, True, None
+                channel.requests.append(request)
+                self.add_task(channel)
+
+    def readable(self):
+        return super().readable() and time.monotonic() >= self._pauses_until
+
+    def accept(self):
+        try:
+            return super().accept()
+        except OSError as error:
+            if self._errors.over(error):
+                raise
+            # The socket stays readable, so that the loop would do nothing else.
+            self._pauses_until = time.monotonic() + PAUSE
+            return None
+
+    def refuse(self):
+        self.closing = True
+        self.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self))
+
+    def wait(self, timeout):
+        """Until no client waits for an answer, but for no longer than `timeout`."""
+        with concurrency.deadline(timeout) as left:
+            while left() and any(channel.owes() for channel in list(self.active_channels.values())):
+                time.sleep(0.01)
+
+    def stop(self):
+        self.task_dispatcher.shutdown()
+        with concurrency.deadline(FLUSHED) as left:
+            while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
+                time.sleep(0.01)
+        self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map, ignore_all=True))
+
+
+class _TCP(_Patient, server.TcpWSGIServer):
+    pass
+
+
+class _Unix(_Patient, server.UnixWSGIServer):
+    pass
+
+
+class _Refusal:
+    """An answer in the place of waitress's own."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def to_response(self, _ident=None):
+        status, headers, body = self._answer
+        return status, list(headers), body
+
+
+class _Dropped:
+    """Takes what is too much for the application, and knows how much it was."""
+
+    def __init__(self, length):
+        self._length = length
+
+    def append(self, data):
+        self._length += len(data)
+
+    def __len__(self):
+        return self._length
+
+    def getfile(self):
+        return io.BytesIO()
+
+    def close(self):
+        pass
+
+
+def _channel(limits):
+    class Parser(HTTPRequestParser):
+        def __init__(self, adj):
+            super().__init__(adj)
+            self.began = time.monotonic()
+
+        def received(self, data):
+            used = super().received(data)
+            if self.error is not None and not isinstance(self.error, _Refusal):
+                code = self.error.code if self.error.code < 500 else 400
+                self.error = _Refusal(limits.refuse(code, f"{self.error.reason}: {self.error.body}."))
+            elif self.body_bytes_received > limits.body and not isinstance(self.body_rcv.buf, _Dropped):
+                self.body_rcv.buf = _Dropped(len(self.body_rcv.buf))
+            return used
+
+    class Channel(HTTPChannel):
+        parser_class, asked = Parser, False
+
+        def received(self, data):
+            self.asked = True
+            return super().received(data)
+
+        def service(self):
+            if self.server.closing:
+                self.requests[0].headers["CONNECTION"] = "close"
+            super().service()
+
+        def owes(self):
+            """Whether the client waits for an answer, or has just come and is about to ask."""
+            young = not self.asked and time.time() - self.creation_time < NEWCOMERS
+            return young or self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed
+
+    return Channel

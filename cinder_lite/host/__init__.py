@@ -1,0 +1,1 @@
+"""What belongs to the host: systemd, users, network interfaces and the privileged helper."""

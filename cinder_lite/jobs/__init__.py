@@ -1,0 +1,1 @@
+"""Jobs: statuses and their transitions, the worker, and what a job holds."""

@@ -1,0 +1,1 @@
+"""The compute service: its client, and the events it is sent."""

@@ -1,0 +1,1 @@
+"""Observability: metrics, traces, health checks and masked logs."""

@@ -1,0 +1,72 @@
+"""Where a volume may be: what migrations, retypes and adoptions ask of the pools, and what becomes of them."""
+
+import dataclasses
+import typing
+
+from cinder_lite import states
+from cinder_lite.db import qos, snapshots, types
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.scheduler import pools
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """The kind of job.
+
+    `requests(tx, job, volume)` are tried in their order. `placed(tx, volume, pool)` writes what is more than the job's
+    own change. What a job that is given up holds is said in `holds`.
+    """
+
+    requests: typing.Callable
+    placed: typing.Callable
+    message: tuple = ("schedule", "no backend")
+
+
+def _migrate(tx, job, volume):
+    return [_there(job, volume, "migrate", "that is where it is to go")]
+
+
+def _manage(tx, job, volume):
+    return [_there(job, volume, "manage", "that is where it is said to be")]
+
+
+def _there(job, volume, operation, because):
+    to = job.args["to_host"]
+    fixed = {"only_pool": to} if "#" in to else {"only_backend": to}
+    return pools.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {}, zones=(),
+                            only_because=because, **fixed)
+
+
+def _retype(tx, job, volume):
+    """Where it is, if that fits the new type; else anywhere, if it may and can move."""
+    type_ = types.find(tx, job.args["new_type_id"])
+    specs = type_.extra_specs if type_ is not None else {}
+    limits = qos.of_type(tx, job.args["new_type_id"])[1] or {}
+    because = "its retype does not allow a migration"
+    if job.args["may_move"]:
+        attached = volume.attach_status != states.DETACHED and not job.args.get("server")
+        because = ("it is attached, so it cannot move" if attached else
+                   "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
+    here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits, existing_pool=volume.host,
+                            only_pool=volume.host, only_because=because)
+    return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
+
+
+def _moving(tx, volume, pool):
+    if pool.name != volume.host:
+        VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
+
+
+
+
+def _managed(tx, volume, pool):
+    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
+
+
+_MIGRATE = Placement(_migrate, _moving, ("migrate", "no backend"))
+#: By the action of a volume's job; creating is the scheduler's own.
+MOVES = {
+    "migrate": _MIGRATE, "migrate_locked": _MIGRATE, "migrate_in_use": _MIGRATE,
+    "manage": Placement(_manage, _managed),
+    "retype": Placement(_retype, _moving, ("retype", "no backend")),
+}

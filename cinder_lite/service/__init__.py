@@ -1,0 +1,1 @@
+"""Processes: the daemon, its workers and the services in them."""

@@ -1,0 +1,1 @@
+"""The volume service's side: the handlers of its jobs."""

@@ -1,0 +1,90 @@
+"""The work of taking over what others made on a backend, and of letting go of it."""
+
+from cinder_lite import db
+from cinder_lite.db import ownership, pools, quotas, snapshots, volumes
+from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.jobs.volumes import as_snapshot, as_volume
+
+
+class Adoption:
+    """What a backend does for that."""
+
+    def __init__(self, database, conf, backend):
+        self.db, self.conf, self.backend = database, conf, backend
+        self.handlers = {
+            ("volume", "manage"): self.adopt, ("volume", "unmanage"): self.let_go,
+            ("snapshot", "manage"): self.adopt_snapshot, ("snapshot", "unmanage"): self.let_snapshot_go}
+
+    def adopt(self, work):
+        with self.db.read() as tx:
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+        work.begin()
+        # A call that was cut off may have given it its new name already.
+        if not row.size:
+            size = self._inspect(work.args["reference"], "volume")
+            self._claim_volume(work, row, size)
+        with self.db.read() as tx:
+            volume = as_volume(worker.found(volumes.find(tx, row.id)))
+        facts = self.backend.call(self.backend.driver.adopt, volume, work.args["reference"])
+        work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
+
+    def _inspect(self, reference, kind, volume=None):
+        """The size in whole GiB of what the reference names, which must not belong to any resource already."""
+        if not isinstance(self.backend.driver, drivers.Manages):
+            raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made",
+                                 public="its storage cannot take over what others made")
+        with self.db.read() as tx:
+            name = ownership.name_of(reference)
+            owner = ownership.owners(tx, [name]).get(name)
+        if owner is not None:
+            raise worker.Refused(f"it belongs to {owner} already")
+        there = self.backend.call(self.backend.driver.inspect, reference, volume)
+        if there.reason is not None:
+            raise worker.Refused(there.reason)
+        return -(-there.size // drivers.GIB)
+
+    @db.retried
+    def _claim_volume(self, work, row, size):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        quotas.check_volume_size(size, allowance)
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+            pools.give_back(tx, row.host, -size, 0)
+            VOLUME.write(tx, row.id, size=size)
+
+    def let_go(self, work):
+        with self.db.read() as tx:
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+        work.begin()
+        self.backend.clear(as_volume(row))
+        work.at_end(lambda tx, row: holds.forget(tx, row))
+
+    def adopt_snapshot(self, work):
+        with self.db.read() as tx:
+            row = worker.found(snapshots.find(tx, work.job.resource_id))
+            volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
+        work.begin()
+        if not row.size:
+            self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
+        with self.db.read() as tx:
+            snapshot = as_snapshot(snapshots.find(tx, row.id), volume)
+        facts = self.backend.call(self.backend.driver.adopt_snapshot, snapshot, work.args["reference"])
+        work.keep(facts=facts or {}, progress="100%")
+
+    @db.retried
+    def _claim_snapshot(self, work, row, size):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        with self.db.write() as tx:
+            work.still_ours(tx)
+            if not self.conf.no_snapshot_gb_quota:
+                quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+            SNAPSHOT.write(tx, row.id, size=size)
+
+    def let_snapshot_go(self, work):
+        work.begin()
+        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))

@@ -1,0 +1,274 @@
+"""The volume service at work: what each job and each call does on a backend."""
+
+import dataclasses
+import logging
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import backups, jobs, pools, snapshots, volumes
+from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.nova import client
+from cinder_lite.nova.events import Servers
+from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.rpcapi import VolumeRPC
+
+LOG = logging.getLogger(__name__)
+
+
+class VolumeManager(VolumeRPC):
+    """One backend at work. A process may hold several; none of them waits for another."""
+
+    def __init__(self, database, conf, backend, owner, backup, images, exports, more):
+        """`images` makes volumes of images (see volume.images); `exports` are the backend's (see volume.exports).
+
+        `more` are handlers of further jobs (see worker.Worker).
+        """
+        self.db, self.conf, self.backend, self.driver, self.target = (
+            database, conf, backend, backend.driver, backend.target)
+        self.backup, self.images, self.exports, self.servers = backup, images, exports, Servers(database, conf)
+        handlers = {
+            ("volume", "create"): self.create, ("volume", "delete"): self.delete,
+            ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
+            ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
+            ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot,
+            **self.servers.handlers, **more}
+        self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
+                                    conf.volume_max_operations)
+        self._flows = None
+
+    def run_job(self, ctx, job_id):
+        self.worker.wake(job_id)
+
+    # -- volumes
+
+    def create(self, work):
+        # taskflow is imported by the first create, not at start.
+        from cinder_lite.volume.flows import create
+
+        with self.db.read() as tx:
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+            work.begin()
+            recipe = self._recipe(tx, create, work, row)
+            backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
+        volume = as_volume(row)
+        if self._flows is None:
+            self._flows = create.made(self.driver)
+        try:
+            if recipe.kind == "image":
+                facts = self.images.make(self._flows, work, row, volume, recipe.source)
+            else:
+                facts = create.run(self._flows, volume, recipe, work.progress)
+        except drivers.DriverError as error:
+            if self._try_elsewhere(work, row, error):
+                return
+            raise
+        made = {"facts": facts or {}, **self.backend.ownership}
+        work.keep(launched_at=db.now(), **made)
+        if backup is not None:
+            work.pass_on("backup", backup.host)
+            work.at_end(lambda tx, row: row is not None and VOLUME.write(tx, row.id, **made))
+            work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
+
+    def _recipe(self, tx, create, work, row):
+        if row.source_volid:
+            source = worker.found(volumes.find(tx, row.source_volid), f"its source, volume {row.source_volid},")
+            return create.Recipe("volume", as_volume(source))
+        if row.snapshot_id:
+            source = worker.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
+            return create.Recipe("snapshot", as_snapshot(source, worker.found(
+                volumes.find(tx, source.volume_id), f"volume {source.volume_id}, of which its source is,")))
+        image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
+        if image_id and not row.backup_id:
+            return create.Recipe("image", image_id)
+        return create.Recipe("blank")
+
+    def _try_elsewhere(self, work, row, error):
+        """Pass the job back to the scheduler, to try another backend; False when enough were tried."""
+        failures = [*work.args.get("failures", ()), {"host": row.host, "reason": str(error)}]
+        if row.source_volid or row.snapshot_id or len(failures) >= self.conf.scheduler_max_attempts:
+            return False
+        LOG.warning("volume %s could not be made on %s, another backend is tried: %s", row.id, row.host, error)
+        work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
+        work.pass_on("scheduler", None)
+        work.at_end(self._leave_pool)
+        return True
+
+    @staticmethod
+    def _leave_pool(tx, row):
+        if row is not None:
+            pools.give_back(tx, row.host, row.size, 1)
+            VOLUME.write(tx, row.id, host=None)
+
+    def delete(self, work):
+        with self.db.read() as tx:
+            work.after_others(tx)
+            row = volumes.find(tx, work.job.resource_id)
+            copies = [one.args["copy_id"] for one in jobs.live_of(tx, "leftover", work.job.resource_id)
+                      if one.action == "remove_copy"] if work.args.get("after") else []
+            going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
+        if row is None:
+            return
+        volume = as_volume(row)
+        work.begin()
+        self.backend.clear(volume)
+        for copy_id in copies:
+            self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
+        for snapshot in going:
+            self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
+        self.backend.call(self.driver.delete, volume)
+        ids = {one.id for one in going}
+
+        def gone(tx, row):
+            left = [one for one in snapshots.of_volume(tx, row.id, locked=True) if one.id in ids] if ids else ()
+            holds.forget_snapshots(tx, self.conf, *[one for one in left if SNAPSHOT.settle(tx, one.id, "cascade", True)])
+            holds.forget(tx, row)
+
+        work.at_end(gone)
+
+    def extend(self, work):
+        new_size = work.args["new_size"]
+        with self.db.read() as tx:
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+        volume = as_volume(row)
+        if row.attach_status == states.ATTACHED:
+            self.servers.promise(work, client.EXTENDED)
+        work.begin()
+        self.backend.call(self.driver.extend, volume, new_size)
+        self.exports.resize(row)
+        work.keep(size=new_size)
+
+    def revert(self, work):
+        with self.db.read() as tx:
+            row = worker.found(volumes.find(tx, work.job.resource_id))
+            snapshot = worker.found(snapshots.find(tx, work.args["snapshot_id"]), f"snapshot {work.args['snapshot_id']}")
+        work.when_done(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
+        work.begin()
+        if not isinstance(self.driver, drivers.Revertable):
+            raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
+                                 public="its storage cannot revert volumes")
+        self.exports.settle(row.id)
+        self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
+
+    # -- snapshots
+
+    def create_snapshot(self, work):
+        snapshot = self._snapshot(work)
+        work.begin()
+        try:
+            facts = self.backend.call(self.driver.create_snapshot, snapshot)
+        except drivers.DriverError:
+            with worker.quiet(f"removing what was made of snapshot {snapshot.id}"):
+                self.backend.call(self.driver.delete_snapshot, snapshot)
+            raise
+        work.keep(facts=facts or {}, progress="100%")
+
+    def delete_snapshot(self, work):
+        with self.db.read() as tx:
+            work.after_others(tx)
+        work.begin()
+        self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
+        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))
+
+    def _snapshot(self, work):
+        with self.db.read() as tx:
+            row = worker.found(snapshots.find(tx, work.job.resource_id))
+            return as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},"))
+
+    # -- connections
+
+    def connect(self, ctx, volume_id, attachment_id, connector, connection_id=None, generation=None):
+        return self.exports.connect(volume_id, attachment_id, connector, connection_id, generation)
+
+    def disconnect(self, ctx, volume_id, attachment_id, connector, marked=False):
+        self.exports.disconnect(volume_id, attachment_id, connector, marked)
+
+    # -- content for processes of this host
+
+    def open_local(self, ctx, kind, id, host, copy_id=None):
+        if host != self.conf.host and isinstance(self.driver, drivers.HasPath):
+            raise errors.OnAnotherHost(backend=self.backend.name, host=self.conf.host, asking=host)
+        if not isinstance(self.driver, drivers.HasPath | drivers.Connects):
+            raise errors.BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")
+        with self.db.read() as tx:
+            snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
+            row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
+            backup = backups.find(tx, copy_id) if kind == "frozen" else None
+        if row is None:
+            raise errors.VolumeNotFound(id=id)
+        if kind == "frozen" and (backup is None or backup.status != states.CREATING):
+            raise errors.InvalidState(kind="backup", reason="it is not being made any more")
+        # Who is not to have the volume any more does not write to it while it is read or written here.
+        self.exports.settle(row.id)
+        try:
+            return self._open(kind, row, snapshot, copy_id)
+        except drivers.DriverError as error:
+            raise errors.BackendFailed(reason=str(error), public=error.public) from error
+
+    def _open(self, kind, row, snapshot, copy_id):
+        if kind == "snapshot":
+            return self.backend.snapshot_content(as_snapshot(snapshot, row))
+        volume = as_volume(row)
+        if kind == "frozen":
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
+            self.backend.call(self.driver.create_snapshot, frozen)
+            return self.backend.snapshot_content(frozen)
+        return self.backend.content(volume)
+
+    def close_local(self, ctx, volume_id, copy_id):
+        with self.db.read() as tx:
+            row = volumes.find(tx, volume_id)
+        if row is not None:
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=as_volume(row))
+            try:
+                self.backend.call(self.driver.delete_snapshot, frozen)
+            except drivers.DriverError as error:
+                raise errors.BackendFailed(reason=str(error), public=error.public) from error
+
+    def check_reference(self, ctx, reference):
+        self._check_manages()
+        try:
+            self.driver.name_in(reference)
+        except drivers.DriverError as error:
+            raise errors.InvalidInput(reason=f"The reference is not one of this backend: {error}.") from error
+
+    def _check_manages(self):
+        if not isinstance(self.driver, drivers.Manages):
+            raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.",
+                                      public="Invalid input received: The driver cannot take over what others made.")
+
+    def manageable(self, ctx, kind):
+        self._check_manages()
+        look = self.driver.foreign_volumes if kind == "volume" else self.driver.foreign_snapshots
+        try:
+            return [dataclasses.asdict(found) for found in self.backend.call(look)]
+        except drivers.DriverError as error:
+            raise errors.BackendFailed(reason=str(error), public=error.public) from error
+
+    def capabilities(self, ctx):
+        name, values = self.backend.measure()[0]
+        known = values["capabilities"]
+        return {
+            "namespace": f"OS::Storage::Capabilities::{self.backend.name}", "vendor_name": known["vendor_name"],
+            "volume_backend_name": known["volume_backend_name"], "pool_name": name.partition("#")[2],
+            "driver_version": known["driver_version"], "storage_protocol": known["storage_protocol"],
+            "display_name": known["volume_backend_name"], "description": type(self.driver).__doc__.splitlines()[0],
+            "visibility": None, "replication_targets": [],
+            "properties": {
+                "thin_provisioning": {"title": "Thin Provisioning", "type": "boolean",
+                                      "description": "Whether volumes take room only for what was written."}}}
+
+
+def as_volume(row):
+    """A volume's row as its driver sees it."""
+    return drivers.Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
+                          name_id=row.name_id, qos=limits(row.type_qos_consumer, row.type_qos_specs))
+
+
+def limits(consumer, specs):
+    """What the backend applies of a QoS spec: {key: value}."""
+    return specs if consumer in ("back-end", "both") else {}
+
+
+def as_snapshot(row, volume):
+    """A snapshot's row, and that of its volume."""
+    return drivers.Snapshot(id=row.id, size=row.size, volume=as_volume(volume), facts=row.facts)

@@ -1,0 +1,319 @@
+"""The verbs of attachments, the new ones (/attachments) and the old ones (volume actions).
+
+A volume's status mirrors its attachments: it is computed anew in the transaction that changes one of them. While an
+action runs on the volume (it is being extended, say), the status it returns to is changed instead.
+"""
+
+import uuid
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
+from cinder_lite.jobs import worker
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.nova.detach_guard import Detaching
+from cinder_lite.volume import connections as domain
+from cinder_lite.volume import qos
+from cinder_lite.volume.connecting import Connecting
+
+
+class Attachments:
+    """What can be done to attachments."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf = database, conf
+        self._detaching, self._connecting = Detaching(conf), Connecting(database, conf, volume)
+
+    # -- the attachments API
+
+    def get(self, ctx, id):
+        with self.db.read() as tx:
+            return attachments.get(tx, ctx, id)
+
+    def create(self, ctx, volume_id, instance_uuid, connector, mode):
+        """Reserve the volume for a server; with a connector, connect it at once. Returns the row."""
+        id = self._reserve(ctx, volume_id, instance_uuid, mode, bool(connector))
+        if not connector:
+            return self.get(ctx, id)
+        try:
+            return self.update(ctx, id, connector)
+        except Exception:
+            with worker.quiet(f"taking back the reservation {id}"):
+                self._remove(id)
+            raise
+
+    @db.retried
+    def _reserve(self, ctx, volume_id, instance_uuid, mode, connects):
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, volume_id)
+            if connects:
+                self._connecting.check_up(tx, row)
+            volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
+                                                 states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MOVING))
+            present = attachments.of_volume(tx, volume_id)
+            same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
+            if not volume.multiattach and (
+                    (present and not same_server) or (not present and volume.status != states.AVAILABLE
+                                                      and volume.status != states.DOWNLOADING)):
+                raise errors.InvalidState(kind="volume", reason=(
+                    f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
+                    "of a type with multiattach can be attached more than once"))
+            id = str(uuid.uuid4())
+            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id, instance_uuid=instance_uuid,
+                               attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode, attach_status=states.RESERVED,
+                               connector={}, connection_info={})
+            mirror(tx, volume)
+            return id
+
+    def update(self, ctx, id, connector):
+        """Connect the attachment's host: exports the volume and keeps the connection's data. Returns the row."""
+        if not connector:
+            raise errors.InvalidInput(reason="A connector is needed: an object that describes the attaching host.")
+        volume, one, mode = self._begin_connection(ctx, id, connector)
+        info = self._connecting.make(ctx, volume, one, connector)
+        return self._record_connection(ctx, id, one, connector, mode, info)
+
+    @db.retried
+    def _begin_connection(self, ctx, id, connector):
+        with self.db.write() as tx:
+            volume_id = attachments.get(tx, ctx, id).volume_id
+            self._held(tx, volume_id)
+            row, volume = attachments.get(tx, ctx, id), volumes.find(tx, volume_id)
+            others = [one for one in attachments.of_volume(tx, volume_id) if one.id != id]
+            self._check_connectable(row, volume, others)
+            self._connecting.check_up(tx, volume)
+            mode = domain.mode_of(volume, row.attach_mode, connector.get("mode"))
+            return volume, domain.begin(tx, volume, connector, mode, id), mode
+
+    @staticmethod
+    def _check_connectable(row, volume, others):
+        if row.attach_status == states.ATTACHED:
+            raise errors.InvalidState(kind="attachment", reason="it is attached already")
+        if states.ERROR in volume.status:
+            raise errors.Conflict(f"Volume {volume.id} is in status {volume.status}: no host can be connected to it.")
+        if volume.status not in (states.RESERVED, states.ATTACHING, states.IN_USE):
+            raise errors.InvalidState(kind="volume", reason=(
+                f"its status must be reserved, attaching or in-use to connect it, but it is {volume.status}"))
+        if volume.multiattach:
+            return
+        for other in others:
+            if other.connector and other.instance_uuid != row.instance_uuid:
+                raise errors.Conflict(f"Volume {volume.id} is connected to another host by attachment {other.id}, and "
+                                      "its type does not allow multiattach.")
+
+    @db.retried
+    def _record_connection(self, ctx, id, one, connector, mode, info):
+        with self.db.write() as tx:
+            held = self._held(tx, one.volume_id)
+            self._connecting.confirm(tx, one, info)
+            volume = volumes.find(tx, held.id)
+            specs = qos.of_front_end(volume)
+            flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": id,
+                    "encrypted": volume.encryption_key_id is not None, "access_mode": mode,
+                    "qos_specs": specs, "cacheable": False,
+                    "enforce_multipath": bool(connector.get("enforce_multipath", False))}
+            if not attachments.update(tx, id, connector=connector, connection_info=flat, attach_mode=mode,
+                                      attach_status=states.ATTACHING, attached_host=connector.get("host"),
+                                      mountpoint=connector.get("mountpoint")):
+                raise errors.AttachmentNotFound(id=id)
+            mirror(tx, volume)
+            return attachments.find(tx, id)
+
+    @db.retried
+    def complete(self, ctx, id):
+        """The host has the volume: attached, in-use."""
+        with self.db.write() as tx:
+            row = attachments.get(tx, ctx, id)
+            volume = self._held(tx, row.volume_id)
+            if row.attach_status not in (states.ATTACHING, states.RESERVED) or volume.status not in (
+                    states.ATTACHING, states.RESERVED, states.IN_USE):
+                raise errors.InvalidState(kind="volume", reason=(
+                    f"its status must be attaching to complete attachment {id}, but it is {volume.status}"))
+            attachments.update(tx, id, attach_status=states.ATTACHED, attached_at=db.now())
+            mirror(tx, volume)
+
+    def delete(self, ctx, id):
+        """Disconnect and remove the attachment. Returns the volume's other attachments."""
+        with self.db.read() as tx:
+            row = attachments.get(tx, ctx, id)
+        self._detaching.check(ctx, (row,))
+        volume, others, ended = self._remove(id)
+        if ended:
+            self._connecting.undo_soon(ctx, volume, id, row.connector)
+        return others
+
+    @db.retried
+    def _remove(self, id):
+        """The attachment is gone, and what it was connected by is to be undone.
+
+        Returns the volume, its other attachments, and whether there is anything to undo.
+        """
+        with self.db.write() as tx:
+            row = attachments.find(tx, id)
+            if row is None:
+                raise errors.AttachmentNotFound(id=id)
+            volume = self._held(tx, row.volume_id)
+            domain.take_over(tx, volume)
+            attachments.delete(tx, id)
+            ended = connections.end_of_attachment(tx, id)
+            others = attachments.of_volume(tx, volume.id)
+            if not others:
+                # Whoever initialized a connection beside it has no part in the volume any more.
+                ended += connections.end_of_volume(tx, volume.id)
+            mirror(tx, volume)
+            return volume, others, ended
+
+    @staticmethod
+    def _held(tx, volume_id):
+        """The volume's row, locked, whatever its status."""
+        return VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES + states.UNLISTED)
+
+    # -- the old way: volume actions
+
+    @db.retried
+    def reserve(self, ctx, volume_id):
+        """available (with multiattach also in-use) -> attaching."""
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, volume_id)
+            statuses = (states.AVAILABLE, states.IN_USE) if row.multiattach else (states.AVAILABLE,)
+            VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MOVING), status=states.ATTACHING)
+
+    @db.retried
+    def unreserve(self, ctx, volume_id):
+        """attaching -> what the attachments say; otherwise nothing."""
+        with self.db.write() as tx:
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
+            if row.status == states.ATTACHING:
+                mirror(tx, row)
+
+    @db.retried
+    def begin_detaching(self, ctx, volume_id):
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, volume_id)
+            # Nova puts a copy in its place, of which its user is to see nothing.
+            if row.migration_status != states.MIGRATING:
+                VOLUME.write(tx, volume_id, (states.IN_USE,), status=states.DETACHING)
+
+    @db.retried
+    def roll_detaching(self, ctx, volume_id):
+        with self.db.write() as tx:
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
+            if row.status == states.DETACHING:
+                mirror(tx, row)
+
+    def initialize(self, ctx, volume_id, connector):
+        """Export the volume to the connector's host. Returns the connection information."""
+        row, one = self._begin_initialized(ctx, volume_id, connector)
+        info = self._connecting.make(ctx, row, one, connector)
+        self._confirm_initialized(row, one, info)
+        data = {"encrypted": row.encryption_key_id is not None, "qos_specs": qos.of_front_end(row), "cacheable": False,
+                "access_mode": domain.READ_ONLY if one.read_only else domain.READ_WRITE, **info["data"]}
+        return {"driver_volume_type": info["driver_volume_type"], "data": data,
+                "enforce_multipath": bool(connector.get("enforce_multipath", False))}
+
+    @db.retried
+    def _begin_initialized(self, ctx, volume_id, connector):
+        with self.db.write() as tx:
+            volumes.get(tx, ctx, volume_id)
+            self._held(tx, volume_id)
+            row = volumes.get(tx, ctx, volume_id)
+            domain.check_connectable(row)
+            self._connecting.check_up(tx, row)
+            mode = domain.mode_of(row, connector.get("mode"))
+            return row, domain.begin(tx, row, connector, mode, initialized=True)
+
+    @db.retried
+    def _confirm_initialized(self, row, one, info):
+        with self.db.write() as tx:
+            VOLUME.lock(tx, row.id)
+            self._connecting.confirm(tx, one, info)
+
+    def terminate(self, ctx, volume_id, connector):
+        """Take the export back and release a reservation."""
+        self._check_all(ctx, volume_id)
+        row = self._end_initialized(ctx, volume_id, connector)
+        self._connecting.undo_soon(ctx, row, connector=connector)
+        self.unreserve(ctx, volume_id)
+
+    @db.retried
+    def _end_initialized(self, ctx, volume_id, connector):
+        with self.db.write() as tx:
+            volumes.get(tx, ctx, volume_id)
+            self._held(tx, volume_id)
+            row = volumes.get(tx, ctx, volume_id)
+            if row.host is None:
+                raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")
+            domain.end_matching(tx, row, connector)
+            return row
+
+    @db.retried
+    def attach(self, ctx, volume_id, instance_uuid, host_name, mountpoint, mode):
+        """Record that a server or a host has the volume: in-use."""
+        with self.db.write() as tx:
+            row = VOLUME.hold(tx, volumes.get(tx, ctx, volume_id).id, (states.ATTACHING, states.AVAILABLE),)
+            if domain.is_read_only(row) and mode == domain.READ_WRITE:
+                raise errors.InvalidState(kind="volume", reason="it is read-only; attach it with mode ro")
+            id = str(uuid.uuid4())
+            domain.adopt_initialized(tx, row, id, host_name)
+            attachments.insert(tx, id=id, volume_id=volume_id, project_id=row.project_id,
+                               instance_uuid=instance_uuid, attached_host=host_name, mountpoint=mountpoint,
+                               attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
+                               connection_info={})
+            new = {"readonly": "False", **row.admin_metadata, "attached_mode": mode}
+            metadata_index.follow(tx, row, admin_metadata=new)
+            VOLUME.write(tx, volume_id, admin_metadata=new)
+            mirror(tx, self._held(tx, volume_id))
+
+    def detach(self, ctx, volume_id, attachment_id):
+        """Record that the volume is not attached any more; the export is taken back with the last attachment."""
+        with self.db.read() as tx:
+            volumes.get(tx, ctx, volume_id)
+            present = attachments.of_volume(tx, volume_id)
+        if attachment_id is None and len(present) > 1:
+            raise errors.InvalidState(kind="volume", reason=(
+                f"it has {len(present)} attachments; name the one to detach by attachment_id"))
+        chosen = [one for one in present if attachment_id in (None, one.id)]
+        if attachment_id is not None and not chosen:
+            raise errors.AttachmentNotFound(id=attachment_id)
+        if chosen:
+            self.delete(ctx, chosen[0].id)
+        else:
+            self.settle(ctx, volume_id)
+
+    def settle(self, ctx, volume_id):
+        """A volume without attachments that says it has some is available again, and no host is connected to it."""
+        row, ended = self._settled(ctx, volume_id)
+        if ended:
+            self._connecting.undo_soon(ctx, row)
+
+    @db.retried
+    def _settled(self, ctx, volume_id):
+        with self.db.write() as tx:
+            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
+            mirror(tx, row)
+            return row, row.host is not None and domain.end_all(tx, row)
+
+    def _check_all(self, ctx, volume_id, attachment_id=None):
+        """Refuse when a server uses the volume by that attachment, or by any."""
+        with self.db.read() as tx:
+            present = attachments.of_volume(tx, volume_id)
+        self._detaching.check(ctx, [one for one in present if attachment_id in (None, one.id)])
+
+    def force_detach(self, ctx, volume_id, attachment_id, connector):
+        """Disconnect and detach whatever the statuses say."""
+        self._check_all(ctx, volume_id, attachment_id)
+        row = self._end_initialized(ctx, volume_id, connector) if connector or attachment_id is None else None
+        self.detach(ctx, volume_id, attachment_id)
+        if row is not None:
+            self._connecting.undo_soon(ctx, row, attachment_id, connector)
+
+
+def mirror(tx, volume):
+    """Give the volume the status that its attachments make. `volume` is its locked row."""
+    status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id))
+    values = {"attach_status": attach_status}
+    if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
+        values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
+                                    if key != "attached_mode"}
+        metadata_index.follow(tx, volume, admin_metadata=values["admin_metadata"])
+    column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
+    VOLUME.write(tx, volume.id, **{column: status}, **values)

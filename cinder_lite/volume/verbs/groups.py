@@ -1,0 +1,304 @@
+"""The verbs of groups and group snapshots: several volumes of one backend, begun with and ended together."""
+
+import types as plain
+import uuid
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import groups, guards, quotas, types, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs import cancellation, notifications
+from cinder_lite.jobs.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
+from cinder_lite.scheduler import capacity
+from cinder_lite.volume import foreign, zones
+
+#: From which statuses a volume leaves a group.
+LEAVES_FROM = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
+
+
+class Groups:
+    """What can be done to groups."""
+
+    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
+    events = None
+
+    def __init__(self, database, conf, scheduler, volume):
+        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
+
+    # -- create
+
+    def create(self, ctx, name, description, type_word, type_words, zone, legacy=False):
+        """Make a group for volumes of these types; the scheduler finds the backend that suits them all. Returns the row."""
+        job_id, row = self._create(ctx, name, description, type_word, type_words, zone, legacy)
+        self.scheduler.run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create(self, ctx, name, description, type_word, type_words, zone, legacy):
+        with self.db.read() as tx:
+            type_ = groups.usable_type(tx, ctx, type_word)
+            if (type_.name == groups.LEGACY_TYPE) != legacy:
+                raise errors.BadRequest(f"Group type {type_.name} is for consistency groups; choose another.")
+            wanted = [types.named(tx, ctx, word) for word in type_words]
+            zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
+            self._check_zone(tx, zone)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+               "description": description, "availability_zone": zone, "group_type_id": type_.id,
+               "volume_types": {"ids": [one.id for one in wanted]}}
+        with self.db.write() as tx:
+            types.hold(tx, *row["volume_types"]["ids"])
+            job_id = GROUP.insert(tx, ctx, "create", row)
+            quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
+            return job_id, groups.find(tx, row["id"])
+
+    def _check_zone(self, tx, zone):
+        known = zones.known(tx, self.conf)
+        if zone not in known:
+            raise errors.InvalidInput(reason=f"Availability zone '{zone}' is invalid. There are: {', '.join(sorted(known))}.")
+
+    # -- from a group, or from a group's snapshot
+
+    def create_from(self, ctx, name, description, group_snapshot_id=None, source_group_id=None):
+        """Make a group with copies of another's volumes, or of what a group snapshot kept. Returns the row."""
+        if bool(group_snapshot_id) == bool(source_group_id):
+            raise errors.InvalidInput(reason="Exactly one of the group snapshot and the group to copy is needed.")
+        job_id, row = self._create_from(ctx, name, description, group_snapshot_id, source_group_id)
+        self.volume.on(service_of(row.host)).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create_from(self, ctx, name, description, group_snapshot_id, source_group_id):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        with self.db.write() as tx:
+            source, copies = (self._of_snapshot(tx, ctx, group_snapshot_id) if group_snapshot_id
+                              else self._of_group(tx, ctx, source_group_id))
+            if not copies:
+                raise errors.InvalidInput(reason="There is nothing in it that could be copied.")
+            row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+                   "description": description, "availability_zone": source.availability_zone, "host": source.host,
+                   "group_type_id": source.group_type_id, "volume_types": source.volume_types,
+                   "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
+            job_id = GROUP.insert(tx, ctx, "create_from", row, host=service_of(source.host))
+            self._claim(tx, ctx, copies, allowance)
+            for volume in copies:
+                VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
+            for pool, type_id, size, count in _by_pool(copies):
+                type_ = types.find(tx, type_id)
+                capacity.take(tx, self.conf, pool, size, count, type_ and type_.extra_specs)
+            return job_id, groups.find(tx, row["id"])
+
+    def _of_snapshot(self, tx, ctx, id):
+        kept = groups.get_snapshot(tx, ctx, id)
+        GROUP_SNAPSHOT.hold(tx, id, (states.AVAILABLE,))
+        copies = []
+        for one in groups.snapshots_of(tx, id):
+            SNAPSHOT.hold(tx, one.id, (states.AVAILABLE,))
+            copies.append(_copy(ctx, volumes.find(tx, one.volume_id), one.size, snapshot_id=one.id))
+        return groups.find(tx, kept.group_id), copies
+
+    def _of_group(self, tx, ctx, id):
+        source = groups.get(tx, ctx, id)
+        GROUP.hold(tx, id, (states.AVAILABLE,))
+        copies = []
+        for one in _members(tx, ctx, id):
+            VOLUME.hold(tx, one.id, states.CLONEABLE, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            copies.append(_copy(ctx, one, one.size, source_volid=one.id))
+        return source, copies
+
+    @staticmethod
+    def _claim(tx, ctx, copies, allowance):
+        """A group and its volumes, by type, in one order."""
+        quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
+        by_type = {}
+        for one in copies:
+            count, size = by_type.get(one["volume_type_id"], (0, 0))
+            by_type[one["volume_type_id"]] = count + 1, size + one["size"]
+        for type_id, (count, size) in sorted(by_type.items()):
+            quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": count, "gigabytes": size}, type_id), allowance)
+
+    # -- change
+
+    @db.retried
+    def update(self, ctx, id, add, remove, **values):
+        """Rename, whatever the status, and let volumes join and leave. `add` and `remove` are ids."""
+        if set(add) & set(remove):
+            raise errors.InvalidInput(reason=f"Volume {min(set(add) & set(remove))} cannot both join and leave.")
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, id)
+            values = {key: value for key, value in values.items() if value != getattr(group, key)}
+            if add or remove:
+                GROUP.hold(tx, id, (states.AVAILABLE,))
+                members = {row.id for row in groups.volumes_of(tx, id)}
+                add = [volume_id for volume_id in add if volume_id not in members]
+            if not add and not remove and not values:
+                raise errors.InvalidState(kind="group", reason=f"{id} has all that already; there is nothing to change")
+            done = self._tell(tx, ctx, group, notifications.UPDATED)
+            for volume_id in add:
+                self._join(tx, ctx, group, volume_id)
+            for volume_id in remove:
+                row = volumes.get(tx, ctx, volume_id)
+                if row.group_id != id:
+                    raise errors.InvalidState(kind="volume", reason=f"{volume_id} does not belong to group {id}")
+                VOLUME.write(tx, volume_id, LEAVES_FROM, group_id=None)
+            GROUP.write(tx, id, **values)
+            done()
+
+    def _tell(self, tx, ctx, group, event):
+        """Tell others of what is done within this transaction; returns what tells them that it is done."""
+        return notifications.untold if self.events is None else self.events.whole(
+            tx, ctx, "group", group.id, event, service_of(group.host))
+
+    @staticmethod
+    def _join(tx, ctx, group, volume_id):
+        row = volumes.get(tx, ctx, volume_id)
+        if row.project_id != group.project_id:
+            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of another project than the group")
+        if row.volume_type_id not in group.volume_types["ids"]:
+            raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of type {row.type_name}, which the group "
+                                                            "does not take")
+        if service_of(row.host) != service_of(group.host):
+            raise errors.InvalidState(
+                kind="volume", reason=f"{volume_id} is on {row.host}, but the group on {group.host}",
+                public=f"Invalid volume: {volume_id} is on other storage than the group")
+        VOLUME.write(tx, volume_id, (states.AVAILABLE, states.IN_USE), (guards.NO_GROUP, guards.NOT_MIGRATING),
+                     group_id=group.id)
+
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given; what was under way ends before."""
+        cancellation.stop(self.db, self.conf, "group", id, lambda tx: groups.get(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
+        with self.db.write() as tx:
+            groups.get(tx, ctx, id)
+            GROUP.lock(tx, id)
+            cancellation.all_jobs(tx, self.conf, "group", id)
+            GROUP.write(tx, id, status=status)
+
+    # -- delete
+
+    def delete(self, ctx, id, volumes_too):
+        """Delete the group; with volumes in it only with `volumes_too`."""
+        job_id, host = self._begin_delete(ctx, id, volumes_too)
+        if job_id is not None:
+            self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, volumes_too):
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, id)
+            GROUP.lock(tx, id)
+            members = _members(tx, ctx, id)
+            if members and not volumes_too:
+                raise errors.InvalidState(kind="group", reason=f"it has {len(members)} volumes; take them out, or delete "
+                                                               "them with it by delete-volumes")
+            if not members:
+                GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
+                done = self._tell(tx, ctx, group, notifications.EVENTS["group", "forget"])
+                GROUP.settle(tx, id, "forget", True)
+                done()
+                quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
+                return None, None
+            host = service_of(group.host)
+            job_id = GROUP.begin(tx, ctx, id, "delete", (guards.NO_GROUP_SNAPSHOTS,), job={"host": host})
+            for one in members:
+                VOLUME.begin(tx, None, one.id, "group_delete", guards.DELETABLE_WITH_GROUP)
+            return job_id, host
+
+
+def _members(tx, ctx, id):
+    """The group's volumes. Raises InvalidState when some are of a project that the requester does not see."""
+    members = groups.volumes_of(tx, id)
+    foreign.check(ctx, "group", "volume", members)
+    return members
+
+
+def _copy(ctx, volume, size, **source):
+    """The row of a volume that is made of another one's content."""
+    # The volume of a snapshot may have gone to another project since; how it is described there stays there.
+    described = ({"name": volume.name, "description": volume.description} if ctx.sees(volume.project_id) else
+                 {"name": None, "description": None})
+    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, **described, "size": size, "volume_type_id": volume.volume_type_id,
+            "availability_zone": volume.availability_zone, "host": volume.host, "bootable": volume.bootable,
+            "multiattach": volume.multiattach, "encryption_key_id": volume.encryption_key_id, "metadata": {},
+            "admin_metadata": {}, "image_metadata": volume.image_metadata, "facts": {}, "export": {}, **source}
+
+
+def _by_pool(copies):
+    """[(pool, type's id, GiB, volumes)] in one order: the type says how much capacity they take."""
+    sums = {}
+    for one in copies:
+        key = one["host"], one["volume_type_id"] or ""
+        size, count = sums.get(key, (0, 0))
+        sums[key] = size + one["size"], count + 1
+    return [(*key, *found) for key, found in sorted(sums.items())]
+
+
+class GroupSnapshots:
+    """What can be done to group snapshots."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+
+    def create(self, ctx, group_id, name, description):
+        """Keep what all volumes of the group hold now. Returns the row."""
+        job_id, host, row = self._create(ctx, group_id, name, description)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create(self, ctx, group_id, name, description):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, groups.get(tx, ctx, group_id).project_id)
+        with self.db.write() as tx:
+            group = groups.get(tx, ctx, group_id)
+            GROUP.hold(tx, group_id, (states.AVAILABLE,))
+            members = _members(tx, ctx, group_id)
+            if not members:
+                raise errors.InvalidState(kind="group", reason="it has no volumes")
+            row = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
+                   "description": description, "group_id": group_id, "group_type_id": group.group_type_id}
+            job_id = GROUP_SNAPSHOT.insert(tx, ctx, "create", row, host=service_of(group.host))
+            statuses = (states.AVAILABLE,) if groups.is_set(group.group_specs, groups.CONSISTENT) else states.CLONEABLE
+            for one in members:
+                VOLUME.hold(tx, one.id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            for one in sorted(members, key=lambda one: (one.volume_type_id, one.id)):
+                made = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id,
+                        "volume_id": one.id, "name": name, "description": description, "size": one.size,
+                        "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
+                        "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}
+                SNAPSHOT.insert(tx, ctx, "group_create", made)
+                quotas.claim(tx, quotas.snapshot_share(self.conf, plain.SimpleNamespace(**made)), allowance)
+            return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
+
+    def delete(self, ctx, id):
+        """Delete it with the snapshots of its volumes."""
+        job_id, host = self._begin_delete(ctx, id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id):
+        with self.db.write() as tx:
+            row = groups.get_snapshot(tx, ctx, id)
+            host = service_of(groups.find(tx, row.group_id).host)
+            job_id = GROUP_SNAPSHOT.begin(tx, ctx, id, "delete", job={"host": host})
+            going = groups.snapshots_of(tx, id)
+            foreign.check(ctx, "group_snapshot", "snapshot", going)
+            for one in going:
+                SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
+            return job_id, host
+
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given; what was under way ends before."""
+        cancellation.stop(self.db, self.conf, "group_snapshot", id, lambda tx: groups.get_snapshot(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
+        with self.db.write() as tx:
+            groups.get_snapshot(tx, ctx, id)
+            GROUP_SNAPSHOT.lock(tx, id)
+            cancellation.all_jobs(tx, self.conf, "group_snapshot", id)
+            GROUP_SNAPSHOT.write(tx, id, status=status)

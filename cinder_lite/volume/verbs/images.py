@@ -1,0 +1,141 @@
+"""The verbs of images: which image a volume is to be made of, making an image of a volume, writing one over a volume."""
+
+import contextlib
+import functools
+
+from oslo_utils import uuidutils
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, guards, types, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.image.record import ACTIVE
+from cinder_lite.jobs.lifecycle import VOLUME
+
+
+class Imaging:
+    """What can be done with images. Glance's client is imported by the first that needs it."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+
+    @functools.cached_property
+    def glance(self):
+        from cinder_lite.image.glance import Glance
+
+        return Glance(self.conf)
+
+    # -- which image
+
+    def find(self, ctx, reference, snapshots_too):
+        """The image of that id, URL or name, of which a volume can be made. Raises InvalidInput with what is wrong with it.
+
+        With `snapshots_too` it may be one that stands for a volume snapshot (see Image.snapshot_id).
+        """
+        try:
+            id = reference.rpartition("/")[2]
+            image = self.glance.show(ctx, id.lower()) if uuidutils.is_uuid_like(id) else self._named(ctx, reference)
+        except errors.ImageNotFound as error:
+            raise errors.InvalidInput(reason=f"{error} Look which there are with 'openstack image list'.") from error
+        # One that stands for a snapshot has no data.
+        return image if snapshots_too and image.status == ACTIVE and image.snapshot_id else self._checked(image)
+
+    def _named(self, ctx, name):
+        found = self.glance.named(ctx, name)
+        if not found:
+            raise errors.ImageNotFound(id=name)
+        if len(found) > 1:
+            raise errors.Conflict(f"{len(found)} images are named {name}; give the id of one: "
+                                  f"{', '.join(image.id for image in found[:5])}.")
+        return found[0]
+
+    def _checked(self, image):
+        from cinder_lite.image import formats
+
+        if image.status != ACTIVE:
+            raise errors.InvalidInput(reason=f"Image {image.id} is not active: it is {image.status}.")
+        if not image.size:
+            raise errors.InvalidInput(reason=f"Image {image.id} has no data.")
+        try:
+            formats.check_declared(image)
+        except formats.ImageRefused as error:
+            raise errors.InvalidInput(reason=f"{error}.") from error
+        return image
+
+    # -- an image of a volume
+
+    def upload(self, ctx, id, force, disk_format, container_format, **described):
+        """Make an image of the volume; of one in use with `force`, if the service allows it.
+
+        Returns (the volume's row, its type's row, the image).
+        """
+        from cinder_lite.image import formats
+
+        if disk_format not in formats.AS_IT_IS and disk_format not in formats.CONVERTED:
+            raise errors.InvalidInput(reason=f"Images of volumes can have the disk formats "
+                                             f"{', '.join((*formats.AS_IT_IS, *formats.CONVERTED))}, not {disk_format}.")
+        action = "upload_in_use" if force and self.conf.enable_force_upload else "upload"
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            VOLUME.hold(tx, id, VOLUME.actions[action].begins, _UPLOADABLE)
+        try:
+            image = self.glance.create(ctx, disk_format=disk_format, container_format=container_format, **described,
+                                       **self._properties(row))
+        except errors.Error as error:
+            raise errors.BadRequest(str(error), public=error.public) from error
+        try:
+            job_id = self._begin_upload(ctx, id, action, image)
+        except BaseException:
+            with contextlib.suppress(errors.Error):
+                self.glance.delete(ctx, image.id)
+            raise
+        self.volume.on(service_of(row.host)).run_job(ctx, job_id=job_id)
+        with self.db.read() as tx:
+            return volumes.get(tx, ctx, id), types.find(tx, row.volume_type_id), image
+
+    @db.retried
+    def _begin_upload(self, ctx, id, action, image):
+        with self.db.write() as tx:
+            host = service_of(volumes.get(tx, ctx, id).host)
+            return VOLUME.begin(tx, ctx, id, action, _UPLOADABLE, job={
+                "host": host, "args": {"image_id": image.id, "disk_format": image.disk_format}})
+
+    def _properties(self, row):
+        """What the volume keeps of the image that it was made of and is no part of the new image's description."""
+        from cinder_lite.image import record
+
+        described = {*self.conf.glance_core_properties, *record.BASE, *record.REFUSED, "image_id", "image_name"}
+        reserved = (*record.NOT_PASSED_ON, *filter(None, self.conf.reserved_image_namespaces))
+        return {key: value for key, value in row.image_metadata.items()
+                if key not in described and not key.startswith(reserved)}
+
+    # -- an image over a volume
+
+    def reimage(self, ctx, id, image_id, reserved_too):
+        """Write the image over the volume; over one that is reserved for a server with `reserved_too`."""
+        with self.db.read() as tx:
+            volumes.get(tx, ctx, id)
+        image = self._checked(self.glance.show(ctx, image_id))
+        job_id, host = self._begin_reimage(ctx, id, image, reserved_too)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_reimage(self, ctx, id, image, reserved_too):
+        with self.db.write() as tx:
+            VOLUME.lock(tx, id)
+            row = volumes.get(tx, ctx, id)
+            if len(attachments.of_volume(tx, id)) > 1:
+                raise errors.Conflict(f"Volume {id} has more than one attachment.")
+            needed = max(image.gigabytes, image.min_disk)
+            if needed > row.size:
+                raise errors.InvalidInput(reason=f"Image {image.id} needs a volume of {needed} GiB, but volume {id} has "
+                                                 f"{row.size}.")
+            if row.encryption_key_id is not None:
+                raise errors.InvalidInput(reason=f"Volume {id} is encrypted, so that no image can be written over it.")
+            action = "reimage_reserved" if reserved_too and row.status == states.RESERVED else "reimage"
+            job_id = VOLUME.begin(tx, ctx, id, action, _REIMAGEABLE, job={
+                "host": service_of(row.host), "args": {"image_id": image.id}})
+            return job_id, service_of(row.host)
+
+
+_UPLOADABLE = (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.NOT_ENCRYPTED_TO_SHARE)
+_REIMAGEABLE = (*guards.OVERWRITABLE, guards.COUNTED, guards.NOT_FROZEN)

@@ -1,0 +1,124 @@
+"""The verbs that take over what others made on a backend, and that let go of it."""
+
+import contextlib
+import uuid
+
+from cinder_lite import db, rpc, states
+from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
+from cinder_lite.db.host_strings import find_up, service_of
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+
+
+class Managing:
+    """What can be done to volumes and snapshots that the service did not make."""
+
+    def __init__(self, database, conf, scheduler, volume):
+        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
+
+    def take_over(self, ctx, host, reference, type_word, **described):
+        """Accept a volume that is on `host` under `reference`, which the driver understands. Returns the row.
+
+        `described` are columns: name, description, metadata, bootable, availability_zone.
+        """
+        with self.db.read() as tx:
+            service = find_up(tx, host, self.conf.service_down_time)
+        self._check_reference(ctx, service, reference)
+        job_id, row = self._record(ctx, host, reference, type_word, described)
+        self.scheduler.run_job(ctx, job_id=job_id)
+        return row
+
+    def _check_reference(self, ctx, service, reference):
+        """Have the driver judge it now; one that is starting, or of the release before, does when it has the job."""
+        if service.backend_up:
+            with contextlib.suppress(rpc.TooOld, rpc.NoAnswer):
+                self.volume.on(service.host).check_reference(ctx, reference=reference)
+
+    @db.retried
+    def _record(self, ctx, host, reference, type_word, described):
+        with self.db.read() as tx:
+            found = find_up(tx, host, self.conf.service_down_time)
+            type_ = types.named(tx, ctx, type_word) if type_word else types.default(tx, self.conf, ctx.project_id)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
+               "volume_type_id": type_.id, "multiattach": types.shares(type_), "admin_metadata": {},
+               "image_metadata": {}, "facts": {}, "export": {}, "created_at": db.now(), **described}
+        row["availability_zone"] = row["availability_zone"] or found.availability_zone
+        with self.db.write() as tx:
+            types.hold(tx, type_.id)
+            job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
+            metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
+            quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": 1}, type_.id), allowance)
+        return job_id, volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
+
+    def take_over_snapshot(self, ctx, volume_id, reference, **described):
+        """Accept a snapshot that the volume has on its backend under `reference`. Returns the row.
+
+        `described` are columns: name, description, metadata.
+        """
+        with self.db.read() as tx:
+            host = service_of(volumes.get(tx, ctx, volume_id).host)
+            service = find_up(tx, host, self.conf.service_down_time) if host is not None else None
+        if service is not None:  # else it is refused for that
+            self._check_reference(ctx, service, reference)
+        job_id, host, row = self._record_snapshot(ctx, volume_id, reference, described)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _record_snapshot(self, ctx, volume_id, reference, described):
+        with self.db.read() as tx:
+            allowance = quotas.allowance(tx, self.conf, volumes.get(tx, ctx, volume_id).project_id)
+        with self.db.write() as tx:
+            volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE), (
+                guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            host = service_of(volume.host)
+            find_up(tx, host, self.conf.service_down_time)
+            row = {"id": str(uuid.uuid4()), "project_id": volume.project_id, "user_id": ctx.user_id, "size": 0,
+                   "volume_id": volume_id, "volume_type_id": volume.volume_type_id, "facts": {}, "progress": "0%",
+                   "encryption_key_id": volume.encryption_key_id, **described}
+            job_id = SNAPSHOT.insert(tx, ctx, "manage", row, host=host, args={"reference": reference})
+            metadata_index.change(tx, "snapshot", row["id"], {}, row["metadata"])
+            quotas.claim(tx, quotas.Change(volume.project_id, {"snapshots": 1}, volume.volume_type_id), allowance)
+            return job_id, host, snapshots.find(tx, row["id"])
+
+    # -- letting go
+
+    @db.retried
+    def _begin_unmanage(self, ctx, kind, id):
+        with self.db.write() as tx:
+            if kind == "volume":
+                row = volumes.get(tx, ctx, id)
+                host = service_of(row.host)
+                return VOLUME.begin(tx, ctx, id, "unmanage", guards.UNMANAGEABLE, job={"host": host}), host
+            row = snapshots.get(tx, ctx, id)
+            host = service_of(volumes.find(tx, row.volume_id).host)
+            return SNAPSHOT.begin(tx, ctx, id, "unmanage", guards.SNAPSHOT_DELETABLE, job={"host": host}), host
+
+    def unmanage(self, ctx, id):
+        """Forget the volume and leave its data where they are."""
+        job_id, host = self._begin_unmanage(ctx, "volume", id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    def unmanage_snapshot(self, ctx, id):
+        """Forget the snapshot and leave its data where they are."""
+        job_id, host = self._begin_unmanage(ctx, "snapshot", id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    # -- lists
+
+    def found(self, ctx, kind, host):
+        """What is on the backend of that kind, "volume" or "snapshot": a list of dicts, as the views show them."""
+        with self.db.read() as tx:
+            name = find_up(tx, host, self.conf.service_down_time).host
+        found = self.volume.on(name).manageable(ctx, kind=kind)
+        with self.db.read() as tx:
+            known = ownership.owners(tx, [ownership.name_of(one["reference"]) for one in found])
+        return [_described(one, known) for one in found]
+
+
+def _described(one, known):
+    """A Found, as a dict, with the id of the resource that it belongs to."""
+    owner = known.get(ownership.name_of(one["reference"]))
+    reason = "already managed" if owner is not None else one["reason"]
+    return {**one, "safe_to_manage": reason is None, "reason_not_safe": reason, "cinder_id": owner and owner.id,
+            "extra_info": one["extra"], "source_reference": one["source"]}

@@ -1,0 +1,74 @@
+"""The verbs that give a volume another place or another type."""
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
+from cinder_lite.db import qos as qos_specs
+from cinder_lite.db.host_strings import find_up, service_of
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.nova import client
+from cinder_lite.volume import qos
+
+
+class Migrations:
+    """What can be done to where a volume is."""
+
+    def __init__(self, database, conf, scheduler):
+        self.db, self.conf, self.scheduler, self.nova = database, conf, scheduler, client.Nova(conf)
+
+    def migrate(self, ctx, id, host, locked):
+        """Move the volume to "host@backend" or "host@backend#pool"; `locked`: nobody may use it meanwhile."""
+        self.scheduler.run_job(ctx, job_id=self._begin_migrate(ctx, id, host, locked))
+
+    @db.retried
+    def _begin_migrate(self, ctx, id, host, locked):
+        with self.db.write() as tx:
+            VOLUME.lock(tx, id)
+            row = volumes.get(tx, ctx, id)
+            try:
+                find_up(tx, host, self.conf.service_down_time)
+            except errors.ServiceUnknown as error:
+                raise errors.InvalidInput(reason=str(error), public=error.public) from error
+            if host in (row.host, service_of(row.host)):
+                raise errors.InvalidInput(reason=f"Volume {id} is on {row.host} already.",
+                                          public=f"Invalid input received: Volume {id} is there already.")
+            server = self._server_of(tx, row)
+            action = "migrate_in_use" if server else "migrate_locked" if locked else "migrate"
+            return VOLUME.begin(tx, ctx, id, action, guards.MOVABLE_IN_USE if server else guards.MOVABLE,
+                                job={"args": {"to_host": host, "server": server}}, migration_status=states.STARTING)
+
+    def _server_of(self, tx, row):
+        """The server that has the volume and can go on with a copy of it, as Nova makes; else None."""
+        present = attachments.of_volume(tx, row.id)
+        if len(present) != 1 or present[0].attach_status != states.ATTACHED or not self.nova.is_there:
+            return None
+        return present[0].instance_uuid
+
+    def retype(self, ctx, id, new_type, may_move):
+        """Give the volume another type; `may_move`: on another backend, where its present one does not fit."""
+        self.scheduler.run_job(ctx, job_id=self._begin_retype(ctx, id, new_type, may_move))
+
+    @db.retried
+    def _begin_retype(self, ctx, id, new_type, may_move):
+        with self.db.read() as tx:
+            row, type_ = volumes.get(tx, ctx, id), types.named(tx, ctx, new_type)
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+            consumer, _ = qos_specs.of_type(tx, type_.id)
+        if type_.id == row.volume_type_id:
+            raise errors.InvalidInput(reason=f"Volume {id} is of type {type_.name} already.")
+        types.check_size(type_, row.size)
+        multiattach = types.shares(type_)
+        needed = [guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING, guards.NO_GROUP, guards.NO_COPIES,
+                  guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
+        if multiattach != row.multiattach:
+            needed.append(guards.NOT_ATTACHED)
+        if row.type_qos_id != type_.qos_specs_id and any(one in qos.FRONT_END for one in (row.type_qos_consumer, consumer)):
+            needed.append(guards.HOSTS_LIMITS_KEPT)
+        with self.db.write() as tx:
+            server = self._server_of(tx, row) if may_move else None
+            types.hold(tx, type_.id)
+            shares = retypes.shares(tx, self.conf, row)
+            job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
+                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
+                "shares": shares}}, migration_status=None)
+            retypes.claim(tx, row, shares, type_.id, allowance)
+        return job_id

@@ -1,0 +1,110 @@
+"""The verbs of snapshots."""
+
+import uuid
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import guards, metadata_index, quotas, schema, snapshots, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs import cancellation
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+
+S = schema.snapshots
+
+
+class Snapshots:
+    """What can be done to snapshots."""
+
+    def __init__(self, database, conf, volume):
+        self.db, self.conf, self.volume = database, conf, volume
+
+    def create(self, ctx, volume_id, name, description, metadata, in_use_too):
+        """Accept a snapshot of the volume; while it is in use only with `in_use_too`. Returns the row."""
+        job_id, host, row = self._create(ctx, volume_id, name, description, metadata, in_use_too)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+        return row
+
+    @db.retried
+    def _create(self, ctx, volume_id, name, description, metadata, in_use_too):
+        with self.db.read() as tx:
+            volume = volumes.get(tx, ctx, volume_id)
+            allowance = quotas.allowance(tx, self.conf, volume.project_id)
+        statuses = (states.AVAILABLE, states.IN_USE) if in_use_too else (states.AVAILABLE,)
+        with self.db.write() as tx:
+            volume = VOLUME.hold(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            host = service_of(volume.host)
+            row = {"id": str(uuid.uuid4()), "project_id": volume.project_id, "user_id": ctx.user_id,
+                   "volume_id": volume_id, "name": name, "description": description, "size": volume.size,
+                   "progress": "0%", "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
+                   "encryption_key_id": volume.encryption_key_id}
+            job_id = SNAPSHOT.insert(tx, ctx, "create", row, host=host)
+            metadata_index.change(tx, "snapshot", row["id"], {}, metadata)
+            quotas.claim(tx, self._share(row), allowance)
+            return job_id, host, snapshots.find(tx, row["id"])
+
+    def _share(self, row):
+        amounts = {"snapshots": 1} if self.conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row["size"]}
+        return quotas.Change(row["project_id"], amounts, row["volume_type_id"])
+
+    def get(self, ctx, id):
+        with self.db.read() as tx:
+            return snapshots.get(tx, ctx, id)
+
+    def update(self, ctx, id, **values):
+        with self.db.write() as tx:
+            snapshots.get(tx, ctx, id)
+            if values:
+                SNAPSHOT.write(tx, id, **values)
+            return snapshots.find(tx, id)
+
+    @db.retried
+    def change_metadata(self, ctx, id, change):
+        """Replace the metadata by change(present dict) -> new dict. Returns the new one."""
+        with self.db.write() as tx:
+            row = SNAPSHOT.hold(tx, snapshots.get(tx, ctx, id).id, states.SNAPSHOT_STATUSES)
+            new = change(dict(row.metadata))
+            quotas.check_items(self.conf, new, row.metadata)
+            metadata_index.change(tx, "snapshot", id, row.metadata, new)
+            SNAPSHOT.write(tx, id, metadata=new)
+            return new
+
+    def delete(self, ctx, id, force=False):
+        """Delete the snapshot, whatever its status with force."""
+        job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
+        if job_id is not None:
+            self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, action):
+        with self.db.write() as tx:
+            row = snapshots.get(tx, ctx, id)
+            volume = volumes.find(tx, row.volume_id)
+            host = service_of(volume.host)
+            args = {}
+            if action == "force_delete":
+                SNAPSHOT.lock(tx, id)
+                args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "snapshot", id)]
+            return SNAPSHOT.begin(tx, ctx, id, action, guards.SNAPSHOT_DELETABLE,
+                                  job={"host": host, "args": args}), host
+
+    def reset_status(self, ctx, id, status):
+        """Write the status as it is given. What is being done with the snapshot ends before."""
+        cancellation.stop(self.db, self.conf, "snapshot", id, lambda tx: snapshots.get(tx, ctx, id))
+        self._write_status(ctx, id, status)
+
+    @db.retried
+    def _write_status(self, ctx, id, status):
+        with self.db.write() as tx:
+            snapshots.get(tx, ctx, id)
+            SNAPSHOT.lock(tx, id)
+            cancellation.all_jobs(tx, self.conf, "snapshot", id)
+            SNAPSHOT.write(tx, id, status=status)
+
+    def record_status(self, ctx, id, status, progress):
+        """What Nova reports of a snapshot that it makes itself: only from the statuses of states.SNAPSHOT_UPDATES."""
+        with self.db.write() as tx:
+            row = snapshots.get(tx, ctx, id)
+            allowed = states.SNAPSHOT_UPDATES.get(row.status, ())
+            if status not in allowed:
+                raise errors.InvalidState(kind="snapshot", reason=(
+                    f"its status, {row.status}, can be set to {' or '.join(allowed) or 'nothing else'}, not to {status}"))
+            SNAPSHOT.write(tx, id, (row.status,), status=status, **({"progress": progress} if progress else {}))

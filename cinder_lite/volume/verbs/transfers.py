@@ -1,0 +1,122 @@
+"""The verbs of transfers: a volume goes to another project, whoever has the key."""
+
+import hashlib
+import hmac
+import secrets
+import uuid
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import connections, guards, metadata_index, quotas, snapshots, transfers, types, volumes
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume import foreign
+from cinder_lite.volume.connecting import Connecting
+
+
+def _digest(salt, key, kind=hashlib.sha256):
+    return hmac.new(salt.encode(), key.encode(), kind).hexdigest()
+
+
+def _opens(key, row):
+    """Whether the key is that of the transfer. One that Cinder made has its shorter digest."""
+    kind = hashlib.sha1 if len(row.digest) == 40 else hashlib.sha256
+    return hmac.compare_digest(row.digest, _digest(row.salt, key, kind))
+
+
+class Transfers:
+    """What can be done to transfers."""
+
+    def __init__(self, database, conf, volume=None):
+        self.db, self.conf = database, conf
+        self._connecting = Connecting(database, conf, volume)
+
+    @db.retried
+    def create(self, ctx, volume_id, name, without_snapshots=False, encrypted_too=False):
+        """Offer the volume. Returns (row, key): the key is kept nowhere. Its snapshots go along unless told otherwise."""
+        key, salt = secrets.token_hex(8), secrets.token_hex(16)
+        with self.db.write() as tx:
+            volume = volumes.get(tx, ctx, volume_id)
+            needed = [guards.NOT_ATTACHED, guards.NOT_MIGRATING, guards.NO_GROUP]
+            if not encrypted_too or without_snapshots:
+                needed.append(guards.NOT_ENCRYPTED_TO_GIVE)
+            VOLUME.begin(tx, ctx, volume_id, "transfer", needed)
+            if not without_snapshots:
+                self._check_snapshots(tx, ctx, volume_id)
+            row = {"id": str(uuid.uuid4()), "volume_id": volume_id, "project_id": volume.project_id, "name": name,
+                   "salt": salt, "digest": _digest(salt, key), "no_snapshots": without_snapshots, "created_at": db.now()}
+            transfers.insert(tx, row)
+            return transfers.find(tx, row["id"]), key
+
+    @staticmethod
+    def _check_snapshots(tx, ctx, volume_id):
+        going = snapshots.of_volume(tx, volume_id)
+        foreign.check(ctx, "volume", "snapshot", going)
+        for one in going:
+            if one.status != states.AVAILABLE or one.group_snapshot_id is not None:
+                why = "belongs to a group snapshot" if one.group_snapshot_id else f"is {one.status}"
+                raise errors.InvalidState(kind="snapshot", reason=f"{one.id}, which would go along, {why}; only "
+                                                                  "available ones that stand alone can")
+
+    @db.retried
+    def delete(self, ctx, id):
+        """Take the offer back."""
+        with self.db.write() as tx:
+            row = transfers.get(tx, ctx, id)
+            if transfers.delete(tx, id):
+                VOLUME.settle(tx, row.volume_id, "transfer", False)
+
+    def accept(self, ctx, id, key):
+        """The asker's project gets the volume. Returns the transfer, which is over. Raises BadRequest for a wrong key.
+
+        Whoever was connected to the volume is put out before.
+        """
+        row, volume, allowance = self._check(ctx, id, key)
+        self._connecting.end_all(ctx, volume.id)
+        self._accept(ctx, row, volume, allowance)
+        return row
+
+    def _check(self, ctx, id, key):
+        with self.db.read() as tx:
+            row = transfers.find(tx, id)
+            if not _opens(key, row):
+                raise errors.BadRequest(f"The key does not open transfer {id}.")
+            volume = volumes.find(tx, row.volume_id)
+            if volume is None:
+                raise errors.VolumeNotFound(id=row.volume_id)
+            self._check_type(tx, ctx, volume)
+            allowance = quotas.allowance(tx, self.conf, ctx.project_id)
+        quotas.check_volume_size(volume.size, allowance)
+        return row, volume, allowance
+
+    @db.retried
+    def _accept(self, ctx, row, volume, allowance):
+        with self.db.write() as tx:
+            if not transfers.delete(tx, row.id):
+                raise errors.TransferNotFound(id=row.id)
+            self._give(tx, ctx, row, volume, allowance)
+            if connections.of_volume(tx, volume.id):
+                raise errors.Conflict(f"A host is still connected to volume {volume.id}; try again.")
+
+    @staticmethod
+    def _check_type(tx, ctx, volume):
+        try:
+            types.get(tx, ctx, volume.volume_type_id)
+        except errors.TypeNotFound as error:
+            raise errors.BadRequest(f"Volume {volume.id} is of type {volume.type_name}, which project {ctx.project_id} "
+                                    "may not use; an administrator can share the type with it.") from error
+
+    def _give(self, tx, ctx, row, volume, allowance):
+        owner = {"project_id": ctx.project_id, "user_id": ctx.user_id}
+        VOLUME.lock(tx, volume.id)
+        volume = volumes.find(tx, volume.id) or volume
+        if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
+            raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
+        changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
+        going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
+        metadata_index.give(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
+        for one in going:
+            SNAPSHOT.write(tx, one.id, **owner)
+            if one.counted:
+                changes.append(quotas.snapshot_share(self.conf, one))
+        for change in changes:
+            quotas.claim(tx, quotas.Change(ctx.project_id, change.amounts, change.type_id), allowance)
+            quotas.release(tx, change)

@@ -1,0 +1,228 @@
+"""The verbs of volumes: each one transaction and at most one message after it."""
+
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, guards, metadata_index, quotas, services, snapshots, transfers, volumes
+from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs import cancellation, holds, notifications
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.scheduler import capacity
+from cinder_lite.volume import connections, foreign
+from cinder_lite.volume.connecting import Connecting
+
+
+class Volumes:
+    """What can be done to volumes."""
+
+    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
+    events = None
+
+    def __init__(self, database, conf, scheduler, volume):
+        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
+        self._create, self._connecting = None, Connecting(database, conf, volume)
+
+    def create(self, ctx, wanted):
+        """Accept a volume (a flows.api_create.Wanted). Returns its row."""
+        # taskflow is not needed to answer a GET: it is imported by the first create.
+        from cinder_lite.volume.flows import api_create
+
+        if self._create is None:
+            self._create = api_create.made(self.db, self.conf, self.scheduler)
+        return api_create.run(self._create, ctx, wanted)
+
+    def get(self, ctx, id):
+        with self.db.read() as tx:
+            return volumes.get(tx, ctx, id)
+
+    @db.retried
+    def update(self, ctx, id, **values):
+        """Rename, describe, or replace the metadata. Returns the row."""
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            _unlocked(row)
+            if "metadata" in values:
+                VOLUME.lock(tx, id)
+                row = volumes.get(tx, ctx, id)
+                quotas.check_items(self.conf, values["metadata"], row.metadata)
+                metadata_index.follow(tx, row, metadata=values["metadata"])
+            if values:
+                VOLUME.write(tx, id, **values)
+            return volumes.get(tx, ctx, id)
+
+    @db.retried
+    def change_metadata(self, ctx, id, column, change):
+        """Replace a metadata column by change(present dict) -> new dict. Returns the new one."""
+        with self.db.write() as tx:
+            row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, states.VOLUME_STATUSES)
+            _unlocked(row, (*states.LOCKED, states.UPLOADING))
+            present = getattr(row, column)
+            new = change(dict(present))
+            quotas.check_items(self.conf, new, present)
+            if column == "metadata":
+                metadata_index.follow(tx, row, metadata=new)
+            VOLUME.write(tx, id, **{column: new})
+            return new
+
+    def set_readonly(self, ctx, id, readonly):
+        """Hosts that are connected already follow."""
+        row, changed = self._set_readonly(ctx, id, readonly)
+        if changed:
+            self._connecting.undo_soon(ctx, row)
+
+    @db.retried
+    def _set_readonly(self, ctx, id, readonly):
+        with self.db.write() as tx:
+            row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, (states.AVAILABLE,))
+            new = {**row.admin_metadata, "readonly": str(readonly)}
+            metadata_index.follow(tx, row, admin_metadata=new)
+            VOLUME.write(tx, id, admin_metadata=new)
+            return row, row.host is not None and connections.set_read_only(tx, row, readonly)
+
+    # -- delete
+
+    def delete(self, ctx, id, cascade=False, force=False):
+        """Delete the volume, with its snapshots when cascading, whatever its status with force."""
+        job_id, host = self._begin_delete(ctx, id, cascade, force)
+        if job_id is not None:
+            self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_delete(self, ctx, id, cascade, force):
+        needed = guards.DELETABLE if cascade else (*guards.DELETABLE, guards.NO_SNAPSHOTS)
+        action = "force_delete" if force else "delete"
+        with self.db.write() as tx:
+            VOLUME.lock(tx, id)
+            row = volumes.get(tx, ctx, id)
+            host = service_of(row.host)
+            args = {"cascade": cascade}
+            if force:
+                args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "volume", id)]
+                row = volumes.get(tx, ctx, id)
+            if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
+                self._delete_unplaced(tx, ctx, row, action, needed)
+                return None, None
+            job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": args}, is_locked=True)
+            if cascade:
+                going = snapshots.of_volume(tx, id)
+                foreign.check(ctx, "volume", "snapshot", going)
+                for snapshot in going:
+                    SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
+            return job_id, host
+
+    def _delete_unplaced(self, tx, ctx, row, action, needed):
+        """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
+        VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
+        done = notifications.untold if self.events is None else self.events.whole(
+            tx, ctx, "volume", row.id, notifications.EVENTS["volume", "forget"])
+        VOLUME.settle(tx, row.id, "forget", True)
+        done()
+        holds.forget(tx, row)
+
+    # -- extend, revert
+
+    def extend(self, ctx, id, new_size, attached_too):
+        """Grow the volume to `new_size` GiB; while it is in use only with `attached_too`."""
+        job_id, host = self._begin_extend(ctx, id, new_size, attached_too)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_extend(self, ctx, id, new_size, attached_too):
+        needed = [guards.NOT_FROZEN, guards.bigger_than_present(new_size), guards.NOT_MIGRATING]
+        if not attached_too:
+            needed.append(guards.NOT_ATTACHED)
+        with self.db.read() as tx:
+            row = volumes.get(tx, ctx, id)
+            allowance = quotas.allowance(tx, self.conf, row.project_id)
+        more = new_size - row.size
+        needed.append(guards.still_of_size(row.size))
+        quotas.check_volume_size(new_size, allowance)
+        with self.db.write() as tx:
+            job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
+                "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
+            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
+            quotas.check_largest(new_size, self.conf)
+            capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
+        return job_id, service_of(row.host)
+
+    def revert(self, ctx, id, snapshot_id):
+        """Set the volume back to its newest snapshot."""
+        job_id, host = self._begin_revert(ctx, id, snapshot_id)
+        self.volume.on(host).run_job(ctx, job_id=job_id)
+
+    @db.retried
+    def _begin_revert(self, ctx, id, snapshot_id):
+        with self.db.write() as tx:
+            VOLUME.lock(tx, id)
+            row, snapshot = volumes.get(tx, ctx, id), snapshots.get(tx, ctx, snapshot_id)
+            of_volume = snapshots.of_volume(tx, id)
+            if snapshot.volume_id != id:
+                raise errors.BadRequest(f"Snapshot {snapshot_id} is not of volume {id}.")
+            if of_volume[0].id != snapshot_id:
+                foreign.check(ctx, "volume", "newer snapshot", of_volume[:1])
+                raise errors.BadRequest(f"Volume {id} can only be reverted to its newest snapshot, {of_volume[0].id}.")
+            if row.size != snapshot.size:
+                raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "
+                                        "was taken; it cannot be reverted after it was extended.")
+            SNAPSHOT.begin(tx, None, snapshot_id, "revert", refusal=errors.StateConflict)
+            job_id = VOLUME.begin(tx, ctx, id, "revert", (guards.NOT_ATTACHED, *guards.OVERWRITABLE),
+                                  errors.StateConflict, job={"host": service_of(row.host),
+                                                             "args": {"snapshot_id": snapshot_id}})
+        return job_id, service_of(row.host)
+
+    # -- by hand
+
+    def reset_status(self, ctx, id, status=None, attach_status=None, migration_status=None):
+        """Write statuses as they are given. What is being done with the volume ends before.
+
+        Detached takes the attachments along, and what hosts are connected by.
+        """
+        if status is not None:
+            cancellation.stop(self.db, self.conf, "volume", id, lambda tx: self._resettable(tx, ctx, id, status))
+        row, ended = self._write_status(ctx, id, status, attach_status, migration_status)
+        if ended:
+            self._connecting.undo_soon(ctx, row)
+
+    @staticmethod
+    def _resettable(tx, ctx, id, status):
+        row = volumes.get(tx, ctx, id)
+        if status == states.IN_USE and not attachments.of_volume(tx, id):
+            raise errors.InvalidState(kind="volume", reason="it has no attachment, so it cannot be in-use")
+        return row
+
+    @db.retried
+    def _write_status(self, ctx, id, status, attach_status, migration_status):
+        values = {}
+        if status is not None:
+            values["status"] = status
+        if attach_status is not None:
+            values["attach_status"] = attach_status
+        if migration_status is not None:
+            values["migration_status"] = None if migration_status == states.NO_MIGRATION else migration_status
+        with self.db.write() as tx:
+            VOLUME.lock(tx, id)
+            row = self._resettable(tx, ctx, id, status)
+            if status is not None:
+                cancellation.all_jobs(tx, self.conf, "volume", id)
+                if row.status == states.AWAITING:
+                    transfers.delete_of_volume(tx, id)
+            ended = False
+            if row.status == states.DELETING:
+                connections.end_all(tx, row)
+            if attach_status == states.DETACHED:
+                ended = row.host is not None and connections.end_all(tx, row)
+                attachments.delete_all(tx, id)
+                values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
+                                            if key != "attached_mode"}
+                metadata_index.follow(tx, row, admin_metadata=values["admin_metadata"])
+            VOLUME.write(tx, id, **values)
+            return row, ended
+
+    def capabilities(self, ctx, host):
+        """What a backend says of itself. Raises NotFound when there is no such service."""
+        with self.db.read() as tx:
+            services.get(tx, "cinder-volume", host)
+        return self.volume.on(host).capabilities(ctx)
+
+
+def _unlocked(row, statuses=states.LOCKED):
+    if row.status in statuses:
+        raise errors.InvalidState(kind="volume", reason=f"it cannot be changed while its status is {row.status}")

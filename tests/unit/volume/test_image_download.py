@@ -1,0 +1,43 @@
+"""Room for files that are converted, and what becomes of them."""
+
+import types
+
+import pytest
+
+from cinder_lite.jobs import worker
+from cinder_lite.volume.jobs import image_download
+
+
+def test_room_is_taken_before_it_is_needed(tmp_path):
+    image_download.reserve(str(tmp_path / "some"), 1_000_000)
+    assert (tmp_path / "some").stat().st_blocks * 512 >= 1_000_000
+    with pytest.raises(worker.Refused, match=f"image_conversion_dir {tmp_path} has no room for the {2**60} bytes"):
+        image_download.reserve(str(tmp_path / "too much"), 2**60)
+    assert [one.name for one in tmp_path.iterdir()] == ["some"]
+
+
+@pytest.mark.parametrize(("error", "superseded", "kept"), [
+    (None, False, False), (ValueError, False, False), (worker.Interrupted, False, True), (worker.Interrupted, True, False)])
+def test_files_stay_only_for_who_goes_on_with_them(tmp_path, error, superseded, kept):
+    path = tmp_path / "file"
+    path.touch()
+    try:
+        with image_download.kept_while_interrupted(types.SimpleNamespace(superseded=superseded), str(path), str(tmp_path / "none")):
+            if error is not None:
+                raise error
+    except (ValueError, worker.Interrupted):
+        pass
+    assert path.exists() == kept
+
+
+def test_zeros_are_written_only_over_what_is_not_zero():
+    done = []
+    target = types.SimpleNamespace(sync=None, write=lambda at, data: done.append(("write", at, len(data))),
+                                   zero=lambda begin, end: done.append(("zero", begin, end)))
+    data = bytes(1024**2) + b"x" * 65536 + bytes(1024**2)
+    image_download._Volume(target, fresh=True).write(100, data)
+    assert done == [("write", 100 + 1024**2, 65536)]
+    done.clear()
+    image_download._Volume(target, fresh=False).write(100, data)
+    assert done == [("zero", 100, 100 + 1024**2), ("write", 100 + 1024**2, 65536),
+                    ("zero", 100 + 1024**2 + 65536, 100 + 2 * 1024**2 + 65536)]
