@@ -7,6 +7,7 @@ A schema is JSON Schema with two more words on a property: `since` and `until`, 
 import base64
 import functools
 import unicodedata
+from typing import Any
 
 import jsonschema
 import orjson
@@ -18,6 +19,9 @@ from cinder_lite.db import quotas
 TRUE = ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t")
 FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f")
 
+#: JSON Schema, with `since` and `until`.
+Schema = dict[str, Any]
+
 # -- words that schemas are made of
 
 NAME = {"type": ["string", "null"], "maxLength": 255}
@@ -25,11 +29,11 @@ NAME = {"type": ["string", "null"], "maxLength": 255}
 PADDED = {"type": ["string", "null"], "format": "padded"}
 DESCRIPTION = {"type": ["string", "null"], "format": "printable", "maxLength": 255}
 #: A name that there must be.
-LABEL = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
+LABEL: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
 PADDED_LABEL = {"type": "string", "format": "padded_name"}
 UUID = {"type": "string", "format": "uuid"}
 OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
-BOOL = {"type": ["boolean", "string"], "enum": [True, False, *TRUE, *FALSE]}
+BOOL: Schema = {"type": ["boolean", "string"], "enum": [True, False, *TRUE, *FALSE]}
 SIZE = {"type": ["integer", "string"], "format": "size"}
 OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
 #: The largest number that a column of whole numbers holds.
@@ -39,7 +43,7 @@ LONGEST = 65535
 #: How many levels of objects and lists a body may have.
 DEEPEST = 50
 #: What an action without arguments may carry.
-EMPTY = {}
+EMPTY: Schema = {}
 
 
 def pairs(keys, values=None):

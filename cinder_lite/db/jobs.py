@@ -8,6 +8,7 @@ is one process, so a later one never has the same name.
 import collections
 import datetime
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -49,7 +50,7 @@ def is_live(tx, id):
     return tx.execute(sa.select(J.c.id).where(J.c.id == id, J.c.status.in_(states.LIVE_JOB))).first() is not None
 
 
-_Job = collections.namedtuple("Job", [column.name for column in J.c])
+_Job: Any = collections.namedtuple("Job", [column.name for column in J.c])  # type: ignore[misc]
 _WITH_VOLUME = sa.select(
     *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(
         J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
@@ -157,7 +158,7 @@ def count_attempt(tx, id, stage):
 
 _OUTLINE = ("id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage", "host", "status", "owner",
             "attempt", "created_at")
-_Outline = collections.namedtuple("Outline", [*_OUTLINE, "args"])
+_Outline: Any = collections.namedtuple("Outline", [*_OUTLINE, "args"])  # type: ignore[misc]
 
 
 def outline(tx, id):

@@ -1,6 +1,7 @@
 """Rows of volumes: reading, listing and filtering them. Statuses are changed by the lifecycle engine alone."""
 
 import collections
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,7 +28,7 @@ SUMMARY = sa.select(V.c.id, V.c.name)
 _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A volume like those of ROW, put together without it.
-Row = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])
+Row: Any = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])  # type: ignore[misc]
 _UNSET = dict.fromkeys(Row._fields) | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
     "shared_targets": True}

@@ -157,7 +157,7 @@ class Lifecycle:
 class _Errand:
     """What is to be done beside a resource, and gives it no status: its jobs have an end."""
 
-    actions = {}
+    actions: dict[str, states.Action] = {}
 
     def __init__(self, kind):
         self.kind = kind

@@ -1,5 +1,8 @@
 """cinder-lite-manage service: which services there are, and forgetting those that are not any more."""
 
+from collections.abc import Callable
+from typing import Any
+
 from cinder_lite.db import services
 from cinder_lite.manage import OK, Failed, table
 
@@ -30,7 +33,7 @@ def expect_down(tx, conf, binary, host):
         raise Failed(f"{binary} on {host} is up: stop it first")
 
 
-COMMANDS = {
+COMMANDS: dict[tuple[str, str], tuple[Callable[..., object], tuple[Any, ...], bool]] = {
     ("service", "list"): (show, (), True),
     ("service", "remove"): (remove, (("binary", {}), ("host", {})), True),
 }

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 
 from oslo_config import cfg
 from oslo_log import log
@@ -302,7 +303,7 @@ def settings_that_work():
         fatal(f"the settings cannot work: {' '.join(str(error).split())}")
 
 
-_LAST = []
+_LAST: list[Callable[[], object]] = []
 
 
 def at_the_end(function):

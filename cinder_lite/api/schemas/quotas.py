@@ -1,9 +1,9 @@
 """Bodies of quota requests. Keys per type (volumes_NAME) are checked by the handler, which knows the types."""
 
-from cinder_lite.api.body import MOST, wrapped
+from cinder_lite.api.body import MOST, Schema, wrapped
 
 _LIMIT = {"type": ["integer", "string"], "format": "limit"}
-_IGNORED = {"tenant_id": {}, "id": {}}
+_IGNORED: Schema = {"tenant_id": {}, "id": {}}
 
 SET = wrapped("quota_set", {"type": "object", "minProperties": 1, "additionalProperties": _LIMIT, "properties": _IGNORED})
 SET_CLASS = wrapped("quota_class_set", {"type": "object", "additionalProperties": False, "patternProperties": {

@@ -13,6 +13,7 @@ from cinder_lite.api.body import (
     SIZE,
     SMALL,
     UUID,
+    Schema,
     closed,
     pairs,
     word,
@@ -64,10 +65,10 @@ SET_META = wrapped("meta", {**METADATA, "minProperties": 1, "maxProperties": 1})
 # -- actions
 
 #: What hosts say of themselves when they want a volume. The rest is for drivers and targets.
-CONNECTOR = {"type": "object", **SMALL, "properties": {
+CONNECTOR: Schema = {"type": "object", **SMALL, "properties": {
     "host": NULLABLE_TEXT, "mountpoint": NULLABLE_TEXT, "initiator": NULLABLE_TEXT, "ip": NULLABLE_TEXT,
     "mode": {"type": ["string", "null"]}}}
-MODE = {"type": "string", "enum": ["rw", "ro"]}
+MODE: Schema = {"type": "string", "enum": ["rw", "ro"]}
 
 
 def _nothing(action):

@@ -125,7 +125,7 @@ class Target(abc.ABC):
     """Exports devices of this host. Created once a backend."""
 
     #: Options of the target, registered in the backend's section.
-    OPTIONS: typing.ClassVar[tuple] = ()
+    OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = ()
     #: The name that pools report as storage_protocol.
     protocol: typing.ClassVar[str]
     #: Whether hosts are let in. Not before all that they use is exported again; the next `check` sees to it.

@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 import string
+import typing
 
 from oslo_config import cfg
 
@@ -33,7 +34,7 @@ SHORTEST, LONGEST = 12, 16
 class IscsiTarget(base.Target):
     """A target for each volume, its name target_prefix and the volume's."""
 
-    OPTIONS = OPTIONS
+    OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = OPTIONS
     protocol = "iSCSI"
     #: The number of the volume's disk in its target.
     lun: int
