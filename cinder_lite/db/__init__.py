@@ -1,6 +1,6 @@
-"""The database: connections, transactions, and what is retried.
+"""Connects to the database, opens transactions and retries deadlocks.
 
-`Database.read()` and `Database.write()` give a connection for the length of a `with` block; functions of this package
+`Database.read()` and `Database.write()` yield a connection for the length of a `with` block; functions of this package
 take it as their first argument `tx`. Reads run outside transactions, one statement each; a write is one transaction at
 READ COMMITTED (SQLite: one writer at a time).
 """
@@ -11,6 +11,7 @@ import functools
 import os
 import threading
 import time
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -26,6 +27,11 @@ from cinder_lite.db import unusable
 IDLE_CHECK = 5.0
 #: Seconds for which it is remembered that the database could not be used.
 TROUBLE = 30.0
+
+#: The connection that Database.read() and Database.write() yield: the first argument `tx` of this package's functions.
+Transaction = sa.Connection
+#: A row that a SELECT returns; its columns are attributes.
+Row = sa.Row[Any]
 
 Duplicate = db_errors.DBDuplicateEntry
 Unreachable = db_errors.DBConnectionError
