@@ -4,9 +4,9 @@ from cinder_lite import errors
 from cinder_lite.api import filters, pages
 from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
+from cinder_lite.jobs import pool_capacity
+from cinder_lite.jobs.pool_capacity import as_pool
 from cinder_lite.scheduler import choose
-from cinder_lite.scheduler import pools as rooms
-from cinder_lite.scheduler.manager import as_pool
 
 
 def index(req):
@@ -120,7 +120,7 @@ def _matches(req, row, wanted, type_):
         return False
     if type_ is None:
         return True
-    request = rooms.Request(size=0, extra_specs=type_.extra_specs)
+    request = pool_capacity.Request(size=0, extra_specs=type_.extra_specs)
     chosen = choose.choose(request, [pool], choose.load_filters(req.conf.scheduler_default_filters), ())
     return bool(chosen.ranked)
 

@@ -23,7 +23,7 @@ def with_services(tx, service_host=None):
 def take(tx, name, size, count, bounds):
     """Take room for `size` GiB and `count` volumes. False when the pool has not so much any more.
 
-    `bounds` is what scheduler.pools.bounds computed: the same rule that the filter applied, checked again here.
+    `bounds` is what jobs.pool_capacity.bounds computed: the same rule that the filter applied, checked again here.
     """
     where = [P.c.name == name]
     if bounds.provisioned_limit is not None:

@@ -2,7 +2,7 @@
 
 from cinder_lite.db import pools, qos
 from cinder_lite.doctor.finding import Finding
-from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.jobs.pool_capacity import as_pool
 from cinder_lite.volume.qos import REMEDY
 from cinder_lite.volume.qos import not_applied as unlimited
 

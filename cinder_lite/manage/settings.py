@@ -220,7 +220,7 @@ def _backends(shared):
 def _limits(shared):
     """Limits that a volume type has and the backends described here do not apply."""
     from cinder_lite.db import qos as qos_specs
-    from cinder_lite.scheduler.pools import Pool
+    from cinder_lite.jobs.pool_capacity import Pool
     from cinder_lite.volume import backends, qos
     from cinder_lite.volume.drivers import base
 

@@ -8,8 +8,8 @@ from stevedore import driver
 from stevedore import exception as stevedore_errors
 
 from cinder_lite import errors
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import filters as filtering
-from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler import weighers as weighing
 
 FILTER_ENTRY_POINTS = "cinder_lite.scheduler.filters"
@@ -33,7 +33,7 @@ class Refusal:
 class Decision:
     """The pools that can take a request, the best first, and the reasons of the others."""
 
-    request: rooms.Request
+    request: pool_capacity.Request
     ranked: tuple[weighing.Ranked, ...]
     refusals: tuple[Refusal, ...]
 

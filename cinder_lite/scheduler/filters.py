@@ -7,8 +7,8 @@ from elsewhere (entry point `cinder_lite.scheduler.filters`) is the same kind of
 import math
 import uuid
 
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import expressions, extra_specs, json_query
-from cinder_lite.scheduler import pools as rooms
 
 
 def service(pool, request):
@@ -55,19 +55,19 @@ def availability_zone(pool, request):
 
 def capacity(pool, request):
     """Room for the size that is asked (see `pools.bounds`)."""
-    bounds = rooms.bounds(pool, request)
+    bounds = pool_capacity.bounds(pool, request)
     if bounds.admit(pool):
         return None
     if bounds.refused:
         return f"asked {request.size} GiB, {bounds.refused}"
     thin = request.thin and pool.thin
-    room, free, ratio = rooms.virtual_free(pool, thin), rooms.amount(pool.free_gb), rooms.ratio(pool, thin)
-    text = f"asked {request.size} GiB, free {_gib(room)} of {_gib(rooms.amount(pool.total_gb))}"
+    room, free, ratio = pool_capacity.virtual_free(pool, thin), pool_capacity.amount(pool.free_gb), pool_capacity.ratio(pool, thin)
+    text = f"asked {request.size} GiB, free {_gib(room)} of {_gib(pool_capacity.amount(pool.total_gb))}"
     if room >= free * ratio:
         return text if ratio == 1 else f"{text} ({_gib(free)} really free, over-subscribed {ratio:.4g} times)"
     text += f" ({_gib(pool.provisioned_gb)} of at most {_gib(bounds.provisioned_limit)} provisioned"
-    if rooms.reserved(pool):
-        text += f", {_gib(rooms.reserved(pool))} in reserve"
+    if pool_capacity.reserved(pool):
+        text += f", {_gib(pool_capacity.reserved(pool))} in reserve"
     return text + (")" if ratio == 1 else f", over-subscribed {ratio:.4g} times)")
 
 
@@ -86,7 +86,7 @@ def driver(pool, request):
     if text is None or not str(text).strip():
         return None
     try:
-        value = expressions.evaluate(str(text), rooms.variables(pool, request))
+        value = expressions.evaluate(str(text), pool_capacity.variables(pool, request))
     except expressions.ExpressionError as problem:
         return f"its filter_function '{text}' has no value: {problem}"
     return None if value else f"its filter_function '{text}' is not true"

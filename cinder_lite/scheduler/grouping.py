@@ -3,8 +3,8 @@
 import functools
 
 from cinder_lite.db import groups, types
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import choose, waiting
-from cinder_lite.scheduler import pools as rooms
 
 
 def refusal(group):
@@ -18,7 +18,7 @@ def refusal(group):
 def requests(tx, group):
     """What is asked for each of the group's types: [(its name, Request)]."""
     found = [types.find(tx, id) for id in group.volume_types["ids"]]
-    return [(one.name, rooms.Request(size=0, operation="create a group", extra_specs=one.extra_specs,
+    return [(one.name, pool_capacity.Request(size=0, operation="create a group", extra_specs=one.extra_specs,
                                      zones=(group.availability_zone,))) for one in found if one is not None]
 
 

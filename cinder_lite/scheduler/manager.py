@@ -8,10 +8,9 @@ from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.db import groups, jobs, messages, pools, snapshots, volumes
-from cinder_lite.jobs import holds, lifecycle, worker
+from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
 from cinder_lite.jobs.lifecycle import GROUP, VOLUME
 from cinder_lite.scheduler import choose, grouping, waiting
-from cinder_lite.scheduler import pools as rooms
 from cinder_lite.scheduler.placements import MOVES, Placement
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
@@ -144,7 +143,7 @@ class SchedulerManager(SchedulerRPC):
         return True
 
     def _pools(self, tx):
-        return [as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
+        return [pool_capacity.as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
 
     def _forget(self, job):
         """The volume or group is gone, and its job with it."""
@@ -191,7 +190,7 @@ class SchedulerManager(SchedulerRPC):
                 if not jobs.pass_on(tx, job, "volume", pool.service_host, decision.plain(),
                                     {**job.args, "to": pool.name}):
                     return ""
-                if pools.take(tx, pool.name, size, count, rooms.bounds(pool, decision.request)):
+                if pools.take(tx, pool.name, size, count, pool_capacity.bounds(pool, decision.request)):
                     PLACEMENTS[job.action].placed(tx, volume, pool)
                     LOG.info("%s of volume %s goes to %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
@@ -233,7 +232,7 @@ def _requests(tx, job, volume):
         source, because = (groups.find(tx, volume.group_id), "that is where its group is") if volume.group_id else (None, "")
     hints = job.args.get("hints") or {}
     named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
-    return [rooms.Request.of(
+    return [pool_capacity.Request.of(
         job, volume, hints=hints, extra_specs=volume.type_extra_specs or {},
         only_backend=source.host.split("#")[0] if source is not None else None,
         only_because=because,
@@ -260,23 +259,3 @@ def _created(tx, volume, pool):
 
 #: By the action of a volume's job.
 PLACEMENTS = {"create": Placement(_requests, _created), **MOVES}
-
-
-def as_pool(row, down_time):
-    """A row of pools.with_services as the scheduler's Pool."""
-    host, _, backend = row.service_host.partition("@")
-    if row.name is None:
-        return rooms.Pool(
-            host=host, backend=backend, pool="", availability_zone=row.availability_zone,
-            service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
-            backend_up=row.backend_up, backend_reason=row.backend_reason or "", total_gb=None, free_gb=None)
-    pool = row.name.partition("#")[2]
-    return rooms.Pool(
-        host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
-        service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
-        backend_up=row.backend_up, backend_reason=row.backend_reason or "",
-        total_gb=row.total_word or row.total_gb, free_gb=row.free_word or row.free_gb,
-        provisioned_gb=row.provisioned_gb, allocated_gb=row.allocated_gb,
-        reserved_percentage=row.reserved_percentage, max_over_subscription_ratio=row.max_over_subscription_ratio,
-        thin=row.thin, thick=row.thick, multiattach=row.multiattach, online_extend=row.online_extend,
-        volume_count=row.volume_count, capabilities=row.capabilities)

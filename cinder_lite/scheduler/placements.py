@@ -5,8 +5,8 @@ import typing
 
 from cinder_lite import states
 from cinder_lite.db import qos, snapshots, types
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.scheduler import pools
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ def _manage(tx, job, volume):
 def _there(job, volume, operation, because):
     to = job.args["to_host"]
     fixed = {"only_pool": to} if "#" in to else {"only_backend": to}
-    return pools.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {}, zones=(),
+    return pool_capacity.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {}, zones=(),
                             only_because=because, **fixed)
 
 
@@ -47,7 +47,7 @@ def _retype(tx, job, volume):
         attached = volume.attach_status != states.DETACHED and not job.args.get("server")
         because = ("it is attached, so it cannot move" if attached else
                    "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
-    here = pools.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits, existing_pool=volume.host,
+    here = pool_capacity.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits, existing_pool=volume.host,
                             only_pool=volume.host, only_because=because)
     return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
 

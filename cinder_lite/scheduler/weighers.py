@@ -10,8 +10,8 @@ import math
 import random
 import typing
 
+from cinder_lite.jobs.pool_capacity import Pool, Request, variables, virtual_free
 from cinder_lite.scheduler import expressions
-from cinder_lite.scheduler.pools import Pool, Request, variables, virtual_free
 
 
 @dataclasses.dataclass(frozen=True)

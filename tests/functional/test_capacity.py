@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from cinder_lite import context, errors, states
 from cinder_lite.db import schema, types
-from cinder_lite.scheduler import capacity
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.volume.verbs.groups import Groups
 from tests.functional.installation import POOL, PROJECT
 
@@ -29,7 +29,7 @@ def taken(here):
 
 def take(here, size, count, specs):
     with here.db.write() as tx:
-        capacity.take(tx, here.conf, POOL, size, count, specs)
+        pool_capacity.take(tx, here.conf, POOL, size, count, specs)
 
 
 def test_thick_volumes_take_what_is_really_free(pool):

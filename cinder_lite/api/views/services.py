@@ -3,7 +3,7 @@
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import time
 from cinder_lite.db import services
-from cinder_lite.scheduler.manager import as_pool
+from cinder_lite.jobs.pool_capacity import as_pool
 
 VOLUME = "cinder-volume"
 

@@ -13,9 +13,8 @@ import uuid
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import guards, quotas, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import pool_capacity, worker
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.scheduler import capacity
 
 LOG = logging.getLogger(__name__)
 
@@ -167,6 +166,6 @@ class ImageCache:
             # The service's own project has no limits.
             quotas.claim(tx, quotas.Change(self.project, {"volumes": 1, "gigabytes": image.gigabytes},
                                            row.volume_type_id), quotas.Allowance({}, {}))
-            capacity.take(tx, self.conf, row.host, image.gigabytes, 1, row.type_extra_specs)
+            pool_capacity.take(tx, self.conf, row.host, image.gigabytes, 1, row.type_extra_specs)
             return values["id"], job_id
         return None

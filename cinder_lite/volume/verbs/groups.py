@@ -6,9 +6,8 @@ import uuid
 from cinder_lite import db, errors, states
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import cancellation, notifications
+from cinder_lite.jobs import cancellation, notifications, pool_capacity
 from cinder_lite.jobs.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
-from cinder_lite.scheduler import capacity
 from cinder_lite.volume import foreign, zones
 
 #: From which statuses a volume leaves a group.
@@ -85,7 +84,7 @@ class Groups:
                 VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
             for pool, type_id, size, count in _by_pool(copies):
                 type_ = types.find(tx, type_id)
-                capacity.take(tx, self.conf, pool, size, count, type_ and type_.extra_specs)
+                pool_capacity.take(tx, self.conf, pool, size, count, type_ and type_.extra_specs)
             return job_id, groups.find(tx, row["id"])
 
     def _of_snapshot(self, tx, ctx, id):

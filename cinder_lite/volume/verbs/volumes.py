@@ -3,9 +3,8 @@
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, guards, metadata_index, quotas, services, snapshots, transfers, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import cancellation, holds, notifications
+from cinder_lite.jobs import cancellation, holds, notifications, pool_capacity
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.scheduler import capacity
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import Connecting
 
@@ -140,7 +139,7 @@ class Volumes:
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
             quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
             quotas.check_largest(new_size, self.conf)
-            capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
+            pool_capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
         return job_id, service_of(row.host)
 
     def revert(self, ctx, id, snapshot_id):

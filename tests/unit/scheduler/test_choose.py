@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stevedore.extension import ExtensionManager
 
+from cinder_lite.jobs.pool_capacity import Pool, Request, amount, bounds, virtual_free
 from cinder_lite.scheduler.choose import UnknownName, choose, explain, load_filters, load_weighers
 from cinder_lite.scheduler.filters import FILTERS
-from cinder_lite.scheduler.pools import Pool, Request, amount, bounds, virtual_free
 from cinder_lite.scheduler.weighers import WEIGHERS
 
 DEFAULTS = load_filters(["AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter"])

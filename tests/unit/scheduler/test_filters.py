@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from cinder_lite.jobs.pool_capacity import Pool, Request
 from cinder_lite.scheduler import filters
-from cinder_lite.scheduler.pools import Pool, Request
 
 POOL = Pool("node1", "lvm", "vg", total_gb=100, free_gb=37, provisioned_gb=63)
 THIN = dataclasses.replace(POOL, thin=True, provisioned_gb=150, max_over_subscription_ratio="2.0")

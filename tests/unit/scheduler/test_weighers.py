@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from cinder_lite.scheduler.pools import Pool, Request
+from cinder_lite.jobs.pool_capacity import Pool, Request
 from cinder_lite.scheduler.weighers import WEIGHERS, Weigher, goodness, weigh, weigh_stochastically
 
 

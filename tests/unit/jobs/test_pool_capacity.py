@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cinder_lite.jobs.pool_capacity import Bounds, Pool, Request, amount, bounds, ratio, virtual_free
 from cinder_lite.scheduler import filters
-from cinder_lite.scheduler.pools import Bounds, Pool, Request, amount, bounds, ratio, virtual_free
 
 THICK = {"provisioning:type": "thick"}
 

@@ -9,6 +9,10 @@ import math
 import typing
 from collections.abc import Mapping
 
+from cinder_lite import db, errors
+from cinder_lite.db import pools
+from cinder_lite.db.host_strings import service_of
+
 DEFAULT_RATIO = 20.0
 
 
@@ -247,3 +251,42 @@ def _refused(pool, thin):
     if total is not None and total <= 0:
         return "its total capacity is 0 GiB"
     return None
+
+
+def as_pool(row, down_time):
+    """A row of pools.with_services as a Pool; `down_time` is in seconds."""
+    host, _, backend = row.service_host.partition("@")
+    if row.name is None:
+        return Pool(
+            host=host, backend=backend, pool="", availability_zone=row.availability_zone,
+            service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
+            backend_up=row.backend_up, backend_reason=row.backend_reason or "", total_gb=None, free_gb=None)
+    pool = row.name.partition("#")[2]
+    return Pool(
+        host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
+        service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
+        backend_up=row.backend_up, backend_reason=row.backend_reason or "",
+        total_gb=row.total_word or row.total_gb, free_gb=row.free_word or row.free_gb,
+        provisioned_gb=row.provisioned_gb, allocated_gb=row.allocated_gb,
+        reserved_percentage=row.reserved_percentage, max_over_subscription_ratio=row.max_over_subscription_ratio,
+        thin=row.thin, thick=row.thick, multiattach=row.multiattach, online_extend=row.online_extend,
+        volume_count=row.volume_count, capabilities=row.capabilities)
+
+
+def take(tx, conf, name, size, count, extra_specs, operation="create"):
+    """Take `size` GiB for `count` volumes with the extra specs of their type, thin or thick, as a decision would.
+
+    Nothing is taken where no such pool was reported. Raises NoRoom.
+    """
+    found = next((one for one in pools.with_services(tx, service_of(name)) if one.name == name), None)
+    if found is None or size <= 0:
+        return
+    pool = as_pool(found, conf.service_down_time)
+    request = Request(size=size, operation=operation, extra_specs=extra_specs or {})
+    limits = bounds(pool, request)
+    if limits.refused or not pools.take(tx, name, size, count, limits):
+        room = virtual_free(pool, request.thin)
+        raise errors.NoRoom(
+            reason=f"The pool {name} has no room for {size} GiB more: " + (
+                limits.refused or f"{room:g} GiB can be given out there"),
+            public=errors.NO_CAPACITY.format(size=size))
