@@ -1,85 +1,90 @@
-"""The errors that users see: each class carries its HTTP status, its instances the sentence that says what is wrong."""
+"""Defines the errors that users see: a class carries the HTTP status, an instance the message."""
 
+from typing import Any, Self
 
-#: What members read of a failure whose reason names hosts, pools, paths or capacities of the cloud.
+#: The text for members where the reason of a failure names hosts, pools, paths or capacities of the cloud.
 HIDDEN = "it failed inside the service; an administrator can look up the reason by the id of the request"
-#: The same of a failure of the storage.
+#: The same for a failure of the storage.
 STORAGE = "the storage could not do it; an administrator can look up the reason by the id of the request"
 
 
 class Explained(Exception):
-    """An error whose text is meant for users as it is. Others reach them with the name of their class.
+    """An error whose text is written for users. Any other exception is reported with the name of its class.
 
-    Everybody reads the text, unless `for_members` is what those read who are no administrators.
+    The text is for everybody, unless `for_members` is set: then only administrators get the text, all others that.
     """
 
     for_members: str | None = None
 
     @property
-    def public(self):
+    def public(self) -> str:
         return str(self) if self.for_members is None else self.for_members
 
 
 class Misconfigured(Explained):
-    """What a setting says cannot be; the text names the setting."""
+    """The configuration cannot be used; the text names the option."""
 
     for_members = HIDDEN
 
 
 class Reason(str):
-    """Why something failed, as administrators read it; `public` is what everybody reads, by default the same.
+    """Why something failed, as administrators read it; `public` is the text for everybody, by default the same.
 
-    A plain text in the place of one is taken to be for administrators only (see `public`).
+    A plain str in place of a Reason is for administrators only (see `public` below).
     """
 
     public: str
 
-    def __new__(cls, text, public=None):
-        made = super().__new__(cls, text)
-        made.public = str(text) if public is None else public
-        return made
+    def __new__(cls, text: object, public: str | None = None) -> Self:
+        reason = super().__new__(cls, text)
+        reason.public = str(text) if public is None else public
+        return reason
 
     @classmethod
-    def of(cls, error):
+    def of(cls, error: BaseException) -> Self:
+        """The reason that an exception gives."""
         if isinstance(error, Explained):
             return cls(error, error.public)
         return cls(f"unexpected {type(error).__name__}: {error}", HIDDEN)
 
-
     @classmethod
-    def joined(cls, *parts):
-        """Several in one; parts that are plain texts are for everybody. One that everybody reads alike stands there once."""
-        told = dict.fromkeys(part.public if isinstance(part, Reason) else part for part in parts)
-        return cls("; ".join(parts), "; ".join(told))
+    def joined(cls, *parts: str) -> Self:
+        """Several reasons as one; a part that is a plain str is for everybody. Equal public texts appear once."""
+        public_texts = dict.fromkeys(part.public if isinstance(part, Reason) else part for part in parts)
+        return cls("; ".join(parts), "; ".join(public_texts))
 
 
-def public(reason):
-    """What everybody may read of a reason."""
+def public(reason: str) -> str:
+    """The text of a reason that everybody may read."""
     return getattr(reason, "public", HIDDEN)
 
 
 class Error(Explained):
-    """The base. `message` is a format string filled from keyword arguments; a plain text may be given instead.
+    """The base of errors with an HTTP status.
 
-    `public` is the text for members where the other is for administrators. `kwargs` goes along in answers to RPC.
+    `message` is a format string filled from keyword arguments; a finished text may be passed instead. `public` is the
+    text for members where the other is for administrators. `kwargs` is transmitted with the error in RPC replies.
     """
 
-    status = 500
-    message = "the request could not be carried out"
+    status: int = 500
+    message: str = "the request could not be carried out"
+    #: Seconds after which a client may try again, sent as the header Retry-After; None without that header.
+    retry_after: int | None = None
 
-    def __init__(self, text=None, public=None, **values):
+    def __init__(self, text: object = None, public: str | None = None, **values: Any) -> None:
         super().__init__(text if text is not None else self.message.format(**values))
-        self.values, self.kwargs = values, {}
+        self.values: dict[str, Any] = values
+        self.kwargs: dict[str, Any] = {}
         if public is not None:
             self.for_members, self.kwargs = public, {"public": public}
 
 
-def as_raised(error):
-    """The error as another process raised it: what comes over a broker has that process's traceback in its text."""
+def as_raised(error: Error) -> Error:
+    """Restore an error that another process raised: over a broker its text arrives with that process's traceback."""
     if not type(error).__name__.endswith("_Remote"):
         return error
-    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == __name__)
-    return kind(*error.args, **error.kwargs)
+    original = next(base for base in type(error).__mro__ if base.__module__ == __name__)
+    return original(*error.args, **error.kwargs)
 
 
 class BadRequest(Error):
@@ -291,7 +296,7 @@ class StateConflict(Conflict):
 
 
 class ConnectionEnded(InvalidState):
-    """What was being connected is not wanted any more."""
+    """The attachment was deleted while its connection was being set up."""
 
     message = "Invalid volume: the connection to volume {id} was ended while it was being made"
 
@@ -302,32 +307,32 @@ class BackendDown(Unavailable):
 
 
 class OverQuota(OverLimit):
-    """`code` is the kind of excess that the clients know, as in VolumeLimitExceeded."""
+    """A quota is exhausted. `code` is Cinder's name of the case, such as VolumeLimitExceeded."""
 
     message = "{code}: {reason}"
 
 
-#: What members are told where a pool is full.
+#: The text for members where a pool is full.
 NO_CAPACITY = "Invalid input received: There is not enough free capacity for {size} GiB more."
 
 
-class NoRoom(BadRequest):
+class NoCapacity(BadRequest):
     message = "Invalid input received: {reason}"
 
 
 class BackendFailed(Error):
-    """A driver or target refused a call; the text is its own."""
+    """A driver or target failed; the text is the one that it reported."""
 
     message = "{reason}"
     for_members = STORAGE
 
 
 class OnAnotherHost(Error):
-    """Who asks for the bytes of a volume cannot open them where they are."""
+    """The data of a volume can be opened on its own host only."""
 
-    message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: have its volumes backed "
-               "up by a backup service on {host}")
-    for_members = "no service that can reach the volume's data is there to do this; an administrator can change that"
+    message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: run a backup service "
+               "on {host} to back them up")
+    for_members = "no running service can reach the volume's data; an administrator can change that"
 
 
 class DefaultTypeMissing(Error):
@@ -335,7 +340,7 @@ class DefaultTypeMissing(Error):
 
 
 class Stale(Error):
-    """The job belongs to another owner now: what this one did must not be recorded."""
+    """Another owner has claimed the job: the result of this attempt must not be recorded."""
 
     message = "job {id} has been taken over (attempt {attempt} is not the latest)"
     for_members = HIDDEN

@@ -276,7 +276,7 @@ def as_pool(row, down_time):
 def take(tx, conf, name, size, count, extra_specs, operation="create"):
     """Take `size` GiB for `count` volumes with the extra specs of their type, thin or thick, as a decision would.
 
-    Nothing is taken where no such pool was reported. Raises NoRoom.
+    Nothing is taken where no such pool was reported. Raises NoCapacity.
     """
     found = next((one for one in pools.with_services(tx, service_of(name)) if one.name == name), None)
     if found is None or size <= 0:
@@ -286,7 +286,7 @@ def take(tx, conf, name, size, count, extra_specs, operation="create"):
     limits = bounds(pool, request)
     if limits.refused or not pools.take(tx, name, size, count, limits):
         room = virtual_free(pool, request.thin)
-        raise errors.NoRoom(
+        raise errors.NoCapacity(
             reason=f"The pool {name} has no room for {size} GiB more: " + (
                 limits.refused or f"{room:g} GiB can be given out there"),
             public=errors.NO_CAPACITY.format(size=size))

@@ -33,11 +33,11 @@ def take(here, size, count, specs):
 
 
 def test_thick_volumes_take_what_is_really_free(pool):
-    with pytest.raises(errors.NoRoom):
+    with pytest.raises(errors.NoCapacity):
         take(pool, 80, 20, THICK)
     take(pool, 40, 10, THICK)
     assert taken(pool) == (10, 40, 10)
-    with pytest.raises(errors.NoRoom):
+    with pytest.raises(errors.NoCapacity):
         take(pool, 11, 1, THICK)
 
 
@@ -64,7 +64,7 @@ def test_copies_of_a_group_take_it_by_their_type(pool, specs, fits):
         verbs._create_from(ADMIN, None, None, None, group)
         assert taken(pool) == (50, 80, 2)
     else:
-        with pytest.raises(errors.NoRoom):
+        with pytest.raises(errors.NoCapacity):
             verbs._create_from(ADMIN, None, None, None, group)
         assert taken(pool) == (50, 0, 0)
 

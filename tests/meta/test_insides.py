@@ -55,6 +55,6 @@ def test_errors_that_name_the_clouds_inside_have_a_text_for_members():
 
 def test_such_an_error_is_found():
     assert list(one_text_for_all(ast.parse("raise errors.BadRequest(f'it is on {row.host}')"))) == [1]
-    assert list(one_text_for_all(ast.parse("raise errors.NoRoom(reason=f'{pool.name} is full')"))) == [1]
-    assert list(one_text_for_all(ast.parse("raise errors.NoRoom(reason=f'{pool.name} is full', public='full')"))) == []
+    assert list(one_text_for_all(ast.parse("raise errors.NoCapacity(reason=f'{pool.name} is full')"))) == [1]
+    assert list(one_text_for_all(ast.parse("raise errors.NoCapacity(reason=f'{pool.name} is full', public='full')"))) == []
     assert list(one_text_for_all(ast.parse("raise errors.BackendFailed(reason=f'{self.backend.name} is down')"))) == []

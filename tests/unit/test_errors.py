@@ -21,7 +21,7 @@ def over_the_broker(error):
 
 @pytest.mark.parametrize("error", [
     errors.BackendFailed(reason="node7: no tgtd answers"), errors.VolumeNotFound(id="x"), errors.InvalidInput(reason="bad"),
-    errors.NoRoom(reason="pool node7@a#b is full", public="no capacity"), errors.OnAnotherHost(backend="b", host="h", asking="i")])
+    errors.NoCapacity(reason="pool node7@a#b is full", public="no capacity"), errors.OnAnotherHost(backend="b", host="h", asking="i")])
 def test_an_error_says_the_same_behind_a_broker(error):
     found = errors.as_raised(over_the_broker(error))
     assert (type(found), str(found), found.public, found.status) == (type(error), str(error), error.public, error.status)

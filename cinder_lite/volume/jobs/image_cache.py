@@ -160,7 +160,7 @@ class ImageCache:
             "size": image.gigabytes, "volume_type_id": row.volume_type_id, "host": row.host,
             "availability_zone": row.availability_zone, "consumes_quota": False, "metadata": {}, "admin_metadata": {},
             "image_metadata": {"image_id": image.id}, "facts": {}, "export": {}}
-        with contextlib.suppress(errors.NoRoom), self.db.write() as tx:
+        with contextlib.suppress(errors.NoCapacity), self.db.write() as tx:
             job_id = VOLUME.insert(tx, self._asker(), "create", values, stage="volume", host=self.backend.name,
                                    args={"image_id": image.id})
             # The service's own project has no limits.
