@@ -1,1 +1,1 @@
-"""The bytes of volumes: devices and images, sparse copies between them."""
+"""Reads, writes and sparsely copies the bytes of volumes."""

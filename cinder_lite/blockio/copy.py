@@ -1,28 +1,31 @@
-"""How the bytes of one volume get into another: without holes and zeros, and on from where that was cut off."""
+"""Copies one volume's bytes into another, without holes and zeros, and resumes an interrupted copy."""
 
 import time
+from collections.abc import Callable, Mapping
 
 from cinder_lite import concurrency
 from cinder_lite.blockio import device, sparse
 
-#: Bytes that are read at once, and after how many of them what was written is made durable.
-PIECE = 4 * 1024**2
-DURABLE = 64 * 1024**2
+#: Bytes per read.
+CHUNK = 4 * 1024**2
+#: Bytes between syncs; progress is reported after a sync.
+SYNC_INTERVAL = 64 * 1024**2
 
 
 class Cancelled(Exception):
-    """The copy stopped at a place from which it can go on."""
+    """The copy stopped on request; it can be resumed from the last reported progress."""
 
 
-class Pace:
-    """Holds a copy to `limit` bytes a second; 0 is no limit. Time is in seconds."""
+class RateLimiter:
+    """Limits a copy to `limit` bytes per second; 0 means unlimited. Times are in seconds."""
 
-    def __init__(self, limit, clock=time.monotonic, sleep=concurrency.sleep_in_thread):
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic,
+                 sleep: Callable[[float], object] = concurrency.sleep_in_thread) -> None:
         self.limit, self._clock, self._sleep = limit, clock, sleep
         self._free_at = clock()
 
-    def spend(self, count):
-        """Wait until that many bytes may follow those before."""
+    def wait(self, count: int) -> None:
+        """Wait until the limit allows `count` more bytes."""
         if self.limit > 0:
             now = self._clock()
             self._free_at = max(self._free_at, now) + count / self.limit
@@ -30,25 +33,27 @@ class Pace:
                 self._sleep(self._free_at - now)
 
 
-def copy(from_where, to_where, size, start=0, limit=0, progress=lambda done, whole: None, cancelled=lambda: False):
-    """Copy the bytes from `start` to `size` between two places (see cinder_lite.blockio.device).
+def copy(from_where: Mapping, to_where: Mapping, size: int, start: int = 0, limit: int = 0,
+         progress: Callable[[int, int], object] = lambda done, whole: None,
+         cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Copy the bytes from `start` to `size` between two devices (see cinder_lite.blockio.device).
 
-    What is not copied, holes and zeros, has to read as zeros at the destination already. `progress(done, whole)` is
-    told no byte that could be lost by a crash of the host. `limit` is in bytes a second. Raises Cancelled, ContentError.
+    Holes and zeros are skipped, so the destination must read as zeros there already. `progress(done, whole)` counts
+    only bytes that a crash of the host cannot lose. `limit` is in bytes per second. Raises Cancelled, ContentError.
     """
-    pace = Pace(limit)
+    limiter = RateLimiter(limit)
     with device.source(from_where) as source, device.target(to_where) as target:
         durable = start
         for begin, end in source.extents(start, size):
-            for position in range(begin, end, PIECE):
+            for position in range(begin, end, CHUNK):
                 if cancelled():
                     target.sync()
                     progress(position, size)
                     raise Cancelled
-                data = source.read(position, min(PIECE, end - position))
+                data = source.read(position, min(CHUNK, end - position))
                 _write(target, position, data)
-                pace.spend(len(data))
-                if position + len(data) - durable >= DURABLE:
+                limiter.wait(len(data))
+                if position + len(data) - durable >= SYNC_INTERVAL:
                     target.sync()
                     durable = position + len(data)
                     progress(durable, size)
@@ -57,7 +62,7 @@ def copy(from_where, to_where, size, start=0, limit=0, progress=lambda done, who
 
 
 def _write(target, position, data):
-    """Write what is not a run of zeros."""
+    """Write `data` without its runs of zeros."""
     view = memoryview(data)
     for begin, end in sparse.runs(data):
         target.write(position + begin, view[begin:end])

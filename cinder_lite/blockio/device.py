@@ -1,7 +1,7 @@
-"""How the bytes of a volume are read and written, wherever a driver keeps them, around their holes.
+"""Opens the bytes of a volume for reading and writing, wherever its driver keeps them.
 
-A driver says where they are as plain data, which travels to another process of the same host: {"path": ...} is a file
-or block device, {"rbd": ...} an image of a Ceph pool, with a source and a target of its own that have the same methods.
+A driver describes the location as plain data, which can be sent to another process of the same host: {"path": ...} is
+a file or block device, {"rbd": ...} an image of a Ceph pool, whose source and target have the same methods.
 """
 
 import contextlib
@@ -9,27 +9,29 @@ import ctypes
 import errno
 import os
 import stat
+import typing
+from collections.abc import Callable, Iterator, Mapping
 
 from cinder_lite import errors
 
-KEEP_SIZE, PUNCH_HOLE = 1, 2  # of fallocate(2)
+KEEP_SIZE, PUNCH_HOLE = 1, 2  # flags of fallocate(2)
 NO_HOLES_TO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 PIECE = 1024**2
 
 
 class ContentError(errors.Explained):
-    """The volume's device cannot be read or written; the text says where."""
+    """The volume's device cannot be read or written; the text names the device and the position."""
 
     for_members = errors.STORAGE
 
 
-def source(where):
-    """What reads the content that is there, to be entered as a context."""
+def source(where: Mapping) -> typing.Any:
+    """A reader of the device at that location, to be entered as a context."""
     return _rbd().Source(where["rbd"]) if "rbd" in where else Source(where["path"])
 
 
-def target(where):
-    """What writes the content that is there, to be entered as a context."""
+def target(where: Mapping) -> typing.Any:
+    """A writer of the device at that location, to be entered as a context."""
     return _rbd().Target(where["rbd"]) if "rbd" in where else Target(where["path"])
 
 
@@ -40,31 +42,31 @@ def _rbd():
 
 
 class Source:
-    """The content of a file or block device, while the context is open. Calls may come from several threads."""
+    """Reads a file or block device while the context is open. Thread-safe."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
 
-    def __enter__(self):
-        with _failures("open", self.path):
+    def __enter__(self) -> typing.Self:
+        with _as_content_errors("open", self.path):
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         os.close(self._fd)
 
-    def identity(self):
-        """A text that changes when the source is replaced or, for a file, written to; "" where that cannot be told."""
+    def identity(self) -> str:
+        """A text that changes when the source is replaced or, for a file, modified; "" if that cannot be detected."""
         status = os.fstat(self._fd)
         return f"{status.st_dev}:{status.st_ino}:{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else ""
 
-    def extents(self, start, end):
-        """Yield (start, end) of each range of bytes that may hold data; what lies between them is a hole."""
+    def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield (start, end) of each range of bytes that may hold data; the gaps between them are holes."""
         yield from _extents(self._fd, start, end)
 
-    def read(self, offset, length):
-        """Exactly so many bytes. Raises ContentError where the source ends before."""
-        with _failures(f"read at byte {offset}", self.path):
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`. Raises ContentError if the source ends earlier."""
+        with _as_content_errors(f"read at byte {offset}", self.path):
             data = os.pread(self._fd, length, offset)
             while len(data) < length:
                 more = os.pread(self._fd, length - len(data), offset + len(data))
@@ -75,36 +77,36 @@ class Source:
 
 
 class Target:
-    """A file or block device to write to, while the context is open. Calls may come from several threads.
+    """Writes a file or block device while the context is open. Thread-safe.
 
-    `punch(fd, start, length)` makes a hole and says whether the device can have holes.
+    `punch(fd, start, length)` makes a hole and returns whether the device supports holes.
     """
 
-    def __init__(self, path, punch=None):
+    def __init__(self, path: str | os.PathLike, punch: Callable[[int, int, int], bool] | None = None) -> None:
         self.path, self._punch = path, punch or punch_hole
 
-    def __enter__(self):
-        with _failures("open", self.path):
+    def __enter__(self) -> typing.Self:
+        with _as_content_errors("open", self.path):
             self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         os.close(self._fd)
 
-    def size(self):
+    def size(self) -> int:
         """The size in bytes."""
-        with _failures("measure", self.path):
+        with _as_content_errors("measure", self.path):
             return os.lseek(self._fd, 0, os.SEEK_END)
 
-    def write(self, offset, data):
-        with _failures(f"write at byte {offset}", self.path):
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        with _as_content_errors(f"write at byte {offset}", self.path):
             written = 0
             while written < len(data):
                 written += os.pwrite(self._fd, memoryview(data)[written:], offset + written)
 
-    def zero(self, start, end):
-        """Make a range read as zeros: by a hole where the device has such, else by zeros over what is not zero."""
-        with _failures(f"zero from byte {start}", self.path):
+    def zero(self, start: int, end: int) -> None:
+        """Make a range read as zeros: with a hole if the device supports it, else by overwriting what is not zero."""
+        with _as_content_errors(f"zero from byte {start}", self.path):
             if start < end and not self._punch(self._fd, start, end - start):
                 self._overwrite(start, end)
 
@@ -115,9 +117,9 @@ class Target:
                 if os.pread(self._fd, length, offset).strip(b"\0"):
                     self.write(offset, bytes(length))
 
-    def sync(self):
-        """Make durable what was written."""
-        with _failures("sync", self.path):
+    def sync(self) -> None:
+        """Flush written data to stable storage."""
+        with _as_content_errors("sync", self.path):
             os.fsync(self._fd)
 
 
@@ -129,20 +131,20 @@ def _extents(fd, start, end):
         except OSError as error:
             if error.errno == errno.ENXIO and os.lseek(fd, 0, os.SEEK_END) >= end:
                 return  # a hole up to the end
-            begin, stop = start, end  # a device without holes, or one that is too short: reading will tell
+            begin, stop = start, end  # a device without holes, or too short a one: the read will fail then
         if not start <= begin < stop:
-            begin, stop = start, end  # a device that does not seek
+            begin, stop = start, end  # a device without SEEK_DATA
         if begin >= end:
             return
         yield begin, min(stop, end)
         start = stop
 
 
-def punch_hole(fd, start, length):
-    """Whether fallocate(2) could turn the range into a hole."""
+def punch_hole(fd: int, start: int, length: int) -> bool:
+    """Turn the range into a hole with fallocate(2); False if the device does not support that."""
     libc = ctypes.CDLL(None, use_errno=True)
-    mode, start, length = ctypes.c_int(PUNCH_HOLE | KEEP_SIZE), ctypes.c_int64(start), ctypes.c_int64(length)
-    if libc.fallocate64(fd, mode, start, length) == 0:
+    mode = ctypes.c_int(PUNCH_HOLE | KEEP_SIZE)
+    if libc.fallocate64(fd, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0:
         return True
     if ctypes.get_errno() in NO_HOLES_TO_PUNCH:
         return False
@@ -150,7 +152,7 @@ def punch_hole(fd, start, length):
 
 
 @contextlib.contextmanager
-def _failures(doing, path):
+def _as_content_errors(doing, path):
     try:
         yield
     except OSError as error:

@@ -1,25 +1,25 @@
-"""How a raw file is copied without its holes: shared blocks where the file system can, else its data alone."""
+"""Copies a raw file without its holes: by sharing blocks where the file system can, else by copying the data."""
 
 import errno
 import fcntl
 import os
+from collections.abc import Callable, Iterator
 
-#: ioctl of linux/fs.h: the whole file shares the blocks of another (XFS, btrfs, bcachefs, NFS 4.2, overlays of them).
+#: ioctl of linux/fs.h: share all blocks of another file (XFS, btrfs, bcachefs, NFS 4.2, overlays of them).
 FICLONE = 0x40049409
 CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS)
 
-#: Bytes that are read at once, and the smallest run of zeros that becomes a hole.
+#: Bytes per read, and the smallest run of zeros that becomes a hole.
 CHUNK = 4 * 1024**2
 HOLE = 64 * 1024
 ZEROS = bytes(HOLE)
 
 
-def copy(source, destination, size, progress):
-    """Give the empty file `destination` the content of `source` (both descriptors).
+def copy(source: int, destination: int, size: int, progress: Callable[[int, int], object]) -> bool:
+    """Copy `source` into the empty file `destination` (both descriptors).
 
-    It gets `size` bytes, with zeros at the end or without what lies beyond, or as many as the source with a size of 0.
-
-    `progress(done, whole)` is called in bytes of the source. Returns True when blocks are shared. Raises OSError.
+    The copy has `size` bytes, cut off or padded with zeros; 0 means the size of the source. `progress(done, whole)`
+    counts bytes of the source. Returns True if blocks are shared. Raises OSError.
     """
     whole = os.fstat(source).st_size
     size = size or whole
@@ -32,8 +32,8 @@ def copy(source, destination, size, progress):
     return shared
 
 
-def reflink(source, destination):
-    """Let `destination` share all blocks of `source`; False where the file system cannot do that."""
+def reflink(source: int, destination: int) -> bool:
+    """Let `destination` share all blocks of `source`; False if the file system cannot do that."""
     try:
         fcntl.ioctl(destination, FICLONE, source)
     except OSError as error:
@@ -43,8 +43,8 @@ def reflink(source, destination):
     return True
 
 
-def copy_data(source, destination, whole, progress):
-    """Copy what is data and not zeros within the first `whole` bytes; the rest of `destination` stays a hole."""
+def copy_data(source: int, destination: int, whole: int, progress: Callable[[int, int], object]) -> None:
+    """Copy the data that is not zero within the first `whole` bytes; the rest of `destination` stays a hole."""
     for start, end in extents(source, whole):
         for position in range(start, end, CHUNK):
             chunk = os.pread(source, min(CHUNK, end - position), position)
@@ -53,8 +53,8 @@ def copy_data(source, destination, whole, progress):
             progress(position + len(chunk), whole)
 
 
-def extents(source, whole):
-    """Yield (start, end) of each part of the first `whole` bytes that may hold data, as the file system knows it."""
+def extents(source: int, whole: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each range of the first `whole` bytes that the file system reports as data."""
     end = 0
     while end < whole:
         try:
@@ -69,8 +69,8 @@ def extents(source, whole):
         yield start, end
 
 
-def runs(chunk):
-    """Yield (begin, stop) of the parts of `chunk` that are more than blocks of zeros of HOLE bytes."""
+def runs(chunk: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (begin, stop) of the ranges of `chunk` between its HOLE-sized blocks of zeros."""
     begin = None
     for position in range(0, len(chunk), HOLE):
         length = min(HOLE, len(chunk) - position)

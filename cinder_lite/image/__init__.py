@@ -1,1 +1,1 @@
-"""Images: the image service, the formats that it keeps them in, and how their bytes travel."""
+"""Glance images: the client of the image service, image formats, download and conversion."""

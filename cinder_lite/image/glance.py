@@ -1,46 +1,48 @@
-"""The one door to Glance: what is asked of it, in whose name, and how patiently."""
+"""The client of Glance: its requests, their credentials and retries."""
 
 import contextlib
 import itertools
 import logging
 import time
+from collections.abc import Callable, Iterable, Iterator
 
 import requests
 from keystoneauth1 import adapter, loading, session, token_endpoint
 from keystoneauth1 import exceptions as ksa_errors
+from oslo_config import cfg
 
-from cinder_lite import errors
+from cinder_lite import context, errors
 from cinder_lite.conf.image import SERVICE_USER
 from cinder_lite.image.record import Image
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes of an image that are handled at a time.
+#: Bytes per chunk of an image's data.
 PIECE = 4 * 1024**2
-#: Bytes that are read from the connection at a time: what is lost at most when it breaks.
+#: Bytes read from the connection at a time, which a broken connection loses at most.
 READ = 256 * 1024
-#: Seconds before Glance is asked again: 1, 2, 4, ... up to this.
+#: Seconds between attempts: 1, 2, 4, ... up to this.
 LONGEST_PAUSE = 10.0
-#: Answers after which asking again may help.
-PASSING = (500, 502, 503, 504)
+#: Statuses that are retried.
+TRANSIENT = (500, 502, 503, 504)
 FAILURES = (ksa_errors.ClientException, requests.RequestException, OSError)
 
 
-def pause(attempt):
-    """Seconds to wait after that many failures."""
+def pause(attempt: int) -> float:
+    """Seconds to wait after `attempt` failed attempts."""
     return min(LONGEST_PAUSE, 2.0 ** (attempt - 1))
 
 
 class BrokenOff(errors.Explained):
-    """A download ended early; the text says how."""
+    """A download ended early; the text gives the reason."""
 
     for_members = errors.HIDDEN
 
 
 class Glance:
-    """Calls may come from any thread. `pause(n)` is how many seconds to wait after n failures."""
+    """A client of the image service; thread-safe. `pause(n)` returns the seconds to wait after n failures."""
 
-    def __init__(self, conf, pause=pause):
+    def __init__(self, conf: cfg.ConfigOpts, pause: Callable[[int], float] = pause) -> None:
         self.conf, self.pause = conf, pause
         insecure, authorities = conf.glance_api_insecure, conf.glance_ca_certificates_file
         self._session = session.Session(verify=False if insecure else authorities or True,
@@ -49,7 +51,7 @@ class Glance:
         self._turn = itertools.count()
 
     def _service_user(self):
-        """The plugin by which the service itself logs in, or None where it cannot."""
+        """The authentication plugin of the service user, or None if none is configured."""
         for section in (SERVICE_USER, *(("keystone_authtoken",) if self.conf.auth_strategy == "keystone" else ())):
             loading.register_auth_conf_options(self.conf, section)
             plugin = loading.load_auth_from_conf_options(self.conf, section)
@@ -57,57 +59,58 @@ class Glance:
                 return plugin
         return None
 
-    # -- what is asked
+    # -- requests
 
-    def show(self, ctx, id):
+    def show(self, ctx: context.Context, id: str) -> Image:
         """The image. Raises ImageNotFound."""
         return Image.read(self._ask(ctx, "GET", f"/v2/images/{id}", about=id).json())
 
-    def named(self, ctx, name):
-        """The images of that name."""
+    def find_by_name(self, ctx: context.Context, name: str) -> list[Image]:
+        """The images with that name."""
         found = self._ask(ctx, "GET", "/v2/images", params={"name": f"in:\"{name}\""}).json()
         return [Image.read(one) for one in found["images"]]
 
-    def create(self, ctx, **fields):
-        """A new image without data."""
+    def create(self, ctx: context.Context, **fields: object) -> Image:
+        """Create an image without data."""
         return Image.read(self._ask(ctx, "POST", "/v2/images", json=fields).json())
 
-    def delete(self, ctx, id):
-        """Remove the image; one that is gone is removed already."""
+    def delete(self, ctx: context.Context, id: str) -> None:
+        """Delete the image; a missing image is not an error."""
         with contextlib.suppress(errors.ImageNotFound):
             self._ask(ctx, "DELETE", f"/v2/images/{id}", about=id)
 
-    def upload(self, ctx, id, pieces, size):
-        """Give the image its data, an iterable of bytes that has `size` together. Not asked again when it fails."""
+    def upload(self, ctx: context.Context, id: str, pieces: Iterable[bytes], size: int) -> None:
+        """Upload the image's data, an iterable of bytes with `size` bytes in total. Not retried."""
         limit = self.conf.glance_request_timeout
-        self._ask(ctx, "PUT", f"/v2/images/{id}/file", about=id, attempts=1, data=pieces, timeout=(limit, 10 * limit), headers={
-            "Content-Type": "application/octet-stream", "x-openstack-image-size": str(size)})
+        headers = {"Content-Type": "application/octet-stream", "x-openstack-image-size": str(size)}
+        self._ask(ctx, "PUT", f"/v2/images/{id}/file", about=id, attempts=1, data=pieces,
+                  timeout=(limit, 10 * limit), headers=headers)
 
     @contextlib.contextmanager
-    def read(self, ctx, id, start):
-        """An iterator over the image's data from that byte on. It raises BrokenOff."""
+    def read(self, ctx: context.Context, id: str, start: int) -> Iterator[Iterator[bytes]]:
+        """An iterator over the image's data from byte `start` on. It raises BrokenOff."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         answer = self._ask(ctx, "GET", f"/v2/images/{id}/file", about=id, headers=headers, stream=True, attempts=1)
         with contextlib.closing(answer):
             yield _pieces(answer, start if answer.status_code == 200 else 0)
 
-    # -- how it is asked
+    # -- sending them
 
     def _ask(self, ctx, method, path, about=None, attempts=None, **more):
-        """Glance's answer. Raises ImageNotFound, BadRequest with Glance's own reason, or ImageServiceUnavailable."""
+        """Glance's response. Raises ImageNotFound, BadRequest with Glance's own reason, or ImageServiceUnavailable."""
         attempts = attempts or 1 + self.conf.glance_num_retries
         for attempt in range(1, attempts + 1):
             try:
                 answer = self._once(ctx, method, path, **more)
             except FAILURES as error:
-                reason, seen = "it does not answer", f"{type(error).__name__}: {error}"
+                reason, detail = "it does not answer", f"{type(error).__name__}: {error}"
             else:
-                if answer.status_code not in PASSING:
+                if answer.status_code not in TRANSIENT:
                     return _checked(answer, method, about)
                 reason = f"it answered {answer.status_code} {answer.reason}"
-                seen = f"{answer.url}: {reason}"
-            # Where it is, is for the log alone.
-            LOG.warning("Glance is %s: %s", "asked again" if attempt < attempts else "given up", seen)
+                detail = f"{answer.url}: {reason}"
+            # The URL goes to the log alone.
+            LOG.warning("request to Glance failed, %s: %s", "retrying" if attempt < attempts else "giving up", detail)
             if attempt < attempts:
                 time.sleep(self.pause(attempt))
         raise errors.ImageServiceUnavailable(reason=reason)
@@ -116,13 +119,13 @@ class Glance:
         server = self._server()
         auth, who = self._credentials(ctx, server)
         service_type, _, interface = self.conf.glance_catalog_info.split(":")
-        asked = adapter.Adapter(self._session, auth=auth, service_type=service_type, interface=interface,
+        client = adapter.Adapter(self._session, auth=auth, service_type=service_type, interface=interface,
                                 endpoint_override=server)
-        return asked.request(path, method, raise_exc=False, log=False, authenticated=auth is not None,
+        return client.request(path, method, raise_exc=False, log=False, authenticated=auth is not None,
                              headers={**who, **(headers or {})}, **more)
 
     def _server(self):
-        """The next of the configured servers, None where the catalogue knows."""
+        """The next of the configured servers, None to look it up in the service catalog."""
         servers = self.conf.glance_api_servers
         if not servers:
             if self._auth is None:
@@ -132,7 +135,7 @@ class Glance:
         return servers[next(self._turn) % len(servers)].strip().rstrip("/").removesuffix("/v2")
 
     def _credentials(self, ctx, server):
-        """(auth plugin, headers): the user's token where there is one, else the service's, else the user's name."""
+        """(auth plugin, headers): the user's token if there is one, else the service user's, else the user's name."""
         if ctx.auth_token and (server or self._auth):
             endpoint = server or self._session.get_endpoint(auth=self._auth, service_type="image")
             return token_endpoint.Token(endpoint, ctx.auth_token), {}
@@ -153,7 +156,7 @@ def _checked(answer, method, about):
 
 
 def _reason(answer):
-    """What Glance says in its page of HTML, on one line."""
+    """The text of Glance's HTML error page, on one line."""
     text = answer.text
     while "<" in text and ">" in text.partition("<")[2]:
         before, _, rest = text.partition("<")
@@ -162,7 +165,7 @@ def _reason(answer):
 
 
 def _pieces(answer, skip):
-    """The data of an answer, without its first `skip` bytes, in pieces of one size but for the last."""
+    """The data of a response without its first `skip` bytes, in chunks of PIECE bytes; the last may be shorter."""
     held = bytearray()
     try:
         for data in answer.iter_content(READ):

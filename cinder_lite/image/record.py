@@ -1,20 +1,22 @@
-"""An image as Glance describes it, and what of that a volume keeps."""
+"""Parses an image's description from Glance, and selects the metadata that a volume keeps of it."""
 
 import dataclasses
 import json
+import typing
+from collections.abc import Iterable, Mapping
 
 ACTIVE = "active"
 GIB = 1024**3
-#: What Glance says of every image; whatever else stands there are properties that somebody gave it.
+#: Glance's own fields of an image; all others are properties set by users.
 BASE = frozenset((
-    "id", "name", "status", "visibility", "protected", "os_hidden", "checksum", "os_hash_algo", "os_hash_value", "owner",
-    "size", "virtual_size", "container_format", "disk_format", "created_at", "updated_at", "tags", "direct_url", "min_ram",
-    "min_disk", "self", "file", "schema", "locations", "stores"))
-#: Properties by which Glance talks to itself.
+    "id", "name", "status", "visibility", "protected", "os_hidden", "checksum", "os_hash_algo", "os_hash_value",
+    "owner", "size", "virtual_size", "container_format", "disk_format", "created_at", "updated_at", "tags",
+    "direct_url", "min_ram", "min_disk", "self", "file", "schema", "locations", "stores"))
+#: Prefix of Glance's internal properties.
 INTERNAL = "os_glance_"
-#: Beginnings of the names of what holds for one image's bytes, or is Glance's own: no other image is given them.
-NOT_PASSED_ON = ("os_glance", "img_signature", "signature_verified")
-#: Further names that Glance lets nobody set.
+#: Prefixes of properties that belong to one image's data, or to Glance; they are not copied to other images.
+NOT_COPIED = ("os_glance", "img_signature", "signature_verified")
+#: Further properties that Glance refuses.
 REFUSED = frozenset(("deleted", "deleted_at"))
 
 
@@ -36,15 +38,15 @@ class Image:
     hash_value: str | None = None
     visibility: str | None = None
     protected: bool = False
-    #: URLs of where Glance keeps it, if it tells.
-    locations: tuple = ()
-    properties: dict = dataclasses.field(default_factory=dict)
-    #: An image's bytes are never encrypted with a volume's key.
+    #: URLs of the image's data, if Glance shows them.
+    locations: tuple[str, ...] = ()
+    properties: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: An image's data is never encrypted with a volume's key.
     encryption_key_id: None = None
 
     @classmethod
-    def read(cls, document):
-        """The image that a document of Glance's API describes."""
+    def read(cls, document: Mapping) -> typing.Self:
+        """The image described by a document of Glance's API."""
         properties = {key: value for key, value in document.items()
                       if key not in BASE and not key.startswith(INTERNAL) and isinstance(value, str)}
         return cls(
@@ -57,18 +59,18 @@ class Image:
             locations=_locations(document), properties=properties)
 
     @property
-    def gigabytes(self):
-        """The size that a volume needs at least for what Glance knows of the image, in GiB."""
+    def gigabytes(self) -> int:
+        """The smallest volume size in GiB for the sizes that Glance reports."""
         return max(1, -(-max(self.size or 0, self.virtual_size or 0) // GIB))
 
     @property
-    def volume_type(self):
-        """The name of the volume type that the image asks for, or None."""
+    def volume_type(self) -> str | None:
+        """The name of the volume type that the image requests, or None."""
         return self.properties.get("cinder_img_volume_type")
 
     @property
-    def snapshot_id(self):
-        """The volume snapshot that stands for an image without data, as Nova makes of servers that boot from volumes."""
+    def snapshot_id(self) -> str | None:
+        """The volume snapshot behind an image without data (Nova's image of a server booted from a volume), or None."""
         if self.size:
             return None
         try:
@@ -78,8 +80,8 @@ class Image:
         except (ValueError, TypeError, AttributeError):
             return None
 
-    def metadata(self, core):
-        """What a volume made of the image keeps of it: its properties, and of its description the names in `core`."""
+    def metadata(self, core: Iterable[str]) -> dict[str, str]:
+        """The metadata that a volume keeps of the image: its properties, and those of its fields that `core` names."""
         described = {
             "image_id": self.id, "image_name": self.name, "checksum": self.checksum,
             "container_format": self.container_format, "disk_format": self.disk_format, "min_disk": self.min_disk,
@@ -89,5 +91,5 @@ class Image:
 
 
 def _locations(document):
-    told = [document.get("direct_url"), *(one.get("url") for one in document.get("locations") or ())]
-    return tuple(dict.fromkeys(url for url in told if url))
+    urls = [document.get("direct_url"), *(one.get("url") for one in document.get("locations") or ())]
+    return tuple(dict.fromkeys(url for url in urls if url))

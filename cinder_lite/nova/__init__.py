@@ -1,1 +1,1 @@
-"""The compute service: its client, and the events it is sent."""
+"""Nova: the client, the events sent to it, and the check before detaching."""

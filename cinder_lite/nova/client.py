@@ -1,38 +1,41 @@
-"""What Nova says and is told: the door to the compute service, which has volumes in its servers."""
+"""The client of Nova: attachment checks, external events and volume swaps."""
 
 import contextlib
+from collections.abc import Iterable
+
+from oslo_config import cfg
 
 from cinder_lite import errors
 
 GROUP = "nova"
-#: The first microversion that names the attachment.
+#: The first microversion that returns the attachment's id.
 MICROVERSION = "2.89"
-#: What Nova is told of a server's volume -> the first microversion that knows it.
+#: External events about a server's volume -> the first microversion that supports them.
 EXTENDED, REIMAGED = "volume-extended", "volume-reimaged"
 EVENTS = {EXTENDED: "2.51", REIMAGED: "2.93"}
 
 
 class NovaRefused(errors.Explained):
-    """Nova does not do what it was asked; the text is its own."""
+    """Nova refused a request; the text is Nova's message."""
 
     for_members = errors.HIDDEN
 
 
 class Nova:
-    """Asks with the login of the section [nova]; without one there is nobody to ask."""
+    """Calls Nova with the credentials of the section [nova]; without credentials Nova is not used."""
 
-    def __init__(self, conf):
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf, self._adapter = conf, None
 
     @property
-    def is_there(self):
-        """Whether there is a login."""
+    def is_configured(self) -> bool:
+        """Whether credentials are configured."""
         return self._connected() is not None
 
-    def may_use(self, server_id, volume_id, attachment_id):
-        """Whether the server may still have the volume by that attachment. True when nobody can be asked.
+    def may_use(self, server_id: str, volume_id: str, attachment_id: str) -> bool:
+        """Whether the server may still use the volume by that attachment. True if Nova is not configured.
 
-        Raises Unavailable when Nova does not answer.
+        Raises Unavailable if Nova does not answer.
         """
         from keystoneauth1 import exceptions
 
@@ -40,34 +43,34 @@ class Nova:
         if adapter is None:
             return True
         try:
-            with _asking(f"whether server {server_id} still uses the volume", exceptions.NotFound):
+            with _as_unavailable(f"whether server {server_id} still uses the volume", exceptions.NotFound):
                 answer = adapter.get(f"/servers/{server_id}/os-volume_attachments/{volume_id}",
                                      microversion=MICROVERSION)
         except exceptions.NotFound:
             return False
         return answer.json()["volumeAttachment"].get("attachment_id") in (None, attachment_id)
 
-    def tell(self, event, servers, volume_id, succeeded):
-        """Tell one of EVENTS about a volume that the servers have. Raises Unavailable when Nova does not take it."""
+    def send_event(self, event: str, servers: Iterable[str], volume_id: str, succeeded: bool) -> None:
+        """Send one of EVENTS about a volume attached to the servers. Raises Unavailable if Nova does not accept it."""
         from keystoneauth1 import exceptions
 
-        said = {"name": event, "tag": volume_id, "status": "completed" if succeeded else "failed"}
-        body = {"events": [{**said, "server_uuid": server_id} for server_id in servers]}
-        # Not found: none of the servers is there any more.
-        with contextlib.suppress(exceptions.NotFound), _asking("to look at a volume again", exceptions.NotFound):
+        described = {"name": event, "tag": volume_id, "status": "completed" if succeeded else "failed"}
+        body = {"events": [{**described, "server_uuid": server_id} for server_id in servers]}
+        # Not found: none of the servers exists any more.
+        with contextlib.suppress(exceptions.NotFound), _as_unavailable(f"for {event}", exceptions.NotFound):
             self._connected().post("/os-server-external-events", json=body, microversion=EVENTS[event])
 
-    def swap(self, server_id, volume_id, new_id):
-        """Ask Nova to copy a server's volume and to use the copy from then on. Raises NovaRefused and Unavailable."""
+    def swap(self, server_id: str, volume_id: str, new_id: str) -> None:
+        """Ask Nova to copy a server's volume and to switch to the copy. Raises NovaRefused and Unavailable."""
         from keystoneauth1 import exceptions
 
         answers = exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound, exceptions.Conflict
         body = {"volumeAttachment": {"volumeId": new_id}}
         try:
-            with _asking(f"to copy a volume of server {server_id}", *answers):
+            with _as_unavailable(f"to copy a volume of server {server_id}", *answers):
                 self._connected().put(f"/servers/{server_id}/os-volume_attachments/{volume_id}", json=body)
         except answers as error:
-            raise NovaRefused(f"Nova does not copy the volume for server {server_id}: {_said(error)}") from error
+            raise NovaRefused(f"Nova does not copy the volume for server {server_id}: {_message(error)}") from error
 
     def _connected(self):
         if self._adapter is None:
@@ -85,8 +88,8 @@ class Nova:
 
 
 @contextlib.contextmanager
-def _asking(what, *answers):
-    """Nova cannot be asked when it fails otherwise than by `answers`, which are the caller's to understand."""
+def _as_unavailable(what, *answers):
+    """Turn keystoneauth's errors into Unavailable, except `answers`, which the caller handles."""
     from keystoneauth1 import exceptions
 
     try:
@@ -97,15 +100,15 @@ def _asking(what, *answers):
         raise errors.Unavailable(f"Nova could not be asked {what}: {type(error).__name__}.") from error
 
 
-def _said(error):
-    """What Nova says in the body of an answer, {"badRequest": {"message": ...}}; keystoneauth does not look there."""
+def _message(error):
+    """The message in the body of Nova's response, {"badRequest": {"message": ...}}, which keystoneauth ignores."""
     with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):
         return next(iter(error.response.json().values()))["message"]
     return str(error)
 
 
-def options():
-    """The options of the section, for the sample of the configuration."""
+def options() -> list[cfg.Opt]:
+    """The options of the section, for the sample configuration."""
     from keystoneauth1 import loading
 
     return [*loading.get_auth_common_conf_options(), *loading.get_session_conf_options(),

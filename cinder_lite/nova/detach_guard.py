@@ -1,21 +1,24 @@
-"""Who may take a volume away from a server: Nova, else nobody as long as the server may have it (CVE-2023-2088).
+"""Refuses to detach a volume that a server still uses, unless Nova itself asks (CVE-2023-2088).
 
-Were an attachment removed behind the back of a server that still has the device, the device could later show the data
-of somebody else.
+If an attachment were removed while the server still has the device, the device could later show another tenant's data.
 """
 
-from cinder_lite import errors
+from collections.abc import Iterable
+
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors
 from cinder_lite.nova import client
 
 
-class Detaching:
-    """Refuses what users should leave to Nova."""
+class DetachGuard:
+    """Refuses detachments that users have to request from Nova."""
 
-    def __init__(self, conf):
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._nova = client.Nova(conf)
 
-    def check(self, ctx, attachments):
-        """Raise ServerUsesVolume unless each of the attachments may be removed by the asker."""
+    def check(self, ctx: context.Context, attachments: Iterable[db.Row]) -> None:
+        """Raise ServerUsesVolume unless the requester may remove each of the attachments."""
         if ctx.is_service:
             return
         for row in attachments:

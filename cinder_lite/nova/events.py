@@ -1,6 +1,8 @@
-"""What servers are told of their volumes: through Nova, as jobs of their own, so that a crash leaves no server behind."""
+"""Sends external events about volumes to Nova, each as a job of its own, so that no crash loses one."""
 
 import logging
+
+from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, jobs
@@ -9,23 +11,23 @@ from cinder_lite.nova import client
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds for which Nova is tried again.
-PATIENCE = 3600
+#: Seconds for which sending is retried.
+RETRY_PERIOD = 3600
 
 
-class Servers:
-    """Promises to tell the servers that have a volume, and does it."""
+class ServerEvents:
+    """Schedules and sends events about a volume to the servers that use it."""
 
-    def __init__(self, database, conf):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts) -> None:
         self.db, self.nova = database, client.Nova(conf)
-        self.handlers = {("server", event): self.tell for event in client.EVENTS}
+        self.handlers = {("server", event): self.send for event in client.EVENTS}
 
-    def promise(self, work, event):
-        """When the work has ended, the volume's servers are told."""
-        if not self.nova.is_there:
+    def send_when_done(self, work: worker.Work, event: str) -> None:
+        """Send the event to the volume's servers when the work has ended."""
+        if not self.nova.is_configured:
             return
         work.leave_job(lambda tx: self._add(tx, work.job, event, True))
-        if event == client.REIMAGED:  # a server is being rebuilt, and waits for either
+        if event == client.REIMAGED:  # a server is being rebuilt, and waits for success or failure
             work.when_failed(lambda tx: self._add(tx, work.job, event, False))
 
     @staticmethod
@@ -37,13 +39,13 @@ class Servers:
             tx, jobs.asker(job, overwrite=False), "server", job.resource_id, event, job.stage, job.host,
             {"servers": servers, "succeeded": succeeded})
 
-    def tell(self, work):
+    def send(self, work: worker.Work) -> None:
         args, job = work.args, work.job
         work.begin()
         try:
-            self.nova.tell(job.action, args["servers"], job.resource_id, args["succeeded"])
+            self.nova.send_event(job.action, args["servers"], job.resource_id, args["succeeded"])
         except errors.Unavailable as error:
-            if (db.now() - job.created_at).total_seconds() > PATIENCE:
+            if (db.now() - job.created_at).total_seconds() > RETRY_PERIOD:
                 raise worker.Refused(f"{error} The servers {', '.join(args['servers'])} may not know of it.") from error
-            LOG.warning("%s It is asked again.", error)
+            LOG.warning("%s Retrying.", error)
             raise worker.Interrupted from error

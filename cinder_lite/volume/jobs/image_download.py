@@ -38,7 +38,7 @@ class Filling:
         """Give the drivers.Volume the image's content. Raises worker.Interrupted at a place from which it can go on."""
         where = self.backend.content(volume)
         size = volume.size * drivers.GIB
-        if self.image.disk_format in formats.AS_IT_IS:
+        if self.image.disk_format in formats.UNCONVERTED:
             formats.check_fits(self.image.size, volume.size)
             self._stream(where, size)
         else:

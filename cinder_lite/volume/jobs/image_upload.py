@@ -51,7 +51,7 @@ class Uploading:
     def send(self, where, size):
         """Upload the `size` bytes that are at `where` in the image's format."""
         disk_format = self.work.args["disk_format"]
-        if disk_format in formats.AS_IT_IS:
+        if disk_format in formats.UNCONVERTED:
             self._upload(where, size, size)
             return
         directory = self.conf.image_conversion_dir
@@ -69,7 +69,7 @@ class Uploading:
             concurrency.in_thread(copy.copy, where, {"path": raw}, size)
             where = {"path": raw}
         with contextlib.suppress(qemu.ConversionFailed):  # not every format can be measured
-            concurrency.in_thread(reserve, path, qemu.room(where["path"], qemu_format))
+            concurrency.in_thread(reserve, path, qemu.converted_size(where["path"], qemu_format))
         qemu.from_raw(where["path"], qemu_format, path, OPTIONS.get(disk_format), lambda percent: self._converted(percent, size))
 
     def _converted(self, percent, size):

@@ -11,7 +11,7 @@ from cinder_lite import errors, states
 from cinder_lite.db import jobs, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.nova import client
-from cinder_lite.nova.events import Servers
+from cinder_lite.nova.events import ServerEvents
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class ImageJobs:
 
     def __init__(self, database, conf, backend, volume):
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
-        self.servers = Servers(database, conf)
+        self.servers = ServerEvents(database, conf)
         self._lock = threading.Lock()
         self.handlers = {("volume", action): self.reimage for action in ("reimage", "reimage_reserved")}
         self.handlers |= {("volume", action): self.upload for action in ("upload", "upload_in_use")}
@@ -112,7 +112,7 @@ class ImageJobs:
         from cinder_lite.volume.exports import Exports
         from cinder_lite.volume.jobs.volumes import as_volume
 
-        self.servers.promise(work, client.REIMAGED)
+        self.servers.send_when_done(work, client.REIMAGED)
         work.begin()
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))

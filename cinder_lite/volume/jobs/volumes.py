@@ -8,7 +8,7 @@ from cinder_lite.db import backups, jobs, pools, snapshots, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.nova import client
-from cinder_lite.nova.events import Servers
+from cinder_lite.nova.events import ServerEvents
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.rpcapi import VolumeRPC
 
@@ -25,7 +25,7 @@ class VolumeManager(VolumeRPC):
         """
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
-        self.backup, self.images, self.exports, self.servers = backup, images, exports, Servers(database, conf)
+        self.backup, self.images, self.exports, self.servers = backup, images, exports, ServerEvents(database, conf)
         handlers = {
             ("volume", "create"): self.create, ("volume", "delete"): self.delete,
             ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
@@ -131,7 +131,7 @@ class VolumeManager(VolumeRPC):
             row = worker.found(volumes.find(tx, work.job.resource_id))
         volume = as_volume(row)
         if row.attach_status == states.ATTACHED:
-            self.servers.promise(work, client.EXTENDED)
+            self.servers.send_when_done(work, client.EXTENDED)
         work.begin()
         self.backend.call(self.driver.extend, volume, new_size)
         self.exports.resize(row)

@@ -10,7 +10,7 @@ from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.nova.detach_guard import Detaching
+from cinder_lite.nova.detach_guard import DetachGuard
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import qos
 from cinder_lite.volume.connecting import Connecting
@@ -21,7 +21,7 @@ class Attachments:
 
     def __init__(self, database, conf, volume):
         self.db, self.conf = database, conf
-        self._detaching, self._connecting = Detaching(conf), Connecting(database, conf, volume)
+        self._detaching, self._connecting = DetachGuard(conf), Connecting(database, conf, volume)
 
     # -- the attachments API
 

@@ -40,7 +40,7 @@ class Imaging:
         return image if snapshots_too and image.status == ACTIVE and image.snapshot_id else self._checked(image)
 
     def _named(self, ctx, name):
-        found = self.glance.named(ctx, name)
+        found = self.glance.find_by_name(ctx, name)
         if not found:
             raise errors.ImageNotFound(id=name)
         if len(found) > 1:
@@ -70,9 +70,9 @@ class Imaging:
         """
         from cinder_lite.image import formats
 
-        if disk_format not in formats.AS_IT_IS and disk_format not in formats.CONVERTED:
+        if disk_format not in formats.UNCONVERTED and disk_format not in formats.CONVERTED:
             raise errors.InvalidInput(reason=f"Images of volumes can have the disk formats "
-                                             f"{', '.join((*formats.AS_IT_IS, *formats.CONVERTED))}, not {disk_format}.")
+                                             f"{', '.join((*formats.UNCONVERTED, *formats.CONVERTED))}, not {disk_format}.")
         action = "upload_in_use" if force and self.conf.enable_force_upload else "upload"
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, id)
@@ -104,7 +104,7 @@ class Imaging:
         from cinder_lite.image import record
 
         described = {*self.conf.glance_core_properties, *record.BASE, *record.REFUSED, "image_id", "image_name"}
-        reserved = (*record.NOT_PASSED_ON, *filter(None, self.conf.reserved_image_namespaces))
+        reserved = (*record.NOT_COPIED, *filter(None, self.conf.reserved_image_namespaces))
         return {key: value for key, value in row.image_metadata.items()
                 if key not in described and not key.startswith(reserved)}
 

@@ -39,7 +39,7 @@ class Migrations:
     def _server_of(self, tx, row):
         """The server that has the volume and can go on with a copy of it, as Nova makes; else None."""
         present = attachments.of_volume(tx, row.id)
-        if len(present) != 1 or present[0].attach_status != states.ATTACHED or not self.nova.is_there:
+        if len(present) != 1 or present[0].attach_status != states.ATTACHED or not self.nova.is_configured:
             return None
         return present[0].instance_uuid
 

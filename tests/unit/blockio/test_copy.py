@@ -48,7 +48,7 @@ def test_a_copy_stops_where_it_can_go_on(places):
 
 
 def test_progress_tells_only_what_is_durable(places, monkeypatch):
-    monkeypatch.setattr(copy, "DURABLE", 8 * MIB)
+    monkeypatch.setattr(copy, "SYNC_INTERVAL", 8 * MIB)
     seen = []
     copy.copy(*places, SIZE, progress=lambda done, whole: seen.append(done))
     assert seen == [8 * MIB, 16 * MIB, SIZE]
@@ -61,10 +61,10 @@ def test_a_limit_is_kept_on_average():
         waited.append(seconds)
         now[0] += seconds
 
-    pace = copy.Pace(MIB, clock=lambda: now[0], sleep=sleep)
+    limiter = copy.RateLimiter(MIB, clock=lambda: now[0], sleep=sleep)
     for _ in range(10):
-        pace.spend(MIB // 2)
+        limiter.wait(MIB // 2)
     assert now[0] == pytest.approx(5) and sum(waited) == pytest.approx(5)
-    unlimited = copy.Pace(0, clock=lambda: now[0], sleep=sleep)
-    unlimited.spend(1000 * MIB)
+    unlimited = copy.RateLimiter(0, clock=lambda: now[0], sleep=sleep)
+    unlimited.wait(1000 * MIB)
     assert now[0] == pytest.approx(5)

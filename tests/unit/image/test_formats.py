@@ -106,7 +106,7 @@ def test_conversions_there_and_back_tell_how_far_they_are(tmp_path):
     source, there, back, told = tmp_path / "source", tmp_path / "there", tmp_path / "back", []
     source.write_bytes(b"\1" * MIB + bytes(7 * MIB))
     back.write_bytes(bytes(8 * MIB))
-    assert qemu.room(str(source), "qcow2") > MIB
+    assert qemu.converted_size(str(source), "qcow2") > MIB
     qemu.from_raw(str(source), "qcow2", str(there), None, told.append)
     qemu.to_raw(str(there), "qcow2", str(back), True, told.append)
     assert back.read_bytes() == source.read_bytes() and 100 in told and told[-1] == 100

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from cinder_lite import conf, context, errors
-from cinder_lite.nova.detach_guard import Detaching
+from cinder_lite.nova.detach_guard import DetachGuard
 from tests.services.processes import free_port
 
 SERVER, VOLUME, ATTACHMENT = (str(uuid.uuid4()) for _ in range(3))
@@ -47,7 +47,7 @@ def detaching(tmp_path, port=None):
     file = tmp_path / "cinder.conf"
     section = f"[nova]\nauth_type = none\nendpoint_override = http://127.0.0.1:{port}\n" if port else ""
     file.write_text(f"[DEFAULT]\n{section}")
-    return Detaching(conf.load([], files=[str(file)]))
+    return DetachGuard(conf.load([], files=[str(file)]))
 
 
 def attachment(**values):
