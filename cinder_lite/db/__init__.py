@@ -5,16 +5,19 @@ take it as their first argument `tx`. Reads run outside transactions, one statem
 READ COMMITTED (SQLite: one writer at a time).
 """
 
+import collections
 import contextlib
 import datetime
 import functools
 import os
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
@@ -31,7 +34,7 @@ TROUBLE = 30.0
 #: The connection that Database.read() and Database.write() yield: the first argument `tx` of this package's functions.
 Transaction = sa.Connection
 #: A row that a SELECT returns; its columns are attributes.
-Row = sa.Row[Any]
+Row = sa.Row
 
 Duplicate = db_errors.DBDuplicateEntry
 Unreachable = db_errors.DBConnectionError
@@ -43,20 +46,25 @@ retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_ret
                                     retry_on_deadlock=True, jitter=True)
 
 
-def now():
+def now() -> datetime.datetime:
     """The present time in UTC without a zone, as it is stored."""
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
-def is_recent(time, seconds):
+def is_recent(time: datetime.datetime | None, seconds: float) -> bool:
     """Whether a stored time is no older than so many seconds; None never is."""
     return time is not None and now() - time <= datetime.timedelta(seconds=seconds)
 
 
-def parse_time(text):
+def parse_time(text: str) -> datetime.datetime:
     """A stored time from its ISO 8601 text."""
     return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC).replace(tzinfo=None) if "+" in text \
         else datetime.datetime.fromisoformat(text.removesuffix("Z"))
+
+
+def row_type(columns: Iterable[str]) -> Any:
+    """A named tuple with these columns: a row that is put together without a SELECT of its own."""
+    return collections.namedtuple("Row", columns)
 
 
 def _dumps(value):
@@ -72,13 +80,13 @@ def _loads(text):
 DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 
 
-def is_missing(url):
+def is_missing(url: sa.URL) -> bool:
     """Whether the database is a file that is not there, which connecting would make."""
-    return url.get_backend_name() == "sqlite" and bool(url.database) and url.database != ":memory:" and not (
-        os.path.exists(url.database))
+    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and (
+        not os.path.exists(url.database or ""))
 
 
-def url_of(connection):
+def url_of(connection: str) -> sa.URL:
     """The URL with a driver that there is, and without plugins: Cinder's may name others."""
     try:
         url = sa.make_url(connection).difference_update_query(["plugin"])
@@ -91,7 +99,7 @@ def url_of(connection):
     return url
 
 
-def connect_args(url):
+def connect_args(url: sa.URL) -> dict[str, Any]:
     """What the driver is to be told besides the URL."""
     # PyMySQL would try TLS, and load the system's certificates, for every connection that names no TLS setting.
     if url.get_backend_name() in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
@@ -108,7 +116,7 @@ def _read_quickly(url):
                      driver.constants.FIELD_TYPE.DATETIME: datetime.datetime.fromisoformat}}
 
 
-def import_driver(options):
+def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
     """Import what talks to the database of the section [database], without talking to it."""
     url_of(options.connection).get_dialect().import_dbapi()
 
@@ -116,12 +124,12 @@ def import_driver(options):
 class Database:
     """The connections of one process. Make it after forking."""
 
-    def __init__(self, options):
+    def __init__(self, options: cfg.ConfigOpts.GroupAttr):
         """`options` is the section [database]."""
         url = url_of(options.connection)
         self.dialect = url.get_backend_name()
         self.url = url
-        shared = {"json_serializer": _dumps, "json_deserializer": _loads, "pool_reset_on_return": None}
+        shared: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": _loads, "pool_reset_on_return": None}
         if self.dialect == "sqlite":
             if url.database:
                 os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
@@ -162,19 +170,19 @@ class Database:
             raise self._trouble[1]
 
     @property
-    def trouble(self):
+    def trouble(self) -> unusable.Unusable | None:
         """Why the database could not be used in the last TROUBLE seconds, though it answered; None where it could."""
         at, found = self._trouble
         return found if found is not None and time.monotonic() - at < TROUBLE else None
 
     @contextlib.contextmanager
-    def read(self):
+    def read(self) -> Iterator[Transaction]:
         """A connection for reading; each statement sees what is committed when it begins."""
         with _connected(self._reader) as tx:
             yield tx
 
     @contextlib.contextmanager
-    def write(self):
+    def write(self) -> Iterator[Transaction]:
         """A transaction: committed when the block ends, undone when it raises."""
         if self.dialect != "sqlite":
             with _connected(self._writer) as tx, tx.begin():
@@ -191,22 +199,22 @@ class Database:
                     tx.exec_driver_sql("ROLLBACK")
                 raise
 
-    def on_use(self, begun, ended):
+    def on_use(self, begun: Callable[[str], None], ended: Callable[[str, float], None]) -> None:
         """Call begun(kind) when a connection is taken and ended(kind, seconds) when it is given back; kind: read, write."""
         for kind, engine in (("read", self._reader), ("write", self._writer)):
             sa.event.listen(engine, "checkout", functools.partial(_taken, kind, begun))
             sa.event.listen(engine, "checkin", functools.partial(_given_back, kind, ended))
 
     @property
-    def engine(self):
+    def engine(self) -> sa.Engine:
         """The engine of migrations and of tools that watch statements."""
         return self._writer
 
     @property
-    def engines(self):
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
         return self._reader, self._writer
 
-    def dispose(self):
+    def dispose(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
 
@@ -282,7 +290,7 @@ def _check_idle(dialect, connection, record, _proxy):
 LONGEST_TEXT = 15_000
 
 
-def bounded(text):
+def bounded(text: object) -> str:
     """The text as every database keeps it; what is cut off is counted.
 
     PostgreSQL takes no NUL, and nobody takes half of a surrogate pair: an end that cannot be written is no end.
@@ -300,14 +308,14 @@ class FreeText(sa.TypeDecorator):
     impl = sa.Text
     cache_ok = True
 
-    def __init__(self, *, long=False):
+    def __init__(self, *, long: bool = False):
         super().__init__()
         self.long = long
 
-    def load_dialect_impl(self, dialect):
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         if self.long and dialect.name in ("mysql", "mariadb"):
             return dialect.type_descriptor(mysql.LONGTEXT())
         return dialect.type_descriptor(sa.Text())
 
-    def process_bind_param(self, value, dialect):
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
         return None if value is None else bounded(value)

@@ -1,8 +1,11 @@
 """Rows of attachments. A volume's status follows the strongest of its attachments."""
 
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
-from cinder_lite import db, errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema
 
 A = schema.attachments
@@ -17,7 +20,7 @@ LISTING = listing.Listing(A, frozenset((
 STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, states.RESERVED: states.RESERVED}
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The attachment, if the asker may see it. Raises AttachmentNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
@@ -25,28 +28,29 @@ def get(tx, ctx, id):
     return row
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str) -> db.Row | None:
     return tx.execute(_BY_ID, {"id": id}).first()
 
 
-def page(tx, where, paging, visible):
+def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     return LISTING.page(tx, ROW, where, paging, visible)
 
 
-def visible_to(ctx, all_projects):
+def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
     if ctx.is_admin and all_projects:
         return sa.true()
     return A.c.project_id == ctx.project_id
 
 
-def of_volume(tx, volume_id):
+def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
     """The volume's attachments, oldest first."""
     return tx.execute(_OF_VOLUME, {"volume_id": volume_id}).all()
 
 
-def of_volumes(tx, ids):
+def of_volumes(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[db.Row]]:
     """{volume id: its attached attachments} for a page of volumes, by one statement."""
-    found = {}
+    found: dict[str, list[db.Row]] = {}
     if ids:
         rows = tx.execute(ROW.where(A.c.volume_id.in_(ids), A.c.attach_status == states.ATTACHED)
                           .order_by(A.c.created_at, A.c.id))
@@ -55,31 +59,31 @@ def of_volumes(tx, ids):
     return found
 
 
-def insert(tx, **values):
+def insert(tx: db.Transaction, **values: Any) -> None:
     tx.execute(sa.insert(A), {"created_at": db.now(), **values})
 
 
-def update(tx, id, **values):
+def update(tx: db.Transaction, id: str, **values: Any) -> bool:
     """False when the attachment is gone."""
     return tx.execute(sa.update(A).where(A.c.id == id).values(updated_at=db.now(), **values)).rowcount == 1
 
 
-def delete(tx, id):
+def delete(tx: db.Transaction, id: str) -> bool:
     """False when it was gone already."""
     return tx.execute(sa.delete(A).where(A.c.id == id)).rowcount == 1
 
 
-def give(tx, from_volume, to_volume):
+def give(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None:
     """The attachments of one volume become another's."""
     tx.execute(sa.update(A).where(A.c.volume_id == from_volume.id).values(
         volume_id=to_volume.id, project_id=to_volume.project_id, updated_at=db.now()))
 
 
-def delete_all(tx, volume_id):
+def delete_all(tx: db.Transaction, volume_id: str) -> None:
     tx.execute(sa.delete(A).where(A.c.volume_id == volume_id))
 
 
-def strongest(rows):
+def strongest(rows: Iterable[Any]) -> tuple[str, str]:
     """(status, attach_status) that a volume has by these attachments."""
     held = {row.attach_status for row in rows}
     for attach_status, status in STRENGTH.items():

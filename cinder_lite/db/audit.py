@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from cinder_lite import states
+from cinder_lite import db, states
 from cinder_lite.db import metadata_index, quotas, schema
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
@@ -17,6 +18,9 @@ TABLES = {"volume": V, "snapshot": S, "backup": B, "group": G, "group_snapshot":
 PAGE = 1000
 #: Usage that is the sum of rows.
 SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups")
+
+#: (project, resource, type id or "").
+UsageKey = tuple[str, str, str]
 
 _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
@@ -31,7 +35,7 @@ LIVE_JOBS = sa.select(
 
 
 @contextlib.contextmanager
-def moment(database):
+def moment(database: db.Database) -> Iterator[db.Transaction]:
     """A connection for reading whose statements all see the database as it was at the first of them."""
     if database.dialect == "sqlite":
         with database.read() as tx:
@@ -49,22 +53,22 @@ def moment(database):
 
 # -- jobs and statuses
 
-def live_jobs(tx):
+def live_jobs(tx: db.Transaction) -> Sequence[db.Row]:
     """Every queued or running job, oldest first, with the statuses of its resource and of what it reads."""
     return tx.execute(LIVE_JOBS.order_by(J.c.created_at, J.c.id)).all()
 
 
-def live_job(tx, id):
+def live_job(tx: db.Transaction, id: str) -> db.Row | None:
     """One of `live_jobs`, or None when it is over."""
     return tx.execute(LIVE_JOBS.where(J.c.id == id)).first()
 
 
-def latest_jobs(tx, most=200):
+def latest_jobs(tx: db.Transaction, most: int = 200) -> Sequence[db.Row]:
     """The newest jobs, those that are over included."""
     return tx.execute(sa.select(J).order_by(J.c.created_at.desc(), J.c.id).limit(most)).all()
 
 
-def in_transition(tx, kind):
+def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
     """The rows of a kind whose status only a live job may hold."""
     table = TABLES[kind]
     return tx.execute(sa.select(table).where(table.c.status.in_(states.TRANSITIONAL[kind])).order_by(table.c.id)).all()
@@ -108,7 +112,7 @@ def _extras(tx):
                         share.get("snapshots", 0))
 
 
-def usage_rows(tx, project_id=None):
+def usage_rows(tx: db.Transaction, project_id: str | None = None) -> dict[UsageKey, int]:
     """What is written down: {(project, resource, type id or ""): in_use}."""
     query = sa.select(U.c.project_id, U.c.resource, U.c.type_id, U.c.in_use)
     if project_id is not None:
@@ -116,9 +120,9 @@ def usage_rows(tx, project_id=None):
     return {(project, resource, type_id): n for project, resource, type_id, n in tx.execute(query)}
 
 
-def usage_sums(tx, snapshots_weigh, project_id=None):
+def usage_sums(tx: db.Transaction, snapshots_weigh: bool, project_id: str | None = None) -> dict[UsageKey, int]:
     """What the rows add up to, in the form of `usage_rows`. `snapshots_weigh`: their GiB count as well."""
-    sums = {}
+    sums: dict[UsageKey, int] = {}
 
     def add(project, type_id, amounts, whole=True):
         for resource, n in amounts.items():
@@ -148,7 +152,8 @@ def usage_sums(tx, snapshots_weigh, project_id=None):
     return sums
 
 
-def usage_differences(tx, snapshots_weigh, project_id=None):
+def usage_differences(tx: db.Transaction, snapshots_weigh: bool,
+                      project_id: str | None = None) -> list[tuple[UsageKey, int | None, int]]:
     """[((project, resource, type id), in_use or None without a row, what it should be)] of what is not the sum."""
     held, sums = usage_rows(tx, project_id), usage_sums(tx, snapshots_weigh, project_id)
     known = {key for key in held if key[1] in SUMMED} | sums.keys()
@@ -157,7 +162,7 @@ def usage_differences(tx, snapshots_weigh, project_id=None):
     return sorted(found, key=lambda one: one[0])
 
 
-def rewrite_usage(tx, snapshots_weigh, project_id):
+def rewrite_usage(tx: db.Transaction, snapshots_weigh: bool, project_id: str) -> list[tuple[UsageKey, int | None, int]]:
     """Make a project's usage the sum of its rows. Returns the differences that there were.
 
     The usage rows are locked before the sums are made: whoever changes a row that counts changes its usage in the same
@@ -174,7 +179,7 @@ def rewrite_usage(tx, snapshots_weigh, project_id):
     return found
 
 
-def pool_differences(tx, name=None):
+def pool_differences(tx: db.Transaction, name: str | None = None) -> list[tuple[db.Row, int, int]]:
     """[(pool's row, GiB, volumes)] of pools whose allocated_gb or volume_count are not the sums of their volumes."""
     pools = tx.execute(sa.select(P).where(sa.true() if name is None else P.c.name == name).order_by(P.c.name)).all()
     held = tx.execute(sa.select(V.c.host, _SUM, sa.func.count()).where(V.c.counted.is_(True), V.c.host.is_not(None))
@@ -187,7 +192,7 @@ def pool_differences(tx, name=None):
             if (row.allocated_gb, row.volume_count) != sums.get(row.name, (0, 0))]
 
 
-def rewrite_pool(tx, name):
+def rewrite_pool(tx: db.Transaction, name: str) -> list[tuple[db.Row, int, int]]:
     """Make what a pool gave out the sums of its volumes, locked like `rewrite_usage`. Returns the differences."""
     tx.execute(sa.select(P.c.name).where(P.c.name == name).with_for_update()).all()
     found = pool_differences(tx, name)
@@ -198,7 +203,7 @@ def rewrite_pool(tx, name):
 
 # -- rows that hang on others
 
-def perhaps_attached(tx):
+def perhaps_attached(tx: db.Transaction) -> Sequence[db.Row]:
     """Volumes that say that they are attached, or have attachments: [(id, status, attach_status)]."""
     having = sa.select(A.c.volume_id)
     return tx.execute(sa.select(V.c.id, V.c.status, V.c.attach_status).where(sa.or_(
@@ -206,15 +211,15 @@ def perhaps_attached(tx):
         V.c.id.in_(having))).order_by(V.c.id)).all()
 
 
-def attachments_by_volume(tx):
+def attachments_by_volume(tx: db.Transaction) -> dict[str, list[db.Row]]:
     """{volume id: its attachments}."""
-    found = {}
+    found: dict[str, list[db.Row]] = {}
     for row in tx.execute(sa.select(A.c.id, A.c.volume_id, A.c.attach_status)):
         found.setdefault(row.volume_id, []).append(row)
     return found
 
 
-def of_gone_volumes(tx, table, id=None):
+def of_gone_volumes(tx: db.Transaction, table: sa.Table, id: str | None = None) -> Sequence[db.Row]:
     """The rows of attachments or snapshots whose volume has no row."""
     query = sa.select(table).where(~sa.exists().where(V.c.id == table.c.volume_id)).order_by(table.c.id)
     return tx.execute(query if id is None else query.where(table.c.id == id)).all()
@@ -223,13 +228,13 @@ def of_gone_volumes(tx, table, id=None):
 _WITHOUT_RESOURCE = (~sa.exists().where(V.c.id == L.c.resource_id), ~sa.exists().where(S.c.id == L.c.resource_id))
 
 
-def labels_of_gone(tx):
+def labels_of_gone(tx: db.Transaction) -> Sequence[db.Row]:
     """[(resource id, number of labels)] of resources that have no row."""
     return tx.execute(sa.select(L.c.resource_id, sa.func.count()).where(*_WITHOUT_RESOURCE)
                       .group_by(L.c.resource_id).order_by(L.c.resource_id)).all()
 
 
-def delete_labels_of_gone(tx, resource_id):
+def delete_labels_of_gone(tx: db.Transaction, resource_id: str) -> int:
     """How many there were."""
     return tx.execute(sa.delete(L).where(L.c.resource_id == resource_id, *_WITHOUT_RESOURCE)).rowcount
 
@@ -243,19 +248,19 @@ class Labelled:
 
     kind: str
     id: str
-    labels: dict
-    metadata: dict
-    allowed: dict
+    labels: dict[str, str]
+    metadata: dict[str, str]
+    allowed: dict[str, str]
     placed: bool
 
     @property
-    def right(self):
+    def right(self) -> bool:
         """Each pair of the metadata is a label, and no label is another pair."""
         return (self.placed and self.labels.items() <= self.allowed.items()
                 and all(self.labels.get(key) == self.allowed[key] for key in self.metadata))
 
 
-def labelled(tx):
+def labelled(tx: db.Transaction) -> Iterator[Labelled]:
     """Every volume and snapshot with its labels, by pages."""
     for kind in ("volume", "snapshot"):
         table, last = TABLES[kind], ""
@@ -280,7 +285,7 @@ def _with_labels(tx, kind, rows):
                        {**row.pairs, **getattr(row, "admin_metadata", {})}, placed)
 
 
-def rewrite_labels(tx, kind, id):
+def rewrite_labels(tx: db.Transaction, kind: str, id: str) -> bool:
     """Make the labels what the metadata says. Returns whether they were not."""
     table = TABLES[kind]
     rows = tx.execute(_pairs(table).where(table.c.id == id).with_for_update()).all()
@@ -298,13 +303,13 @@ def rewrite_labels(tx, kind, id):
 
 # -- what lies outside the database
 
-def placed(tx, service_host):
+def placed(tx: db.Transaction, service_host: str) -> dict[str, db.Row]:
     """The volumes of a backend: {name id: row}, by the id that is part of their name there."""
     rows = tx.execute(sa.select(V).where(V.c.host.startswith(service_host + "#", autoescape=True)))
     return {row.name_id or row.id: row for row in rows}
 
 
-def moving(tx, service_host):
+def moving(tx: db.Transaction, service_host: str) -> set[str]:
     """Ids of copies that a backend is making for migrations, and of what it still has to remove after them."""
     rows = tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(
         J.c.status.in_(states.LIVE_JOB), J.c.host == service_host,
@@ -312,38 +317,38 @@ def moving(tx, service_host):
     return {row.id if row.kind == "volume" else row.args["name_id"] or row.resource_id for row in rows}
 
 
-def half_migrated(tx):
+def half_migrated(tx: db.Transaction) -> Sequence[db.Row]:
     """The volumes that say that a migration is under way."""
     return tx.execute(sa.select(V).where(V.c.migration_status.in_(
         (states.STARTING, states.MIGRATING, states.COMPLETING))).order_by(V.c.id)).all()
 
 
-def snapshots_placed(tx, service_host):
+def snapshots_placed(tx: db.Transaction, service_host: str) -> dict[str, db.Row]:
     """{snapshot id: row} of a backend."""
     rows = tx.execute(sa.select(S).join(V, V.c.id == S.c.volume_id).where(
         V.c.host.startswith(service_host + "#", autoescape=True)))
     return {row.id: row for row in rows}
 
 
-def backup_rows(tx):
+def backup_rows(tx: db.Transaction) -> dict[str, db.Row]:
     """{backup id: row}."""
     return {row.id: row for row in tx.execute(sa.select(B))}
 
 
-def containers(tx):
+def containers(tx: db.Transaction) -> set[str]:
     """The containers that backups name."""
     return {name for name in tx.execute(sa.select(B.c.container).distinct()).scalars() if name}
 
 
 # -- one row
 
-def locked(tx, kind, id):
+def locked(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
     """The row, locked until the transaction ends, or None."""
     table = TABLES[kind]
     return tx.execute(sa.select(table).where(table.c.id == id).with_for_update()).first()
 
 
-def status(tx, kind, id):
+def status(tx: db.Transaction, kind: str, id: str) -> str | None:
     """The present status; None when the row is gone."""
     table = TABLES[kind]
     return tx.execute(sa.select(table.c.status).where(table.c.id == id)).scalar()

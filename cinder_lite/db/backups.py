@@ -1,8 +1,12 @@
 """Rows of backups: reading, listing and filtering them."""
 
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
-from cinder_lite import errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema
 
 B = schema.backups
@@ -18,7 +22,7 @@ LISTING = listing.Listing(B, frozenset((
     "availability_zone", "data_timestamp")))
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The backup, if the asker may see it. Raises BackupNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
@@ -26,25 +30,27 @@ def get(tx, ctx, id):
     return row
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str | None) -> db.Row | None:
     return tx.execute(_BY_ID, {"id": id}).first()
 
 
-def page(tx, query, where, paging, visible):
+def page(tx: db.Transaction, query: sa.Select, where: Sequence[listing.Condition], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     return LISTING.page(tx, query, where, paging, visible)
 
 
-def count(tx, where, visible):
-    return tx.execute(sa.select(sa.func.count()).select_from(B).where(visible, *where)).scalar()
+def count(tx: db.Transaction, where: Sequence[listing.Condition], visible: listing.Condition) -> int:
+    return tx.execute(sa.select(sa.func.count()).select_from(B).where(visible, *where)).scalar_one()
 
 
-def visible_to(ctx, all_projects):
+def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
     if ctx.is_admin and all_projects:
         return sa.true()
     return B.c.project_id == ctx.project_id
 
 
-def latest(tx, volume_id, project_id, before=None):
+def latest(tx: db.Transaction, volume_id: str, project_id: str,
+           before: datetime.datetime | None = None) -> db.Row | None:
     """The newest available backup of the volume in that project, by the time of its data."""
     query = ROW.where(B.c.volume_id == volume_id, B.c.project_id == project_id, B.c.status == states.AVAILABLE)
     if before is not None:
@@ -52,12 +58,12 @@ def latest(tx, volume_id, project_id, before=None):
     return tx.execute(query.order_by(B.c.data_timestamp.desc()).limit(1)).first()
 
 
-def others_in(tx, backup):
+def others_in(tx: db.Transaction, backup: db.Row) -> Sequence[db.Row]:
     """The other backups in the backup's container."""
     return tx.execute(ROW.where(B.c.container == backup.container, B.c.id != backup.id)).all()
 
 
-def chain(tx, backup):
+def chain(tx: db.Transaction, backup: db.Row) -> list[db.Row]:
     """The backup and its ancestors, newest first, as far as there are any."""
     rows, known = [backup], {None, backup.id}
     while rows[-1].parent_id not in known and (parent := find(tx, rows[-1].parent_id)) is not None:

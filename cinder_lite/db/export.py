@@ -1,9 +1,12 @@
 """All rows of a database in a form that any of the databases takes: for export, restore and a change of database."""
 
 import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
+from cinder_lite import db
 from cinder_lite.db import audit, schema
 
 PAGE = 500
@@ -12,7 +15,7 @@ TABLES = schema.METADATA.sorted_tables
 MADE = (schema.volume_types, schema.group_types)
 
 
-def rows(database):
+def rows(database: db.Database) -> Iterator[tuple[str, dict[str, Any]]]:
     """(table, row as plain values) of everything, as it was at one moment."""
     with audit.moment(database) as tx:
         for table in TABLES:
@@ -25,14 +28,15 @@ def _plain(value):
     return value.isoformat(timespec="microseconds") if isinstance(value, datetime.datetime) else value
 
 
-def is_empty(tx):
+def is_empty(tx: db.Transaction) -> bool:
     """Whether there is nothing but what db sync makes."""
     return not any(tx.execute(sa.select(sa.exists().select_from(table))).scalar() for table in TABLES if table not in MADE)
 
 
-def fill(tx, found):
+def fill(tx: db.Transaction, found: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, int]:
     """Put what `rows` gave into the empty tables. Returns {table: number of rows}."""
-    counts, waiting = {}, {}
+    counts: dict[str, int] = {}
+    waiting: dict[str, list[dict[str, Any]]] = {}
     for table in MADE:
         tx.execute(sa.delete(table))
     for name, row in found:

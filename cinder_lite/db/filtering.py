@@ -1,5 +1,8 @@
 """Conditions that the filters of lists put on tables."""
 
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 import sqlalchemy as sa
 
 from cinder_lite.db import listing, metadata_index, schema
@@ -12,17 +15,17 @@ KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time")
 TEXT = "text"
 
 
-def nothing():
+def nothing() -> listing.Condition:
     """A condition that no row meets."""
     return sa.false()
 
 
-def all_of(conditions):
+def all_of(conditions: Iterable[listing.Condition]) -> listing.Condition:
     """A condition that holds where all of them do."""
     return sa.and_(*conditions)
 
 
-def kind(resource, key):
+def kind(resource: str, key: str) -> str | None:
     """What the values of that column are: boolean, integer, time, document, text; None when there is no such column."""
     column = TABLES[resource].c.get(key)
     if column is None:
@@ -30,14 +33,14 @@ def kind(resource, key):
     return next((kind for type_, kind in KINDS if isinstance(column.type, type_)), TEXT)
 
 
-def one_of(resource, key, values):
+def one_of(resource: str, key: str, values: Collection[Any]) -> listing.Condition:
     """The column has one of the values, of which None is no value."""
     column, some = TABLES[resource].c[key], [value for value in values if value is not None]
     clause = column.in_(some)
     return clause if len(some) == len(values) else sa.or_(clause, column.is_(None))
 
 
-def on_host(resource, host):
+def on_host(resource: str, host: str) -> listing.Condition:
     """The volumes, or snapshots of volumes, that are in that pool, on that backend, or on any backend of that host."""
     column = schema.volumes.c.host
     below = [mark for mark in "#@" if mark not in host and not (mark == "@" and "#" in host)]
@@ -45,33 +48,33 @@ def on_host(resource, host):
     return here if resource == "volume" else schema.snapshots.c.volume_id.in_(sa.select(schema.volumes.c.id).where(here))
 
 
-def compared(resource, key, operator, value):
+def compared(resource: str, key: str, operator: str, value: Any) -> listing.Condition:
     """The column compares with the value as `operator` (__gt__, __le__, ...) says."""
     return getattr(TABLES[resource].c[key], operator)(value)
 
 
-def contains(resource, key, text):
+def contains(resource: str, key: str, text: str) -> listing.Condition:
     """The column has the text in it."""
     column = TABLES[resource].c[key]
     return listing.like(column if isinstance(column.type, sa.String) else sa.cast(column, sa.String), text)
 
 
-def has_metadata(resource):
+def has_metadata(resource: str) -> bool:
     """Whether the resource is found by its metadata."""
     return resource in metadata_index.TABLES
 
 
-def metadata(resource, pairs, project_id):
+def metadata(resource: str, pairs: Mapping[str, Any], project_id: str | None) -> listing.Condition:
     """The rows that carry all these pairs; `project_id` is whose are listed, None for everybody's."""
     return metadata_index.Carried(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
 
 
-def image_metadata(pairs):
+def image_metadata(pairs: Mapping[str, Any]) -> listing.Condition:
     """The volumes whose image metadata has all these pairs."""
     return in_document(schema.volumes.c.image_metadata, pairs)
 
 
-def in_document(column, pairs):
+def in_document(column: sa.Column[Any], pairs: Mapping[str, Any]) -> listing.Condition:
     """The column of documents has all these pairs."""
     # Databases disagree about quotes in a path; no key of ours has any.
     if any(letter in key for key in pairs for letter in '"\\'):
@@ -79,7 +82,7 @@ def in_document(column, pairs):
     return sa.and_(sa.true(), *(column[key].as_string() == str(value) for key, value in pairs.items()))
 
 
-def in_zone(zone):
+def in_zone(zone: str) -> listing.Condition:
     """The snapshots of volumes in that availability zone."""
     return schema.snapshots.c.volume_id.in_(
         sa.select(schema.volumes.c.id).where(schema.volumes.c.availability_zone == zone))

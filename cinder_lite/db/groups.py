@@ -1,10 +1,12 @@
 """Rows of groups, their types and their snapshots."""
 
 import uuid
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import db, errors
+from cinder_lite import context, db, errors
 from cinder_lite.db import listing, schema, volumes
 
 G, S, T = schema.groups, schema.group_snapshots, schema.group_types
@@ -18,7 +20,7 @@ CONSISTENT = "consistent_group_snapshot_enabled"
 REPLICATED = ("group_replication_enabled", "consistent_group_replication_enabled")
 
 
-def is_set(specs, key):
+def is_set(specs: Mapping[str, str] | None, key: str) -> bool:
     """Whether a group spec says "<is> True"."""
     words = ((specs or {}).get(key) or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() == "true"
@@ -30,12 +32,12 @@ _ROW = sa.select(G, T.c.name.label("type_name"), T.c.group_specs).select_from(
     G.outerjoin(T, T.c.id == G.c.group_type_id))
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str) -> db.Row | None:
     """The group with its type's name and specs, or None."""
     return tx.execute(_ROW.where(G.c.id == id)).first()
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The group, if the asker may see it. Raises GroupNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
@@ -43,16 +45,17 @@ def get(tx, ctx, id):
     return row
 
 
-def page(tx, where, paging, visible):
+def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     return GROUPS.page(tx, _ROW, where, paging, visible)
 
 
-def visible_to(ctx, all_projects, table=G):
+def visible_to(ctx: context.Context, all_projects: bool, table: sa.Table = G) -> listing.Condition:
     """Which groups, or group snapshots, a list shows."""
     return sa.true() if ctx.is_admin and all_projects else table.c.project_id == ctx.project_id
 
 
-def volumes_of(tx, id):
+def volumes_of(tx: db.Transaction, id: str) -> Sequence[db.Row]:
     """The group's volumes, oldest first, in the form of volumes.ROW.
 
     Their owner cannot change meanwhile: none of a group is given away.
@@ -61,9 +64,9 @@ def volumes_of(tx, id):
         volumes.V.c.created_at, volumes.V.c.id)).all()
 
 
-def volume_ids(tx, ids):
+def volume_ids(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[str]]:
     """{group id: [ids of its volumes]}, by one statement for a whole page."""
-    found = {id: [] for id in ids}
+    found: dict[str, list[str]] = {id: [] for id in ids}
     if ids:
         for group_id, id in tx.execute(sa.select(volumes.V.c.group_id, volumes.V.c.id).where(
                 volumes.V.c.group_id.in_(ids)).order_by(volumes.V.c.created_at, volumes.V.c.id)):
@@ -71,7 +74,7 @@ def volume_ids(tx, ids):
     return found
 
 
-def ordinary(table=G):
+def ordinary(table: sa.Table = G) -> listing.Condition:
     """The condition of groups, or group snapshots, that are none of the legacy API's."""
     return sa.not_(sa.exists().where(T.c.id == table.c.group_type_id, T.c.name == LEGACY_TYPE).correlate(table))
 
@@ -80,7 +83,7 @@ _OF_TYPE = sa.select(G.c.id).join(T, T.c.id == G.c.group_type_id).where(
     T.c.name == sa.bindparam("name"), G.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
-def legacy(tx, ids):
+def legacy(tx: db.Transaction, ids: Collection[str]) -> set[str]:
     """Those of the groups that the legacy API calls consistency groups."""
     return set(tx.execute(_OF_TYPE, {"ids": tuple(ids), "name": LEGACY_TYPE}).scalars()) if ids else set()
 
@@ -90,12 +93,12 @@ def legacy(tx, ids):
 _SNAPSHOT = sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id))
 
 
-def find_snapshot(tx, id):
+def find_snapshot(tx: db.Transaction, id: str) -> db.Row | None:
     """The group snapshot, or None."""
     return tx.execute(_SNAPSHOT.where(S.c.id == id)).first()
 
 
-def get_snapshot(tx, ctx, id):
+def get_snapshot(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The group snapshot, if the asker may see it. Raises GroupSnapshotNotFound."""
     row = find_snapshot(tx, id)
     if row is None or not ctx.sees(row.project_id):
@@ -103,11 +106,12 @@ def get_snapshot(tx, ctx, id):
     return row
 
 
-def page_of_snapshots(tx, where, paging, visible):
+def page_of_snapshots(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
+                      visible: listing.Condition) -> list[Any]:
     return SNAPSHOTS.page(tx, _SNAPSHOT, where, paging, visible)
 
 
-def snapshots_of(tx, group_snapshot_id, locked=False):
+def snapshots_of(tx: db.Transaction, group_snapshot_id: str, locked: bool = False) -> Sequence[db.Row]:
     """The snapshots of its volumes, oldest first; `locked` until the transaction ends."""
     of = schema.snapshots
     query = sa.select(of).where(of.c.group_snapshot_id == group_snapshot_id).order_by(of.c.created_at, of.c.id)
@@ -116,7 +120,7 @@ def snapshots_of(tx, group_snapshot_id, locked=False):
 
 # -- types
 
-def find_type(tx, word):
+def find_type(tx: db.Transaction, word: str) -> db.Row:
     """The type of that id or name. Raises GroupTypeNotFound."""
     rows = tx.execute(sa.select(T).where(sa.or_(T.c.id == word, T.c.name == word))).all()
     if not rows:
@@ -124,7 +128,7 @@ def find_type(tx, word):
     return min(rows, key=lambda row: row.id != word)
 
 
-def usable_type(tx, ctx, word):
+def usable_type(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
     """The type of that id or name, if the requester may use it: who is no administrator only public ones."""
     row = find_type(tx, word)
     if not (row.is_public or ctx.is_admin):
@@ -132,7 +136,7 @@ def usable_type(tx, ctx, word):
     return row
 
 
-def get_type(tx, id):
+def get_type(tx: db.Transaction, id: str) -> db.Row:
     """The type. Raises GroupTypeNotFound."""
     row = tx.execute(sa.select(T).where(T.c.id == id)).first()
     if row is None:
@@ -140,12 +144,13 @@ def get_type(tx, id):
     return row
 
 
-def page_of_types(tx, is_public, paging):
+def page_of_types(tx: db.Transaction, is_public: bool | None, paging: listing.Paging) -> list[Any]:
     """Types that are public or not; None for both."""
     return TYPES.page(tx, sa.select(T), [] if is_public is None else [T.c.is_public == is_public], paging)
 
 
-def create_type(tx, name, description, is_public, specs):
+def create_type(tx: db.Transaction, name: str, description: str | None, is_public: bool,
+                specs: Mapping[str, str]) -> str:
     """Returns the id. Raises Duplicate for a name that there is."""
     id = str(uuid.uuid4())
     tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public, group_specs=specs,
@@ -153,17 +158,17 @@ def create_type(tx, name, description, is_public, specs):
     return id
 
 
-def update_type(tx, id, **values):
+def update_type(tx: db.Transaction, id: str, **values: Any) -> None:
     """Change columns. Raises GroupTypeNotFound."""
     if tx.execute(sa.update(T).where(T.c.id == id).values(updated_at=db.now(), **values)).rowcount == 0:
         raise errors.GroupTypeNotFound(id=id)
 
 
-def type_in_use(tx, id):
-    return tx.execute(sa.select(sa.exists().where(G.c.group_type_id == id))).scalar()
+def type_in_use(tx: db.Transaction, id: str) -> bool:
+    return tx.execute(sa.select(sa.exists().where(G.c.group_type_id == id))).scalar_one()
 
 
-def delete_type(tx, id):
+def delete_type(tx: db.Transaction, id: str) -> None:
     """Raises GroupTypeNotFound, or BadRequest while groups are of it."""
     if type_in_use(tx, id):
         raise errors.BadRequest(f"Group type {id} is in use: groups are of it.")

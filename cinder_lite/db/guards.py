@@ -55,16 +55,16 @@ NOT_ENCRYPTED_TO_GIVE = Guard(V.c.encryption_key_id.is_(None), (
     "it is encrypted; /volume-transfers takes such volumes from microversion 3.70 on, with their snapshots"))
 
 
-def bigger_than_present(new_size):
+def bigger_than_present(new_size: int) -> Guard:
     return Guard(V.c.size < new_size, f"the new size, {new_size} GiB, must be larger than the present one")
 
 
-def still_of_size(size):
+def still_of_size(size: int) -> Guard:
     """What was computed from the size that was read holds."""
     return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
 
 
-def still_of_type(type_id):
+def still_of_type(type_id: str) -> Guard:
     """What was computed for the type that was read holds."""
     return Guard(V.c.volume_type_id == type_id, "its type has just been changed by another request")
 

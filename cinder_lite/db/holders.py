@@ -2,13 +2,13 @@
 
 import sqlalchemy as sa
 
-from cinder_lite import states
+from cinder_lite import db, states
 from cinder_lite.db import schema
 
 J, V, S, B = schema.jobs, schema.volumes, schema.snapshots, schema.backups
 
 
-def others(tx, kind, id):
+def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
     """Those jobs, oldest first."""
     return [job for where in _HOLDERS.get(kind, ()) for job in tx.execute(sa.select(J).where(
         J.c.status.in_(states.LIVE_JOB), where(id)).order_by(J.c.created_at)).all() if _holds(job, kind, id)]

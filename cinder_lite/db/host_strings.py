@@ -1,15 +1,15 @@
 """Host strings, host@backend#pool, which say where a volume is."""
 
-from cinder_lite import errors
+from cinder_lite import db, errors
 from cinder_lite.db import services
 
 
-def service_of(host):
+def service_of(host: str | None) -> str | None:
     """host@backend of a volume's host string."""
     return host.partition("#")[0] if host else None
 
 
-def find_up(tx, host, down_time):
+def find_up(tx: db.Transaction, host: str, down_time: float) -> db.Row:
     """The row of the volume service that a host string names. Raises ServiceUnknown, or InvalidInput unless it is up."""
     found = services.find(tx, "cinder-volume", service_of(host))
     if found is None:

@@ -1,7 +1,12 @@
 """What was taken over from a Cinder, and the rows that this made."""
 
-import sqlalchemy as sa
+from collections.abc import Collection, Sequence
+from typing import Any
 
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from cinder_lite import db
 from cinder_lite.db import audit, schema
 
 A = schema.adopted
@@ -17,48 +22,48 @@ REFERENCES = {
 ROWS = 500
 
 
-def table(name):
+def table(name: str) -> sa.Table:
     return schema.METADATA.tables[name]
 
 
-def known(tx):
+def known(tx: db.Transaction) -> dict[str, set[str]]:
     """{kind: ids} of what was taken over before; it may have been deleted since."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for kind, id in tx.execute(sa.select(A.c.kind, A.c.id)):
         found.setdefault(kind, set()).add(id)
     return found
 
 
-def keys(tx, name):
+def keys(tx: db.Transaction, name: str) -> set[tuple[Any, ...]]:
     """The primary keys of a table's rows, as tuples."""
     return {tuple(row) for row in tx.execute(sa.select(*table(name).primary_key.columns))}
 
 
-def names(tx, name):
+def names(tx: db.Transaction, name: str) -> dict[str, str]:
     """{name: id} of a table of NAMED."""
     return dict(tx.execute(sa.select(NAMED[name].c.name, NAMED[name].c.id)).all())
 
 
-def is_used(tx, name, id):
+def is_used(tx: db.Transaction, name: str, id: str) -> bool:
     """Whether anything refers to a row of a table of NAMED."""
     return any(tx.execute(sa.select(sa.exists().where(column == id))).scalar() for column in REFERENCES[name])
 
 
-def discard(tx, name, id):
+def discard(tx: db.Transaction, name: str, id: str) -> None:
     tx.execute(sa.delete(NAMED[name]).where(NAMED[name].c.id == id))
 
 
-def insert(tx, name, rows):
+def insert(tx: db.Transaction, name: str, rows: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(rows), ROWS):
         tx.execute(sa.insert(table(name)), rows[start:start + ROWS])
 
 
-def note(tx, kind, ids):
+def note(tx: db.Transaction, kind: str, ids: Collection[str]) -> None:
     """Remember that these were taken over."""
     insert(tx, "adopted", [{"kind": kind, "id": id} for id in ids])
 
 
-def settle_sums(tx, conf):
+def settle_sums(tx: db.Transaction, conf: cfg.ConfigOpts) -> None:
     """Make usage and the pools' room the sums of all rows that count."""
     for project in sorted({key[0] for key, _, _ in audit.usage_differences(tx, not conf.no_snapshot_gb_quota)}):
         audit.rewrite_usage(tx, not conf.no_snapshot_gb_quota, project)

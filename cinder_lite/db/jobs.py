@@ -5,9 +5,9 @@ has claimed it with a conditional UPDATE that raises `attempt`; only the owner o
 is one process, so a later one never has the same name.
 """
 
-import collections
 import datetime
 import uuid
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +21,8 @@ LISTING = listing.Listing(J, frozenset(("id", "created_at", "status", "kind", "a
 FILTERS = ("resource_id", "status", "kind", "action", "host", "stage", "request_id")
 
 
-def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
+def add(tx: db.Transaction, ctx: context.Context, kind: str, resource_id: str, action: str, stage: str,
+        host: str | None = None, args: dict[str, Any] | None = None) -> str:
     """Record a queued job. `host` is the service's (host@backend), None for any. Returns the job's id."""
     id = str(uuid.uuid4())
     tx.execute(sa.insert(J), {
@@ -31,7 +32,7 @@ def add(tx, ctx, kind, resource_id, action, stage, host=None, args=None):
     return id
 
 
-def asker(job, overwrite=True):
+def asker(job: db.Row, overwrite: bool = True) -> context.Context:
     """The context of who asked for a job, for what the job asks of others; `overwrite`: and for this thread's log."""
     return context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True, request_id=job.request_id,
                            overwrite=overwrite)
@@ -40,17 +41,17 @@ def asker(job, overwrite=True):
 _BY_ID = sa.select(J).where(J.c.id == sa.bindparam("id"))
 
 
-def get(tx, id):
+def get(tx: db.Transaction, id: str) -> db.Row | None:
     """The job, or None."""
     return tx.execute(_BY_ID, {"id": id}).first()
 
 
-def is_live(tx, id):
+def is_live(tx: db.Transaction, id: str) -> bool:
     """Whether there is such a job, and it is not over."""
     return tx.execute(sa.select(J.c.id).where(J.c.id == id, J.c.status.in_(states.LIVE_JOB))).first() is not None
 
 
-_Job: Any = collections.namedtuple("Job", [column.name for column in J.c])  # type: ignore[misc]
+_Job = db.row_type(column.name for column in J.c)
 _WITH_VOLUME = sa.select(
     *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(
         J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
@@ -58,7 +59,7 @@ _WITH_VOLUME = sa.select(
             volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(J.c.id == sa.bindparam("id"))
 
 
-def with_volume(tx, id):
+def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
     """(the job, its volume) by one statement; None for what there is not."""
     row = tx.execute(_WITH_VOLUME, {"id": id}).first()
     if row is None:
@@ -67,7 +68,7 @@ def with_volume(tx, id):
     return job, volume if volume.id is not None else None
 
 
-def claim(tx, id, owner, lease):
+def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> db.Row | None:
     """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None when it is not to be had.
 
     Its own job it can claim again: an owner is one process, which knows what it works on.
@@ -84,7 +85,8 @@ def _claimable(now, owner):
         J.c.lease_until < now, J.c.owner == owner)))
 
 
-def waiting(tx, stage, hosts, owner=None, older_than=0.0, most=200):
+def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner: str | None = None,
+            older_than: float = 0.0, most: int = 200) -> list[str]:
     """Ids of the jobs at that stage that nobody works on, or nobody but `owner`, oldest first.
 
     `hosts` is the hosts to look for (None: jobs of any host); `older_than` leaves out those queued in the last seconds.
@@ -99,20 +101,20 @@ def waiting(tx, stage, hosts, owner=None, older_than=0.0, most=200):
     return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
 
 
-def standing(tx):
+def standing(tx: db.Transaction) -> Sequence[db.Row]:
     """How many jobs have not ended, and since when: a row (kind, action, stage, status, count, since) for each sort."""
     sort = (J.c.kind, J.c.action, J.c.stage, J.c.status)
     return tx.execute(sa.select(*sort, sa.func.count().label("count"), sa.func.min(J.c.created_at).label("since")).where(
         J.c.status.in_(states.LIVE_JOB)).group_by(*sort)).all()
 
 
-def unclaimed(tx):
+def unclaimed(tx: db.Transaction) -> Sequence[db.Row]:
     """How many jobs somebody could claim, by where they wait: rows (stage, host, count)."""
     return tx.execute(sa.select(J.c.stage, J.c.host, sa.func.count().label("count")).where(
         J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), "")).group_by(J.c.stage, J.c.host)).all()
 
 
-def oldest_unclaimed(tx, *where):
+def oldest_unclaimed(tx: db.Transaction, *where: str | None) -> db.Row | None:
     """The job for which somebody could have come for the longest time, or None; at a stage and host, if these are given."""
     place = [column == value for column, value in zip((J.c.stage, J.c.host), where)]
     return tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), ""), *place).order_by(
@@ -120,7 +122,7 @@ def oldest_unclaimed(tx, *where):
 
 
 @db.retried
-def take_over(database, stage, hosts, owner):
+def take_over(database: db.Database, stage: str, hosts: Collection[str] | None, owner: str) -> None:
     """Free the jobs of the hosts' former processes: only for who knows that these are dead.
 
     Their leases end a moment ago, so that the doctor does not take them for jobs that nobody came for.
@@ -130,25 +132,26 @@ def take_over(database, stage, hosts, owner):
                                       J.c.owner != owner).values(lease_until=db.now() - datetime.timedelta(seconds=1)))
 
 
-def renew(tx, owner, lease):
+def renew(tx: db.Transaction, owner: str, lease: float) -> None:
     """Prolong everything that `owner` works on by one statement."""
     tx.execute(sa.update(J).where(J.c.owner == owner, J.c.status == states.RUNNING).values(
         lease_until=db.now() + datetime.timedelta(seconds=lease)))
 
 
-def pass_on(tx, job, to_stage, host, decision, args):
+def pass_on(tx: db.Transaction, job: db.Row, to_stage: str, host: str | None, decision: Any,
+            args: dict[str, Any]) -> bool:
     """Move a queued job to its next stage, where its attempts begin anew. False when it is not there any more."""
     moved = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.stage == job.stage, J.c.status == states.QUEUED).values(
         stage=to_stage, host=host, decision=decision, args=args, attempt=0, updated_at=db.now()))
     return moved.rowcount == 1
 
 
-def pass_back(tx, job):
+def pass_back(tx: db.Transaction, job: db.Row) -> None:
     """Undo `pass_on` within the same transaction."""
     tx.execute(sa.update(J).where(J.c.id == job.id).values(stage=job.stage, host=None, decision=None, attempt=job.attempt))
 
 
-def count_attempt(tx, id, stage):
+def count_attempt(tx: db.Transaction, id: str, stage: str) -> int | None:
     """Record that a queued job could not be decided. Returns how often by now; None when it is not there any more."""
     mine = (J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED)
     if tx.execute(sa.update(J).where(*mine).values(attempt=J.c.attempt + 1, updated_at=db.now())).rowcount == 0:
@@ -158,26 +161,27 @@ def count_attempt(tx, id, stage):
 
 _OUTLINE = ("id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage", "host", "status", "owner",
             "attempt", "created_at")
-_Outline: Any = collections.namedtuple("Outline", [*_OUTLINE, "args"])  # type: ignore[misc]
+_Outline = db.row_type([*_OUTLINE, "args"])
 
 
-def outline(tx, id):
+def outline(tx: db.Transaction, id: str) -> Any:
     """The job without what may not be readable, as if it had no arguments; or None."""
     row = tx.execute(sa.select(*(J.c[name] for name in _OUTLINE)).where(J.c.id == id)).first()
     return row and _Outline(*row, {})
 
 
-def keep_decision(tx, id, decision):
+def keep_decision(tx: db.Transaction, id: str, decision: Any) -> None:
     """Keep the reasons of a job for which there is no place."""
     tx.execute(sa.update(J).where(J.c.id == id).values(decision=decision))
 
 
-def note_waiting(tx, id, stage, decision):
+def note_waiting(tx: db.Transaction, id: str, stage: str, decision: Any) -> None:
     """The same of a queued job that waits at the stage for a place."""
     tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED).values(decision=decision))
 
 
-def hand_back(tx, job, stage=None, host=None, args=None):
+def hand_back(tx: db.Transaction, job: db.Row, stage: str | None = None, host: str | None = None,
+              args: dict[str, Any] | None = None) -> None:
     """The owner gives the job back to be done again: here, or at another stage. Raises Stale.
 
     It does not count as an attempt: those are limited because of what kills its worker.
@@ -191,7 +195,7 @@ def hand_back(tx, job, stage=None, host=None, args=None):
     _owned(tx, job, values)
 
 
-def progress(tx, job, percent, args=None):
+def progress(tx: db.Transaction, job: db.Row, percent: int, args: dict[str, Any] | None = None) -> None:
     """Record how far the job is, in percent, and what it needs to go on from there. Raises Stale."""
     values = {"progress": percent, "updated_at": db.now()}
     if args is not None:
@@ -199,7 +203,7 @@ def progress(tx, job, percent, args=None):
     _owned(tx, job, values)
 
 
-def end(tx, job, status, error=None):
+def end(tx: db.Transaction, job: db.Row, status: str, error: str | None = None) -> None:
     """The job is over; `error` is an errors.Reason. Raises Stale when it is not this owner's any more."""
     values = {"status": status, **_told(error), "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
     if status == states.SUCCEEDED:
@@ -215,13 +219,13 @@ def _owned(tx, job, values):
         raise errors.Stale(id=job.id, attempt=job.attempt)
 
 
-def live_of(tx, kind, resource_id):
+def live_of(tx: db.Transaction, kind: str, resource_id: str) -> Sequence[db.Row]:
     """The jobs of the resource that have not ended, oldest first."""
     return tx.execute(sa.select(J).where(J.c.resource_id == resource_id, J.c.kind == kind,
                                          J.c.status.in_(states.LIVE_JOB)).order_by(J.c.created_at)).all()
 
 
-def abandon(tx, job, reason, lease):
+def abandon(tx: db.Transaction, job: db.Row, reason: str | None, lease: float) -> bool:
     """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself.
 
     Until the worker has noticed, or its `lease` in seconds is over, it may still be at work (see `at_work`).
@@ -236,7 +240,7 @@ def _told(reason):
     return {"error": reason and str(reason), "public_error": reason and errors.public(reason)}
 
 
-def conclude(tx, job):
+def conclude(tx: db.Transaction, job: db.Row) -> bool:
     """End a live job because what it waited for has come about. False when it had ended by itself."""
     return _close(tx, job, status=states.SUCCEEDED, progress=100, lease_until=None)
 
@@ -249,42 +253,43 @@ def _close(tx, job, lease_until, **values):
     return ended.rowcount == 1
 
 
-def let_go(tx, id, owner):
+def let_go(tx: db.Transaction, id: str, owner: str) -> None:
     """The worker of a job that was ended from outside has stopped."""
     tx.execute(sa.update(J).where(J.c.id == id, J.c.owner == owner, J.c.status.not_in(states.LIVE_JOB)).values(
         lease_until=None))
 
 
-def at_work(tx, ids):
+def at_work(tx: db.Transaction, ids: Collection[str]) -> Sequence[str]:
     """Those of the ended jobs whose workers may not have stopped yet."""
     return tx.execute(sa.select(J.c.id).where(
         J.c.id.in_(ids), J.c.status.not_in(states.LIVE_JOB), J.c.lease_until > db.now())).scalars().all()
 
 
-def owned(tx, owner, ids):
+def owned(tx: db.Transaction, owner: str, ids: Collection[str]) -> dict[str, int]:
     """{id: attempt} of those of the jobs that the owner works on."""
     rows = tx.execute(sa.select(J.c.id, J.c.attempt).where(
         J.c.id.in_(ids), J.c.owner == owner, J.c.status == states.RUNNING))
     return {row.id: row.attempt for row in rows}
 
 
-def visible_to(ctx, all_projects):
+def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
     return sa.true() if ctx.is_admin and all_projects else J.c.project_id == ctx.project_id
 
 
-def page(tx, wanted, paging, visible):
+def page(tx: db.Transaction, wanted: Mapping[str, str], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     """Jobs with these values in the columns of FILTERS."""
     where = [J.c[column] == value for column, value in wanted.items()]
     return LISTING.page(tx, sa.select(J), where, paging, visible)
 
 
-def of_resource(tx, resource_id, most=20):
+def of_resource(tx: db.Transaction, resource_id: str, most: int = 20) -> Sequence[db.Row]:
     """The latest jobs of a resource, newest first."""
     return tx.execute(sa.select(J).where(J.c.resource_id == resource_id).order_by(J.c.created_at.desc())
                       .limit(most)).all()
 
 
-def purge(tx, seconds):
+def purge(tx: db.Transaction, seconds: float) -> int:
     """Forget jobs that ended longer ago than so many seconds. Returns how many."""
     return tx.execute(sa.delete(J).where(
         J.c.status.in_((states.SUCCEEDED, states.FAILED)),

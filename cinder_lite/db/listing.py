@@ -4,15 +4,19 @@ A page begins behind its marker by comparing the sort columns with the marker ro
 wherever in the list it lies.
 """
 
-import collections
 import dataclasses
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.ext.compiler
 
-from cinder_lite import errors
+from cinder_lite import db, errors
 from cinder_lite.db.metadata_index import Carried
+
+#: A part of a WHERE clause.
+Condition = sa.ColumnElement[bool] | Carried
 
 _ALL = sa.true()
 
@@ -24,7 +28,7 @@ class Paging:
     limit: int = 1000
     marker: str | None = None
     offset: int = 0
-    sort: tuple = ()
+    sort: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Listing:
     """How a table is listed: what may be sorted by, and the row a marker names."""
 
     table: sa.Table
-    sorts: frozenset
+    sorts: frozenset[str]
 
-    def ordered(self, paging):
+    def ordered(self, paging: Paging) -> list[tuple[Any, str]]:
         """The order with its ties: created_at and id in the direction of the first key."""
         keys = [(key, direction) for key, direction in paging.sort] or [("created_at", "desc")]
         for key, _ in keys:
@@ -46,7 +50,8 @@ class Listing:
         keys += [(tie, first) for tie in ("created_at", "id") if tie not in named and tie in self.table.c]
         return [(_sortable(self.table.c[key]), direction) for key, direction in keys]
 
-    def page(self, tx, query, where, paging, visible=_ALL):
+    def page(self, tx: db.Transaction, query: sa.Select, where: Sequence[Condition], paging: Paging,
+             visible: Condition = _ALL) -> list[Any]:
         """Run `query`, a SELECT from the table, for the page of the rows that meet all of `where` and are `visible`.
 
         A marker may name any visible row.
@@ -61,7 +66,7 @@ class Listing:
         conditions = [visible, *(one for one in where if one is not carried)]
         if carried is not None:
             ids, keys = carried.ids, [(carried.order[column.name], direction) for column, direction in keys]
-        found = []
+        found: list[Any] = []
         for condition, order in _legs(keys, row, whole=bool(paging.offset)):
             part = dataclasses.replace(paging, limit=paging.limit - len(found))
             if carried is not None or tx.dialect.name == "mysql":
@@ -111,10 +116,8 @@ def _sortable(column):
     return sa.case((column.is_(None), None), (column, 1), else_=0)
 
 
-@functools.cache
-def _row(names):
-    """A tuple with these names: a page asks each row for its columns far faster than SQLAlchemy's rows answer."""
-    return collections.namedtuple("Row", names)
+#: A page asks each row for its columns far faster than SQLAlchemy's rows answer.
+_row = functools.cache(db.row_type)
 
 
 def _columns(table, conditions):
@@ -191,11 +194,11 @@ def _beyond(column, direction, value, null_too):
     return sa.or_(column < value, column.is_(None)) if null_too else column < value
 
 
-def like(column, text):
+def like(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
     """The column contains the text."""
     return column.contains(text, autoescape=True)
 
 
-def count(tx, query):
+def count(tx: db.Transaction, query: sa.Select) -> int:
     """How many rows the query has."""
-    return tx.execute(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())).scalar()
+    return tx.execute(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())).scalar_one()

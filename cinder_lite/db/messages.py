@@ -2,10 +2,12 @@
 
 import datetime
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import db, errors
+from cinder_lite import context, db, errors
 from cinder_lite.db import listing, schema
 
 M = schema.messages
@@ -58,14 +60,15 @@ _OF_JOBS = {
 }
 
 
-def of_job(job):
+def of_job(job: db.Row) -> tuple[str, str]:
     """(action, cause) of the message that says why a job failed."""
     if (job.kind, job.action, job.stage) == ("volume", "create", "backup"):
         return "backup restore", "backup restore"
     return _OF_JOBS.get((job.kind, job.action), ("create", "unknown"))
 
 
-def add(tx, job, action, detail, text, ttl, about=None):
+def add(tx: db.Transaction, job: db.Row, action: str, detail: str, text: str, ttl: float,
+        about: tuple[str, str] | None = None) -> None:
     """Tell the resource's owner what the errors.Reason `text` says.
 
     `job` names the request, and the resource unless `about` (kind, id) does; `ttl` in seconds.
@@ -79,26 +82,27 @@ def add(tx, job, action, detail, text, ttl, about=None):
         user_message=f"{told}: {errors.public(text)}", details=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
 
 
-def visible_to(ctx):
+def visible_to(ctx: context.Context) -> listing.Condition:
     return M.c.project_id == ctx.project_id
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     row = tx.execute(ROW.where(M.c.id == id)).first()
     if row is None or not ctx.sees(row.project_id):
         raise errors.MessageNotFound(id=id)
     return row
 
 
-def page(tx, where, paging, visible):
+def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     return LISTING.page(tx, ROW, where, paging, visible)
 
 
-def delete(tx, id):
+def delete(tx: db.Transaction, id: str) -> None:
     tx.execute(sa.delete(M).where(M.c.id == id))
 
 
-def purge(tx, seconds=None):
+def purge(tx: db.Transaction, seconds: float | None = None) -> int:
     """Forget messages whose time is over, or that are older than so many seconds. Returns how many."""
     old = M.c.expires_at < db.now()
     if seconds is not None:

@@ -7,33 +7,36 @@ read from an index like any other page. `pair` is a digest of the whole pair: th
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
+from cinder_lite import db
 from cinder_lite.db import schema
 
 L = schema.labels
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots}
 
 
-def digest(kind, key, value):
+def digest(kind: str, key: str, value: str) -> str:
     """What `pair` is. The database makes the same of the texts in a migration."""
     return hashlib.md5(f"{kind}\n{key}\n{value}".encode(), usedforsecurity=False).hexdigest()
 
 
-def rows(kind, resources):
+def rows(kind: str, resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The label rows of resources of that kind, which are mappings of their columns."""
     return [row(kind, one, key, value) for one in resources
             for key, value in {**one["metadata"], **one.get("admin_metadata", {})}.items()]
 
 
-def row(kind, resource, key, value):
+def row(kind: str, resource: Mapping[Any, Any], key: str, value: str) -> dict[str, Any]:
     """The label row of one pair of a resource."""
     return {"resource_id": resource["id"], "key": key, "value": value, "pair": digest(kind, key, value),
             "project_id": resource["project_id"], "created_at": resource["created_at"]}
 
 
-def change(tx, kind, id, before, after):
+def change(tx: db.Transaction, kind: str, id: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Make the label rows follow a change of the resource's metadata from `before` to `after` (dicts)."""
     gone = [key for key in before if key not in after or before[key] != after[key]]
     if gone:
@@ -45,19 +48,19 @@ def change(tx, kind, id, before, after):
         tx.execute(sa.insert(L), [row(kind, place._mapping, key, value) for key, value in new])
 
 
-def follow(tx, volume, **new):
+def follow(tx: db.Transaction, volume: db.Row, **new: dict[str, str]) -> None:
     """Make the labels of a volume follow a change of its `metadata` or `admin_metadata`, which win over the user's."""
     after = {name: new.get(name, getattr(volume, name)) for name in ("metadata", "admin_metadata")}
     change(tx, "volume", volume.id, {**volume.metadata, **volume.admin_metadata},
            {**after["metadata"], **after["admin_metadata"]})
 
 
-def give(tx, ids, project_id):
+def give(tx: db.Transaction, ids: Collection[str], project_id: str) -> None:
     """The resources belong to another project now."""
     tx.execute(sa.update(L).where(L.c.resource_id.in_(ids)).values(project_id=project_id))
 
 
-def remove(tx, id):
+def remove(tx: db.Transaction, id: str) -> None:
     tx.execute(sa.delete(L).where(L.c.resource_id == id))
 
 
@@ -70,10 +73,10 @@ class Carried:
     """
 
     kind: str
-    pairs: dict
+    pairs: Mapping[str, str]
     project_id: str | None
 
-    def __clause_element__(self):
+    def __clause_element__(self) -> sa.ColumnElement[bool]:
         id = TABLES[self.kind].c.id
         return sa.and_(*(id.in_(sa.select(L.c.resource_id).where(self._is(*pair))) for pair in self.pairs.items()))
 
@@ -85,7 +88,7 @@ class Carried:
     order = {"created_at": L.c.created_at, "id": L.c.resource_id}
 
     @functools.cached_property
-    def ids(self):
+    def ids(self) -> sa.Select:
         """SELECT of the resources' ids from the labels of the first pair, read before all else."""
         table, (first, *others) = TABLES[self.kind], self.pairs.items()
         found = sa.select(L.c.resource_id.label("id")).select_from(L.join(table, table.c.id == L.c.resource_id)).where(

@@ -16,7 +16,7 @@ DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 HEAD = "0010"
 
 
-def current(database):
+def current(database: db.Database) -> str | None:
     """The revision of the database; None for an empty one, and for a file that is not there and is not made by asking."""
     if db.is_missing(database.url):
         return None
@@ -26,7 +26,7 @@ def current(database):
         return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def sync(database, revision="head"):
+def sync(database: db.Database, revision: str = "head") -> None:
     """Bring the database to the revision, and put in what every installation has."""
     # Imported here: daemons that only look at the revision do without it.
     import alembic.command
@@ -50,7 +50,7 @@ def _first_type(database):
                                                description="Default Volume Type", extra_specs={}, created_at=db.now()))
 
 
-def suffices(found, needed=HEAD):
+def suffices(found: str | None, needed: str = HEAD) -> bool:
     """Whether this release (or what needs another revision) can work on a database of that one: its own, or a later one.
 
     Migrations only add, so that a release goes on with the database of the next one while services are upgraded.
@@ -58,7 +58,7 @@ def suffices(found, needed=HEAD):
     return found is not None and found.isdigit() and int(found) >= int(needed)
 
 
-def expect_current(shared):
+def expect_current(shared: process.Process) -> None:
     """Wait for the database; end the process when it has not been synced for this release."""
     found = process.wait_for(lambda: current(shared.db), "the database")
     if found is None:

@@ -2,6 +2,8 @@
 
 import datetime
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,13 +15,14 @@ FINDERS = {"volume": volumes.find, "snapshot": snapshots.find, "backup": backups
            "group_snapshot": groups.find_snapshot}
 
 
-def subject(tx, kind, id):
+def subject(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
     """The row that a notice is about, None when it is gone."""
     return FINDERS[kind](tx, id)
 
 
-def along(tx, job, kind, status):
+def along(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[str]:
     """Ids of the resources of that kind, in that status, to which a job does something besides its own."""
+    found: Sequence[db.Row | None]
     if job.kind == "group":
         found = groups.volumes_of(tx, job.resource_id)
     elif job.kind == "group_snapshot":
@@ -33,18 +36,18 @@ def along(tx, job, kind, status):
     return [row.id for row in found if row is not None and row.status == status]
 
 
-def add(tx, owner, event_type, publisher_id, payload):
+def add(tx: db.Transaction, owner: str, event_type: str, publisher_id: str, payload: dict[str, Any]) -> None:
     """Record a notice that `owner` is to send."""
     tx.execute(sa.insert(N).values(id=str(uuid.uuid4()), owner=owner, event_type=event_type, publisher_id=publisher_id,
                                    payload=payload, created_at=db.now()))
 
 
-def unsent(tx, owner, seconds, most=100):
+def unsent(tx: db.Transaction, owner: str, seconds: float, most: int = 100) -> Sequence[db.Row]:
     """Notices of the owner, and those that others have not sent for so many seconds; the oldest first."""
     late = db.now() - datetime.timedelta(seconds=seconds)
     return tx.execute(sa.select(N).where(sa.or_(N.c.owner == owner, N.c.created_at < late)).order_by(
         N.c.created_at, N.c.id).limit(most)).all()
 
 
-def sent(tx, id):
+def sent(tx: db.Transaction, id: str) -> None:
     tx.execute(sa.delete(N).where(N.c.id == id))

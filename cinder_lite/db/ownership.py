@@ -5,10 +5,11 @@ Names are looked up whatever backend the row names: two backends may share a dir
 
 import dataclasses
 import re
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from cinder_lite import states
+from cinder_lite import db, states
 from cinder_lite.db import schema
 
 V, S, B, J = schema.volumes, schema.snapshots, schema.backups, schema.jobs
@@ -28,25 +29,27 @@ class Owner:
     kind: str
     id: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind} {self.id}"
 
 
-def name_of(reference):
+def name_of(reference: object) -> str:
     """The name that the reference of a manage request gives, "" for none. LVM's snapshots have an underscore before theirs."""
     name = reference.get("source-name") if isinstance(reference, dict) else None
     return name.removeprefix("_") if isinstance(name, str) else ""
 
 
-def id_in(name):
+def id_in(name: str) -> str | None:
     """The id in the name of an object that may be the service's, or None."""
     found = _NAMES.fullmatch(name)
     return found and next(filter(None, found.groups()))
 
 
-def owners(tx, names):
+def owners(tx: db.Transaction, names: Iterable[str]) -> dict[str, Owner]:
     """{name: Owner} of those objects that belong to something."""
-    by_id, shared, known = {}, {}, {}
+    by_id: dict[str, list[str]] = {}
+    shared: dict[str, list[str]] = {}
+    known: dict[str, Owner] = {}
     for name in names:
         if id := id_in(name):
             by_id.setdefault(id, []).append(name)

@@ -1,11 +1,28 @@
 """Rows of pools: what the backends can hold, and the room that was taken since they were measured."""
 
+import datetime
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
 import sqlalchemy as sa
 
-from cinder_lite import states
+from cinder_lite import db, states
 from cinder_lite.db import schema, volumes
 
 P, S, V = schema.pools, schema.services, schema.volumes
+
+
+class Bounds(Protocol):
+    """The capacity that a request needs, as scheduler.pools.bounds computes it."""
+
+    @property
+    def take(self) -> float: ...
+    @property
+    def provisioned_limit(self) -> float | None: ...
+    @property
+    def free_needed(self) -> float | None: ...
+    @property
+    def free_taken(self) -> float: ...
 
 
 _WITH_SERVICES = sa.select(
@@ -14,13 +31,13 @@ _WITH_SERVICES = sa.select(
         S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume").order_by(S.c.host, P.c.name)
 
 
-def with_services(tx, service_host=None):
+def with_services(tx: db.Transaction, service_host: str | None = None) -> Sequence[db.Row]:
     """Every pool with its service's switches and heartbeat; a service that never reported a pool has a row without one."""
     query = _WITH_SERVICES.where(S.c.host == service_host) if service_host else _WITH_SERVICES
     return tx.execute(query).all()
 
 
-def take(tx, name, size, count, bounds):
+def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:
     """Take room for `size` GiB and `count` volumes. False when the pool has not so much any more.
 
     `bounds` is what jobs.pool_capacity.bounds computed: the same rule that the filter applied, checked again here.
@@ -36,7 +53,7 @@ def take(tx, name, size, count, bounds):
     return tx.execute(sa.update(P).where(*where).values(taken)).rowcount == 1
 
 
-def give_back(tx, name, size, count):
+def give_back(tx: db.Transaction, name: str | None, size: int, count: int) -> None:
     """Undo `take`."""
     if name is not None:
         tx.execute(sa.update(P).where(P.c.name == name).values(_more(-size, -count)))
@@ -48,7 +65,8 @@ def _more(size, count):
             "free_gb": sa.case((P.c.thin.is_(True), P.c.free_gb), else_=P.c.free_gb - size)}
 
 
-def measured(tx, name, service_host, since, values):
+def measured(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
+             values: dict[str, Any]) -> None:
     """Write a measurement that was begun at `since`, plus what was being created then or has been since.
 
     allocated_gb and volume_count are ours, not the backend's: they are left alone, or counted when the row is new.
@@ -66,6 +84,6 @@ def measured(tx, name, service_host, since, values):
                                        volume_count=held[1], **values))
 
 
-def forget_others(tx, service_host, names):
+def forget_others(tx: db.Transaction, service_host: str, names: Collection[str]) -> None:
     """Drop pools that the backend does not have any more."""
     tx.execute(sa.delete(P).where(P.c.service_host == service_host, P.c.name.not_in(names)))

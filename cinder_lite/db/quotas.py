@@ -6,11 +6,14 @@ pool's room changes usage first, so that no two of them wait for each other.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 from sqlalchemy.dialects import mysql
 
-from cinder_lite import errors
+from cinder_lite import db, errors
 from cinder_lite.db import schema, types
 
 Q, C, U = schema.quotas, schema.quota_classes, schema.quota_usages
@@ -22,6 +25,8 @@ DEFAULTS = {"volumes": "quota_volumes", "snapshots": "quota_snapshots", "gigabyt
 #: Resources that are limited per type as well.
 PER_TYPE = ("volumes", "gigabytes", "snapshots")
 DEFAULT_CLASS = "default"
+#: (resource, type id or "").
+Key = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +34,12 @@ class Change:
     """How much a transaction adds to what a project uses: {resource: n}, and of which type."""
 
     project_id: str
-    amounts: dict
+    amounts: Mapping[str, int]
     type_id: str | None = None
     #: Only what counts for the type: the project as a whole uses neither more nor less.
     of_type_only: bool = False
 
-    def rows(self):
+    def rows(self) -> dict[Key, int]:
         """((resource, type id or ""), n) in the order in which every transaction locks them."""
         rows = {} if self.of_type_only else {(resource, ""): n for resource, n in self.amounts.items() if n}
         if self.type_id:
@@ -42,7 +47,7 @@ class Change:
         return dict(sorted(rows.items()))
 
 
-def defaults(tx, conf):
+def defaults(tx: db.Transaction, conf: cfg.ConfigOpts) -> dict[Key, int]:
     """The limits of a project that has none of its own: {(resource, type_id): limit}."""
     limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
     rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == DEFAULT_CLASS))
@@ -53,10 +58,10 @@ def defaults(tx, conf):
 class Allowance:
     """What a project may use and did use when it was read: {(resource, type_id): n}; no limit means unlimited."""
 
-    limits: dict
-    used: dict
+    limits: Mapping[Key, int]
+    used: Mapping[Key, int]
 
-    def limit(self, key):
+    def limit(self, key: Key) -> int:
         return self.limits.get(key, -1)
 
 
@@ -69,22 +74,22 @@ _ALLOWANCE = sa.union_all(
     .where(U.c.project_id == sa.bindparam("project_id")))
 
 
-def allowance(tx, conf, project_id):
+def allowance(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) -> Allowance:
     """The project's allowance, by one statement."""
     limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
-    used = {}
+    used: dict[Key, int] = {}
     for rank, resource, type_id, n in sorted(tx.execute(_ALLOWANCE, {"project_id": project_id}).all()):
         (used if int(rank) == 2 else limits)[resource, type_id] = n
     return Allowance(limits, used)
 
 
-def usages(tx, project_id):
+def usages(tx: db.Transaction, project_id: str) -> dict[Key, int]:
     """What the project uses: {(resource, type_id): n}."""
     rows = tx.execute(sa.select(U.c.resource, U.c.type_id, U.c.in_use).where(U.c.project_id == project_id))
     return {(resource, type_id): n for resource, type_id, n in rows}
 
 
-def claim(tx, change, allowance):
+def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
     """Add to the usage, or raise OverQuota naming the resource that has least room."""
     rows = change.rows()
     if not rows:
@@ -94,7 +99,7 @@ def claim(tx, change, allowance):
     full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
     if not full:
         missing = sorted(rows.keys() - allowance.used.keys())
-        if any(type_id for _, type_id in missing):
+        if change.type_id and any(type_id for _, type_id in missing):
             types.hold(tx, change.type_id)
         for resource, type_id in missing:
             _insert_if_missing(tx, change.project_id, resource, type_id)
@@ -152,7 +157,7 @@ CODES = {"volumes": "VolumeLimitExceeded", "snapshots": "SnapshotLimitExceeded",
          "backup_gigabytes": "VolumeBackupSizeExceedsAvailableQuota"}
 
 
-def over(resource, type_id, asked, limit, in_use):
+def over(resource: str, type_id: str, asked: int, limit: int, in_use: int) -> errors.OverQuota:
     """The error of a claim that does not fit."""
     of = f"quota '{resource}'" + (f" of volume type {type_id}" if type_id else "")
     unit = "G" if resource.endswith("gigabytes") else ""
@@ -161,7 +166,7 @@ def over(resource, type_id, asked, limit, in_use):
         f"{'has' if in_use == 1 else 'have'} been consumed."))
 
 
-def check_largest(size, conf):
+def check_largest(size: int, conf: cfg.ConfigOpts) -> None:
     """Raise InvalidInput for a volume larger than any may be; clients count on being told of quotas first."""
     if size > conf.max_volume_size:
         raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")
@@ -171,7 +176,8 @@ def check_largest(size, conf):
 MOST_TEXT = 262144
 
 
-def check_items(conf, new, present=None):
+def check_items(conf: cfg.ConfigOpts, new: Mapping[str, str | None],
+                present: Mapping[str, str | None] | None = None) -> None:
     """Raise InvalidInput for more metadata, or specs, than a resource may have; what does not grow is let be."""
     present = present or {}
     if len(new) > conf.max_metadata_items and len(new) > len(present):
@@ -183,7 +189,7 @@ def check_items(conf, new, present=None):
                                          f"together, not {length}.")
 
 
-def check_volume_size(size, allowance):
+def check_volume_size(size: int, allowance: Allowance) -> None:
     """Refuse a volume that is larger than a single one may be."""
     limit = allowance.limit(("per_volume_gigabytes", ""))
     if 0 <= limit < size:
@@ -191,35 +197,35 @@ def check_volume_size(size, allowance):
             f"Requested volume size {size}G is larger than the maximum allowed limit {limit}G."))
 
 
-def snapshot_share(conf, row):
+def snapshot_share(conf: cfg.ConfigOpts, row: Any) -> Change:
     """What a snapshot's row adds to the quota."""
     amounts = {"snapshots": 1} if conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row.size}
     return Change(row.project_id, amounts, row.volume_type_id)
 
 
-def backup_share(project_id, size):
+def backup_share(project_id: str, size: int) -> Change:
     """What a backup's row adds to the quota."""
     return Change(project_id, {"backups": 1, "backup_gigabytes": size})
 
 
-def release(tx, change):
+def release(tx: db.Transaction, change: Change) -> None:
     """Take away from the usage what rows that are gone had added."""
     rows = {key: -n for key, n in change.rows().items()}
     if rows:
         _add(tx, change.project_id, rows, None)
 
 
-def set_limits(tx, project_id, limits):
+def set_limits(tx: db.Transaction, project_id: str, limits: Mapping[Key, int]) -> None:
     """Set a project's own limits: {(resource, type_id): limit}."""
     _set(tx, Q, {"project_id": project_id}, limits)
 
 
-def set_class(tx, class_name, limits):
+def set_class(tx: db.Transaction, class_name: str, limits: Mapping[Key, int]) -> None:
     """Set the limits of a quota class; those of `default` hold for every project without its own."""
     _set(tx, C, {"class_name": class_name}, limits)
 
 
-def class_limits(tx, class_name):
+def class_limits(tx: db.Transaction, class_name: str) -> dict[Key, int]:
     rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == class_name))
     return {(resource, type_id): limit for resource, type_id, limit in rows}
 
@@ -232,12 +238,12 @@ def _set(tx, table, owner, limits):
             tx.execute(sa.insert(table).values(**key, hard_limit=limit))
 
 
-def reset(tx, project_id):
+def reset(tx: db.Transaction, project_id: str) -> None:
     """Give the project the default limits again."""
     tx.execute(sa.delete(Q).where(Q.c.project_id == project_id))
 
 
-def forget_type(tx, type_id):
+def forget_type(tx: db.Transaction, type_id: str) -> None:
     """Drop limits and usage of a type that is being deleted."""
     for table in (Q, C, U):
         tx.execute(sa.delete(table).where(table.c.type_id == type_id))

@@ -1,8 +1,10 @@
 """Renaming hosts, backends and pools in every row that says where something is, or where somebody works on it."""
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
-from cinder_lite import states
+from cinder_lite import db, states
 from cinder_lite.db import audit, schema
 
 B, G, J, P, S, V = schema.backups, schema.groups, schema.jobs, schema.pools, schema.services, schema.volumes
@@ -10,7 +12,7 @@ B, G, J, P, S, V = schema.backups, schema.groups, schema.jobs, schema.pools, sch
 ARGUMENTS = ("to", "to_host")
 
 
-def rename(tx, current, new, places):
+def rename(tx: db.Transaction, current: str, new: str, places: Callable[[str], str | None]) -> dict[str, int]:
     """Give everything at `current` the name that `places(host)` says, at `new`. Returns {noun: number of rows}.
 
     The rooms of both pools become the sums of their volumes. What the services' own rows say is left to them.
@@ -50,13 +52,13 @@ def _service(tx, host):
         S.c.binary == "cinder-volume", S.c.host == host.partition("#")[0])).scalar()
 
 
-def jobs_at(tx, service_host):
+def jobs_at(tx: db.Transaction, service_host: str) -> int:
     """How many live jobs wait for, or are at, a volume service."""
     return tx.execute(sa.select(sa.func.count()).where(
-        J.c.stage == "volume", J.c.host == service_host, J.c.status.in_(states.LIVE_JOB))).scalar()
+        J.c.stage == "volume", J.c.host == service_host, J.c.status.in_(states.LIVE_JOB))).scalar_one()
 
 
-def rename_backups(tx, current, new):
+def rename_backups(tx: db.Transaction, current: str, new: str) -> int:
     """Give a backup service's backups, and its jobs, to another. Returns the number of backups."""
     tx.execute(sa.update(J).where(J.c.stage == "backup", J.c.host == current, J.c.status.in_(states.LIVE_JOB)).values(
         host=new))

@@ -4,9 +4,16 @@ The shares of the new type are claimed when the retype begins, and kept in its j
 may have an owner of their own. Snapshots can be deleted meanwhile, so that what ends a retype counts anew.
 """
 
-import sqlalchemy as sa
+from typing import Any
 
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from cinder_lite import db
 from cinder_lite.db import quotas, schema
+
+#: {project: {resource: n}}.
+Shares = dict[str, dict[str, int]]
 
 S = schema.snapshots
 _SNAPSHOTS = sa.select(S.c.project_id, S.c.volume_type_id, S.c.size).where(
@@ -14,26 +21,26 @@ _SNAPSHOTS = sa.select(S.c.project_id, S.c.volume_type_id, S.c.size).where(
 _UNLIMITED = quotas.Allowance({}, {})
 
 
-def shares(tx, conf, volume):
+def shares(tx: db.Transaction, conf: cfg.ConfigOpts, volume: db.Row) -> Shares:
     """{project: {resource: n}} of the volume and its snapshots now."""
     return _summed((project, amounts) for project, _, amounts in _parts(
         conf, volume, tx.execute(_SNAPSHOTS, {"id": volume.id})))
 
 
-def claim(tx, volume, shares, type_id, allowance):
+def claim(tx: db.Transaction, volume: db.Row, shares: Shares, type_id: str, allowance: quotas.Allowance) -> None:
     """Claim them of the new type. The limits are those of the volume's project: nobody else has asked for anything."""
     for change in _changes(shares, type_id):
         quotas.claim(tx, change, allowance if change.project_id == volume.project_id else _UNLIMITED)
 
 
-def release(tx, volume, args):
+def release(tx: db.Transaction, volume: db.Row, args: dict[str, Any]) -> None:
     """Give back what the job, whose args these are, has claimed: its retype did not come about."""
     # A job of the release before has claimed the volume's own share alone.
     for change in _changes(args.get("shares") or {volume.project_id: _of_volume(volume)}, args["new_type_id"]):
         quotas.release(tx, change)
 
 
-def settle(tx, conf, volume, args):
+def settle(tx: db.Transaction, conf: cfg.ConfigOpts, volume: db.Row, args: dict[str, Any]) -> None:
     """Let the snapshots follow the volume, a row as it was before, to its new type."""
     parts = list(_parts(conf, volume, tx.execute(_SNAPSHOTS.with_for_update(), {"id": volume.id})))
     release(tx, volume, args)

@@ -1,6 +1,8 @@
 """Rows of services: heartbeats, switches, and what is up."""
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +13,7 @@ S = schema.services
 ROW = sa.select(S)
 
 
-def beat(tx, binary, host, zone, instance, **values):
+def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, **values: Any) -> db.Row:
     """Record that the service lives; its row is made by the first heartbeat. Returns the row."""
     where = (S.c.binary == binary, S.c.host == host)
     changed = tx.execute(sa.update(S).where(*where).values(
@@ -22,18 +24,18 @@ def beat(tx, binary, host, zone, instance, **values):
     return tx.execute(ROW.where(*where)).one()
 
 
-def silent(tx, binary, host, instance):
+def silent(tx: db.Transaction, binary: str, host: str, instance: str) -> None:
     """The service says that it ends: down at once, not only after service_down_time."""
     tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(
         seen_at=None, updated_at=db.now()))
 
 
-def is_up(row, down_time):
+def is_up(row: Any, down_time: float) -> bool:
     """Whether the last heartbeat is no older than `down_time` seconds."""
     return db.is_recent(row.seen_at, down_time)
 
 
-def page(tx, host=None, binary=None):
+def page(tx: db.Transaction, host: str | None = None, binary: str | None = None) -> Sequence[db.Row]:
     """Services by binary and host; `host` matches the whole name or the part before @."""
     query = ROW
     if host:
@@ -43,18 +45,18 @@ def page(tx, host=None, binary=None):
     return tx.execute(query.order_by(S.c.id)).all()
 
 
-def find(tx, binary, host):
+def find(tx: db.Transaction, binary: str, host: str | None) -> db.Row | None:
     return tx.execute(ROW.where(S.c.binary == binary, S.c.host == host)).first()
 
 
-def get(tx, binary, host):
+def get(tx: db.Transaction, binary: str, host: str) -> db.Row:
     row = find(tx, binary, host)
     if row is None:
         raise errors.ServiceNotFound(binary=binary, host=host)
     return row
 
 
-def switch(tx, binary, host, **values):
+def switch(tx: db.Transaction, binary: str, host: str, **values: Any) -> None:
     """Set columns (disabled, disabled_reason, frozen). Raises ServiceNotFound."""
     changed = tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host).values(
         updated_at=db.now(), **values))
@@ -62,18 +64,18 @@ def switch(tx, binary, host, **values):
         raise errors.ServiceNotFound(binary=binary, host=host)
 
 
-def remove(tx, binary, host):
+def remove(tx: db.Transaction, binary: str, host: str) -> None:
     if tx.execute(sa.delete(S).where(S.c.binary == binary, S.c.host == host)).rowcount == 0:
         raise errors.ServiceNotFound(binary=binary, host=host)
 
 
-def up(tx, binary, down_time, zone=None):
+def up(tx: db.Transaction, binary: str, down_time: float, zone: str | None = None) -> list[db.Row]:
     """The services of that kind that are up and enabled."""
     return [row for row in page(tx, binary=binary) if is_up(row, down_time) and not row.disabled
             and (zone is None or row.availability_zone == zone)]
 
 
-def try_to_write(tx):
+def try_to_write(tx: db.Transaction) -> None:
     """Write a row, and take it back: what a full disk or a server that only reads refuses."""
     id = str(uuid.uuid4())
     tx.execute(sa.insert(S).values(uuid=id, binary="", host=id, availability_zone="", backend_reason=" " * 4096, created_at=db.now()))

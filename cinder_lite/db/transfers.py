@@ -1,8 +1,10 @@
 """Rows of transfers: volumes that are on their way from one project to another."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from cinder_lite import errors
+from cinder_lite import context, db, errors
 from cinder_lite.db import listing, schema
 
 T = schema.transfers
@@ -10,7 +12,7 @@ ROW = sa.select(T)
 LISTING = listing.Listing(T, frozenset(("id", "name", "volume_id", "created_at")))
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str) -> db.Row:
     """The transfer, whoever asks. Raises TransferNotFound."""
     row = tx.execute(ROW.where(T.c.id == id)).first()
     if row is None:
@@ -18,7 +20,7 @@ def find(tx, id):
     return row
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The transfer, if the asker may see it. Raises TransferNotFound."""
     row = find(tx, id)
     if not ctx.sees(row.project_id):
@@ -26,23 +28,23 @@ def get(tx, ctx, id):
     return row
 
 
-def page(tx, name, paging, visible):
+def page(tx: db.Transaction, name: str | None, paging: listing.Paging, visible: listing.Condition) -> list[Any]:
     where = [] if name is None else [T.c.name == name]
     return LISTING.page(tx, ROW, where, paging, visible)
 
 
-def visible_to(ctx, all_projects):
+def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
     return sa.true() if ctx.is_admin and all_projects else T.c.project_id == ctx.project_id
 
 
-def insert(tx, row):
+def insert(tx: db.Transaction, row: dict[str, Any]) -> None:
     tx.execute(sa.insert(T), row)
 
 
-def delete(tx, id):
+def delete(tx: db.Transaction, id: str) -> bool:
     """False when it is gone already."""
     return tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 1
 
 
-def delete_of_volume(tx, volume_id):
+def delete_of_volume(tx: db.Transaction, volume_id: str) -> None:
     tx.execute(sa.delete(T).where(T.c.volume_id == volume_id))

@@ -1,10 +1,13 @@
 """Rows of volume types, their access lists and the projects' default types."""
 
 import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 
-from cinder_lite import db, errors
+from cinder_lite import context, db, errors
 from cinder_lite.db import listing, schema
 
 T, P, D = schema.volume_types, schema.volume_type_projects, schema.default_types
@@ -12,7 +15,7 @@ ROW = sa.select(T)
 LISTING = listing.Listing(T, frozenset(("id", "name", "created_at", "updated_at", "description")))
 
 
-def visible_to(ctx, is_public=None):
+def visible_to(ctx: context.Context, is_public: bool | None = None) -> listing.Condition:
     """Types a list shows: administrators choose by is_public (None: all); others see public ones and those shared."""
     if ctx.is_admin:
         return sa.true() if is_public is None else T.c.is_public == is_public
@@ -24,7 +27,7 @@ def _usable(project_id):
     return sa.or_(T.c.is_public.is_(True), shared)
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The type, if the asker may use it. Raises TypeNotFound."""
     where = [T.c.id == id] if ctx.is_admin else [T.c.id == id, _usable(ctx.project_id)]
     row = tx.execute(ROW.where(*where)).first()
@@ -33,12 +36,12 @@ def get(tx, ctx, id):
     return row
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str | None) -> db.Row | None:
     """The type, whoever asks, or None."""
     return tx.execute(ROW.where(T.c.id == id)).first()
 
 
-def named(tx, ctx, word):
+def named(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
     """The type of that id or name, if the asker may use it. Raises TypeNotFound."""
     where = [sa.or_(T.c.id == word, T.c.name == word)]
     if not ctx.is_admin:
@@ -53,7 +56,7 @@ _DEFAULT = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id
     sa.or_(T.c.name == sa.bindparam("name"), D.c.project_id == sa.bindparam("project_id"))).add_columns(D.c.project_id)
 
 
-def default(tx, conf, project_id):
+def default(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) -> db.Row:
     """The type of volumes that ask for none: the project's default, else the configured one."""
     rows = tx.execute(_DEFAULT, {"project_id": project_id, "name": conf.default_volume_type}).all()
     if not rows:
@@ -61,28 +64,29 @@ def default(tx, conf, project_id):
     return min(rows, key=lambda row: row.project_id is None)
 
 
-def page(tx, where, paging):
+def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging) -> list[Any]:
     return LISTING.page(tx, ROW, where, paging)
 
 
-def all(tx):
+def all(tx: db.Transaction) -> Sequence[db.Row]:
     return tx.execute(ROW.order_by(T.c.name)).all()
 
 
-def create(tx, name, description, is_public, extra_specs):
+def create(tx: db.Transaction, name: str, description: str | None, is_public: bool,
+           extra_specs: Mapping[str, str]) -> str:
     id = str(uuid.uuid4())
     tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public,
                                    extra_specs=extra_specs, created_at=db.now()))
     return id
 
 
-def update(tx, id, **values):
+def update(tx: db.Transaction, id: str, **values: Any) -> None:
     """Change columns. Raises TypeNotFound."""
     if tx.execute(sa.update(T).where(T.c.id == id).values(updated_at=db.now(), **values)).rowcount == 0:
         raise errors.TypeNotFound(id=id)
 
 
-def hold(tx, *ids):
+def hold(tx: db.Transaction, *ids: str) -> None:
     """See to it that the types stay until the transaction ends, in which something becomes of them. Raises TypeNotFound."""
     found = set(tx.execute(sa.select(T.c.id).where(T.c.id.in_(ids)).order_by(T.c.id).with_for_update(read=True)).scalars())
     for id in ids:
@@ -90,12 +94,12 @@ def hold(tx, *ids):
             raise errors.TypeNotFound(id=id)
 
 
-def lock(tx, id):
+def lock(tx: db.Transaction, id: str) -> None:
     """Lock the type until the transaction ends, against who holds it."""
     tx.execute(sa.select(T.c.id).where(T.c.id == id).with_for_update())
 
 
-def delete(tx, id):
+def delete(tx: db.Transaction, id: str) -> None:
     """Delete the type and who may use it; not while volumes, snapshots or a project's default are of it."""
     lock(tx, id)
     of_groups = tx.execute(sa.select(schema.groups.c.volume_types)).scalars()
@@ -110,43 +114,43 @@ def delete(tx, id):
     tx.execute(sa.delete(P).where(P.c.volume_type_id == id))
 
 
-def in_use(tx, id):
-    return tx.execute(sa.select(sa.exists().where(schema.volumes.c.volume_type_id == id))).scalar()
+def in_use(tx: db.Transaction, id: str) -> bool:
+    return tx.execute(sa.select(sa.exists().where(schema.volumes.c.volume_type_id == id))).scalar_one()
 
 
-def projects(tx, id):
+def projects(tx: db.Transaction, id: str) -> list[str]:
     return list(tx.execute(sa.select(P.c.project_id).where(P.c.volume_type_id == id).order_by(P.c.project_id)).scalars())
 
 
-def share(tx, id, project_id):
+def share(tx: db.Transaction, id: str, project_id: str) -> None:
     tx.execute(sa.insert(P).values(volume_type_id=id, project_id=project_id))
 
 
-def unshare(tx, id, project_id):
+def unshare(tx: db.Transaction, id: str, project_id: str) -> bool:
     """False when it was not shared with the project."""
     return tx.execute(sa.delete(P).where(P.c.volume_type_id == id, P.c.project_id == project_id)).rowcount == 1
 
 
-def defaults(tx):
+def defaults(tx: db.Transaction) -> Sequence[db.Row]:
     """Every project's default type."""
     return tx.execute(sa.select(D).order_by(D.c.project_id)).all()
 
 
-def project_default(tx, project_id):
+def project_default(tx: db.Transaction, project_id: str) -> db.Row | None:
     return tx.execute(sa.select(D).where(D.c.project_id == project_id)).first()
 
 
-def set_default(tx, project_id, type_id):
+def set_default(tx: db.Transaction, project_id: str, type_id: str) -> None:
     hold(tx, type_id)
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
     tx.execute(sa.insert(D).values(project_id=project_id, volume_type_id=type_id))
 
 
-def unset_default(tx, project_id):
+def unset_default(tx: db.Transaction, project_id: str) -> None:
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
 
 
-def check_size(type_, size):
+def check_size(type_: Any, size: int) -> None:
     """Refuse a size that the type does not allow."""
     least, most = (_number(type_.extra_specs.get(f"provisioning:{end}_vol_size")) for end in ("min", "max"))
     if least is not None and size < least:
@@ -160,7 +164,7 @@ def _number(spec):
     return int(spec) if isinstance(spec, str) and spec.isascii() and spec.isdecimal() and len(spec) < 10 else None
 
 
-def shares(type_):
+def shares(type_: Any) -> bool:
     """Whether volumes of the type can be attached more than once: its extra spec multiattach says "<is> True"."""
     words = (type_.extra_specs.get("multiattach") or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

@@ -1,5 +1,7 @@
 """Errors of databases that answer and yet cannot take a statement for now: a full disk, a server that only reads."""
 
+from typing import Any
+
 from oslo_db import exception as db_errors
 
 FULL, READ_ONLY, BROKEN = "its disk is full", "it is read-only", "its disk reports errors"
@@ -20,7 +22,7 @@ POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CO
 class Unusable(db_errors.DBConnectionError):
     """What is told of it, `reason`, follows "the database cannot be used"; it is waited for as for one that is away."""
 
-    def __init__(self, reason, error):
+    def __init__(self, reason: str, error: BaseException):
         super().__init__(error)
         self.reason = reason
 
@@ -28,7 +30,7 @@ class Unusable(db_errors.DBConnectionError):
         return f"{self.reason} ({' '.join(str(self.inner_exception).split())})"
 
 
-def reason(dialect, error):
+def reason(dialect: str, error: Any) -> str | None:
     """Why the database cannot be used, by the error of its driver; None when the error is of another kind."""
     if dialect == "sqlite":
         return SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xff)

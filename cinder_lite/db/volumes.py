@@ -1,11 +1,11 @@
 """Rows of volumes: reading, listing and filtering them. Statuses are changed by the lifecycle engine alone."""
 
-import collections
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema
 
 #: The id that stands for the one fixed key of an installation without a key manager.
@@ -28,7 +28,7 @@ SUMMARY = sa.select(V.c.id, V.c.name)
 _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A volume like those of ROW, put together without it.
-Row: Any = collections.namedtuple("Row", [column.name for column in ROW.selected_columns])  # type: ignore[misc]
+Row = db.row_type(column.name for column in ROW.selected_columns)
 _UNSET = dict.fromkeys(Row._fields) | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
     "shared_targets": True}
@@ -43,7 +43,7 @@ _NOT_TARGETS = sa.or_(V.c.migration_status.is_(None), sa.not_(V.c.migration_stat
 _TARGETS_TOO = sa.true()
 
 
-def get(tx, ctx, id):
+def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The volume, if the asker may see it. Raises VolumeNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
@@ -51,12 +51,12 @@ def get(tx, ctx, id):
     return row
 
 
-def find(tx, id):
+def find(tx: db.Transaction, id: str | None) -> db.Row | None:
     """The volume, or None."""
     return tx.execute(_BY_ID, {"id": id}).first()
 
 
-def shown(tx, ctx, id):
+def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The columns of the volume that answers show. Raises VolumeNotFound."""
     row = tx.execute(_SHOWN_BY_ID, {"id": id}).first()
     if row is None or not ctx.sees(row.project_id):
@@ -64,39 +64,40 @@ def shown(tx, ctx, id):
     return row
 
 
-def inserted(values, type_):
+def inserted(values: dict[str, Any], type_: db.Row) -> Any:
     """The row that an INSERT of these values has made, without asking for it. `type_` is the row of its type."""
     return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs,
                                       "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})
 
 
-def page(tx, query, where, paging, visible):
+def page(tx: db.Transaction, query: sa.Select, where: Sequence[listing.Condition], paging: listing.Paging,
+         visible: listing.Condition) -> list[Any]:
     return LISTING.page(tx, query, where, paging, visible)
 
 
-def count(tx, where, visible):
-    return tx.execute(sa.select(sa.func.count()).select_from(V).where(visible, *where)).scalar()
+def count(tx: db.Transaction, where: Sequence[listing.Condition], visible: listing.Condition) -> int:
+    return tx.execute(sa.select(sa.func.count()).select_from(V).where(visible, *where)).scalar_one()
 
 
-def visible_to(ctx, all_projects):
+def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
     """Which volumes a list shows: the project's own, or for administrators who ask so, all."""
     if ctx.is_admin and all_projects:
         return sa.true()
     return sa.and_(V.c.project_id == ctx.project_id, _TARGETS_TOO if ctx.is_admin else _NOT_TARGETS)
 
 
-def summary(tx, visible):
+def summary(tx: db.Transaction, visible: listing.Condition) -> db.Row:
     """(count, GiB together) of the visible volumes."""
     return tx.execute(sa.select(sa.func.count(), TOGETHER).where(visible)).one()
 
 
-def metadata_values(tx, visible):
+def metadata_values(tx: db.Transaction, visible: listing.Condition) -> Sequence[db.Row]:
     """Every metadata pair of the visible volumes, once."""
     return tx.execute(sa.select(L.c.key, L.c.value).join(V, V.c.id == L.c.resource_id).where(visible).distinct()
                       .order_by(L.c.key, L.c.value)).all()
 
 
-def of_image(tx, project_id, host, image_id=None):
+def of_image(tx: db.Transaction, project_id: str, host: str, image_id: str | None = None) -> Sequence[db.Row]:
     """A project's volumes in a pool that were made of that image, or of any; the one that was used longest ago first."""
     made_of = V.c.image_metadata["image_id"].as_string()
     return tx.execute(ROW.where(
@@ -104,12 +105,12 @@ def of_image(tx, project_id, host, image_id=None):
     ).order_by(sa.func.coalesce(V.c.updated_at, V.c.created_at))).all()
 
 
-def on_host(tx, service_host):
+def on_host(tx: db.Transaction, service_host: str) -> Sequence[db.Row]:
     """The volumes of a backend."""
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()
 
 
-def ownership(service_uuid):
+def ownership(service_uuid: str) -> dict[str, Any]:
     """The columns of a volume by which hosts know with whom they share the way to it: os-brick locks by them.
 
     Every volume has a target of its own here, whatever the driver and the target are.
@@ -117,16 +118,17 @@ def ownership(service_uuid):
     return {"service_uuid": service_uuid, "shared_targets": False}
 
 
-def belong(tx, service_host, service_uuid):
+def belong(tx: db.Transaction, service_host: str, service_uuid: str) -> None:
     """Write on all volumes of a backend that they belong to the service."""
     values = ownership(service_uuid)
     differs = sa.or_(*(sa.or_(V.c[name].is_(None), V.c[name] != value) for name, value in values.items()))
     tx.execute(sa.update(V).where(V.c.host.startswith(f"{service_host}#", autoescape=True), differs).values(**values))
 
 
-def held_by_projects(tx, service_hosts):
+def held_by_projects(tx: db.Transaction, service_hosts: Collection[str]) -> list[tuple[Any, ...]]:
     """What lies on those services' backends: [(project, volumes, their GiB, snapshots, their GiB)]."""
-    S, sums = schema.snapshots, {}
+    S = schema.snapshots
+    sums: dict[str, list[int]] = {}
     there = sa.or_(*(V.c.host.startswith(f"{host}#", autoescape=True) for host in service_hosts))
     queries = (sa.select(V.c.project_id, sa.func.count(), TOGETHER).where(there).group_by(V.c.project_id),
                sa.select(S.c.project_id, sa.func.count(), sa.cast(sa.func.sum(S.c.size), sa.BigInteger))
@@ -137,6 +139,6 @@ def held_by_projects(tx, service_hosts):
     return [(project, *found) for project, found in sorted(sums.items())]
 
 
-def host_of(tx, id):
+def host_of(tx: db.Transaction, id: str) -> str:
     """The host string of a volume, "" when it has none or is not there."""
     return tx.execute(sa.select(V.c.host).where(V.c.id == id)).scalar() or ""
