@@ -3,12 +3,12 @@
 import errno
 import logging
 
-from cinder_lite import concurrency, errors
+from cinder_lite import errors
 from cinder_lite.api import fault
 from cinder_lite.api.app import Application
 from cinder_lite.api.auth import strategy
 from cinder_lite.backup.api import Backups
-from cinder_lite.concurrency import http_limits
+from cinder_lite.concurrency import http_limits, http_server
 from cinder_lite.host import systemd
 from cinder_lite.observe import health
 from cinder_lite.service import daemon
@@ -36,9 +36,9 @@ def listen(conf):
     strategy.expect_usable(conf)
     kept = systemd.kept(SOCKET)
     try:
-        sock = None if kept is None else concurrency.take_over(kept, address, port)
+        sock = None if kept is None else http_server.take_over(kept, address, port)
         if sock is None:
-            sock = concurrency.listen(address, port)
+            sock = http_server.listen(address, port)
             systemd.keep(SOCKET, sock)
         return sock
     except OSError as error:
@@ -48,7 +48,7 @@ def listen(conf):
 def expect_address(conf):
     """Raise Misconfigured when nobody can listen on the configured address and port; that somebody does is fine."""
     try:
-        concurrency.listen(conf.osapi_volume_listen, conf.osapi_volume_listen_port).close()
+        http_server.listen(conf.osapi_volume_listen, conf.osapi_volume_listen_port).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise errors.Misconfigured(_deaf(conf, error)) from error
@@ -65,9 +65,9 @@ class ApiService:
     def __init__(self, shared, sock):
         self.process, self.conf = shared, shared.conf
         self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
-        self._server = concurrency.WSGIServer(sock, self.application, http_limits.Limits(
+        self._server = http_server.WSGIServer(sock, self.application, http_limits.Limits(
             connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
-            patience=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
+            request_timeout=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
             refuse=fault.refused), LOG)
 
     def start(self):

@@ -10,9 +10,9 @@ import typing
 
 import zstandard
 
-from cinder_lite import concurrency
 from cinder_lite.backup import index, manifest
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency import native_threads
 
 SPAN = 1024**2  # read at most so much of an object at a time
 GAP = 64 * 1024  # bytes not wanted that are read rather than asked around
@@ -68,7 +68,7 @@ def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled
 def _run(reader, start, threads, progress, cancelled):
     made = reader.made
     first = start // made.group_size if start < made.size else made.group_count
-    done = concurrency.map_in_threads(reader.bring_back, reader.segments(first), threads)
+    done = native_threads.map_in_threads(reader.bring_back, reader.segments(first), threads)
     with contextlib.closing(done):
         for group, segments in itertools.groupby(done, key=lambda segment: segment.group):
             end = min((group + 1) * made.group_size, made.size)

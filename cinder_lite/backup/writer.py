@@ -14,10 +14,10 @@ import uuid
 import zstandard
 from oslo_config import cfg
 
-from cinder_lite import concurrency
 from cinder_lite.backup import index, manifest
 from cinder_lite.backup.manifest import EMPTY
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency import native_threads
 
 OPTIONS = (
     cfg.IntOpt("backup_sha_block_size_bytes", default=64 * 1024, min=4096, max=4 * 1024**2,
@@ -104,7 +104,7 @@ def write(store, place, source, size, layout=Format(), parent=None, origin="",
     base_backup = _parent(store, parent, layout, size)
     made = _begin(store, place, size, layout, base_backup, f"{origin} {source.identity()}".strip())
     writer = _Writer(store, source, made, base_backup, layout, cancelled)
-    segments = concurrency.map_in_threads(writer.store_segment, writer.segments(), layout.threads)
+    segments = native_threads.map_in_threads(writer.store_segment, writer.segments(), layout.threads)
     with contextlib.closing(segments):
         for group, done in itertools.groupby(segments, key=lambda done: done.segment.group):
             finished = []

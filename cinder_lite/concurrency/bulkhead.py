@@ -1,28 +1,30 @@
-"""How many callers wait for one part that may hang: the others are turned away, so that it holds up nobody else."""
+"""Bound the callers that wait for one part, so that a part that hangs does not block callers of others."""
 
 import collections
 import contextlib
 import threading
+from collections.abc import Hashable, Iterator
 
-#: How many parts that hang there may be before callers of others are turned away too.
+#: The number of hanging parts at which callers of other parts are refused too.
 PARTS = 4
 
 
 class Full(Exception):
-    """So many wait for the part already that another is not to."""
+    """Too many callers wait for the part already."""
 
 
 class Bulkhead:
     """A bounded number of callers for each part, and for all together."""
 
-    def __init__(self, most):
-        self._most, self._lock, self._counts = most, threading.Lock(), collections.Counter()
+    def __init__(self, limit: int):
+        self._limit, self._lock = limit, threading.Lock()
+        self._counts: collections.Counter[Hashable] = collections.Counter()
 
     @contextlib.contextmanager
-    def place(self, part):
-        """A place among those who wait for that part. Raises Full when there is none."""
+    def place(self, part: Hashable) -> Iterator[None]:
+        """Count the block as a caller of that part. Raises Full when there are too many."""
         with self._lock:
-            if self._counts[part] >= self._most or self._counts.total() >= PARTS * self._most:
+            if self._counts[part] >= self._limit or self._counts.total() >= PARTS * self._limit:
                 raise Full
             self._counts[part] += 1
         try:

@@ -1,6 +1,5 @@
-"""What clients may take of an HTTP server, and reading a request as a whole before the application is called."""
+"""Limits of an HTTP server on its clients, and reading a request whole before the application is called."""
 
-import collections.abc
 import contextlib
 import dataclasses
 import errno
@@ -8,113 +7,122 @@ import http
 import io
 import logging
 import resource
+import socket
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds within which who has just connected is expected to ask.
-NEWCOMERS = 1.0
-#: The socket listens no more. Other errors of accept(2) are of the one connection, or of what the system lacks for a while.
-OVER = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
-#: Seconds between attempts to accept, and between lines in the log about them.
-PAUSE, SILENCE = 0.1, 10.0
+#: Seconds within which a new connection is expected to send its first request.
+FIRST_REQUEST = 1.0
+#: The socket no longer listens. Other errors of accept(2) concern one connection, or a resource that is short for a while.
+CLOSED = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
+#: Seconds between attempts to accept, and between log lines about them.
+ACCEPT_RETRY, LOG_INTERVAL = 0.1, 10.0
+
+#: A status line, headers and a body.
+Answer = tuple[str, list[tuple[str, str]], bytes]
 
 
-def in_plain_text(status, sentence):
+def plain_text(status: int, sentence: str) -> Answer:
     return f"{status} {http.HTTPStatus(status).phrase}", [("Content-Type", "text/plain; charset=UTF-8")], sentence.encode()
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Connections and requests at a time, seconds for sending a request, bytes of its body that the application looks at,
-    bytes of its head, bytes of a body that are received at all, so that the refusal is heard, and seconds without a request
-    after which a connection is closed.
+    """Limits on connections and requests at a time, and on each request.
 
-    `refuse(status, sentence)` makes the (status line, headers, body) of what never reaches the application.
+    `request_timeout`: seconds for sending a request. `body`: bytes of its body that the application gets. `head`: bytes of
+    its head. `received`: bytes of a body that are received at all, so that the client gets the refusal. `idle`: seconds
+    without a request after which a connection is closed. `refuse(status, sentence)` builds the answer to requests that
+    never reach the application.
     """
 
     connections: int
     requests: int
-    patience: float
+    request_timeout: float
     body: int
-    refuse: collections.abc.Callable = in_plain_text
+    refuse: Callable[[int, str], Answer] = plain_text
     head: int = 65536
     received: int = 16 * 1024**2
     idle: float = 75
 
 
 class Clients:
-    """Of a server of green threads: those who wait for an answer, and those who have just come and are about to ask: the end has to wait for them."""
+    """The clients of a server of green threads that wait for an answer or have just connected: its end waits for them."""
 
-    def __init__(self):
-        self._came, self._asking, self._changed = {}, set(), threading.Condition()
+    def __init__(self) -> None:
+        self._connected: dict[int, float] = {}
+        self._waiting: set[int] = set()
+        self._changed = threading.Condition()
         self.closing = False
 
-    def came(self, client):
-        self._came[client] = time.monotonic()
+    def connected(self, client: int) -> None:
+        self._connected[client] = time.monotonic()
 
-    def asks(self, client):
+    def requested(self, client: int) -> None:
         with self._changed:
-            self._asking.add(client)
-            self._came.pop(client, None)
+            self._waiting.add(client)
+            self._connected.pop(client, None)
 
-    def left(self, client):
-        """It has its answer, or is gone."""
+    def finished(self, client: int) -> None:
+        """The client has its answer, or is gone."""
         with self._changed:
-            self._asking.discard(client)
-            self._came.pop(client, None)
+            self._waiting.discard(client)
+            self._connected.pop(client, None)
             self._changed.notify_all()
 
-    def wait(self, timeout):
-        """Until none is left, but for no longer than `timeout`."""
+    def wait(self, timeout: float) -> None:
+        """Wait until none is left, for `timeout` seconds at most."""
         self.closing = True
         end = time.monotonic() + timeout
         with self._changed:
             while (left := end - time.monotonic()) > 0:
-                silent = max(self._came.values(), default=0) + NEWCOMERS - time.monotonic()
-                if not self._asking and silent <= 0:
+                silent = max(self._connected.values(), default=0) + FIRST_REQUEST - time.monotonic()
+                if not self._waiting and silent <= 0:
                     return
-                self._changed.wait(left if self._asking else min(left, silent))
+                self._changed.wait(left if self._waiting else min(left, silent))
 
 
 class AcceptErrors:
-    """What errors of one listener mean."""
+    """Classifies the errors of one listener's accept(2), and logs the passing ones at most every LOG_INTERVAL seconds."""
 
-    def __init__(self):
-        self._told = None
+    def __init__(self) -> None:
+        self._logged: float | None = None
 
-    def over(self, error):
-        """Whether the listener is at its end; else the error is logged, unless one has just been."""
-        if error.errno in OVER:
+    def is_final(self, error: OSError) -> bool:
+        """Whether the listener is closed; otherwise the error is logged."""
+        if error.errno in CLOSED:
             return True
         now = time.monotonic()
-        if self._told is None or now - self._told > SILENCE:
-            self._told = now
+        if self._logged is None or now - self._logged > LOG_INTERVAL:
+            self._logged = now
             LOG.error("connections cannot be accepted, will be tried again: %s", error)
         return False
 
 
 class Listener:
-    """A listening socket whose `accept` waits until it has a connection, whatever is in the way meanwhile."""
+    """A listening socket whose `accept` repeats after passing errors until it has a connection."""
 
-    def __init__(self, sock):
+    def __init__(self, sock: socket.socket):
         self._sock, self._errors = sock, AcceptErrors()
 
     def __getattr__(self, name):
         return getattr(self._sock, name)
 
-    def accept(self):
+    def accept(self) -> tuple[socket.socket, Any]:
         while True:
             try:
                 return self._sock.accept()
             except OSError as error:
-                if self._errors.over(error):
+                if self._errors.is_final(error):
                     raise
-            time.sleep(PAUSE)
+            time.sleep(ACCEPT_RETRY)
 
 
-def allow_files(connections):
+def raise_file_limit(connections: int) -> None:
     """Raise the soft limit of open files, which is lower than our own limits on most systems."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + 512
@@ -123,31 +131,31 @@ def allow_files(connections):
             wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-def protocol(base, timeout, limits, clients):
-    """`base`, the protocol of a server of green threads, with requests read as a whole; `timeout` is that of the threads.
+def protocol(base: Any, timeout: Any, limits: Limits, clients: Clients) -> type:
+    """A subclass of `base`, the protocol of a server of green threads, that reads requests whole.
 
-    Its connections are known to `clients` by their state.
+    `timeout` is the green threads' Timeout class. `clients` identifies connections by the id of their state.
     """
 
     class Protocol(base):
         def handle_one_request(self):
-            asked = b""
+            first = b""
             with contextlib.suppress(OSError):
-                asked = self.rfile.peek(1)  # a connection may be idle for longer than a request may take
-            if not asked:
+                first = self.rfile.peek(1)  # a connection may be idle for longer than a request may take
+            if not first:
                 self.close_connection = True
                 return
-            clients.asks(id(self.conn_state))
-            self.late = timeout(limits.patience)
+            clients.requested(id(self.conn_state))
+            self.late = timeout(limits.request_timeout)
             try:
                 super().handle_one_request()
             except timeout as late:
                 if late is not self.late:
                     raise
-                self.send_error(408, f"The request was not sent within {limits.patience} seconds.")
+                self.send_error(408, f"The request was not sent within {limits.request_timeout} seconds.")
             finally:
                 self.late.cancel()
-                clients.left(id(self.conn_state))
+                clients.finished(id(self.conn_state))
 
         def handle_one_response(self):
             try:
@@ -160,7 +168,7 @@ def protocol(base, timeout, limits, clients):
             super().handle_one_response()
 
         def _read(self, source):
-            """Leave what came of the body to the application, as much as it looks at, and how much it was."""
+            """Receive the body; the application gets up to `limits.body` bytes of it, and its length."""
             kept, received = [], 0
             length = source.content_length or 0
             if length > limits.received or (length > limits.body and source.should_send_hundred_continue):

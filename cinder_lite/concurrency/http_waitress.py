@@ -1,8 +1,10 @@
-"""The HTTP server of native threads: waitress, which gives a request to a thread when all of it is here."""
+"""The HTTP server of native threads: waitress, which hands a request to a thread once it has been received whole."""
 
 import io
 import socket
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from waitress import server, wasyncore
 from waitress.adjustments import Adjustments
@@ -10,14 +12,14 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency.http_limits import NEWCOMERS, PAUSE, AcceptErrors
+from cinder_lite.concurrency.http_limits import ACCEPT_RETRY, FIRST_REQUEST, AcceptErrors, Limits
 
-#: Seconds that clients have at the end to take the answers that are there.
-FLUSHED = 5
+#: Seconds for clients to receive their answers at the end.
+FLUSH_TIMEOUT = 5
 
 
-def made(sock, application, limits):
-    """A server on a listening socket: `run` serves until `stop`; `refuse` takes no more connections."""
+def build_server(sock: socket.socket, application: Callable[..., Iterable[bytes]], limits: Limits) -> Any:
+    """A server on a listening socket: `run` serves until `stop`; `refuse` accepts no more connections."""
     unix = sock.family == socket.AF_UNIX
     address = sock.getsockname()
     return (_Unix if unix else _TCP)(
@@ -30,38 +32,38 @@ def made(sock, application, limits):
             asyncore_use_poll=True, clear_untrusted_proxy_headers=False))
 
 
-class _Patient:
-    """What waitress lacks: an end to requests that take too long to come, and to itself."""
+class _RequestTimeouts:
+    """Adds to waitress a timeout for receiving a request, and an orderly end."""
 
     closing = False
 
     def __init__(self, *arguments, limits, **settings):
         self.channel_class = _channel(limits)
-        self._patience = limits.patience
-        self._errors, self._pauses_until = AcceptErrors(), 0
-        self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.patience} seconds."))
+        self._request_timeout = limits.request_timeout
+        self._errors, self._paused_until = AcceptErrors(), 0
+        self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.request_timeout} seconds."))
         super().__init__(*arguments, **settings)
 
     def maintenance(self, now):
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             request = channel.request
-            if request is not None and not channel.requests and time.monotonic() - request.began > self._patience:
+            if request is not None and not channel.requests and time.monotonic() - request.began > self._request_timeout:
                 request.error, request.completed, channel.request = self._late, True, None
                 channel.requests.append(request)
                 self.add_task(channel)
 
     def readable(self):
-        return super().readable() and time.monotonic() >= self._pauses_until
+        return super().readable() and time.monotonic() >= self._paused_until
 
     def accept(self):
         try:
             return super().accept()
         except OSError as error:
-            if self._errors.over(error):
+            if self._errors.is_final(error):
                 raise
-            # The socket stays readable, so that the loop would do nothing else.
-            self._pauses_until = time.monotonic() + PAUSE
+            # The socket stays readable: without a pause the loop would do nothing else.
+            self._paused_until = time.monotonic() + ACCEPT_RETRY
             return None
 
     def refuse(self):
@@ -69,29 +71,29 @@ class _Patient:
         self.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self))
 
     def wait(self, timeout):
-        """Until no client waits for an answer, but for no longer than `timeout`."""
+        """Wait until no client waits for an answer, for `timeout` seconds at most."""
         with concurrency.deadline(timeout) as left:
-            while left() and any(channel.owes() for channel in list(self.active_channels.values())):
+            while left() and any(channel.is_answer_due() for channel in list(self.active_channels.values())):
                 time.sleep(0.01)
 
     def stop(self):
         self.task_dispatcher.shutdown()
-        with concurrency.deadline(FLUSHED) as left:
+        with concurrency.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
                 time.sleep(0.01)
         self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map, ignore_all=True))
 
 
-class _TCP(_Patient, server.TcpWSGIServer):
+class _TCP(_RequestTimeouts, server.TcpWSGIServer):
     pass
 
 
-class _Unix(_Patient, server.UnixWSGIServer):
+class _Unix(_RequestTimeouts, server.UnixWSGIServer):
     pass
 
 
 class _Refusal:
-    """An answer in the place of waitress's own."""
+    """An answer that replaces waitress's own."""
 
     def __init__(self, answer):
         self._answer = answer
@@ -102,7 +104,7 @@ class _Refusal:
 
 
 class _Dropped:
-    """Takes what is too much for the application, and knows how much it was."""
+    """Discards a body that is too large for the application, and counts its bytes."""
 
     def __init__(self, length):
         self._length = length
@@ -136,10 +138,10 @@ def _channel(limits):
             return used
 
     class Channel(HTTPChannel):
-        parser_class, asked = Parser, False
+        parser_class, has_received = Parser, False
 
         def received(self, data):
-            self.asked = True
+            self.has_received = True
             return super().received(data)
 
         def service(self):
@@ -147,9 +149,9 @@ def _channel(limits):
                 self.requests[0].headers["CONNECTION"] = "close"
             super().service()
 
-        def owes(self):
-            """Whether the client waits for an answer, or has just come and is about to ask."""
-            young = not self.asked and time.time() - self.creation_time < NEWCOMERS
-            return young or self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed
+        def is_answer_due(self):
+            """Whether the client waits for an answer, or has just connected and may send a request."""
+            new = not self.has_received and time.time() - self.creation_time < FIRST_REQUEST
+            return new or self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed
 
     return Channel

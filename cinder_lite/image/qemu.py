@@ -4,7 +4,8 @@ import re
 import subprocess
 from collections.abc import Callable
 
-from cinder_lite import concurrency, errors
+from cinder_lite import errors
+from cinder_lite.concurrency import commands
 
 PERCENT = re.compile(rb"\((\d+)\.\d+/100%\)")
 #: Seconds that qemu-img may take to read a header, and to check all tables.
@@ -28,7 +29,7 @@ def info(path: str, qemu_format: str, gigabytes: int, seconds: int) -> str:
 def check(path: str, qemu_format: str) -> None:
     """Raise ConversionFailed for a file whose metadata is inconsistent, for example because it was truncated."""
     try:
-        concurrency.run_command(["qemu-img", "check", "-q", "-f", qemu_format, path], timeout=CHECK_TIMEOUT)
+        commands.run_command(["qemu-img", "check", "-q", "-f", qemu_format, path], timeout=CHECK_TIMEOUT)
     except subprocess.CalledProcessError as error:
         if error.returncode not in (LEAKS, NO_CHECKS):
             raise ConversionFailed(f"qemu-img finds it damaged: {_message(error)}") from error
@@ -60,7 +61,7 @@ def from_raw(path: str, qemu_format: str, destination: str, options: str | None,
 
 def _run(argv):
     try:
-        return concurrency.run_command(argv, timeout=TIMEOUT)
+        return commands.run_command(argv, timeout=TIMEOUT)
     except subprocess.CalledProcessError as error:
         raise ConversionFailed(_message(error)) from error
     except subprocess.TimeoutExpired as error:
@@ -74,7 +75,7 @@ def _follow(argv, progress):
             progress(int(found[-1]))
 
     try:
-        concurrency.follow_command(argv, report)
+        commands.follow_command(argv, report)
     except subprocess.CalledProcessError as error:
         raise ConversionFailed(_message(error)) from error
 

@@ -13,7 +13,7 @@ import shutil
 import stat
 
 from cinder_lite import concurrency, db
-from cinder_lite.concurrency import http_limits
+from cinder_lite.concurrency import http_limits, http_server
 from cinder_lite.conf.metrics import PORTS
 from cinder_lite.db import jobs, pools, services
 
@@ -199,7 +199,7 @@ def listen(conf, name, workers=1):
     try:
         if address.startswith("/"):
             return _unix(os.path.join(address, f"{name}.metrics"))
-        return concurrency.listen(address, conf.metrics.ports.get(name, PORTS[name]))
+        return http_server.listen(address, conf.metrics.ports.get(name, PORTS[name]))
     except (OSError, ValueError) as error:
         LOG.error("metrics cannot be shown on %s: %s; correct address or ports of [metrics]", address, error)
         return None
@@ -208,7 +208,7 @@ def listen(conf, name, workers=1):
 def _unix(path):
     if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
         os.remove(path)
-    sock = concurrency.listen(path)
+    sock = http_server.listen(path)
     os.chmod(path, 0o660)
     return sock
 
@@ -218,8 +218,8 @@ class Exporter:
 
     def __init__(self, meter, sock, look=None):
         self.meter, self.look = meter, look
-        self._server = concurrency.WSGIServer(sock, self, http_limits.Limits(
-            connections=50, requests=4, patience=30, body=1024), LOG)
+        self._server = http_server.WSGIServer(sock, self, http_limits.Limits(
+            connections=50, requests=4, request_timeout=30, body=1024), LOG)
 
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO") != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

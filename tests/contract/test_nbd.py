@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import native_threads
 from cinder_lite.volume.targets import base, nbd
 from tests.contract import backends
 from tests.contract.backends import MIB
@@ -175,11 +176,11 @@ def test_what_a_client_discards_becomes_a_hole(target, volume):
 def test_many_are_exported_and_removed_at_once(target, volume, tmp_path):
     made = [volume(MIB, seed) for seed in range(20)]
     exports = concurrency.in_thread(
-        lambda: list(concurrency.map_in_threads(lambda one: target.export(*one), made, 10)))
+        lambda: list(native_threads.map_in_threads(lambda one: target.export(*one), made, 10)))
     assert target.exported() == {name: True for name, _ in made}
     for (name, path), export in zip(made, exports):
         assert digest_of(uri(target, name, export), tmp_path) == digest(path)
-    concurrency.in_thread(lambda: list(concurrency.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
+    concurrency.in_thread(lambda: list(native_threads.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
     assert target.exported() == {}
     assert os.listdir(target.state_path) == []
 

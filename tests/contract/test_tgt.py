@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import native_threads
 from cinder_lite.volume.targets import base, tgt, tgtadm, tgtd
 from tests.contract import backends
 from tests.contract.backends import MIB
@@ -251,11 +252,11 @@ def test_many_are_exported_and_removed_at_once(target, volume, tmp_path):
     def export(one):
         return target.export(*one)
 
-    exports = concurrency.in_thread(lambda: list(concurrency.map_in_threads(export, made, 10)))
+    exports = concurrency.in_thread(lambda: list(native_threads.map_in_threads(export, made, 10)))
     assert target.exported() == {name: True for name, _ in made}
     for (name, path), one in zip(made, exports):
         assert digest_of(url(data_of(target, name, one)), tmp_path) == digest(path)
-    concurrency.in_thread(lambda: list(concurrency.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
+    concurrency.in_thread(lambda: list(native_threads.map_in_threads(lambda one: target.remove(one[0]), made, 10)))
     assert target.exported() == {}
 
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 import requests
 
-from cinder_lite import concurrency, conf
+from cinder_lite import conf
+from cinder_lite.concurrency import http_server
 from cinder_lite.conf.metrics import PORTS
 from cinder_lite.observe import metrics
 from tests.functional.client import Client
@@ -57,7 +58,7 @@ def service():
 def shown(service):
     """Call it to look at the metrics."""
     port = free_port()
-    exporter = service.process.show_metrics(concurrency.listen("127.0.0.1", port), standing=True)
+    exporter = service.process.show_metrics(http_server.listen("127.0.0.1", port), standing=True)
     yield lambda: parsed(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
     exporter.stop()
 
@@ -128,7 +129,7 @@ def test_every_metric_of_the_table_is_shown(service, shown):
 
 def test_other_paths_say_where_they_are(service):
     port = free_port()
-    exporter = service.process.show_metrics(concurrency.listen("127.0.0.1", port))
+    exporter = service.process.show_metrics(http_server.listen("127.0.0.1", port))
     answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
     assert (answer.status_code, answer.text) == (404, "The metrics are at /metrics.\n")
     exporter.stop()

@@ -7,7 +7,7 @@ import pytest
 from tests.meta import source
 
 DOORS = {
-    "eventlet": ("cinder_lite/concurrency/__init__.py",),
+    "eventlet": ("cinder_lite/concurrency/",),
     "greenlet": ("cinder_lite/concurrency/__init__.py",),
     "oslo_messaging": ("cinder_lite/rpc/",),
     "pyroute2": ("cinder_lite/host/network.py",),

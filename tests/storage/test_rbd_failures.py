@@ -8,6 +8,7 @@ import pytest
 
 from cinder_lite import concurrency
 from cinder_lite.blockio import device
+from cinder_lite.concurrency import native_threads
 from cinder_lite.volume.drivers import base
 from tests.contract import backends
 from tests.contract.backends import snapshot, volume
@@ -49,7 +50,7 @@ def together(*calls):
         except Exception as error:
             return error
 
-    return list(concurrency.map_in_threads(outcome, calls, len(calls)))
+    return list(native_threads.map_in_threads(outcome, calls, len(calls)))
 
 
 def a_life(driver, source, deaths):

@@ -6,8 +6,7 @@ import socket
 import pytest
 import requests
 
-from cinder_lite import concurrency
-from cinder_lite.concurrency import http_limits
+from cinder_lite.concurrency import http_limits, http_server
 
 #: What accept(2) lists, errors of the network that Linux hands on included.
 ERRORS = ("ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN",
@@ -36,7 +35,7 @@ def test_a_server_goes_on_after(name):
     sock.bind(("127.0.0.1", 0))
     sock.listen(10)
     port, sock.left = sock.getsockname()[1], [getattr(errno, name)] * 2
-    server = concurrency.WSGIServer(sock, application, http_limits.Limits(10, 2, 30, 1024), http_limits.LOG)
+    server = http_server.WSGIServer(sock, application, http_limits.Limits(10, 2, 30, 1024), http_limits.LOG)
     server.start()
     try:
         for _ in range(2):

@@ -14,6 +14,7 @@ from urllib import parse
 from oslo_config import cfg
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import commands
 from cinder_lite.volume.targets import base
 
 OPTIONS = (
@@ -175,7 +176,7 @@ class NbdTarget(base.Target):
     def _launch(self, name, argv):
         """Start a process and wait until it serves; False when its port has been taken meanwhile."""
         try:
-            concurrency.run_command(argv)
+            commands.run_command(argv)
         except FileNotFoundError:
             raise base.TargetError("qemu-nbd is missing; install the package qemu-utils") from None
         except subprocess.CalledProcessError as error:

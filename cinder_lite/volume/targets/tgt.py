@@ -8,6 +8,7 @@ import time
 from oslo_config import cfg
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import commands
 from cinder_lite.volume.targets import base, iscsi, tgtadm
 
 OPTIONS = (
@@ -101,7 +102,7 @@ class TgtTarget(iscsi.IscsiTarget):
         """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
         control_port, socket = str(self.options.tgt_control_port), self.options.tgt_control_socket
         try:
-            return concurrency.run_command(["tgtadm", "--control-port", control_port, *arguments],
+            return commands.run_command(["tgtadm", "--control-port", control_port, *arguments],
                                            env=socket and {"TGT_IPC_SOCKET": socket})
         except FileNotFoundError:
             failure = base.TargetError("tgtadm is missing; install the package tgt")

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import commands, http_server
 from cinder_lite.volume.targets import base, tgtadm
 
 #: Seconds within which tgtd begins to listen.
@@ -63,7 +64,7 @@ class TgtDaemon:
         """Find out whether the portal is free: tgtd itself goes on without it when it is not."""
         address, _, port = self.portal.rpartition(":")
         try:
-            concurrency.listen(address.strip("[]"), int(port)).close()
+            http_server.listen(address.strip("[]"), int(port)).close()
         except OSError as error:
             raise base.TargetError(f"tgtd cannot listen on {self.portal}: {error.strerror}") from error
 
@@ -79,7 +80,7 @@ class TgtDaemon:
     def _listening(self):
         try:
             arguments = ["tgtadm", "--control-port", str(self.control_port), *tgtadm.SHOW_PORTALS]
-            return tgtadm.portals(concurrency.run_command(arguments, timeout=5))
+            return tgtadm.portals(commands.run_command(arguments, timeout=5))
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             return set()
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import native_threads
 from cinder_lite.host import privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import privileged
@@ -276,7 +277,7 @@ def test_deleting_takes_what_a_revert_left_that_could_not_be_finished(group):
 def test_creates_at_the_same_time_are_safe(group, kind):
     made = small(group, lvm_type=kind)
     wanted = [volume() for _ in range(8)]
-    assert list(concurrency.map_in_threads(made.create, wanted, 8)) == [{}] * 8
+    assert list(native_threads.map_in_threads(made.create, wanted, 8)) == [{}] * 8
     assert sorted(made.names()) == sorted((one.name, GIB) for one in wanted)
 
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from cinder_lite import concurrency
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency import native_threads
 from tests.unit.backup import stores
 
 
@@ -148,5 +148,5 @@ def test_puts_and_deletes_of_one_directory_do_not_disturb_each_other(tmp_path):
             store.delete_folder(f"ab/cd/{number}")
         return number
 
-    assert list(concurrency.map_in_threads(work, range(6), 6)) == list(range(6))
+    assert list(native_threads.map_in_threads(work, range(6), 6)) == list(range(6))
     assert not (tmp_path / "store/ab").exists()

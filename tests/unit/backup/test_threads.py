@@ -5,6 +5,7 @@ import _thread
 import pytest
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import native_threads
 
 
 def test_several_native_threads_work_at_once():
@@ -16,7 +17,7 @@ def test_several_native_threads_work_at_once():
         together.wait(60)
         return number, _thread.get_ident()
 
-    results = concurrency.in_thread(lambda: list(concurrency.map_in_threads(meet, range(9), 3)))
+    results = concurrency.in_thread(lambda: list(native_threads.map_in_threads(meet, range(9), 3)))
     assert [number for number, _ in results] == list(range(9))
     assert len({ident for _, ident in results}) == 3
 
@@ -28,14 +29,14 @@ def test_other_work_goes_on_meanwhile():
     concurrency.spawn(done.set)
 
     def job():
-        return list(concurrency.map_in_threads(lambda number: done.wait(60), range(4), 2))
+        return list(native_threads.map_in_threads(lambda number: done.wait(60), range(4), 2))
 
     assert concurrency.in_thread(job) == [True] * 4
 
 
 def test_no_more_is_begun_than_so_far_ahead():
     begun = []
-    results = concurrency.map_in_threads(begun.append, range(100), 2)
+    results = native_threads.map_in_threads(begun.append, range(100), 2)
     next(results)
     results.close()
     assert len(begun) <= 2 * 2
@@ -50,7 +51,7 @@ def test_an_error_comes_in_its_turn_and_ends_the_rest():
             raise KeyError(number)
         return number
 
-    results = concurrency.map_in_threads(work, range(1000), 2)
+    results = native_threads.map_in_threads(work, range(1000), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(KeyError, match="3"):
         next(results)
@@ -59,5 +60,5 @@ def test_an_error_comes_in_its_turn_and_ends_the_rest():
 
 def test_no_thread_is_left():
     before = concurrency.native("threading").active_count()
-    assert list(concurrency.map_in_threads(str, range(10), 4)) == [str(number) for number in range(10)]
+    assert list(native_threads.map_in_threads(str, range(10), 4)) == [str(number) for number in range(10)]
     assert concurrency.native("threading").active_count() == before

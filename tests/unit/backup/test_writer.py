@@ -5,9 +5,9 @@ import os
 import pytest
 from oslo_config import cfg
 
-from cinder_lite import concurrency
 from cinder_lite.backup import index, manifest, reader, writer
 from cinder_lite.blockio import device
+from cinder_lite.concurrency import native_threads
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import BLOCK, SMALL, pattern
 
@@ -224,7 +224,7 @@ def test_backups_beside_each_other(store, tmp_path):
         with device.Source(paths[number]) as source:
             return writer.write(store, places[number], source, len(pattern(letters[number])), SMALL)
 
-    list(concurrency.map_in_threads(work, range(8), 8))
+    list(native_threads.map_in_threads(work, range(8), 8))
     manifest.delete(store, places[3])
     for number in (0, 1, 2, 4, 5, 6, 7):
         target = volumes.make(tmp_path / "target", bytes(len(pattern(letters[number]))))
