@@ -1,0 +1,1 @@
+"""The API for WSGI servers: uWSGI, gunicorn, Apache with mod_wsgi."""
