@@ -1,66 +1,87 @@
 """cinder-lite-manage status upgrade-check: whether services of this release can work beside those that run."""
 
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
+
+from cinder_lite import db
 from cinder_lite.db import audit, migrate, services
 from cinder_lite.jobs import lifecycle
-from cinder_lite.manage import OK, REFUSED, VIOLATED, settings, table
-
-SUCCESS, WARNING, FAILURE = "Success", "Warning", "Failure"
-STATUS = {SUCCESS: OK, WARNING: VIOLATED, FAILURE: REFUSED}
+from cinder_lite.manage import sentence, settings
+from cinder_lite.service import process
 
 
-def check(shared, _args):
+def check(shared: process.Process, _args: argparse.Namespace) -> int:
     """look whether this release can work beside the services that run; ends with 1 for warnings, 2 for failures"""
-    rows = [(name, *row) for name, one in CHECKS for row in list(one(shared)) or [(SUCCESS, "")]]
-    table(("Check", "Result", "What to do"), rows)
-    return max(STATUS[result] for _, result, _ in rows)
+    return int(Checks(shared).check())
 
 
-def _schema(shared):
-    found = migrate.current(shared.db)
-    if not migrate.suffices(found):
-        yield WARNING, (f"the database is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
-                        "'cinder-lite-manage db sync' before its services start; those that run go on meanwhile")
-    elif found != migrate.HEAD:
-        yield WARNING, f"the database is at revision {found}, which is of a later release than this"
+class Checks(UpgradeCommands):
+    """The checks as oslo.upgradecheck runs them: in the order of `_upgrade_checks`, each with one result."""
+
+    def __init__(self, shared: process.Process) -> None:
+        self._shared = shared
+
+    def database(self) -> Result:
+        found = migrate.current(self._shared.db)
+        if not migrate.suffices(found):
+            return Result(Code.WARNING, f"The database is at revision {found or 'none'}, this release needs "
+                          f"{migrate.HEAD}: run 'cinder-lite-manage db sync' before its services start; those that run "
+                          "go on meanwhile.")
+        if found != migrate.HEAD:
+            return Result(Code.WARNING, f"The database is of a later release than this, at revision {found}.")
+        return Result(Code.SUCCESS)
+
+    def messages(self) -> Result:
+        """A service records which version of messages it understands; another major version is not compatible."""
+        from cinder_lite.volume.rpcapi import VolumeRPC
+
+        if migrate.current(self._shared.db) is None:
+            return Result(Code.SUCCESS)
+        with self._shared.db.read() as tx:
+            rows = [row for row in services.page(tx) if row.rpc_version
+                    and services.is_up(row, self._shared.conf.service_down_time)]
+        found = []
+        for row in rows:
+            theirs, ours = _numbers(row.rpc_version), _numbers(VolumeRPC.version)
+            where = f"{row.binary} on {row.host} understands messages {row.rpc_version}, this release {VolumeRPC.version}"
+            if theirs[0] != ours[0]:
+                found.append((Code.FAILURE, f"{where}: upgrade to a release between the two first"))
+            elif theirs != ours:
+                found.append((Code.WARNING, f"{where}: what only the later one knows is refused until both are of one "
+                              "release"))
+        return _result(found)
+
+    def jobs(self) -> Result:
+        if migrate.current(self._shared.db) is None:
+            return Result(Code.SUCCESS)
+        with self._shared.db.read() as tx:
+            return _result((Code.FAILURE, f"job {job.id} ({job.action} {job.kind}) is of a later release: let a service "
+                            "of that release end it first") for job in audit.live_jobs(tx) if not _runs_here(job))
+
+    def settings(self) -> Result:
+        return _result((Code.WARNING, f"{found.what}: {found.wrong}") for found in settings.findings(
+            self._shared, (settings.deprecated, settings.values)))
+
+    _upgrade_checks = (("database", database), ("messages", messages), ("jobs", jobs), ("settings", settings))
 
 
-def _messages(shared):
-    """A service says which version of messages it understands; another first number is another language."""
-    from cinder_lite.volume.rpcapi import VolumeRPC
-
-    if migrate.current(shared.db) is None:
-        return
-    with shared.db.read() as tx:
-        rows = [row for row in services.page(tx) if row.rpc_version
-                and services.is_up(row, shared.conf.service_down_time)]
-    for row in rows:
-        theirs, ours = _numbers(row.rpc_version), _numbers(VolumeRPC.version)
-        where = f"{row.binary} on {row.host} understands messages {row.rpc_version}, this release {VolumeRPC.version}"
-        if theirs[0] != ours[0]:
-            yield FAILURE, f"{where}: upgrade to a release between the two first"
-        elif theirs != ours:
-            yield WARNING, f"{where}: what only the later one knows is refused until both are of one release"
+def _result(found: Iterable[tuple[Code, str]]) -> Result:
+    """The worst of what a check has found, with all of the texts."""
+    found = sorted(found, reverse=True)
+    return Result(found[0][0], " ".join(sentence(text) for _, text in found)) if found else Result(Code.SUCCESS)
 
 
-def _numbers(version):
+def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-def _jobs(shared):
-    if migrate.current(shared.db) is None:
-        return
-    with shared.db.read() as tx:
-        for job in audit.live_jobs(tx):
-            engine = lifecycle.KINDS.get(job.kind)
-            if engine is None or engine.actions and job.action not in engine.actions:
-                yield FAILURE, (f"job {job.id} ({job.action} {job.kind}) is of a later release: let a service of that "
-                                "release end it first")
+def _runs_here(job: db.Row) -> bool:
+    engine = lifecycle.KINDS.get(job.kind)
+    return engine is not None and (not engine.actions or job.action in engine.actions)
 
 
-def _deprecated(shared):
-    for found in settings.findings(shared, (settings.deprecated, settings.values)):
-        yield WARNING, f"{found.what}: {found.wrong}"
-
-
-CHECKS = (("database", _schema), ("messages", _messages), ("jobs", _jobs), ("settings", _deprecated))
 COMMANDS = {("status", "upgrade-check"): (check, (), False)}

@@ -1,5 +1,7 @@
 """cinder-lite-manage config check and status upgrade-check: each mistake is named with what to do about it."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -83,8 +85,8 @@ def test_a_database_that_was_not_synced_is_named(here, run, right):
 def lines(out):
     """{check: [results]} of the table."""
     found = {}
-    for line in out.splitlines()[1:]:
-        found.setdefault(line.split()[0], []).append(line.split()[1])
+    for name, result in re.findall(r"\| Check: (\S+) +\|\n\| Result: (\S+) +\|", out):
+        found.setdefault(name, []).append(result)
     return found
 
 
