@@ -17,7 +17,7 @@ from cinder_lite.cmd import manage
 from cinder_lite.conf import unread
 from cinder_lite.volume.backends import driver_options
 from tests.functional.service import Service
-from tests.meta.source import TOP, modules
+from tests.meta.source import TOP
 
 pytestmark = pytest.mark.once
 
@@ -29,13 +29,13 @@ ELSEWHERE = {
     "./tools/quickstart": ("tests/services/test_quickstart.py", "quickstart.py"),
     "./tools/run-tests": ("tests/meta/test_run_tests.py", "run-tests"),
     ".tox/venv/bin/python -m pytest": ("tox.ini", "pytest"),
-    "apt-get install -y lvm2": ("tests/systemd/test_installation.py", "Installing it for production"),
+    "apt-get install -y lvm2": ("tests/systemd/test_installation.py", "Installation"),
     "export OS_": ("tests/acceptance/test_logins.py", "docs/identity.md"),
     ". quickstart-state/admin.rc": ("tests/acceptance/test_logins.py", "README.md"),
-    ". /etc/cinder/admin.rc": ("tests/systemd/test_installation.py", "Installing it for production"),
-    "vgcreate cinder-volumes": ("tests/systemd/test_installation.py", "Installing it for production"),
-    "tools/install --services": ("tests/systemd/test_installation.py", "Installing it for production"),
-    "systemctl status 'cinder-lite*'": ("tests/systemd/test_installation.py", "Installing it for production"),
+    ". /etc/cinder/admin.rc": ("tests/systemd/test_installation.py", "Installation"),
+    "vgcreate cinder-volumes": ("tests/systemd/test_installation.py", "Installation"),
+    "tools/install --services": ("tests/systemd/test_installation.py", "Installation"),
+    "systemctl status 'cinder-lite*'": ("tests/systemd/test_installation.py", "Installation"),
     "tools/chroot-check": ("tests/systemd/debian.py", "tools/chroot-check"),
     "tools/kernel-lab": ("tests/storage/test_kernel_lab.py", "kernel-lab"),
     "openstack volume list": ("tests/acceptance/test_logins.py", "README.md"),
@@ -45,7 +45,7 @@ ELSEWHERE = {
     "cinder-lite-manage import-cinder": ("tests/storage/test_adopting_ceph.py", '"import-cinder", "--from"'),
     "cinder-lite-manage db sync": ("tests/functional/test_manage.py", '"db", "sync"')}
 #: Pages whose commands have a test of their own, because they change the machine.
-OWN = {"docs/install.md", "docs/observing.md"}
+OWN = {"docs/install.md", "docs/monitoring.md"}
 STOPPED, STARTED = "# with the services stopped", "# with the services started"
 SECTION = """
 [{name}]
@@ -177,16 +177,3 @@ def test_settings_are_those_that_there_are(tmp_path, page):
         for section, option in unread.written(configuration.load([], files=[str(file)])):
             names = known.get(section, of_backends)
             assert section.startswith(unread.OTHERS) or option in names, f"{page}: [{section}] {option}"
-
-
-def test_what_the_table_of_symptoms_quotes_is_said_somewhere():
-    said = " ".join(re.sub(r'"\s*f?"', "", module.text) for module in modules("cinder_lite"))
-    text = (TOP / "docs" / "troubleshooting.md").read_text()
-    parts = [part.strip() for row in re.findall(r"^\| (`[^|]*|[^|]*`[^|]*) \|", text, re.MULTILINE)
-             for quoted in re.findall(r"`([^`]+)`", row) for part in quoted.split("…")]
-    assert len(parts) > 10
-    assert [part for part in parts if part and part not in said and part not in COMMANDS_QUOTED] == []
-
-
-#: Words in the first column that are no messages.
-COMMANDS_QUOTED = {"service-list"}

@@ -31,7 +31,7 @@ def install_anew(host, flags):
 
 def create_and_attach(run):
     run("cinder-lite create 1 --name first --wait")
-    run(commands("Attaching a volume by hand"))
+    run(commands("Attaching a volume manually"))
     found = run("lsblk -dno TRAN,SIZE $(disk)").split()
     assert found == ["iscsi", "1G"], run("lsblk -a; ls -l /dev/disk/by-path; dmesg | tail -n 20; TGT_IPC_SOCKET="
                                          "/run/cinder-lite-tgt/socket runuser -u cinder tgtadm -- --op show --mode target")
@@ -49,7 +49,7 @@ def detach(run):
 
 
 def test_a_dry_run_says_all_and_does_nothing(host):
-    host.run("; ".join(commands("Installing it for production").splitlines()[:2]))
+    host.run("; ".join(commands("Installation").splitlines()[:2]))
     before = everything(host)
     said = host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm --dry-run")
     for words in ("would install Debian's packages python3-venv", "tgt", "the user cinder", "would write /etc/cinder/cinder.conf",
@@ -144,7 +144,7 @@ def test_volumes_and_backups_elsewhere(host, run):
     run("sed -i -e 's|^file_volume_dir = .*|file_volume_dir = /srv/volumes|' "
         "-e 's|^log_dir|backup_posix_path = /srv/backups\\n&|' /etc/cinder/cinder.conf; systemctl restart cinder-lite-volume")
     host.until("systemctl show -P StatusText cinder-lite-volume | grep 'ReadWritePaths='")
-    run(commands("Volumes or backups elsewhere"))
+    run(commands("Other directories for volumes or backups"))
     host.until("systemctl show -P StatusText cinder-lite-volume | grep '1 of 1 backends up'")
     create_and_attach(run)
     run("cinder-lite backup-create first --name copy --force --wait")

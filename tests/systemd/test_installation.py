@@ -20,7 +20,7 @@ def active(host):
 
 
 def test_the_page_leads_from_nothing_to_a_running_service(host):
-    typed = commands("Installing it for production")
+    typed = commands("Installation")
     assert "systemctl status" in typed and "--services" in typed
     host.run(f"cd /srv/cinder-lite; {typed}")
     states = host.run(f"systemctl is-active {' '.join(ALL)}").split()
@@ -50,7 +50,7 @@ def test_settings_are_the_services_alone(host):
 
 
 def test_a_volume_is_attached_as_the_page_says(run):
-    run(commands("Attaching a volume by hand"))
+    run(commands("Attaching a volume manually"))
     assert run("lsblk -dno TRAN,SIZE $(disk)").split() == ["iscsi", "1G"]
     run("head -c 8M /dev/urandom >data; dd if=data of=$(disk) bs=1M oflag=direct status=none")
     assert run("status first") == "in-use"

@@ -1,4 +1,4 @@
-"""Every command and every setting of docs/observing.md, as it stands there, on a service of its own."""
+"""Every command and every setting of docs/monitoring.md, as it stands there, on a service of its own."""
 
 import json
 import os
@@ -18,7 +18,7 @@ TOP = pathlib.Path(__file__).parents[2]
 def blocks():
     """The indented blocks of the page, as lists of lines."""
     found, inside = [], False
-    for line in (TOP / "docs/observing.md").read_text().splitlines():
+    for line in (TOP / "docs/monitoring.md").read_text().splitlines():
         if line.startswith("    "):
             found += [] if inside else [[]]
             found[-1].append(line[4:])
