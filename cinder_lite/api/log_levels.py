@@ -1,8 +1,8 @@
 """Handlers of /os-services/set-log and get-log."""
 
-from cinder_lite import errors, rpc
+from cinder_lite import errors
 from cinder_lite.db import services
-from cinder_lite.rpc import log_levels
+from cinder_lite.rpc import log_levels, messaging
 
 API = "cinder-api"
 #: Binary of a service -> the name of its client.
@@ -44,7 +44,7 @@ def get_levels(req):
     for row in rows:
         try:
             levels = req.clients[ASKED[row.binary]].on(row.host).log_levels(req.ctx, prefix=prefix)
-        except rpc.NoAnswer:
+        except messaging.NoAnswer:
             continue
         found.append({"binary": row.binary, "host": row.host, "levels": levels})
     return {"log_levels": found}

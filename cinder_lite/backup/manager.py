@@ -3,7 +3,7 @@
 import contextlib
 import logging
 
-from cinder_lite import concurrency, db, errors, rpc, states
+from cinder_lite import concurrency, db, errors, states
 from cinder_lite.backup import cinder, manifest, record, writer
 from cinder_lite.backup import reader as restore
 from cinder_lite.backup.rpcapi import BackupRPC
@@ -13,6 +13,7 @@ from cinder_lite.db import backups, metadata_index, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.rpc import messaging
 from cinder_lite.volume.drivers.base import GIB
 
 LOG = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class BackupManager(BackupRPC):
         try:
             with work.outside():
                 return host.open_local(work.ctx, host=self.conf.host, **what)
-        except rpc.NoAnswer as error:
+        except messaging.NoAnswer as error:
             raise worker.Interrupted from error
 
     @staticmethod
@@ -86,7 +87,7 @@ class BackupManager(BackupRPC):
         try:
             with work.outside():
                 host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
-        except rpc.NoAnswer as error:
+        except messaging.NoAnswer as error:
             raise worker.Interrupted from error
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)

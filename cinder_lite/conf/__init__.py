@@ -7,10 +7,10 @@ import sys
 from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite import rpc
 from cinder_lite.conf import api, backend, backup, database, image, metrics, quota, scheduler, service
 from cinder_lite.host import release
 from cinder_lite.nova import client
+from cinder_lite.rpc import transport
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
 #: What the section of every backend knows, whatever its driver.
@@ -44,7 +44,7 @@ def load(argv=None, files=None, prog="cinder-lite"):
     """Read the command line and the configuration files. Returns a ConfigOpts of its own, never the global one."""
     conf = cfg.ConfigOpts()
     log.register_options(conf)
-    rpc.register_options(conf)
+    transport.register_options(conf)
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             conf.register_opts(options, group=None if group == "DEFAULT" else group)

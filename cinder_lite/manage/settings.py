@@ -9,12 +9,13 @@ import re
 
 from oslo_config import cfg
 
-from cinder_lite import db, errors, rpc
+from cinder_lite import db, errors
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
 from cinder_lite.host import effective_user
 from cinder_lite.manage import OK, VIOLATED, Failed, counted
 from cinder_lite.manage.database import reason as said
+from cinder_lite.rpc import notification_bus, transport
 
 DAEMONS = tuple(f"cinder-lite-{name}" for name in ("all", "api", "scheduler", "volume", "backup"))
 #: Names and passwords in the URL of a broker, which may have several hosts.
@@ -159,7 +160,7 @@ def _refusals():
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)
     yield "[DEFAULT] enabled_backends", backends.enabled
     yield "[tracing] enabled", lambda conf: conf.tracing.enabled and tracing.expect_library()
-    yield f"[{rpc.NOTIFICATIONS}] transport_url", lambda conf: rpc.notifies(conf) and rpc.Bus(conf)
+    yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: notification_bus.is_enabled(conf) and notification_bus.Bus(conf)
 
 
 def refused(shared):
@@ -197,7 +198,7 @@ def _database(shared):
 
 def _broker(shared):
     try:
-        why = rpc.unreachable(shared.transport)
+        why = transport.unreachable(shared.transport)
     except errors.Misconfigured as error:
         yield Found("[DEFAULT] transport_url", str(error))
         return

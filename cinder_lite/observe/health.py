@@ -3,9 +3,10 @@
 import dataclasses
 import time
 
-from cinder_lite import db, rpc
+from cinder_lite import db
 from cinder_lite.db import jobs, services
 from cinder_lite.jobs import wait_reasons
+from cinder_lite.rpc import transport
 
 #: What a service needs, and looks after itself.
 PARTS = {"cinder-volume": "backend", "cinder-backup": "store"}
@@ -100,7 +101,7 @@ def _writing(database):
 
 def _broker(shared):
     began = time.monotonic()
-    error = rpc.unreachable(shared.transport)
+    error = transport.unreachable(shared.transport)
     return {"up": False, "error": error} if error else {"up": True, "seconds": round(time.monotonic() - began, 4)}
 
 

@@ -5,11 +5,12 @@ import logging
 import os
 import time
 
-from cinder_lite import concurrency, conf, db, errors, rpc
+from cinder_lite import concurrency, conf, db, errors
 from cinder_lite.concurrency import bulkhead
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, services
 from cinder_lite.host import systemd
+from cinder_lite.rpc import messaging, notification_bus, transport
 from cinder_lite.service import daemon as service
 
 LOG = logging.getLogger(__name__)
@@ -65,15 +66,15 @@ class Process:
     @functools.cached_property
     def events(self):
         """Who tells others on the bus, None where nobody is told."""
-        if not rpc.notifies(self.conf):
+        if not notification_bus.is_enabled(self.conf):
             return None
         from cinder_lite.jobs import notifications
 
-        return notifications.Events(self.db, rpc.Bus(self.conf), f"{self.conf.host}/{self.conf.prog}")
+        return notifications.Events(self.db, notification_bus.Bus(self.conf), f"{self.conf.host}/{self.conf.prog}")
 
     @functools.cached_property
     def transport(self):
-        return rpc.transport(self.conf)
+        return transport.connect(self.conf)
 
     @functools.cached_property
     def waiting(self):
@@ -81,13 +82,13 @@ class Process:
 
     @functools.cached_property
     def sender(self):
-        return self.counted(rpc.Sender())
+        return self.counted(messaging.Sender())
 
     def client(self, interface):
-        return self.counted(rpc.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting))
+        return self.counted(messaging.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting))
 
     def server(self, interface, manager, host):
-        return self.counted(rpc.Server(self.transport, interface, manager, host))
+        return self.counted(messaging.Server(self.transport, interface, manager, host))
 
     def show_metrics(self, sock, standing=False):
         """Show them on a socket of metrics.listen, with what stands in the database if so wanted. Returns what does it."""

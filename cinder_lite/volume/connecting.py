@@ -2,10 +2,11 @@
 
 import logging
 
-from cinder_lite import db, errors, rpc, states
+from cinder_lite import db, errors, states
 from cinder_lite.db import connections, services, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.rpc import messaging
 from cinder_lite.volume import connections as domain
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Connecting:
             host = self.volume.on(service_of(row.host))
             try:
                 return host.connect(ctx, connection_id=one.id, generation=one.generation, **asked)
-            except rpc.TooOld:
+            except messaging.TooOld:
                 return host.connect(ctx, **asked)
         except Exception:
             self._give_up(one)
@@ -68,7 +69,7 @@ class Connecting:
         host = self.volume.on(service_of(row.host))
         try:
             host.disconnect(ctx, marked=True, **asked)
-        except rpc.TooOld:
+        except messaging.TooOld:
             host.disconnect(ctx, **asked)
             with self.db.write() as tx:
                 connections.delete_ended(tx, row.id)
@@ -79,7 +80,7 @@ class Connecting:
             with self.db.read() as tx:
                 self.check_up(tx, row)
             self.undo(ctx, row, attachment_id, connector)
-        except (rpc.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
+        except (messaging.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
             LOG.warning("connections of volume %s are not undone yet: %s", row.id, error)
 
     def end_all(self, ctx, volume_id):

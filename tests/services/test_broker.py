@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from cinder_lite import conf, context, db, rpc
+from cinder_lite import conf, context, db
 from cinder_lite.concurrency import bulkhead
+from cinder_lite.rpc import interface, messaging, transport
 from tests.services import checks, daemons, load, processes
 
 AWAY = 20
@@ -84,10 +85,10 @@ def test_services_work_that_are_started_without_a_broker(service, database, brok
     assert (status, found["problems"], found["broker"]["up"]) == (200, [], True), found
 
 
-class Answering(rpc.Interface):
+class Answering(interface.Interface):
     topic, version = "test-answers", "1.0"
 
-    @rpc.call
+    @interface.call
     def read(self, ctx):
         """Something of the database."""
 
@@ -102,12 +103,12 @@ class Cut:
 def test_a_database_that_is_away_for_who_is_asked_is_away_for_who_asks(broker):
     config = conf.load(argv=[])
     config.set_override("transport_url", broker.url)
-    transport, sender = rpc.transport(config), rpc.Sender()
-    server = rpc.Server(transport, Answering, Cut(), "here")
+    connection, sender = transport.connect(config), messaging.Sender()
+    server = messaging.Server(connection, Answering, Cut(), "here")
     server.start()
     # It declares its queue aside; what is sent before that is lost.
     assert processes.until(lambda: server._started, what="the server's queue")
-    client = rpc.Client(transport, Answering, sender, 30, bulkhead.Bulkhead(10))
+    client = messaging.Client(connection, Answering, sender, 30, bulkhead.Bulkhead(10))
     try:
         with pytest.raises(db.Unreachable):
             client.on("here").read(context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False))

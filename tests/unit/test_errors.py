@@ -5,8 +5,9 @@ import sys
 import pytest
 from oslo_messaging._drivers import common
 
-from cinder_lite import errors, rpc
+from cinder_lite import errors
 from cinder_lite.jobs import worker
+from cinder_lite.rpc import transport
 from cinder_lite.volume.drivers import base
 
 
@@ -16,7 +17,7 @@ def over_the_broker(error):
         raise error
     except errors.Error:
         sent = common.serialize_remote_exception(sys.exc_info())
-    return common.deserialize_remote_exception(sent, rpc.EXPOSED)
+    return common.deserialize_remote_exception(sent, transport.EXPOSED)
 
 
 @pytest.mark.parametrize("error", [

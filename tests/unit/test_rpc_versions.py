@@ -4,30 +4,31 @@ import importlib
 
 import pytest
 
-from cinder_lite import conf, context, errors, rpc
+from cinder_lite import conf, context, errors
 from cinder_lite.concurrency import bulkhead
+from cinder_lite.rpc import interface, messaging, transport
 
 CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
 
 
-class Old(rpc.Interface):
+class Old(interface.Interface):
     topic, version = "test-releases", "1.0"
 
-    @rpc.call
+    @interface.call
     def show(self, ctx, id):
         """What both releases know."""
 
 
-class New(rpc.Interface):
+class New(interface.Interface):
     topic, version = "test-releases", "1.2"
 
-    @rpc.call
-    @rpc.since("1.0", deep="1.2")
+    @interface.call
+    @interface.since("1.0", deep="1.2")
     def show(self, ctx, id, deep=False):
         """With an argument of the new release."""
 
-    @rpc.call
-    @rpc.since("1.1")
+    @interface.call
+    @interface.since("1.1")
     def count(self, ctx):
         """What only the new release knows."""
 
@@ -43,13 +44,13 @@ class Manager:
 @pytest.fixture
 def client():
     """A function (the server's interface, the client's) -> client."""
-    transport = rpc.transport(conf.load(argv=[]))
-    servers, sender = [], rpc.Sender()
+    connection = transport.connect(conf.load(argv=[]))
+    servers, sender = [], messaging.Sender()
 
-    def made(server, interface):
-        servers.append(rpc.Server(transport, server, Manager(), "here"))
+    def made(server, asked):
+        servers.append(messaging.Server(connection, server, Manager(), "here"))
         servers[-1].start()
-        return rpc.Client(transport, interface, sender, 30, bulkhead.Bulkhead(10)).on("here")
+        return messaging.Client(connection, asked, sender, 30, bulkhead.Bulkhead(10)).on("here")
 
     yield made
     for server in servers:
@@ -70,7 +71,7 @@ def test_a_new_client_asks_an_old_service_what_it_knows(client):
 def test_a_new_client_is_told_what_an_old_service_does_not_know(client):
     asked = client(Old, New)
     for method, arguments in (("count", {}), ("show", {"id": "v", "deep": True})):
-        with pytest.raises(rpc.TooOld, match=f"does not know '{method}' yet; upgrade it"):
+        with pytest.raises(messaging.TooOld, match=f"does not support '{method}' yet; upgrade it"):
             getattr(asked, method)(CTX, **arguments)
 
 
@@ -89,7 +90,7 @@ def test_what_a_service_answers_is_the_same_error_to_who_asks_over_a_broker():
         importlib.import_module(f"cinder_lite.{module}")
     # Those of rpc itself are raised where the question is asked.
     strange = {f"{one.__module__}.{one.__name__}" for one in kinds(errors.Error)
-               if one.__module__ not in (*rpc.EXPOSED, rpc.__name__)}
+               if one.__module__ not in (*transport.EXPOSED, messaging.__name__)}
     assert strange == set()
     said = errors.BackendFailed(reason="the disk is gone")
     assert str(errors.BackendFailed(*said.args)) == "the disk is gone"

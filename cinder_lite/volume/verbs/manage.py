@@ -3,10 +3,11 @@
 import contextlib
 import uuid
 
-from cinder_lite import db, rpc, states
+from cinder_lite import db, states
 from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.rpc import messaging
 
 
 class Managing:
@@ -30,7 +31,7 @@ class Managing:
     def _check_reference(self, ctx, service, reference):
         """Have the driver judge it now; one that is starting, or of the release before, does when it has the job."""
         if service.backend_up:
-            with contextlib.suppress(rpc.TooOld, rpc.NoAnswer):
+            with contextlib.suppress(messaging.TooOld, messaging.NoAnswer):
                 self.volume.on(service.host).check_reference(ctx, reference=reference)
 
     @db.retried

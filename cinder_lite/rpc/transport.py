@@ -1,0 +1,73 @@
+"""Register oslo.messaging's options, connect to the message broker, and check that it can be reached."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_messaging import opts
+from oslo_messaging._drivers import common as driver_common
+
+from cinder_lite import concurrency, errors
+
+#: Modules of the errors that a call raises in the caller as themselves.
+EXPOSED = ["cinder_lite.errors"]
+RABBIT, NOTIFICATIONS = "oslo_messaging_rabbit", "oslo_messaging_notifications"
+#: Seconds that a call waits for the broker.
+CONNECT_TIMEOUT = 5
+#: The delays, in seconds, of reconnecting to a broker; oslo.messaging's default is up to half a minute.
+RECONNECT = {"kombu_reconnect_delay": 0.5, "rabbit_interval_max": 2}
+
+
+def register_options(conf: cfg.ConfigOpts) -> None:
+    """oslo.messaging's options, with messages in memory as the default transport."""
+    oslo_messaging.set_transport_defaults("cinder_lite")
+    for group, options in opts.list_opts():
+        if group in (None, RABBIT, NOTIFICATIONS):
+            conf.register_opts(options, group=group)
+    conf.set_default("transport_url", "local://")
+    for name, value in RECONNECT.items():
+        conf.set_default(name, value, group=RABBIT)
+
+
+def connect(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
+    """The transport that transport_url names. Raises Misconfigured for a URL that is not a broker's."""
+    # Two groups of oslo.messaging are registered on the global configuration only; senders look for them on ours.
+    for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
+        for found in cfg.CONF._groups[group]._opts.values():
+            conf.register_opt(found["opt"], group=group)
+    with valid_url("transport_url"):
+        return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
+
+
+@contextlib.contextmanager
+def valid_url(option: str) -> Iterator[None]:
+    """Raise Misconfigured for a URL in that option that the block cannot use, whatever error the library raises."""
+    try:
+        yield
+    except (oslo_messaging.MessagingException, ValueError, ImportError, cfg.Error) as error:
+        raise errors.Misconfigured(f"{option} is not the URL of a broker that is known: {error}") from error
+
+
+def unreachable(transport: Any) -> str | None:
+    """Why the broker does not accept a new connection within CONNECT_TIMEOUT seconds, or None."""
+    pool = getattr(transport._driver, "_connection_pool", None)
+    if pool is None:
+        return None
+    reasons: list[str] = []
+    ended = threading.Event()
+
+    def attempt():
+        try:
+            pool.connection_cls(pool.conf, pool.url, driver_common.PURPOSE_LISTEN, retry=1).close()
+        except Exception as error:
+            # Each library raises its own classes, and any of them is the reason.
+            reasons.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        ended.set()
+
+    concurrency.spawn(attempt)
+    if not ended.wait(CONNECT_TIMEOUT):
+        return f"it has not answered within {CONNECT_TIMEOUT} s"
+    return reasons[0] if reasons else None
