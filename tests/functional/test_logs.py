@@ -73,9 +73,9 @@ def test_one_id_leads_from_the_request_to_the_device(service, client):
 
     until(lambda: any("is done" in message for _, message in follow(request_id)), "the job's last line")
     places = [place for place, _ in follow(request_id)]
-    assert {"api.app", "scheduler.manager", "worker"} <= set(places), follow(request_id)
+    assert {"api.app", "scheduler.manager", "jobs.worker"} <= set(places), follow(request_id)
     assert [message for _, message in follow(request_id) if message.startswith(f"create of {volume} on file-1 done")]
-    until(lambda: ("worker", "is done") in [(place, message[-7:]) for place, message in follow(backup_request)],
+    until(lambda: ("jobs.worker", "is done") in [(place, message[-7:]) for place, message in follow(backup_request)],
           "the backup's last line")
     assert {"api.app", "jobs.worker"} <= {place for place, _ in follow(backup_request)}
     others = [line for line in service.lines() if line["name"] == "cinder_lite.api.app" and line["context"] == {}]
