@@ -121,7 +121,7 @@ class BackupManager(BackupRPC):
             present = volumes.find(tx, volume.id)
             columns = record.columns(recorded, row, present)
             if VOLUME.settle(tx, volume.id, "restore", True, **columns):
-                metadata_index.follow(tx, present, metadata=columns["metadata"])
+                metadata_index.update(tx, present, metadata=columns["metadata"])
 
         work.when_done(restored)
         self._bring_back(work, row, volume, is_zero=False)
@@ -138,7 +138,7 @@ class BackupManager(BackupRPC):
             columns = record.columns(recorded, row, present)
             # What its creation was asked for stays.
             columns["metadata"] |= {key: value for key, value in present.metadata.items() if key != "src_backup_id"}
-            metadata_index.follow(tx, present, metadata=columns["metadata"])
+            metadata_index.update(tx, present, metadata=columns["metadata"])
             VOLUME.write(tx, volume.id, **columns)
 
         work.at_end(described)

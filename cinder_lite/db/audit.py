@@ -1,4 +1,4 @@
-"""What `doctor` reads and rewrites: rows that belong together, seen at one moment, and sums made anew."""
+"""Reads related rows as of one moment, and recalculates usage and the metadata index, for `doctor`."""
 
 import contextlib
 import dataclasses
@@ -10,13 +10,13 @@ from cinder_lite import db, states
 from cinder_lite.db import metadata_index, quotas, schema
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
-J, L, P, U = schema.jobs, schema.labels, schema.pools, schema.quota_usages
+J, L, P, U = schema.jobs, schema.metadata_index, schema.pools, schema.quota_usages
 G, GS = schema.groups, schema.group_snapshots
 TABLES = {"volume": V, "snapshot": S, "backup": B, "group": G, "group_snapshot": GS}
 
-#: Rows that are looked at together, where every row of a table has to be.
+#: Rows that are read at once where a check reads a whole table.
 PAGE = 1000
-#: Usage that is the sum of rows.
+#: Resources whose usage is the sum of rows.
 SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups")
 
 #: (project, resource, type id or "").
@@ -36,7 +36,7 @@ LIVE_JOBS = sa.select(
 
 @contextlib.contextmanager
 def moment(database: db.Database) -> Iterator[db.Transaction]:
-    """A connection for reading whose statements all see the database as it was at the first of them."""
+    """A connection for reading; all its statements see the database as of the first of them."""
     if database.dialect == "sqlite":
         with database.read() as tx:
             tx.exec_driver_sql("BEGIN")
@@ -54,22 +54,22 @@ def moment(database: db.Database) -> Iterator[db.Transaction]:
 # -- jobs and statuses
 
 def live_jobs(tx: db.Transaction) -> Sequence[db.Row]:
-    """Every queued or running job, oldest first, with the statuses of its resource and of what it reads."""
+    """Every queued or running job, oldest first, with the statuses of its resource and of the sources that it reads."""
     return tx.execute(LIVE_JOBS.order_by(J.c.created_at, J.c.id)).all()
 
 
 def live_job(tx: db.Transaction, id: str) -> db.Row | None:
-    """One of `live_jobs`, or None when it is over."""
+    """One of `live_jobs`, or None if it has ended."""
     return tx.execute(LIVE_JOBS.where(J.c.id == id)).first()
 
 
 def latest_jobs(tx: db.Transaction, most: int = 200) -> Sequence[db.Row]:
-    """The newest jobs, those that are over included."""
+    """The newest jobs, ended ones included."""
     return tx.execute(sa.select(J).order_by(J.c.created_at.desc(), J.c.id).limit(most)).all()
 
 
 def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
-    """The rows of a kind whose status only a live job may hold."""
+    """The rows of a kind in a transitional status, which requires a live job."""
     table = TABLES[kind]
     return tx.execute(sa.select(table).where(table.c.status.in_(states.TRANSITIONAL[kind])).order_by(table.c.id)).all()
 
@@ -78,9 +78,9 @@ def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
 
 @dataclasses.dataclass(frozen=True)
 class Extra:
-    """What a live job has claimed beyond its volume's row: of a type's quota, and in a pool.
+    """The quota and the pool capacity that a live job has claimed in addition to its volume's row.
 
-    `whole`: of the project's quota as well.
+    `whole`: it has claimed the project's quota, not only that of the volume type.
     """
 
     project_id: str
@@ -113,15 +113,15 @@ def _extras(tx):
 
 
 def usage_rows(tx: db.Transaction, project_id: str | None = None) -> dict[UsageKey, int]:
-    """What is written down: {(project, resource, type id or ""): in_use}."""
+    """The recorded usage: {(project, resource, type id or ""): in_use}."""
     query = sa.select(U.c.project_id, U.c.resource, U.c.type_id, U.c.in_use)
     if project_id is not None:
         query = query.where(U.c.project_id == project_id)
     return {(project, resource, type_id): n for project, resource, type_id, n in tx.execute(query)}
 
 
-def usage_sums(tx: db.Transaction, snapshots_weigh: bool, project_id: str | None = None) -> dict[UsageKey, int]:
-    """What the rows add up to, in the form of `usage_rows`. `snapshots_weigh`: their GiB count as well."""
+def usage_sums(tx: db.Transaction, count_snapshot_size: bool, project_id: str | None = None) -> dict[UsageKey, int]:
+    """The sums of the rows, in the form of `usage_rows`. `count_snapshot_size`: the GiB of snapshots count too."""
     sums: dict[UsageKey, int] = {}
 
     def add(project, type_id, amounts, whole=True):
@@ -139,7 +139,7 @@ def usage_sums(tx: db.Transaction, snapshots_weigh: bool, project_id: str | None
         add(row.project_id, row.volume_type_id, {"volumes": row.n, "gigabytes": row.gb})
     for row in rows(S, S.c.project_id, S.c.volume_type_id):
         add(row.project_id, row.volume_type_id,
-            {"snapshots": row.n, "gigabytes": row.gb} if snapshots_weigh else {"snapshots": row.n})
+            {"snapshots": row.n, "gigabytes": row.gb} if count_snapshot_size else {"snapshots": row.n})
     grouped = sa.select(G.c.project_id, sa.func.count().label("n")).group_by(G.c.project_id)
     for row in tx.execute(grouped if project_id is None else grouped.where(G.c.project_id == project_id)):
         add(row.project_id, None, {"groups": row.n})
@@ -152,24 +152,24 @@ def usage_sums(tx: db.Transaction, snapshots_weigh: bool, project_id: str | None
     return sums
 
 
-def usage_differences(tx: db.Transaction, snapshots_weigh: bool,
+def usage_differences(tx: db.Transaction, count_snapshot_size: bool,
                       project_id: str | None = None) -> list[tuple[UsageKey, int | None, int]]:
-    """[((project, resource, type id), in_use or None without a row, what it should be)] of what is not the sum."""
-    held, sums = usage_rows(tx, project_id), usage_sums(tx, snapshots_weigh, project_id)
+    """[((project, resource, type id), in_use or None without a row, correct value)] of usage that is not the sum."""
+    held, sums = usage_rows(tx, project_id), usage_sums(tx, count_snapshot_size, project_id)
     known = {key for key in held if key[1] in SUMMED} | sums.keys()
     found = [(key, held.get(key), sums.get(key, 0)) for key in known if (held.get(key) or 0) != sums.get(key, 0)]
     found += [(key, n, 0) for key, n in held.items() if key[1] not in SUMMED and n < 0]
     return sorted(found, key=lambda one: one[0])
 
 
-def rewrite_usage(tx: db.Transaction, snapshots_weigh: bool, project_id: str) -> list[tuple[UsageKey, int | None, int]]:
-    """Make a project's usage the sum of its rows. Returns the differences that there were.
+def rewrite_usage(tx: db.Transaction, count_snapshot_size: bool, project_id: str) -> list[tuple[UsageKey, int | None, int]]:
+    """Set a project's usage to the sums of its rows. Returns the differences that it corrected.
 
-    The usage rows are locked before the sums are made: whoever changes a row that counts changes its usage in the same
-    transaction, so it is either in both or comes after. Raises Duplicate when a row is made by another meanwhile: repeat.
+    The usage rows are locked before the sums are calculated: a transaction that changes a counted row changes the usage,
+    so that it is either in both or waits. Raises Duplicate if another process inserts a usage row meanwhile: repeat.
     """
     tx.execute(sa.select(U.c.in_use).where(U.c.project_id == project_id).with_for_update()).all()
-    found = usage_differences(tx, snapshots_weigh, project_id)
+    found = usage_differences(tx, count_snapshot_size, project_id)
     for (project, resource, type_id), in_use, n in found:
         if in_use is None:
             tx.execute(sa.insert(U).values(project_id=project, resource=resource, type_id=type_id, in_use=n))
@@ -193,7 +193,7 @@ def pool_differences(tx: db.Transaction, name: str | None = None) -> list[tuple[
 
 
 def rewrite_pool(tx: db.Transaction, name: str) -> list[tuple[db.Row, int, int]]:
-    """Make what a pool gave out the sums of its volumes, locked like `rewrite_usage`. Returns the differences."""
+    """Set a pool's allocated capacity to the sums of its volumes, locked like `rewrite_usage`. Returns the differences."""
     tx.execute(sa.select(P.c.name).where(P.c.name == name).with_for_update()).all()
     found = pool_differences(tx, name)
     for row, gb, n in found:
@@ -201,10 +201,10 @@ def rewrite_pool(tx: db.Transaction, name: str) -> list[tuple[db.Row, int, int]]
     return found
 
 
-# -- rows that hang on others
+# -- rows without their parent, and their statuses
 
 def perhaps_attached(tx: db.Transaction) -> Sequence[db.Row]:
-    """Volumes that say that they are attached, or have attachments: [(id, status, attach_status)]."""
+    """Volumes with attachments or with a status of attached volumes: [(id, status, attach_status)]."""
     having = sa.select(A.c.volume_id)
     return tx.execute(sa.select(V.c.id, V.c.status, V.c.attach_status).where(sa.or_(
         V.c.status.in_((states.IN_USE, states.RESERVED, states.DETACHING)), V.c.attach_status != states.DETACHED,
@@ -220,7 +220,7 @@ def attachments_by_volume(tx: db.Transaction) -> dict[str, list[db.Row]]:
 
 
 def of_gone_volumes(tx: db.Transaction, table: sa.Table, id: str | None = None) -> Sequence[db.Row]:
-    """The rows of attachments or snapshots whose volume has no row."""
+    """The rows of attachments, connections or snapshots whose volume does not exist."""
     query = sa.select(table).where(~sa.exists().where(V.c.id == table.c.volume_id)).order_by(table.c.id)
     return tx.execute(query if id is None else query.where(table.c.id == id)).all()
 
@@ -228,45 +228,45 @@ def of_gone_volumes(tx: db.Transaction, table: sa.Table, id: str | None = None) 
 _WITHOUT_RESOURCE = (~sa.exists().where(V.c.id == L.c.resource_id), ~sa.exists().where(S.c.id == L.c.resource_id))
 
 
-def labels_of_gone(tx: db.Transaction) -> Sequence[db.Row]:
-    """[(resource id, number of labels)] of resources that have no row."""
+def metadata_of_gone(tx: db.Transaction) -> Sequence[db.Row]:
+    """[(resource id, number of rows)] of the metadata index for resources that do not exist."""
     return tx.execute(sa.select(L.c.resource_id, sa.func.count()).where(*_WITHOUT_RESOURCE)
                       .group_by(L.c.resource_id).order_by(L.c.resource_id)).all()
 
 
-def delete_labels_of_gone(tx: db.Transaction, resource_id: str) -> int:
-    """How many there were."""
+def delete_metadata_of_gone(tx: db.Transaction, resource_id: str) -> int:
+    """Returns the number of deleted rows."""
     return tx.execute(sa.delete(L).where(L.c.resource_id == resource_id, *_WITHOUT_RESOURCE)).rowcount
 
 
 @dataclasses.dataclass(frozen=True)
-class Labelled:
-    """A resource with its label rows (`labels`), its `metadata`, and all pairs that it may be labelled with (`allowed`).
+class IndexedMetadata:
+    """A resource with its rows of the metadata index (`index`), its `metadata`, and all pairs that may be in the index.
 
-    `placed` says whether the labels stand where lists look for them.
+    `placed`: the rows have the resource's project and time of creation, by which lists are ordered.
     """
 
     kind: str
     id: str
-    labels: dict[str, str]
+    index: dict[str, str]
     metadata: dict[str, str]
     allowed: dict[str, str]
     placed: bool
 
     @property
-    def right(self) -> bool:
-        """Each pair of the metadata is a label, and no label is another pair."""
-        return (self.placed and self.labels.items() <= self.allowed.items()
-                and all(self.labels.get(key) == self.allowed[key] for key in self.metadata))
+    def correct(self) -> bool:
+        """Whether each pair of the metadata is in the index, and no other pair is."""
+        return (self.placed and self.index.items() <= self.allowed.items()
+                and all(self.index.get(key) == self.allowed[key] for key in self.metadata))
 
 
-def labelled(tx: db.Transaction) -> Iterator[Labelled]:
-    """Every volume and snapshot with its labels, by pages."""
+def indexed(tx: db.Transaction) -> Iterator[IndexedMetadata]:
+    """Every volume and snapshot with its rows of the metadata index, read by pages."""
     for kind in ("volume", "snapshot"):
         table, last = TABLES[kind], ""
         while rows := tx.execute(_pairs(table).where(table.c.id > last).order_by(table.c.id).limit(PAGE)).all():
             last = rows[-1].id
-            yield from _with_labels(tx, kind, rows)
+            yield from _with_index(tx, kind, rows)
 
 
 def _pairs(table):
@@ -274,43 +274,44 @@ def _pairs(table):
     return sa.select(table.c.id, table.c.project_id, table.c.created_at, table.c.metadata.label("pairs"), *admin)
 
 
-def _with_labels(tx, kind, rows):
+def _with_index(tx, kind, rows):
     found = {}
-    for label in tx.execute(sa.select(L).where(L.c.resource_id.in_([row.id for row in rows]))):
-        found.setdefault(label.resource_id, []).append(label._asdict())
+    for pair in tx.execute(sa.select(L).where(L.c.resource_id.in_([row.id for row in rows]))):
+        found.setdefault(pair.resource_id, []).append(pair._asdict())
     for row in rows:
         here = found.get(row.id, [])
-        placed = all(label == metadata_index.row(kind, row._mapping, label["key"], label["value"]) for label in here)
-        yield Labelled(kind, row.id, {label["key"]: label["value"] for label in here}, row.pairs,
-                       {**row.pairs, **getattr(row, "admin_metadata", {})}, placed)
+        placed = all(pair == metadata_index.row(kind, row._mapping, pair["key"], pair["value"]) for pair in here)
+        yield IndexedMetadata(kind, row.id, {pair["key"]: pair["value"] for pair in here}, row.pairs,
+                              {**row.pairs, **getattr(row, "admin_metadata", {})}, placed)
 
 
-def rewrite_labels(tx: db.Transaction, kind: str, id: str) -> bool:
-    """Make the labels what the metadata says. Returns whether they were not."""
+def rewrite_index(tx: db.Transaction, kind: str, id: str) -> bool:
+    """Rebuild a resource's metadata index. Returns False if it was correct."""
     table = TABLES[kind]
     rows = tx.execute(_pairs(table).where(table.c.id == id).with_for_update()).all()
-    for one in _with_labels(tx, kind, rows):
-        if one.right:
+    for one in _with_index(tx, kind, rows):
+        if one.correct:
             return False
-        right = {key: value for key, value in one.allowed.items() if key in one.metadata or one.labels.get(key) == value}
+        pairs = {key: value for key, value in one.allowed.items()
+                 if key in one.metadata or one.index.get(key) == value}
         tx.execute(sa.delete(L).where(L.c.resource_id == id))
-        if right:
+        if pairs:
             place = next(row for row in rows if row.id == id)._mapping
-            tx.execute(sa.insert(L), [metadata_index.row(kind, place, key, value) for key, value in right.items()])
+            tx.execute(sa.insert(L), [metadata_index.row(kind, place, key, value) for key, value in pairs.items()])
         return True
     return False
 
 
-# -- what lies outside the database
+# -- objects outside the database
 
 def placed(tx: db.Transaction, service_host: str) -> dict[str, db.Row]:
-    """The volumes of a backend: {name id: row}, by the id that is part of their name there."""
+    """The volumes of a backend: {name id: row}; the name id is part of the object's name there."""
     rows = tx.execute(sa.select(V).where(V.c.host.startswith(service_host + "#", autoescape=True)))
     return {row.name_id or row.id: row for row in rows}
 
 
 def moving(tx: db.Transaction, service_host: str) -> set[str]:
-    """Ids of copies that a backend is making for migrations, and of what it still has to remove after them."""
+    """Ids of the copies that a backend creates for migrations, and of those that it still has to delete afterwards."""
     rows = tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(
         J.c.status.in_(states.LIVE_JOB), J.c.host == service_host,
         sa.or_(J.c.kind == "leftover", J.c.action.in_(MOVING))))
@@ -318,7 +319,7 @@ def moving(tx: db.Transaction, service_host: str) -> set[str]:
 
 
 def half_migrated(tx: db.Transaction) -> Sequence[db.Row]:
-    """The volumes that say that a migration is under way."""
+    """The volumes with the migration status of a running migration."""
     return tx.execute(sa.select(V).where(V.c.migration_status.in_(
         (states.STARTING, states.MIGRATING, states.COMPLETING))).order_by(V.c.id)).all()
 
@@ -336,7 +337,7 @@ def backup_rows(tx: db.Transaction) -> dict[str, db.Row]:
 
 
 def containers(tx: db.Transaction) -> set[str]:
-    """The containers that backups name."""
+    """The containers of all backups."""
     return {name for name in tx.execute(sa.select(B.c.container).distinct()).scalars() if name}
 
 
@@ -349,6 +350,6 @@ def locked(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
 
 
 def status(tx: db.Transaction, kind: str, id: str) -> str | None:
-    """The present status; None when the row is gone."""
+    """The present status; None if there is no such row."""
     table = TABLES[kind]
     return tx.execute(sa.select(table.c.status).where(table.c.id == id)).scalar()

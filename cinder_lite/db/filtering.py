@@ -66,7 +66,7 @@ def has_metadata(resource: str) -> bool:
 
 def metadata(resource: str, pairs: Mapping[str, Any], project_id: str | None) -> listing.Condition:
     """The rows that carry all these pairs; `project_id` is whose are listed, None for everybody's."""
-    return metadata_index.Carried(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
+    return metadata_index.HasMetadata(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
 
 
 def image_metadata(pairs: Mapping[str, Any]) -> listing.Condition:

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder_lite import db
 from cinder_lite.db import audit, schema
 
-A = schema.adopted
+A = schema.imported
 #: Tables whose rows have a name that only one may have.
 NAMED = {"volume_types": schema.volume_types, "qos_specs": schema.qos_specs, "group_types": schema.group_types}
 #: Columns that refer to rows of those.

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 import sqlalchemy.ext.compiler
 
 from cinder_lite import db, errors
-from cinder_lite.db.metadata_index import Carried
+from cinder_lite.db.metadata_index import HasMetadata
 
 #: A part of a WHERE clause.
-Condition = sa.ColumnElement[bool] | Carried
+Condition = sa.ColumnElement[bool] | HasMetadata
 
 _ALL = sa.true()
 
@@ -60,8 +60,8 @@ class Listing:
         carried = None
         names = [key.name if isinstance(key, sa.Column) else None for key, _ in keys]
         ids = self._hinted(sa.select(self.table.c.id), names, where, visible)
-        if set(names) <= Carried.order.keys():
-            carried = next((one for one in where if isinstance(one, Carried)), None)
+        if set(names) <= HasMetadata.order.keys():
+            carried = next((one for one in where if isinstance(one, HasMetadata)), None)
         row = self._marked(tx, keys, paging, visible)
         conditions = [visible, *(one for one in where if one is not carried)]
         if carried is not None:

@@ -1,7 +1,7 @@
-"""The pairs of a volume's or snapshot's metadata as rows, by which lists find who carries them.
+"""Indexes the metadata of volumes and snapshots: a row per pair, by which lists filter.
 
-Each has a place in the list beside it (project and time of the resource), so that a page of those that carry a pair is
-read from an index like any other page. `pair` is a digest of the whole pair: the texts are too long for an index.
+Each row repeats the project and the time of creation of its resource, so that a page of the resources with a pair is read
+from an index like any other page. `pair` is a digest of key and value: the texts are too long for an index.
 """
 
 import dataclasses
@@ -15,32 +15,32 @@ import sqlalchemy as sa
 from cinder_lite import db
 from cinder_lite.db import schema
 
-L = schema.labels
+L = schema.metadata_index
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots}
 
 
 def digest(kind: str, key: str, value: str) -> str:
-    """What `pair` is. The database makes the same of the texts in a migration."""
+    """The value of `pair`. A migration computes the same in SQL."""
     return hashlib.md5(f"{kind}\n{key}\n{value}".encode(), usedforsecurity=False).hexdigest()
 
 
 def rows(kind: str, resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The label rows of resources of that kind, which are mappings of their columns."""
+    """The index rows of resources of that kind, given as mappings of their columns."""
     return [row(kind, one, key, value) for one in resources
             for key, value in {**one["metadata"], **one.get("admin_metadata", {})}.items()]
 
 
 def row(kind: str, resource: Mapping[Any, Any], key: str, value: str) -> dict[str, Any]:
-    """The label row of one pair of a resource."""
+    """The index row of one pair of a resource."""
     return {"resource_id": resource["id"], "key": key, "value": value, "pair": digest(kind, key, value),
             "project_id": resource["project_id"], "created_at": resource["created_at"]}
 
 
 def change(tx: db.Transaction, kind: str, id: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Make the label rows follow a change of the resource's metadata from `before` to `after` (dicts)."""
-    gone = [key for key in before if key not in after or before[key] != after[key]]
-    if gone:
-        tx.execute(sa.delete(L).where(L.c.resource_id == id, L.c.key.in_(gone)))
+    """Update the index rows after a change of the resource's metadata from `before` to `after`."""
+    removed = [key for key in before if key not in after or before[key] != after[key]]
+    if removed:
+        tx.execute(sa.delete(L).where(L.c.resource_id == id, L.c.key.in_(removed)))
     new = [(key, value) for key, value in after.items() if before.get(key) != value]
     if new:
         table = TABLES[kind]
@@ -48,15 +48,15 @@ def change(tx: db.Transaction, kind: str, id: str, before: Mapping[str, str], af
         tx.execute(sa.insert(L), [row(kind, place._mapping, key, value) for key, value in new])
 
 
-def follow(tx: db.Transaction, volume: db.Row, **new: dict[str, str]) -> None:
-    """Make the labels of a volume follow a change of its `metadata` or `admin_metadata`, which win over the user's."""
+def update(tx: db.Transaction, volume: db.Row, **new: dict[str, str]) -> None:
+    """Update the index of a volume after a change of its `metadata` or `admin_metadata`; the latter takes precedence."""
     after = {name: new.get(name, getattr(volume, name)) for name in ("metadata", "admin_metadata")}
     change(tx, "volume", volume.id, {**volume.metadata, **volume.admin_metadata},
            {**after["metadata"], **after["admin_metadata"]})
 
 
-def give(tx: db.Transaction, ids: Collection[str], project_id: str) -> None:
-    """The resources belong to another project now."""
+def change_project(tx: db.Transaction, ids: Collection[str], project_id: str) -> None:
+    """Assign the index rows of the resources to another project."""
     tx.execute(sa.update(L).where(L.c.resource_id.in_(ids)).values(project_id=project_id))
 
 
@@ -65,11 +65,11 @@ def remove(tx: db.Transaction, id: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Carried:
-    """The condition that a resource carries all these pairs, in its own or the administrators' metadata.
+class HasMetadata:
+    """The condition that a resource has all these pairs in its metadata or admin_metadata.
 
-    `project_id` is whose resources are listed, None for everybody's. In a list by age the first pair leads to the rows, in
-    their order, and the others are looked up for each.
+    `project_id` is the project whose resources are listed, None for all. A list ordered by age reads the rows of the first
+    pair in order, and looks the other pairs up for each.
     """
 
     kind: str
@@ -81,15 +81,15 @@ class Carried:
         return sa.and_(*(id.in_(sa.select(L.c.resource_id).where(self._is(*pair))) for pair in self.pairs.items()))
 
     def _is(self, key, value):
-        # The texts are not compared as well: PostgreSQL would take that for three conditions, and expect few rows.
+        # Comparing the texts too would make PostgreSQL assume three independent conditions and expect too few rows.
         return L.c.pair == digest(self.kind, key, value)
 
-    #: The columns of a label that say where in a list its resource stands.
+    #: Column of the resource that lists are ordered by -> its copy in the index.
     order = {"created_at": L.c.created_at, "id": L.c.resource_id}
 
     @functools.cached_property
     def ids(self) -> sa.Select:
-        """SELECT of the resources' ids from the labels of the first pair, read before all else."""
+        """SELECT of the resources' ids by the index rows of the first pair, which are read first."""
         table, (first, *others) = TABLES[self.kind], self.pairs.items()
         found = sa.select(L.c.resource_id.label("id")).select_from(L.join(table, table.c.id == L.c.resource_id)).where(
             self._is(*first), *(_value(table, key) == value for key, value in others))
@@ -101,6 +101,6 @@ class Carried:
 
 
 def _value(table, key):
-    """The value that the row of a table carries under the key; looked up by the primary key."""
+    """The value of the key in the metadata of the table's row; looked up by the primary key."""
     other = L.alias()
     return sa.select(other.c.value).where(other.c.resource_id == table.c.id, other.c.key == key).scalar_subquery()

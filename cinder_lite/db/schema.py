@@ -1,4 +1,4 @@
-"""The tables. Migrations make them; a test compares the two."""
+"""Declares the tables. Migrations create them; a test compares the two."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -22,7 +22,7 @@ def _table(name, *columns):
 
 
 def _json(name):
-    """A small document, never null, {} by default: what is shown whole and not searched."""
+    """A small document that is returned whole and not searched: never null, {} by default."""
     return sa.Column(name, sa.JSON, nullable=False)
 
 
@@ -31,12 +31,12 @@ def _flag(name, default):
 
 
 def _listed(*columns, of_all=True):
-    """Indexes of lists that are filtered or sorted by each of these columns: those of one project, and of all."""
+    """Indexes of lists, per project and of all projects, that are filtered or sorted by each of these columns."""
     return [sa.Index(None, *whose, *by, "created_at", "id") for by in [(), *((column,) for column in columns)]
             for whose in [("project_id",), *([()] if of_all else [])]]
 
 
-def _born():
+def _timestamps():
     return [sa.Column("created_at", Time, nullable=False), sa.Column("updated_at", Time)]
 
 
@@ -75,7 +75,7 @@ volumes = _table(
     _json("image_metadata"),
     _json("facts"),
     _json("export"),
-    *_born(),
+    *_timestamps(),
     sa.Column("launched_at", Time),
     *_listed("status", "name", "size"),
     sa.Index(None, "host"),
@@ -104,15 +104,15 @@ snapshots = _table(
     _flag("consumes_quota", True),
     _json("metadata"),
     _json("facts"),
-    *_born(),
+    *_timestamps(),
     *_listed("status", "name", "size"),
     sa.Index(None, "volume_id", "created_at"),
     sa.Index(None, "group_snapshot_id"),
 )
 
-#: The pairs of a volume's or snapshot's metadata as rows, for filters (see db/metadata_index.py). `metadata` of the resource is
-#: what is shown.
-labels = _table(
+#: The pairs of the metadata of volumes and snapshots as rows, for filters (see db/metadata_index.py). Answers show the
+#: column `metadata` of the resource.
+metadata_index = _table(
     "labels",
     sa.Column("resource_id", Id, primary_key=True),
     sa.Column("key", Name, primary_key=True),
@@ -137,14 +137,14 @@ attachments = _table(
     _json("connector"),
     _json("connection_info"),
     sa.Column("attached_at", Time),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "volume_id"),
     *_listed("attach_status"),
     sa.Index(None, "instance_uuid"),
 )
 
-#: A host's way to a volume, from the intent to make it until it was undone. `attachment_id` is that of an attachment, or of
-#: the job that copies the volume; without it the connection was only initialized.
+#: A host's access to a volume, from the intent to grant it until it is revoked. `attachment_id` is the id of an attachment,
+#: or of the job that copies the volume; without it the connection was only initialized.
 connections = _table(
     "connections",
     sa.Column("id", Id, primary_key=True),
@@ -161,7 +161,7 @@ connections = _table(
     sa.Column("auth", sa.Text),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "volume_id"),
     sa.Index(None, "attachment_id"),
     sa.Index(None, "backend", "state"),
@@ -193,7 +193,7 @@ backups = _table(
     _json("metadata"),
     _json("volume_record"),
     _json("facts"),
-    *_born(),
+    *_timestamps(),
     *_listed("status", "name", "size"),
     sa.Index(None, "volume_id", "data_timestamp"),
     sa.Index(None, "parent_id"),
@@ -208,7 +208,7 @@ volume_types = _table(
     sa.Column("qos_specs_id", Id),
     _json("extra_specs"),
     sa.Column("encryption", sa.JSON(none_as_null=True)),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "qos_specs_id"),
 )
 
@@ -218,7 +218,7 @@ qos_specs = _table(
     sa.Column("name", Name, nullable=False, unique=True),
     sa.Column("consumer", sa.String(20), nullable=False),
     _json("specs"),
-    *_born(),
+    *_timestamps(),
 )
 
 volume_type_projects = _table(
@@ -233,7 +233,7 @@ default_types = _table(
     sa.Column("volume_type_id", Id, nullable=False),
 )
 
-#: Limits of a project; `type_id` is "" for the project's whole and a type's id for that type's share.
+#: Limits of a project; `type_id` is "" for the limit of the whole project, or the id of the volume type that is limited.
 quotas = _table(
     "quotas",
     sa.Column("project_id", Name, primary_key=True),
@@ -276,10 +276,10 @@ jobs = _table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("progress", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", FreeText()),
-    #: What members read of the error; null: it was written by a release that had one text for all.
+    #: The error as members of the project see it; null: a former release had one text for everybody.
     sa.Column("public_error", FreeText()),
     sa.Column("decision", sa.JSON),
-    *_born(),
+    *_timestamps(),
     sa.Column("finished_at", Time),
     *_listed(of_all=False),
     sa.Index(None, "status", "stage", "host"),
@@ -304,7 +304,7 @@ services = _table(
     sa.Column("cluster_name", Name),
     sa.Column("rpc_version", sa.String(20)),
     sa.Column("instance", Id),
-    *_born(),
+    *_timestamps(),
     sa.Column("seen_at", Time),
     sa.UniqueConstraint("host", "binary"),
 )
@@ -341,7 +341,7 @@ messages = _table(
     sa.Column("event_id", Name, nullable=False),
     sa.Column("message_level", sa.String(20), nullable=False),
     sa.Column("user_message", FreeText(long=True), nullable=False),
-    #: What administrators read instead; null: user_message was written by a release that had one text for all.
+    #: The text that administrators see; null: a former release had one text for everybody.
     sa.Column("details", FreeText(long=True)),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("expires_at", Time, nullable=False),
@@ -358,7 +358,7 @@ transfers = _table(
     sa.Column("salt", sa.String(64), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     _flag("no_snapshots", False),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "project_id", "created_at", "id"),
 )
 
@@ -369,7 +369,7 @@ group_types = _table(
     sa.Column("description", Name),
     _flag("is_public", True),
     _json("group_specs"),
-    *_born(),
+    *_timestamps(),
 )
 
 groups = _table(
@@ -387,7 +387,7 @@ groups = _table(
     _json("volume_types"),
     sa.Column("group_snapshot_id", Id),
     sa.Column("source_group_id", Id),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "project_id", "created_at", "id"),
     sa.Index(None, "group_type_id"),
 )
@@ -403,19 +403,19 @@ group_snapshots = _table(
     sa.Column("description", Name),
     sa.Column("status", sa.String(40), nullable=False),
     sa.Column("previous_status", sa.String(40)),
-    *_born(),
+    *_timestamps(),
     sa.Index(None, "project_id", "created_at", "id"),
     sa.Index(None, "group_id"),
 )
 
-#: What was taken over from a Cinder's database, also when it was deleted since: it is not taken twice.
-adopted = _table(
+#: Ids that were imported from Cinder, including resources that were deleted since: they are not imported again.
+imported = _table(
     "adopted",
     sa.Column("kind", sa.String(40), primary_key=True),
     sa.Column("id", Name, primary_key=True),
 )
 
-#: What others are to be told on the bus: until it was sent.
+#: Notifications that have not been sent yet.
 notices = _table(
     "notices",
     sa.Column("id", Id, primary_key=True),

@@ -11,7 +11,7 @@ from cinder_lite.db import listing, schema
 #: The id that stands for the one fixed key of an installation without a key manager.
 FIXED_KEY = "00000000-0000-0000-0000-000000000000"
 
-V, T, L, Q = schema.volumes, schema.volume_types, schema.labels, schema.qos_specs
+V, T, L, Q = schema.volumes, schema.volume_types, schema.metadata_index, schema.qos_specs
 
 _WITH_TYPE = V.outerjoin(T, V.c.volume_type_id == T.c.id).outerjoin(Q, T.c.qos_specs_id == Q.c.id)
 #: A volume with the name, specs and QoS spec of its type, as views and drivers want it.

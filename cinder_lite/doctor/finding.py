@@ -1,35 +1,44 @@
-"""What a finding is."""
+"""Defines a finding: one inconsistency, with its remedy."""
 
 import dataclasses
-import typing
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+
+from cinder_lite import db
 
 
 class NotRepaired(Exception):
-    """A repair failed; the text says why."""
+    """A repair failed; the text gives the reason."""
+
+
+#: repair(database, conf) returns a description of the change, or "" if there was nothing left to repair.
+Repair = Callable[[db.Database, cfg.ConfigOpts], str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be.
+    """One inconsistency.
 
-    `invariant` names the rule, `subject` what breaks it (ids and numbers: two looks that find the same have the same);
-    `text` says what is off and `remedy` what --repair does about it, or what a person can do. `repair(db, conf)` does
-    it and returns what it did, "" when there was nothing to do any more, or raises NotRepaired; None where nothing can be done from here.
-    `orphan` marks data without a row, which is only deleted on request.
+    `invariant` names the violated rule and `subject` the offender (ids and numbers; equal in two passes that find the same
+    inconsistency). `text` describes the inconsistency, `remedy` the effect of --repair or the manual fix. `repair` raises
+    NotRepaired when it fails and is None if the service cannot repair it. `orphan` marks data without a database row, which
+    is deleted only on request.
     """
 
     invariant: str
-    subject: tuple
+    subject: tuple[Any, ...]
     text: str
     remedy: str
-    repair: typing.Callable | None = None
+    repair: Repair | None = None
     orphan: bool = False
 
     @property
-    def key(self):
+    def key(self) -> tuple[str, tuple[Any, ...]]:
         return self.invariant, self.subject
 
-    def plain(self):
-        """As data, for JSON."""
+    def plain(self) -> dict[str, Any]:
+        """The finding as data for JSON."""
         return {"invariant": self.invariant, "subject": list(self.subject), "text": self.text, "remedy": self.remedy,
                 "repairable": self.repair is not None}

@@ -1,14 +1,16 @@
-"""Volume types with limits (QoS specs) that a backend where their volumes go does not apply."""
+"""Finds volume types whose limits (QoS specs) a backend that stores their volumes does not apply."""
+
+from collections.abc import Iterator
 
 from cinder_lite.db import pools, qos
 from cinder_lite.doctor.finding import Finding
+from cinder_lite.doctor.state import State
 from cinder_lite.jobs.pool_capacity import as_pool
-from cinder_lite.volume.qos import REMEDY
-from cinder_lite.volume.qos import not_applied as unlimited
+from cinder_lite.volume import qos as limits
 
 
-def not_applied(look):
-    """A QoS spec for the backend, and a backend that applies none."""
-    known = [as_pool(row, look.conf.service_down_time) for row in pools.with_services(look.tx) if row.name is not None]
-    for type_, pool, text in unlimited(qos.of_back_ends(look.tx), known):
-        yield Finding("QoS specs are not applied", (type_.id, pool.name), text, REMEDY)
+def not_applied(state: State) -> Iterator[Finding]:
+    """QoS specs for backends that do not apply any."""
+    known = [as_pool(row, state.conf.service_down_time) for row in pools.with_services(state.tx) if row.name is not None]
+    for type_, pool, text in limits.not_applied(qos.of_back_ends(state.tx), known):
+        yield Finding("QoS specs are not applied", (type_.id, pool.name), text, limits.REMEDY)

@@ -1,15 +1,17 @@
-"""Volumes, snapshots and backups: a status that only a job may hold has one, and what hangs on a row has that row."""
+"""Checks that transitional statuses have a job, that dependent rows have their parent, and that statuses match attachments."""
 
 import functools
+from collections.abc import Iterable, Iterator, Sequence
 
 from cinder_lite import context, db, states
 from cinder_lite.db import attachments, audit, jobs, metadata_index, quotas, schema, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.doctor.finding import Finding
+from cinder_lite.doctor.state import State
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS, SNAPSHOT, VOLUME
 
-#: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that it holds meanwhile.
+#: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that the job holds.
 HELD = {
     ("backup", "create"): lambda job: ("snapshot", job.read_snapshot_id, "backup") if job.read_snapshot_id
     else ("volume", job.read_volume_id, "backup"),
@@ -19,9 +21,12 @@ HELD = {
 }
 
 
-def held(live):
-    """{(kind, id, status)} that live jobs hold; ("cascade", volume id) for the snapshots of a volume that is deleted."""
-    found = set()
+def held(live: Iterable[db.Row]) -> set[tuple[str, ...]]:
+    """{(kind, id, status)} that live jobs hold.
+
+    Snapshots of a volume that is deleted are held by ("cascade", volume id), members of a group by (kind of the group, id).
+    """
+    found: set[tuple[str, ...]] = set()
     for job in live:
         action = KINDS[job.kind].actions.get(job.action)
         if action is not None:
@@ -43,10 +48,10 @@ def _is_held(kind, row, holders):
         kind == "snapshot" and ("group_snapshot", row.group_snapshot_id) in holders)
 
 
-# -- what is done for a status without a job
+# -- repairs of a status without a job
 
 def _again(kind, action, tx, row):
-    """The action is begun again by a new job."""
+    """Start the action again in a new job."""
     stage, host, args = KINDS[kind].actions[action].stage, None, {}
     if kind == "backup":
         host = row.host
@@ -65,29 +70,29 @@ def _again(kind, action, tx, row):
         args = {"cascade": bool(left)}
     ctx = context.Context(user_id=row.user_id, project_id=row.project_id, is_admin=True, overwrite=False)
     id = jobs.add(tx, ctx, kind, row.id, action, stage, host=host, args=args)
-    return f"gave {kind} {row.id} job {id} to {action} it" + (f" on {host}" if host else "")
+    return f"started job {id} to {action} {kind} {row.id}" + (f" on {host}" if host else "")
 
 
 def _forget(tx, row):
-    """A volume that no backend has heard of is gone at once."""
+    """Delete a volume that was never placed on a backend."""
     VOLUME.settle(tx, row.id, "forget", True)
     holds.forget(tx, row)
-    return f"removed volume {row.id}, which no backend had"
+    return f"deleted volume {row.id}, which was on no backend"
 
 
 def _failed(kind, action, tx, row):
-    """The action ends as it does when it fails."""
+    """End the action as failed."""
     lost = {}
     if kind == "backup" and action == "create":
-        lost = {"counted": False, "fail_reason": "its job is gone"}
+        lost = {"counted": False, "fail_reason": "its job was lost"}
         if row.counted:
             quotas.release(tx, quotas.backup_share(row.project_id, row.size))
     KINDS[kind].settle(tx, row.id, action, False, **lost)
     return f"set {kind} {row.id} to {audit.status(tx, kind, row.id)}"
 
 
-#: What becomes of a status that no job holds: (kind, action that gives it) -> how it is repaired. What can be run again
-#: is; a backup is not, since its source may have changed by now.
+#: (kind, action of the status) -> repair of a status that no job holds. Actions that can be repeated are; a backup is not,
+#: since its source may have changed.
 REMEDIES = {
     ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
     ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
@@ -99,33 +104,33 @@ REMEDIES = {
     ("group_snapshot", "create"): _failed, ("group_snapshot", "delete"): _failed,
     ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,
 }
-SAYS = {_again: "gives it a new job to {action} it", _failed: "ends that as failed"}
+REPAIRS = {_again: "starts a new job to {action} it", _failed: "ends the action as failed"}
 
 
-def _without_job(kind, look):
-    holders = held(look.live)
-    for row in audit.in_transition(look.tx, kind):
+def _without_job(kind, state):
+    holders = held(state.live)
+    for row in audit.in_transition(state.tx, kind):
         if _is_held(kind, row, holders):
             continue
         action = next(name for of, name in REMEDIES if of == kind and KINDS[kind].actions[name].doing == row.status)
         yield Finding(
             "status without job", (kind, row.id, row.status),
-            f"{kind} {row.id} is {row.status}, but no job does that",
-            SAYS[REMEDIES[kind, action]].format(action=action), functools.partial(_release, kind, action, row))
+            f"{kind} {row.id} is {row.status}, but no job is responsible for it",
+            REPAIRS[REMEDIES[kind, action]].format(action=action), functools.partial(_release, kind, action, row))
 
 
-def volumes_without_job(look):
-    """A volume in a status that only a job may hold, and no job holds it."""
-    yield from _without_job("volume", look)
+def volumes_without_job(state: State) -> Iterator[Finding]:
+    """Volumes in a transitional status without a job."""
+    yield from _without_job("volume", state)
 
 
-def migrations_without_job(look):
-    """A volume that says that it is being migrated, and no job does that."""
-    moving = {job.resource_id for job in look.live if job.action in audit.MOVING}
-    for row in audit.half_migrated(look.tx):
+def migrations_without_job(state: State) -> Iterator[Finding]:
+    """Volumes with the migration status of a running migration, without a job that migrates them."""
+    moving = {job.resource_id for job in state.live if job.action in audit.MOVING}
+    for row in audit.half_migrated(state.tx):
         if row.id not in moving:
             yield Finding("migration without job", (row.id, row.migration_status),
-                          f"volume {row.id} has the migration status {row.migration_status}, but no job moves it",
+                          f"volume {row.id} has the migration status {row.migration_status}, but no job migrates it",
                           "ends the migration as failed", functools.partial(_end_migration, row.id))
 
 
@@ -141,20 +146,20 @@ def _end_migration(id, database, _conf):
         return f"ended the migration of volume {id}"
 
 
-def snapshots_without_job(look):
-    """The same of a snapshot."""
-    yield from _without_job("snapshot", look)
+def snapshots_without_job(state: State) -> Iterator[Finding]:
+    """Snapshots in a transitional status without a job."""
+    yield from _without_job("snapshot", state)
 
 
-def backups_without_job(look):
-    """The same of a backup."""
-    yield from _without_job("backup", look)
+def backups_without_job(state: State) -> Iterator[Finding]:
+    """Backups in a transitional status without a job."""
+    yield from _without_job("backup", state)
 
 
-def groups_without_job(look):
-    """The same of a group and of a group snapshot."""
-    yield from _without_job("group", look)
-    yield from _without_job("group_snapshot", look)
+def groups_without_job(state: State) -> Iterator[Finding]:
+    """Groups and group snapshots in a transitional status without a job."""
+    yield from _without_job("group", state)
+    yield from _without_job("group_snapshot", state)
 
 
 @db.retried
@@ -166,13 +171,13 @@ def _release(kind, action, found, database, _conf):
         return REMEDIES[kind, action](kind, action, tx, row)
 
 
-# -- rows that hang on others
+# -- rows without their parent
 
-def lost_attachments(look):
-    """An attachment whose volume has no row."""
-    for row in audit.of_gone_volumes(look.tx, schema.attachments):
+def lost_attachments(state: State) -> Iterator[Finding]:
+    """Attachments whose volume does not exist."""
+    for row in audit.of_gone_volumes(state.tx, schema.attachments):
         yield Finding("attachment without volume", (row.id,),
-                      f"attachment {row.id} is of volume {row.volume_id}, which is gone", "removes it",
+                      f"attachment {row.id} is of volume {row.volume_id}, which does not exist", "deletes the attachment",
                       functools.partial(_remove_attachment, row.id))
 
 
@@ -180,15 +185,15 @@ def lost_attachments(look):
 def _remove_attachment(id, database, _conf):
     with database.write() as tx:
         gone = audit.of_gone_volumes(tx, schema.attachments, id)
-        return f"removed attachment {id}" if gone and attachments.delete(tx, id) else ""
+        return f"deleted attachment {id}" if gone and attachments.delete(tx, id) else ""
 
 
-def lost_snapshots(look):
-    """A snapshot whose volume has no row."""
-    for row in audit.of_gone_volumes(look.tx, schema.snapshots):
+def lost_snapshots(state: State) -> Iterator[Finding]:
+    """Snapshots whose volume does not exist."""
+    for row in audit.of_gone_volumes(state.tx, schema.snapshots):
         yield Finding("snapshot without volume", (row.id,),
-                      f"snapshot {row.id} is of volume {row.volume_id}, which is gone",
-                      "removes its row; what is left of it on a backend is found as an object without a row",
+                      f"snapshot {row.id} is of volume {row.volume_id}, which does not exist",
+                      "deletes its row; its data on a backend is then reported as an orphaned snapshot",
                       functools.partial(_remove_snapshot, row.id))
 
 
@@ -204,45 +209,46 @@ def _remove_snapshot(id, database, conf):
         metadata_index.remove(tx, id)
         if row.counted:
             quotas.release(tx, quotas.snapshot_share(conf, row))
-        return f"removed snapshot {id}"
+        return f"deleted snapshot {id}"
 
 
-def lost_labels(look):
-    """Labels, by which lists are filtered, of what has no row."""
-    for id, n in audit.labels_of_gone(look.tx):
-        yield Finding("labels without resource", (id,), f"{n} labels are of {id}, which is gone", "removes them",
-                      functools.partial(_remove_labels, id))
-
-
-@db.retried
-def _remove_labels(id, database, _conf):
-    with database.write() as tx:
-        n = audit.delete_labels_of_gone(tx, id)
-        return f"removed {n} labels of {id}" if n else ""
-
-
-def labels_differ(look):
-    """Labels that are not what the metadata says."""
-    for one in audit.labelled(look.tx):
-        if not one.right:
-            yield Finding("labels differ", (one.kind, one.id),
-                          f"{one.kind} {one.id} has the metadata {one.metadata}, but is found by {one.labels}"
-                          + ("" if one.placed else ", and that in another place"),
-                          "writes its labels anew", functools.partial(_rewrite_labels, one.kind, one.id))
+def lost_metadata(state: State) -> Iterator[Finding]:
+    """Rows of the metadata index whose resource does not exist."""
+    for id, n in audit.metadata_of_gone(state.tx):
+        yield Finding("metadata index without resource", (id,),
+                      f"the metadata index has {n} rows of {id}, which does not exist", "deletes them",
+                      functools.partial(_remove_metadata, id))
 
 
 @db.retried
-def _rewrite_labels(kind, id, database, _conf):
+def _remove_metadata(id, database, _conf):
     with database.write() as tx:
-        return f"wrote the labels of {kind} {id} anew" if audit.rewrite_labels(tx, kind, id) else ""
+        n = audit.delete_metadata_of_gone(tx, id)
+        return f"deleted {n} rows of {id} from the metadata index" if n else ""
+
+
+def metadata_differs(state: State) -> Iterator[Finding]:
+    """Resources whose rows in the metadata index differ from their metadata."""
+    for one in audit.indexed(state.tx):
+        if not one.correct:
+            yield Finding("metadata index mismatch", (one.kind, one.id),
+                          f"{one.kind} {one.id} has the metadata {one.metadata}, but lists find it by {one.index}"
+                          + ("" if one.placed else " and with another project or time of creation"),
+                          "rebuilds its metadata index", functools.partial(_rewrite_metadata, one.kind, one.id))
+
+
+@db.retried
+def _rewrite_metadata(kind, id, database, _conf):
+    with database.write() as tx:
+        return f"rebuilt the metadata index of {kind} {id}" if audit.rewrite_index(tx, kind, id) else ""
 
 
 # -- attachments
 
-def contradicts(status, attach_status, present):
-    """Whether a volume's statuses cannot be with these attachments.
+def contradicts(status: str, attach_status: str, present: Sequence[db.Row]) -> bool:
+    """Whether a volume's statuses contradict its attachments.
 
-    os-reserve says attaching before there is an attachment, and os-begin_detaching detaching while there still is one.
+    os-reserve sets attaching before there is an attachment, and os-begin_detaching sets detaching while there still is one.
     """
     by_attachments, attach_by_attachments = attachments.strongest(present)
     if attach_status != attach_by_attachments:
@@ -252,16 +258,16 @@ def contradicts(status, attach_status, present):
     return status in states.ATTACHMENT_DRIVEN and status not in (states.ATTACHING, by_attachments)
 
 
-def attachments_contradicted(look):
-    """A volume whose status is not what its attachments make, while no action runs on it."""
-    present = audit.attachments_by_volume(look.tx)
-    for row in audit.perhaps_attached(look.tx):
+def attachments_contradicted(state: State) -> Iterator[Finding]:
+    """Volumes without a running action whose status contradicts their attachments."""
+    present = audit.attachments_by_volume(state.tx)
+    for row in audit.perhaps_attached(state.tx):
         mine = present.get(row.id, [])
         if contradicts(row.status, row.attach_status, mine):
             have = ", ".join(sorted(one.attach_status for one in mine)) or "none"
-            yield Finding("status against attachments", (row.id, row.status, row.attach_status, have),
+            yield Finding("status contradicts attachments", (row.id, row.status, row.attach_status, have),
                           f"volume {row.id} is {row.status} and {row.attach_status}, but its attachments are: {have}",
-                          "gives it the status of its attachments", functools.partial(_mirror, row.id))
+                          "sets the status that its attachments require", functools.partial(_mirror, row.id))
 
 
 @db.retried

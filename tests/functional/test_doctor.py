@@ -162,7 +162,7 @@ def test_what_another_resources_job_holds_is_held(here, status):
 
 def test_a_job_whose_resource_is_gone_is_ended(here):
     id = here.add("jobs", kind="volume", action="delete", resource_id="gone")
-    assert repaired(here, "job without resource") == [f"ended job {id}: volume gone is gone"]
+    assert repaired(here, "job without resource") == [f"ended job {id}: volume gone does not exist"]
     assert here.row("jobs", id).status == states.FAILED
 
 
@@ -176,7 +176,7 @@ def test_a_job_whose_resource_was_reset_is_ended_and_what_it_held_is_freed(here)
     backup = here.backup(volume, status=states.ERROR)
     here.count()
     here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST)
-    assert "ended job" in repaired(here, "job out of step")[-1]
+    assert "ended job" in repaired(here, "status does not match job")[-1]
     assert (here.row("backups", backup).status, here.row("volumes", volume).status) == (states.ERROR, states.AVAILABLE)
 
 
@@ -213,7 +213,7 @@ def test_usage_is_made_the_sum(here):
     with here.db.write() as tx:
         tx.execute(sa.update(schema.quota_usages).values(in_use=schema.quota_usages.c.in_use - 20))
         tx.execute(sa.delete(schema.quota_usages).where(schema.quota_usages.c.resource == "snapshots"))
-    assert set(found(here)) == {"usage is not the sum"}
+    assert set(found(here)) == {"quota usage mismatch"}
     assert doctor(here).repair().violations == []
     with here.db.read() as tx:
         assert quotas.usages(tx, PROJECT) == {
@@ -223,14 +223,14 @@ def test_usage_is_made_the_sum(here):
 
 def test_a_negative_usage_of_what_has_no_rows_is_found(here):
     here.add("quota_usages", project_id=PROJECT, resource="groups", type_id="", in_use=-1)
-    repaired(here, "usage is not the sum")
+    repaired(here, "quota usage mismatch")
 
 
 def test_snapshots_do_not_weigh_where_they_are_not_to(here):
     here.snapshot(here.volume(size=3), size=3)
     here.count()
     here.conf.set_override("no_snapshot_gb_quota", True)
-    repaired(here, "usage is not the sum")
+    repaired(here, "quota usage mismatch")
     with here.db.read() as tx:
         assert quotas.usages(tx, PROJECT)[("gigabytes", "")] == 3
 
@@ -239,11 +239,11 @@ def test_what_an_extend_has_claimed_counts_while_it_runs(here):
     id = here.volume(size=3, status=doing(VOLUME, "extend"), previous_status=states.AVAILABLE)
     here.count()
     job = here.add("jobs", kind="volume", action="extend", resource_id=id, args={"new_size": 10, "old_size": 3})
-    assert found(here) == ["usage is not the sum", "pool is not the sum"]
-    repaired(here, "usage is not the sum", "pool is not the sum")
+    assert found(here) == ["quota usage mismatch", "pool usage mismatch"]
+    repaired(here, "quota usage mismatch", "pool usage mismatch")
     assert here.rows("pools", name=POOL)[0].allocated_gb == 10
     here.set("jobs", job, status=states.FAILED)
-    repaired(here, "status without job", "usage is not the sum", "pool is not the sum")
+    repaired(here, "status without job", "quota usage mismatch", "pool usage mismatch")
     assert here.rows("pools", name=POOL)[0].allocated_gb == 3
 
 
@@ -253,7 +253,7 @@ def test_a_pool_is_made_the_sum(here):
     here.count()
     with here.db.write() as tx:
         tx.execute(sa.update(schema.pools).values(allocated_gb=-1, volume_count=9))
-    repaired(here, "pool is not the sum")
+    repaired(here, "pool usage mismatch")
     pool, = here.rows("pools")
     assert (pool.allocated_gb, pool.volume_count) == (5, 1)
 
@@ -273,7 +273,7 @@ def test_a_volume_follows_its_attachments(here, status, attach_status, present, 
     for one in present:
         here.add("attachments", volume_id=id, attach_status=one)
     here.count()
-    repaired(here, "status against attachments")
+    repaired(here, "status contradicts attachments")
     assert here.row("volumes", id).status == after
 
 
@@ -296,7 +296,7 @@ def test_what_is_left_of_a_volume_that_is_gone_is_removed(here):
     here.count()
     here.delete("volumes", id)
     here.set("services", 1, seen_at=db.now())
-    assert {"attachment without volume", "snapshot without volume", "labels without resource"} <= set(found(here))
+    assert {"attachment without volume", "snapshot without volume", "metadata index without resource"} <= set(found(here))
     assert doctor(here).repair(delete_orphans=True).violations == []
     assert here.rows("snapshots") == here.rows("attachments") == here.rows("labels") == []
 
@@ -306,7 +306,7 @@ def test_labels_follow_the_metadata(here):
     for key, value in (("a", "wrong"), ("same", "1"), ("readonly", "True"), ("old", "x")):
         here.add("labels", resource_id=id, key=key, value=value)
     here.count()
-    repaired(here, "labels differ")
+    repaired(here, "metadata index mismatch")
     assert {(row.key, row.value) for row in here.rows("labels")} == {("a", "b"), ("same", "1"), ("readonly", "True")}
 
 
@@ -314,9 +314,9 @@ def test_labels_stand_where_lists_look(here):
     id = here.volume(metadata={"a": "b"})
     here.label("volume", id)
     with here.db.write() as tx:
-        metadata_index.give(tx, [id], "green")
+        metadata_index.change_project(tx, [id], "green")
     here.count()
-    repaired(here, "labels differ")
+    repaired(here, "metadata index mismatch")
     assert [row.project_id for row in here.rows("labels")] == [PROJECT]
 
 
@@ -324,7 +324,7 @@ def test_labels_stand_where_lists_look(here):
 
 def test_there_is_no_alarm_while_volumes_come_and_go(here):
     with here.churning():
-        looks = [doctor(here)._look() for _ in range(10)]
+        looks = [doctor(here)._pass() for _ in range(10)]
     assert [finding.text for look in looks for finding in look] == []
 
 

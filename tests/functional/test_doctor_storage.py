@@ -26,8 +26,8 @@ def test_an_object_without_a_row_is_listed_and_deleted_only_on_request(here, kin
     here.count()
     name = f"{kind}-{uuid.uuid4()}"
     here.put(name)
-    assert examine(here) == [("object without row", (BACKEND, name))]
-    assert repair(here, False) == (["object without row"], [])
+    assert examine(here) == [(f"orphaned {kind}", (BACKEND, name))]
+    assert repair(here, False) == ([f"orphaned {kind}"], [])
     assert os.path.exists(here.path(name))
     assert repair(here, True) == ([], [f"deleted {name} from {BACKEND}"])
     assert not os.path.exists(here.path(name))
@@ -37,7 +37,7 @@ def test_what_a_failed_retry_left_on_another_backend_is_an_orphan(here):
     id = here.add("volumes", host="here@other#pool")
     here.count()
     here.put(f"volume-{id}")
-    assert examine(here) == [("object without row", (BACKEND, f"volume-{id}"))]
+    assert examine(here) == [("orphaned volume", (BACKEND, f"volume-{id}"))]
 
 
 def test_files_that_are_not_named_as_volumes_are_nobodys_business(here):
@@ -52,7 +52,7 @@ def test_a_running_backup_holds_its_frozen_copy_and_an_ended_one_does_not(here):
     here.count()
     assert examine(here) == []
     here.set("backups", id, status=states.ERROR)
-    assert ("object without row", (BACKEND, f"snapshot-{id}")) in examine(here)
+    assert ("orphaned snapshot", (BACKEND, f"snapshot-{id}")) in examine(here)
 
 
 def test_a_volume_and_a_snapshot_that_are_not_there_are_named_and_left_alone(here):
@@ -61,8 +61,8 @@ def test_a_volume_and_a_snapshot_that_are_not_there_are_named_and_left_alone(her
     here.count()
     os.unlink(here.path(f"volume-{volume}"))
     os.unlink(here.path(f"snapshot-{snapshot}"))
-    expected = [("row without object", (BACKEND, "volume", volume)),
-                ("row without object", (BACKEND, "snapshot", snapshot))]
+    expected = [("missing volume", (BACKEND, "volume", volume)),
+                ("missing snapshot", (BACKEND, "snapshot", snapshot))]
     assert examine(here) == expected
     assert repair(here, True)[1] == []
     assert here.row("volumes", volume).status == states.AVAILABLE
@@ -95,7 +95,7 @@ def test_a_backend_that_cannot_be_looked_at_is_a_note_and_no_loss(here):
     report = Doctor(here.db, here.conf, pause=0).examine()
     assert report.violations == []
     note, = report.notes
-    assert BACKEND in note and "was not looked at" in note
+    assert BACKEND in note and "was not checked" in note
 
 
 @pytest.mark.parametrize("container", [None, "named", "named/deeper"])
@@ -110,10 +110,10 @@ def test_a_stored_backup_without_a_row_is_listed_and_deleted_only_on_request(her
     id = str(uuid.uuid4())
     place = container or f"{id[:2]}/{id[2:4]}/{id}"
     path = here.store(place, id, "run/000000/index")
-    assert examine(here) == [("stored backup without row", (place, id))]
-    assert repair(here, False) == (["stored backup without row"], [])
+    assert examine(here) == [("orphaned backup", (place, id))]
+    assert repair(here, False) == (["orphaned backup"], [])
     assert os.path.exists(path)
-    assert repair(here, True) == ([], [f"deleted what the store had of backup {id}"])
+    assert repair(here, True) == ([], [f"deleted backup {id} from the store"])
     assert not os.path.exists(path)
 
 

@@ -65,7 +65,7 @@ def test_usage_is_checked_and_synced_for_one_project_or_all(here, run):
     status, out, _ = run("quota", "check")
     assert status == 1 and "red" in out and PROJECT not in out
     status, out, _ = run("quota", "sync")
-    assert (status, out) == (0, "Wrote the usage of project red: gigabytes no recorded -> 5, volumes no recorded -> 1.\n")
+    assert (status, out) == (0, "Recalculated the usage of project red: gigabytes no recorded -> 5, volumes no recorded -> 1.\n")
     assert run("quota", "check")[0] == 0
 
 
@@ -97,7 +97,7 @@ def test_the_doctor_says_what_is_off_and_what_it_did(here, run):
     status, out, _ = run("doctor", "--pause", "0")
     lines = out.splitlines()
     assert status == 1 and lines[0].startswith("status without job: ") and id in lines[0]
-    assert [line.split(":")[0] for line in lines[1:]] == ["usage is not the sum"] * 2 + ["pool is not the sum"]
+    assert [line.split(":")[0] for line in lines[1:]] == ["quota usage mismatch"] * 2 + ["pool usage mismatch"]
     status, out, _ = run("doctor", "--pause", "0", "--repair")
     assert status == 0 and out.count("REPAIRED ") == 3 and out.endswith("every sum is right.\n")
     assert run("doctor", "--pause", "0")[0] == 0
@@ -108,11 +108,11 @@ def test_the_doctor_speaks_json(here, run):
     status, out, _ = run("doctor", "--pause", "0", "--json")
     report = json.loads(out)
     assert status == 1 and report["clean"] is False and report["repaired"] == []
-    assert {one["invariant"] for one in report["violations"]} == {"usage is not the sum", "pool is not the sum"}
+    assert {one["invariant"] for one in report["violations"]} == {"quota usage mismatch", "pool usage mismatch"}
     status, out, _ = run("doctor", "--pause", "0", "--json", "--repair")
     report = json.loads(out)
     assert status == 0 and report["clean"] and {one["invariant"] for one in report["repaired"]} == {
-        "usage is not the sum", "pool is not the sum"}
+        "quota usage mismatch", "pool usage mismatch"}
 
 
 def test_orphans_are_deleted_with_repair_only(run):

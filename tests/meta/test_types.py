@@ -27,7 +27,6 @@ NOT_YET = (
     "cinder_lite/cmd/",
     "cinder_lite/concurrency/",
     "cinder_lite/conf/",
-    "cinder_lite/doctor/",
     "cinder_lite/host/",
     "cinder_lite/import_cinder/",
     "cinder_lite/jobs/",

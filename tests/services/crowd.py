@@ -75,7 +75,7 @@ class Crowd:
             with self.db.write() as tx:
                 self._insert(tx, table, rows)
                 if kind in ("volumes", "snapshots"):
-                    self._insert(tx, schema.labels, metadata_index.rows(kind[:-1], rows))
+                    self._insert(tx, schema.metadata_index, metadata_index.rows(kind[:-1], rows))
             # All that markers are taken from: special ones of PROJECT.
             self.ids[kind] += [row["id"] for number, row in zip(numbers, rows, strict=True) if row["project_id"] == PROJECT and number % SHARE == 0]
             self.counts[kind] += len(rows)

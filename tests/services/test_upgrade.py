@@ -10,7 +10,7 @@ from tests.services.test_signals import goes_on
 
 CLIENTS = 3
 #: What a service of the release before cannot keep up, because it does not know it: the doctor does so in the end.
-UNKNOWN = {"labels differ"}
+UNKNOWN = {"metadata index mismatch"}
 WORKERS = tuple(name for name in daemons.NAMES if name != "api")
 #: (the database, the release that runs, the one it is upgraded to): one pair in each mode, for they take long. The release
 #: before is there where the history is.

@@ -259,7 +259,7 @@ class Attachments:
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
                                connection_info={})
             new = {"readonly": "False", **row.admin_metadata, "attached_mode": mode}
-            metadata_index.follow(tx, row, admin_metadata=new)
+            metadata_index.update(tx, row, admin_metadata=new)
             VOLUME.write(tx, volume_id, admin_metadata=new)
             mirror(tx, self._held(tx, volume_id))
 
@@ -314,6 +314,6 @@ def mirror(tx, volume):
     if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
         values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                     if key != "attached_mode"}
-        metadata_index.follow(tx, volume, admin_metadata=values["admin_metadata"])
+        metadata_index.update(tx, volume, admin_metadata=values["admin_metadata"])
     column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
     VOLUME.write(tx, volume.id, **{column: status}, **values)

@@ -112,7 +112,7 @@ class Transfers:
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
         changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
         going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
-        metadata_index.give(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
+        metadata_index.change_project(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
         for one in going:
             SNAPSHOT.write(tx, one.id, **owner)
             if one.counted:

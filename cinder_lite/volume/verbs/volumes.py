@@ -42,7 +42,7 @@ class Volumes:
                 VOLUME.lock(tx, id)
                 row = volumes.get(tx, ctx, id)
                 quotas.check_items(self.conf, values["metadata"], row.metadata)
-                metadata_index.follow(tx, row, metadata=values["metadata"])
+                metadata_index.update(tx, row, metadata=values["metadata"])
             if values:
                 VOLUME.write(tx, id, **values)
             return volumes.get(tx, ctx, id)
@@ -57,7 +57,7 @@ class Volumes:
             new = change(dict(present))
             quotas.check_items(self.conf, new, present)
             if column == "metadata":
-                metadata_index.follow(tx, row, metadata=new)
+                metadata_index.update(tx, row, metadata=new)
             VOLUME.write(tx, id, **{column: new})
             return new
 
@@ -72,7 +72,7 @@ class Volumes:
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, (states.AVAILABLE,))
             new = {**row.admin_metadata, "readonly": str(readonly)}
-            metadata_index.follow(tx, row, admin_metadata=new)
+            metadata_index.update(tx, row, admin_metadata=new)
             VOLUME.write(tx, id, admin_metadata=new)
             return row, row.host is not None and connections.set_read_only(tx, row, readonly)
 
@@ -211,7 +211,7 @@ class Volumes:
                 attachments.delete_all(tx, id)
                 values["admin_metadata"] = {key: value for key, value in row.admin_metadata.items()
                                             if key != "attached_mode"}
-                metadata_index.follow(tx, row, admin_metadata=values["admin_metadata"])
+                metadata_index.update(tx, row, admin_metadata=values["admin_metadata"])
             VOLUME.write(tx, id, **values)
             return row, ended
 

@@ -36,7 +36,7 @@ def test_pages_are_the_list(filled, sort, pairs, all_projects):
 def test_metadata_is_counted_as_it_is_listed(filled):
     database, rows = filled
     with database.read() as tx:
-        assert volumes.count(tx, [metadata_index.Carried("volume", {"tier": "gold"}, "mine")], schema.volumes.c.project_id == "mine") \
+        assert volumes.count(tx, [metadata_index.HasMetadata("volume", {"tier": "gold"}, "mine")], schema.volumes.c.project_id == "mine") \
             == len(walk.expected(rows, (), {"tier": "gold"}, False))
 
 
@@ -44,11 +44,11 @@ def test_labels_follow_changes(filled):
     database, rows = filled
     id = rows[0]["id"]
     with database.write() as tx:
-        before = tx.execute(sa.select(schema.labels).where(schema.labels.c.resource_id == id)).all()
+        before = tx.execute(sa.select(schema.metadata_index).where(schema.metadata_index.c.resource_id == id)).all()
         metadata_index.change(tx, "volume", id, rows[0]["metadata"], {"tier": "lead"})
-        found, = tx.execute(sa.select(schema.labels).where(schema.labels.c.resource_id == id)).all()
+        found, = tx.execute(sa.select(schema.metadata_index).where(schema.metadata_index.c.resource_id == id)).all()
         assert found._asdict() == metadata_index.row("volume", rows[0], "tier", "lead")
-        metadata_index.give(tx, [id], "theirs")
-        assert tx.execute(sa.select(schema.labels.c.project_id).where(schema.labels.c.resource_id == id)).scalar() == "theirs"
+        metadata_index.change_project(tx, [id], "theirs")
+        assert tx.execute(sa.select(schema.metadata_index.c.project_id).where(schema.metadata_index.c.resource_id == id)).scalar() == "theirs"
         metadata_index.remove(tx, id)
-        tx.execute(sa.insert(schema.labels), [row._asdict() for row in before])
+        tx.execute(sa.insert(schema.metadata_index), [row._asdict() for row in before])

@@ -54,7 +54,7 @@ def test_labels_of_before_get_their_places(tmp_path):
         tx.execute(sa.text("INSERT INTO labels (resource_id, key, value) VALUES (:resource_id, :key, :value)"), old)
     migrate.sync(found)
     with found.read() as tx:
-        assert {tuple(row) for row in tx.execute(sa.select(schema.labels))} == {
+        assert {tuple(row) for row in tx.execute(sa.select(schema.metadata_index))} == {
             tuple(label.values()) for kind, row in zip(metadata_index.TABLES, rows, strict=True) for label in metadata_index.rows(kind, [row])}
 
 

@@ -26,7 +26,7 @@ def fill(tx):
             "metadata": {"tier": "gold" if n % 3 else "tin", "site": "here" if n % 4 else "there"}, "image_metadata": {},
             "created_at": BORN + datetime.timedelta(seconds=n // 5)})
     tx.execute(sa.insert(schema.volumes), rows)
-    tx.execute(sa.insert(schema.labels), metadata_index.rows("volume", rows))
+    tx.execute(sa.insert(schema.metadata_index), metadata_index.rows("volume", rows))
     return rows
 
 
@@ -44,7 +44,7 @@ def expected(rows, sort, pairs, all_projects):
 
 def walked(tx, sort, pairs, all_projects, limit, by_offset=False):
     """The ids of all pages, each behind the last of the one before, or at its offset."""
-    where = [metadata_index.Carried("volume", pairs, None if all_projects else CTX.project_id)] if pairs else []
+    where = [metadata_index.HasMetadata("volume", pairs, None if all_projects else CTX.project_id)] if pairs else []
     visible, ids, marker = volumes.visible_to(CTX, all_projects), [], None
     while True:
         paging = listing.Paging(limit=limit, sort=sort, **({"offset": len(ids)} if by_offset else {"marker": marker}))
