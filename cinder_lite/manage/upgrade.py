@@ -63,7 +63,7 @@ class Checks(UpgradeCommands):
                             "of that release end it first") for job in audit.live_jobs(tx) if not _runs_here(job))
 
     def settings(self) -> Result:
-        return _result((Code.WARNING, f"{found.what}: {found.wrong}") for found in settings.findings(
+        return _result((Code.WARNING, f"{found.subject}: {found.problem}") for found in settings.findings(
             self._shared, (settings.deprecated, settings.values)))
 
     _upgrade_checks = (("database", database), ("messages", messages), ("jobs", jobs), ("settings", settings))

@@ -39,7 +39,7 @@ def test_right_settings_are_called_right(run, right):
     status, out = run("config", "check", replace=right)
     assert status == 0, out
     assert f"ok       backend {BACKEND}" in out and "ok       broker local://" in out
-    assert out.endswith("Nothing is wrong with the settings.\n")
+    assert out.endswith("Configuration is valid.\n")
 
 
 @pytest.mark.parametrize("old,new,said", [

@@ -40,7 +40,7 @@ def create_and_attach(run):
 
 def well(run):
     """What the operator's command finds, and that it leaves nothing which the service cannot use."""
-    assert run("cinder-lite-manage config check").endswith("Nothing is wrong with the settings.")
+    assert run("cinder-lite-manage config check").endswith("Configuration is valid.")
     assert run("find /var/lib/cinder /var/log/cinder ! -user cinder") == ""
 
 
