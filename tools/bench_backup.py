@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measure full backup, incremental backup, verification and restore of a sparse volume, each in a process of its own.
+"""Measures full backup, incremental backup, verification and restore of a sparse volume, each in a separate process.
 
-The volume is half random data and half holes; before the incremental backup 5 % of the data is written anew. MB/s are
-10^6 bytes of the volume's size a second; the peak is the resident memory of the whole process. The sources and objects
-are in the page cache, as after writing them; everything is synced to the disk at the end of each phase.
+Half of the volume is random data, half is holes. Before the incremental backup 5 % of the data is overwritten. MB/s are
+10^6 bytes of the volume size per second. The peak is the resident memory of the process. The sources and objects are in
+the page cache. All data is synced to the disk at the end of each phase.
 """
 
 import argparse
@@ -26,8 +26,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gib", type=float, default=1, help="size of the volume")
     parser.add_argument("--threads", type=int, default=3)
-    parser.add_argument("--folder", help="where to put volume and store; a temporary directory by default")
-    parser.add_argument("--repeat", type=int, default=3, help="how often; the median is shown")
+    parser.add_argument("--folder", help="the directory of the volume and the store; default: a temporary directory")
+    parser.add_argument("--repeat", type=int, default=3, help="number of runs; the median is shown")
     parser.add_argument("--phase", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.phase:
@@ -62,7 +62,7 @@ def measure(arguments):
                    "--threads", str(arguments.threads), "--folder", arguments.folder]
         results[phase] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     if subprocess.run(["cmp", volume, os.path.join(arguments.folder, "target")]).returncode:
-        sys.exit("what was restored is not what was backed up")
+        sys.exit("the restored data differs from the backed up data")
     subprocess.run(["rm", "-rf", os.path.join(arguments.folder, "store")], check=True)
     return results
 
@@ -77,7 +77,7 @@ def make_volume(path, size):
 
 
 def change(path, size, part):
-    """Write so large a part of the data anew, in pieces of 4 KiB to 1 MiB."""
+    """Overwrite the given share of the data, in pieces of 4 KiB to 1 MiB."""
     generator, left = random.Random(1), size // 2 * part
     with open(path, "r+b") as file:
         while left > 0:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure pages of lists in a database of few volumes and in one of many in turn, on MariaDB and PostgreSQL.
+"""Measures pages of lists in a small and in a large database, alternating, on MariaDB and PostgreSQL.
 
-Each request is answered by the application itself, without a network between. Shown are ms and how many times as long a
-request takes among many volumes as among a thousand.
+The application handles each request directly, without a network. The output has the times in ms and the ratio of the
+large to the small database.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from tests.services import servers  # noqa: E402
 from tests.services.crowd import KINDS, REQUESTS, Crowd  # noqa: E402
 
 FEW = 1000
-#: MiB for the database's cache, as an installation of that size would have.
+#: The cache of the database in MiB, typical for an installation of this size.
 MEMORY = 1024
 
 
 def quickest(few, many, repeat):
-    """{name: (ms among few, ms among many)}, of the quickest of so many requests each.
+    """Return {name: (ms in the small, ms in the large database)}, each the fastest of `repeat` requests.
 
-    They are asked in turn, so that whatever else the machine does meets both of them, and it only makes some slower.
+    The requests alternate, so that other load on the machine affects both.
     """
     found = {}
     for name in REQUESTS:
@@ -39,12 +39,12 @@ def fill(crowd, volumes, others):
     began = time.monotonic()
     for kind in KINDS:
         crowd.add(kind, volumes if kind == "volumes" else min(volumes, others))
-    print(f"{volumes} volumes are there after {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"created {volumes} volumes in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
 @contextlib.contextmanager
 def filled(kind, volumes, others):
-    """A Crowd of so many rows on a database server of its own."""
+    """A Crowd of the given number of rows on a separate database server."""
     with kind() as server, tempfile.TemporaryDirectory() as directory:
         servers.started(server)
         crowd = Crowd(server.url, directory)
@@ -67,7 +67,7 @@ def measure(kind, volumes, others, repeat):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--volumes", type=int, default=100_000)
-    parser.add_argument("--others", type=int, default=100_000, help="at most so many snapshots, backups and attachments")
+    parser.add_argument("--others", type=int, default=100_000, help="maximum number of rows of other resources")
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--database", choices=("mariadb", "postgresql"), action="append")
     arguments = parser.parse_args()

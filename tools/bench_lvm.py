@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Time the LVM driver's create, snapshot and clone of 1 GiB against the bare commands of LVM that do the same.
+"""Compares create, snapshot and clone of 1 GiB by the LVM driver with the equivalent LVM commands.
 
-Run it in the kernel lab: tools/kernel-lab --disk 20G -- .tox/venv/bin/python tools/bench_lvm.py. Both sides take turns,
-and medians are shown. The bare commands of a thick volume are those that give what the driver gives: a volume of zeros,
-and a clone that is a copy of one moment.
+Run it in the kernel lab: tools/kernel-lab --disk 20G -- .tox/venv/bin/python tools/bench_lvm.py. Both alternate, and
+the medians are shown. The commands for a thick volume have the same result as the driver: a zeroed volume, and a clone
+as of one point in time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from cinder_lite.volume.drivers.lvm.driver import OPTIONS, LvmDriver
 GROUP = "bench"
 POOL = f"{GROUP}/{GROUP}-pool"
 NUMBERS = itertools.count()
-#: How much longer than the bare commands an operation may take: so many times, and so many milliseconds more.
+#: The limit of an operation: the time of the commands times FACTOR, plus MORE milliseconds.
 FACTOR, MORE = 1.5, 30
 
 
@@ -42,7 +42,7 @@ def driver(kind):
 
 
 class Ours:
-    """The driver's calls; each returns how to undo it."""
+    """Return the calls of the driver; each returns a function that undoes it."""
 
     def __init__(self, kind):
         self.driver = driver(kind)
@@ -70,7 +70,7 @@ class Ours:
 
 
 class Bare:
-    """The commands."""
+    """Return the equivalent commands."""
 
     def __init__(self, kind):
         self.thin = kind == "thin"

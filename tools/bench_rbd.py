@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure what an RBD volume, snapshot and clone take through the driver, beside the bare `rbd` commands.
+"""Compares create, snapshot and clone by the RBD driver with the `rbd` commands.
 
-Both on a Ceph of one monitor and one OSD that is brought up for it on the loopback; the driver's process with librbd
-runs already, as it does in a service. Each operation is repeated, the two ways in turn, and the medians are shown.
+Both use a Ceph cluster of one monitor and one OSD on loopback. The librbd process of the driver is already running, as
+in a service. The operations are repeated, both ways alternating, and the medians are shown.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from tests.contract.backends import snapshot, volume
 from tests.storage import rbd
 from tests.storage.ceph import Ceph
 
-#: How much longer than the bare command an operation may take: so many times, and so many seconds more.
+#: The limit of an operation: the time of the command times FACTOR, plus MORE seconds.
 FACTOR, MORE = 1.5, 0.03
 
 
 def ignore(done, whole):
-    """Progress that nobody follows."""
+    """A progress callback that does nothing."""
 
 
 def timed(call):
@@ -32,7 +32,7 @@ def timed(call):
 
 
 def measure(cluster, repeat):
-    """{operation: ([seconds of the driver], [seconds of the command])}."""
+    """Return {operation: ([seconds of the driver], [seconds of the command])}."""
     driver = rbd.driver(cluster)
     driver.check()
     found = {name: ([], []) for name in ("create", "snapshot", "clone")}
@@ -52,7 +52,7 @@ def measure(cluster, repeat):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=30, help="how often; the medians are shown")
+    parser.add_argument("--repeat", type=int, default=30, help="number of runs; the medians are shown")
     arguments = parser.parse_args()
     with Ceph() as cluster:
         found = measure(cluster.start(), arguments.repeat)

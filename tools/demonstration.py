@@ -1,4 +1,4 @@
-"""The main job, step by step on real data: what tools/quickstart shows, and which comparisons have to hold."""
+"""The demonstration of tools/quickstart: the main operations on real data, with comparisons of the data."""
 
 import contextlib
 import hashlib
@@ -13,26 +13,26 @@ import urllib.request
 
 #: GiB of the volumes, and MiB of random bytes in the file systems that are written to them.
 SIZE, RANDOM = 1, 48
-#: What the names of its volumes, snapshots and backups begin with; only these does it remove.
+#: The name prefix of its volumes, snapshots and backups. It removes only these.
 PREFIX = "demo-"
-#: Seconds within which one step's request has to be done.
+#: Seconds within which the request of one step must complete.
 LIMIT = 300
 PROJECT = "00000000000000000000000000000001"
 INITIATOR = "iqn.1993-08.org.debian:01:cinder-lite-quickstart"
 
 
 class Failed(Exception):
-    """A step did not come out as it has to; the text says how."""
+    """A step failed; the text has the reason."""
 
 
 class Service:
-    """The REST API as the demonstration uses it."""
+    """A client of the REST API for the demonstration."""
 
     def __init__(self, url):
         self.url = url
 
     def __call__(self, method, path, body=None):
-        """The answer's body, parsed. Raises Failed with the API's sentence."""
+        """Return the parsed body of the response. Raises Failed with the message of the API."""
         request = urllib.request.Request(
             f"{self.url}/v3/{PROJECT}{path}", method=method, data=None if body is None else json.dumps(body).encode(),
             headers={"X-Auth-Token": f"admin:{PROJECT}", "Content-Type": "application/json",
@@ -47,12 +47,12 @@ class Service:
         return json.loads(text) if text else None
 
     def named(self, kind):
-        """The demonstration's own resources of a kind (volumes, snapshots, backups)."""
+        """Return the resources of a kind (volumes, snapshots, backups) that the demonstration created."""
         found = self("GET", f"/{kind}/detail")[kind]
         return [one for one in found if (one["name"] or "").startswith(PREFIX)]
 
     def wait(self, kind, id, status="available"):
-        """Wait until it has the status, or is gone when that is None. Raises Failed with the reason of its jobs."""
+        """Wait until the resource has the status, or is deleted if status is None. Raises Failed if a job failed."""
         end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             jobs = self("GET", f"/jobs?resource_id={id}")["jobs"]
@@ -76,7 +76,7 @@ class Service:
 
 
 class Attached:
-    """A volume attached through the attachments API, for the time of a `with` block; `url` is for qemu-img."""
+    """A context manager that attaches a volume through the attachments API; `url` is its address for qemu-img."""
 
     def __init__(self, service, volume_id):
         self.service, self.volume_id = service, volume_id
@@ -100,7 +100,7 @@ class Attached:
 
 
 def url(data, secret=None):
-    """Connection information as qemu-img takes it."""
+    """Return connection information as a URL for qemu-img."""
     if data.get("driver_volume_type") == "nbd":
         return data["uri"]
     account = ""
@@ -110,10 +110,10 @@ def url(data, secret=None):
 
 
 def qemu_img(*arguments):
-    """Run qemu-img, the initiator; Failed with what it said."""
+    """Run qemu-img, the initiator. Raises Failed with its error output."""
     done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True)
     if done.returncode:
-        # The URL that it repeats holds the secret.
+        # Lines with the URL contain the secret.
         said = [line for line in done.stderr.splitlines() if "%" not in line]
         raise Failed(f"qemu-img {arguments[0]}: {' '.join(said) or 'it failed'}")
 
@@ -124,7 +124,7 @@ def sha256(path):
 
 
 class Demonstration:
-    """The steps. `say(text, seconds, facts)` writes one; `held` counts comparisons that held, `broken` lists others."""
+    """The steps. `say(text, seconds, facts)` prints one; `held` counts equal comparisons, `broken` lists the others."""
 
     def __init__(self, service, directory, say):
         self.service, self.directory, self.say = service, directory, say
@@ -133,13 +133,13 @@ class Demonstration:
 
     @contextlib.contextmanager
     def step(self, text):
-        """Time what is done; facts that the block appends to the list are said with it."""
+        """Measure the block and print it with the facts that the block appends to the list."""
         facts, began = [], time.monotonic()
         yield facts
         self.say(text, time.monotonic() - began, "  ".join(facts))
 
     def run(self):
-        """All steps. Raises Failed where one cannot go on."""
+        """Run all steps. Raises Failed if a step cannot continue."""
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(self.directory)
         self.clean_up()
@@ -153,12 +153,12 @@ class Demonstration:
         shutil.rmtree(self.directory)
 
     def clean_up(self):
-        """Remove what an earlier demonstration has left; nothing else is touched."""
+        """Remove the resources of an earlier demonstration, and nothing else."""
         service = self.service
         volumes, backups = service.named("volumes"), service.named("backups")
         if not volumes and not backups:
             return
-        with self.step("Remove what the last demonstration left") as facts:
+        with self.step("Remove the resources of the last demonstration") as facts:
             for backup in backups:
                 service.remove("backup", backup["id"])
             for volume in volumes:
@@ -168,7 +168,7 @@ class Demonstration:
             facts.append(f"{len(volumes)} volumes, {len(backups)} backups")
 
     def file_system(self, name):
-        """An ext4 image of the volume's size that holds this program's own files and random bytes. Returns its path."""
+        """Create an ext4 image of the volume size with this directory and random bytes. Returns its path."""
         image, tree = os.path.join(self.directory, f"{name}.raw"), os.path.join(self.directory, name)
         with self.step(f"Make the {name} file system image (mkfs.ext4)") as facts:
             shutil.copytree(os.path.dirname(os.path.abspath(__file__)), os.path.join(tree, "tools"))
@@ -194,7 +194,7 @@ class Demonstration:
         try:
             self.refuse_strangers(attached.data)
             with self.step(f"Write the first image to it over {self.protocol(attached)}"):
-                # A new volume reads as zeros, which need not be sent.
+                # A new volume reads as zeros: zeros need not be sent.
                 qemu_img("convert", "-n", "--target-is-zero", "-f", "raw", "-O", "raw", image, attached.url)
         finally:
             with self.step("Detach it"):
@@ -209,7 +209,7 @@ class Demonstration:
                 qemu_img("info", url(data, "wrongwrongwrong1"))
             except Failed:
                 self.held += 1
-                facts.append("refused, as it has to be")
+                facts.append("refused, as expected")
             else:
                 self.broken.append("a wrong CHAP secret was accepted")
                 facts.append("ACCEPTED")
@@ -230,7 +230,7 @@ class Demonstration:
         return restored, clone
 
     def read_back(self, what, volume, image):
-        """Read a whole volume over the network and compare it with the image that it has to hold."""
+        """Read a whole volume over the network and compare it with the expected image."""
         copy = os.path.join(self.directory, "read.raw")
         with self.step(f"Read back {what}, all {SIZE} GiB") as facts:
             with Attached(self.service, volume) as attached:

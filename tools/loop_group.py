@@ -1,18 +1,18 @@
-"""A volume group on a loop device whose bytes are a sparse file: where tools/quickstart keeps volumes when it can."""
+"""A volume group on a loop device over a sparse file, for the volumes of tools/quickstart."""
 
 import os
 import shutil
 import subprocess
 import zlib
 
-#: Bytes that the file can grow to.
+#: The maximum size of the file in bytes.
 SIZE = 20 * 1024**3
-#: What is called by name, and the kernel's modules where they are not built in.
+#: The required programs and kernel modules.
 PROGRAMS, MODULES = ("lvm", "losetup", "thin_check"), ("dm-mod", "dm-thin-pool", "dm-snapshot", "loop")
 
 
 def reason():
-    """Why there can be no such group here, or None."""
+    """Return the reason why a group is not possible on this machine, or None."""
     if os.geteuid() != 0:
         return "it needs root"
     if shutil.which("modprobe"):
@@ -25,12 +25,12 @@ def reason():
 
 
 def name(path):
-    """What the group in that file is called."""
+    """Return the name of the group in the file."""
     return f"quickstart-{zlib.crc32(path.encode()):08x}"
 
 
 def connect(path):
-    """Make the group where the file is not there yet, and its volumes usable. Raises CalledProcessError."""
+    """Create the group if the file does not exist, and activate its volumes. Raises CalledProcessError."""
     new = not os.path.exists(path)
     if new:
         with open(path, "w") as file:
@@ -43,13 +43,13 @@ def connect(path):
 
 
 def disconnect(path):
-    """Let go of the file, so that nothing keeps it when it is removed."""
+    """Deactivate the group and detach the file, so that the file can be removed."""
     _run("vgchange", "-an", name(path))
     _run("losetup", "--detach", _device(path))
 
 
 def _device(path):
-    """The loop device of the file, "" when it has none."""
+    """Return the loop device of the file, or an empty string."""
     return _run("losetup", "--associated", path, "--noheadings", "--output", "NAME").strip()
 
 

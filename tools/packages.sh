@@ -1,9 +1,9 @@
-# Debian packages: which are missing, and installing them. Sourced by the tools of this directory.
+# Finds and installs missing Debian packages. Sourced by the tools of this directory.
 
 python=python3
 if [ -f /etc/debian_version ]; then python=/usr/bin/python3; fi
 
-# A line "PACKAGE|a command that succeeds when it is there" for each package that is asked for.
+# Print a line "PACKAGE|a command that succeeds if it is installed" for each argument.
 package_tests() {
     local package
     for package in "$@"; do
@@ -30,7 +30,7 @@ package_tests() {
     done
 }
 
-# Those of the packages that are not there, one a line. Where tests need no root, neither does a tool.
+# Print the missing packages, one per line. Needs no root if none is missing.
 missing() {
     local package test
     package_tests "$@" | sort -u | while IFS='|' read -r package test; do
@@ -38,12 +38,12 @@ missing() {
     done
 }
 
-# Whether packages can be installed at all.
+# Whether packages can be installed.
 can_install() {
     [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
 }
 
-# apt-get, with no service of the system started by what it installs.
+# Install packages with apt-get without starting the services in them.
 install_packages() {
     local guard=/usr/sbin/policy-rc.d kept= status=0 restore
     if [ -e "$guard" ]; then kept=$(mktemp -u "$guard.XXXXXX"); mv "$guard" "$kept"; fi
@@ -58,7 +58,7 @@ install_packages() {
     return "$status"
 }
 
-# Run a command and show that it goes on: step "What is done" COMMAND... What it said is shown when it fails.
+# Run a command and show its progress: step "Description" COMMAND... Shows the output if the command fails.
 step() {
     local text=$1 began=$SECONDS status=0 log watcher
     shift
@@ -75,11 +75,12 @@ step() {
     return "$status"
 }
 
-# What is done, and for how long it has been: on a terminal with the last line of the log, else with a dot each second.
+# Show the description and the elapsed time: on a terminal with the last line of the log, otherwise with a dot each
+# second.
 watch_log() {
     local began=$SECONDS last
     printf '%-58s' "$1"
-    # Its own end is the command's; when the shell is killed, nobody is left to be shown anything.
+    # step ends this loop after the command; it also ends if the shell is killed.
     while sleep 1 && kill -0 $$ 2>/dev/null; do
         if [ -t 1 ]; then
             last=$(tail -c 400 "$2" 2>/dev/null | tr '\r' '\n' | grep . | tail -n 1 | cut -c 1-45) || last=

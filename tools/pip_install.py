@@ -1,7 +1,7 @@
-"""Installs Python packages for the Python that runs this; takes the arguments of `pip install`.
+"""Installs Python packages for the running Python; takes the arguments of `pip install`.
 
-uv does it, in seconds, as pip's settings say, which uv does not read by itself. Where uv cannot be had, or cannot do it (an
-index may want what only pip knows), pip does it.
+It uses uv, which takes seconds, with the settings of pip, which uv does not read itself. If uv is not available or
+fails (an index may need features that only pip has), it uses pip.
 """
 
 import ast
@@ -15,24 +15,24 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
-#: Where uv is put when the machine has none, for all environments of the checkout.
+#: The location of uv for all environments of the checkout, if the machine has no uv.
 FETCHED = TOP / ".tox" / "uv"
-#: Seconds after which uv counts as one that cannot be had.
+#: Seconds after which fetching uv is given up.
 PATIENCE = 120
-#: Settings of pip's -> the same as an argument of uv's. Lists become an argument for each.
+#: Settings of pip -> arguments of uv. A list becomes one argument for each item.
 ARGUMENTS = {"index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links",
              "trusted-host": "--allow-insecure-host", "constraint": "--constraints", "no-binary": "--no-binary",
              "only-binary": "--only-binary"}
 FLAGS = {"no-index": "--no-index", "pre": "--prerelease=allow", "require-hashes": "--require-hashes"}
-#: Settings of pip's -> what uv, and the libraries in it, read from the environment.
+#: Settings of pip -> environment variables of uv and its libraries.
 VARIABLES = {"cert": ("SSL_CERT_FILE",), "client-cert": ("SSL_CLIENT_CERT",), "timeout": ("UV_HTTP_TIMEOUT",),
              "default-timeout": ("UV_HTTP_TIMEOUT",), "proxy": ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
-#: As pip does: the best version from all indexes, certificates of the system.
+#: The behaviour of pip: the best version from all indexes, the certificates of the system.
 LIKE_PIP = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "true"}
 
 
 def main(arguments):
-    """Install; returns the exit status."""
+    """Install the packages. Returns the exit status."""
     expect_pip()
     uv = find() or fetch(arguments)
     if uv:
@@ -41,7 +41,7 @@ def main(arguments):
                               env={**LIKE_PIP, **os.environ, **variables})
         if done.returncode == 0:
             return 0
-        print("uv cannot install this here; pip does it.", file=sys.stderr, flush=True)
+        print("uv cannot install the packages; using pip.", file=sys.stderr, flush=True)
     return subprocess.run([*PIP, "install", "--disable-pip-version-check", *arguments]).returncode
 
 
@@ -49,19 +49,19 @@ PIP = (sys.executable, "-m", "pip")
 
 
 def expect_pip():
-    """It says what is set, and is what is left when uv fails."""
+    """Install pip if it is missing: it reports the settings and is the fallback for uv."""
     if importlib.util.find_spec("pip") is None:
         subprocess.run([sys.executable, "-m", "ensurepip"], check=True, capture_output=True)
 
 
 def find():
-    """The path of a uv that is there, or None."""
+    """Return the path of uv, or None."""
     beside = (os.path.join(os.path.dirname(sys.executable), "uv"), FETCHED / "bin" / "uv")
     return shutil.which("uv") or next((str(path) for path in beside if os.access(path, os.X_OK)), None)
 
 
 def fetch(arguments):
-    """Have pip put uv aside, from where the arguments have packages come from; its path, None when that fails."""
+    """Install uv with pip, from the package sources in the arguments. Returns its path, or None if this fails."""
     source = [word for name in ("--find-links", "-f") if name in arguments
               for word in ("--find-links", arguments[arguments.index(name) + 1])]
     source += ["--no-index"] * ("--no-index" in arguments)
@@ -71,14 +71,14 @@ def fetch(arguments):
             subprocess.run([*PIP, "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--retries", "1",
                             *source, "-c", TOP / "constraints.txt", "--target", f"{made}/uv", "uv"],
                            check=True, timeout=PATIENCE, capture_output=True)
-            # Another may have done the same meanwhile.
+            # Another process may have done the same.
             with contextlib.suppress(OSError):
                 os.rename(f"{made}/uv", FETCHED)
     return find()
 
 
 def settings():
-    """{name: value} of pip's configuration as it holds for its install: files, then those for install, then variables."""
+    """Return {name: value} of the settings of `pip install`: global settings, then install settings, then variables."""
     said = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
     found = {}
     for place in ("global.", "install.", ":env:."):
@@ -90,7 +90,7 @@ def settings():
 
 
 def translated(found):
-    """(arguments, {variable: value}) of uv's that say what pip's settings say."""
+    """Return the (arguments, {variable: value}) of uv that correspond to the settings of pip."""
     arguments = [word for name, option in ARGUMENTS.items() for value in found.get(name, "").split()
                  for word in (option, value)]
     arguments += [flag for name, flag in FLAGS.items() if found.get(name, "").lower() in ("1", "true", "yes", "on")]

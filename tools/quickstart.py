@@ -1,4 +1,4 @@
-"""Runs cinder-lite-all with everything in one directory, shows the main job on it and serves until Ctrl-C."""
+"""Runs cinder-lite-all with all data in one directory, runs the demonstration and serves until Ctrl-C."""
 
 import argparse
 import configparser
@@ -15,7 +15,7 @@ import time
 import urllib.request
 
 ENVIRONMENT = dict(os.environ)
-# For this program itself, which starts and watches others; the service runs as the environment says.
+# For this program only. The service gets the unchanged environment.
 os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "installer"))
@@ -28,13 +28,13 @@ from cinder_lite.client import local  # noqa: E402
 from cinder_lite.volume.targets import base as targets  # noqa: E402
 from cinder_lite.volume.targets import nbd, tgtd  # noqa: E402
 
-#: Seconds within which the service begins to answer.
+#: Seconds within which the service must answer.
 START = 60
-#: Where iSCSI listens: the first that is free.
+#: The first free one is the iSCSI port.
 ISCSI_PORTS = range(3260, 3360)
 
 CONFIGURATION = """\
-# Made by tools/quickstart, once; edit it as you like. What the options mean: etc/cinder/cinder.conf.sample
+# Written once by tools/quickstart; you can edit it. All options: etc/cinder/cinder.conf.sample
 [DEFAULT]
 host = quickstart
 state_path = {state}
@@ -63,16 +63,16 @@ target_ip_address = 127.0.0.1
 target_port = {target_port}
 tgt_control_port = {target_port}
 """
-#: The file of the volume group's loop device, in the directory of everything that is kept.
+#: The file of the volume group's loop device, in the state directory.
 GROUP_FILE = "volume-group"
 
 
 class Stop(Exception):
-    """The user has asked to end (Ctrl-C, SIGTERM, SIGHUP)."""
+    """Raised by Ctrl-C, SIGTERM and SIGHUP."""
 
 
 def say(text, seconds=None, facts=""):
-    """One line: what was done, how long it took, what came of it."""
+    """Print one line: the step, its duration in seconds, its result."""
     if seconds is None:
         print(text, flush=True)
     else:
@@ -93,14 +93,14 @@ def main():
         try:
             lock(state, started)
             config = configure(state, arguments)
-            say(f"{'Going on with' if again else 'Everything is kept in'} {state}")
+            say(f"{'Using the existing data in' if again else 'All data is in'} {state}")
             endpoint = start(state, config, started)
             held = demonstrate(endpoint, state)
             if not arguments.once:
                 usage(endpoint, state, config)
                 serve(started.service)
         except Stop:
-            say("\nEnding")
+            say("\nStopping")
             return 130 if arguments.once else 0
     return 0 if held or not arguments.once else 1
 
@@ -122,17 +122,17 @@ def stop(_number, _frame):
 
 
 def lock(state, started):
-    """One quickstart at a time for a directory."""
+    """Lock the state directory against another quickstart."""
     os.makedirs(state, mode=0o700, exist_ok=True)
     file = started.enter_context(open(os.path.join(state, "lock"), "w"))
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fail(f"another quickstart runs with {state}; end it, or name another directory by --state")
+        fail(f"another quickstart uses {state}; stop it, or use another directory with --state")
 
 
 def configure(state, arguments):
-    """The options of cinder.conf, which is made when it is not there, and changed to what the command line says."""
+    """Create cinder.conf if it is missing, apply the command line to it, and return its options."""
     path = os.path.join(state, "cinder.conf")
     if not os.path.exists(path):
         reason = None if arguments.target else tgt_reason()
@@ -141,7 +141,7 @@ def configure(state, arguments):
         place = (f"file_volume_dir = {state}/volumes" if driver == "file" else
                  f"volume_group = {loop_group.name(os.path.join(state, GROUP_FILE))}")
         if reason:
-            say(f"iSCSI by tgt cannot be had here ({reason}); volumes are exported over NBD (qemu-nbd) instead.")
+            say(f"iSCSI with tgt is not available ({reason}); volumes are exported over NBD (qemu-nbd).")
         text = CONFIGURATION.format(state=state, port=arguments.port or 8776, driver=driver, place=place, helper=helper,
                                     target_port=free_port())
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -150,17 +150,17 @@ def configure(state, arguments):
     options = configparser.ConfigParser(interpolation=None)
     options.read(path)
     if arguments.driver not in (None, kept := backend_of(options)["volume_driver"]):
-        fail(f"the volumes in {state} are kept by the driver {kept}; name another directory by --state")
+        fail(f"the volumes in {state} belong to the driver {kept}; use another directory with --state")
     return options
 
 
 def backend_of(config):
-    """The section of the first backend."""
+    """Return the section of the first backend."""
     return config[config["DEFAULT"]["enabled_backends"].partition(",")[0].strip()]
 
 
 def rewrite(path, changes):
-    """Change those options of the configuration file that have a value, leaving all other lines as they are."""
+    """Change the options that have a value in the configuration file; all other lines stay unchanged."""
     with open(path) as file:
         before = lines = file.read().splitlines()
     for name, value in changes.items():
@@ -172,14 +172,14 @@ def rewrite(path, changes):
 
 
 def tgt_reason():
-    """Why iSCSI cannot be had here, or None."""
+    """Return the reason why iSCSI is not available, or None."""
     if not shutil.which("tgtd") or not shutil.which("tgtadm"):
         return "the package tgt is not installed"
     formats = subprocess.run(["qemu-img", "--help"], capture_output=True, text=True).stdout
     modules = [os.path.join(root, "block-iscsi.so") for root, _, names in os.walk("/usr/lib")
                if os.path.basename(root) == "qemu" and "block-iscsi.so" in names]
     if not modules and " iscsi" not in formats:
-        return "qemu-img knows no iSCSI (package qemu-block-extra)"
+        return "qemu-img does not support iSCSI (package qemu-block-extra)"
     port = free_port()
     daemon = tgtd.TgtDaemon(targets.portal("127.0.0.1", port), port)
     try:
@@ -191,7 +191,7 @@ def tgt_reason():
 
 
 def free_port():
-    """A port for iSCSI and for tgtd's control, which takes none above 32767."""
+    """Return a free port for iSCSI and for the control port of tgtd, which must be at most 32767."""
     for port in ISCSI_PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -201,14 +201,14 @@ def free_port():
 
 
 def start(state, config, started):
-    """Start the target daemon and the service; `started` ends them. Returns the URL."""
+    """Start the target daemon and the service; the exit stack `started` stops them. Returns the URL."""
     port = config.getint("DEFAULT", "osapi_volume_listen_port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            fail(f"port {port} cannot be had: {error.strerror}. Is another service there? --port NUMBER sets another")
+            fail(f"port {port} is not available: {error.strerror}; choose another port with --port NUMBER")
     backend = backend_of(config)
     if backend["volume_driver"] == "lvm":
         connect_group(os.path.join(state, GROUP_FILE), started)
@@ -233,7 +233,7 @@ def start(state, config, started):
 def connect_group(path, started):
     began, why = time.monotonic(), loop_group.reason()
     if why:
-        fail(f"the volumes are kept by LVM, which cannot be had here: {why}")
+        fail(f"the volumes are logical volumes, and LVM is not available: {why}")
     try:
         loop_group.connect(path)
     except subprocess.CalledProcessError as error:
@@ -250,13 +250,13 @@ def start_tgtd(backend, state, started):
     try:
         daemon.start()
     except targets.TargetError as error:
-        fail(f"{error}; target_port and tgt_control_port in {state}/cinder.conf set others")
+        fail(f"{error}; set other ports with target_port and tgt_control_port in {state}/cinder.conf")
     started.callback(daemon.stop)
-    say(f"Start a tgtd of its own on 127.0.0.1:{port}", time.monotonic() - began)
+    say(f"Start a separate tgtd on 127.0.0.1:{port}", time.monotonic() - began)
 
 
 class Options:
-    """What the NBD target needs to end what it has started."""
+    """The options that the NBD target needs to stop its exports."""
 
     def __init__(self, backend):
         self.target_ip_address, self.nbd_transport = backend["target_ip_address"], "tcp"
@@ -272,7 +272,8 @@ def launch(state):
     pr_set_pdeathsig = 1
     command = os.path.join(os.path.dirname(sys.executable), "cinder-lite-all")
     with open(os.path.join(state, "output.log"), "a") as log:
-        # A session of its own, so that Ctrl-C reaches it by way of us; and it ends with us even if we are killed.
+        # A separate session, so that Ctrl-C reaches only this process. The service ends with this process, even if it
+        # is killed.
         return subprocess.Popen(
             [command, "--config-file", os.path.join(state, "cinder.conf")], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, start_new_session=True,
@@ -280,7 +281,7 @@ def launch(state):
 
 
 def wait(service, url, state):
-    """Wait until the API answers and all services and the backend have reported themselves."""
+    """Wait until the API answers and all services and the backend are up."""
     began = time.monotonic()
     api = Service(url)
     while time.monotonic() - began < START:
@@ -305,7 +306,7 @@ def died(service, state):
 
 
 def demonstrate(url, state):
-    """Whether every step came out and every comparison held."""
+    """Run the demonstration. Returns whether every step succeeded and every comparison held."""
     demonstration = Demonstration(Service(url), os.path.join(state, "demonstration"), say)
     began = time.monotonic()
     try:
@@ -322,34 +323,34 @@ def demonstrate(url, state):
 
 
 def usage(url, state, config):
-    """How to use what runs."""
+    """Print how to use the running service."""
     venv = os.path.dirname(sys.executable)
     backend = backend_of(config)
     export = f"iSCSI, 127.0.0.1:{backend['target_port']}" if backend["target_helper"] == "tgt" else "NBD"
     say(f"""
-The service listens on {url}/v3 (this machine only; everybody here is believed to be an administrator).
+The service listens on {url}/v3 (this machine only; every local user has administrator rights).
 Volumes are exported over {export}. Settings: {state}/cinder.conf, log: {state}/cinder-lite.log
 
-In another terminal, for all clients (`openstack` and openstacksdk too; they are not installed here):
+In another terminal, for all clients (also `openstack` and openstacksdk, which are not installed):
     . {state}/admin.rc
     {venv}/cinder list
 
-This project's own waits and explains:
+The cinder-lite client waits for completion and explains results:
     {venv}/cinder-lite create 1 --name first --wait
     {venv}/cinder-lite explain first
     {venv}/cinder-lite jobs
 
-It runs until Ctrl-C. The next run goes on with what is there; `rm -r {state}` forgets everything.""")
+Press Ctrl-C to stop. The next run uses the existing data; `rm -r {state}` removes it.""")
 
 
 def serve(service):
-    """Until the user ends it, or it ends by itself, which is an error."""
+    """Wait until the user stops the service. The end of the service itself is an error."""
     status = service.wait()
-    fail(f"the service has ended by itself with status {status}; it is not started again")
+    fail(f"the service ended unexpectedly with status {status}; it is not restarted")
 
 
 def end(service):
-    """SIGTERM lets it finish what runs."""
+    """Stop the service; SIGTERM lets it finish running jobs."""
     if service.poll() is None:
         service.terminate()
         try:

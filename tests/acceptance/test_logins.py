@@ -114,7 +114,7 @@ def test_what_readme_says_while_quickstart_serves(directory, types):
     running = Process("quickstart", words, f"{directory.path}/log")
     running.start()
     try:
-        running.wait(lambda: running.tail(1).startswith("It runs until Ctrl-C"), limit=300)
+        running.wait(lambda: running.tail(1).startswith("Press Ctrl-C to stop"), limit=300)
         using = chapter("README.md", "Usage")
         script = "\n".join(re.findall(r"^    (\S.*)", using, re.M))
         assert all(word in script for word in ("cinder create", "cinder-lite create", "openstack volume list"))

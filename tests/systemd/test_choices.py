@@ -52,7 +52,7 @@ def test_a_dry_run_says_all_and_does_nothing(host):
     host.run("; ".join(commands("Installation").splitlines()[:2]))
     before = everything(host)
     said = host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm --dry-run")
-    for words in ("would install Debian's packages python3-venv", "tgt", "the user cinder", "would write /etc/cinder/cinder.conf",
+    for words in ("would install the Debian packages python3-venv", "tgt", "the user cinder", "would write /etc/cinder/cinder.conf",
                   "/etc/cinder/htpasswd", "/opt/cinder-lite", "db sync", f"start cinder-lite.target cinder-lite-privsep.socket {ALL}"):
         assert words in said
     assert everything(host) == before

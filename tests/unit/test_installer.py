@@ -100,9 +100,9 @@ def test_what_was_chosen_need_not_be_said_again(directory):
     (["--auth", "keystone"], "--auth keystone needs --keystone-url"),
     (["--volume-group", "a b"], "--volume-group cannot be 'a b'"),
     (["--address", "eth1"], "--address cannot be 'eth1'"),
-    (["--address", "0.0.0.0"], "--address cannot be '0.0.0.0', which is not one address of this machine"),
+    (["--address", "0.0.0.0"], "--address cannot be '0.0.0.0', which is not an address of this machine"),
     (["--address", "::"], "--address cannot be '::'"),
-    (["--address", "192.0.2.77"], "--address cannot be '192.0.2.77', which is not one address of this machine"),
+    (["--address", "192.0.2.77"], "--address cannot be '192.0.2.77', which is not an address of this machine"),
     (["--address", "127.1"], "--address cannot be '127.1'"),
 ])
 def test_what_cannot_be_is_refused(capsys, said, why):
@@ -143,7 +143,7 @@ def test_a_dry_run_says_its_plan_anywhere(user, flags):
     assert done.returncode == 0, done.stdout + done.stderr
     plan = done.stdout.splitlines()
     assert [line.split()[1] for line in plan[:-1]] == ["would"] * (len(plan) - 1) and "enable and start" in plan[-2]
-    assert plan[-1].startswith("Here this would be refused: ") and ("needs root" in plan[-1]) == (user != 0 or os.getuid() != 0)
+    assert plan[-1].startswith("On this machine the installation would be refused: ") and ("needs root" in plan[-1]) == (user != 0 or os.getuid() != 0)
 
 
 def test_packages_from_a_directory_that_is_not_there_are_refused(capsys):

@@ -67,4 +67,4 @@ def test_pip_installs_what_uv_cannot(tree):
     (tree / "bin/uv").write_text(FAILING)
     (tree / "bin/uv").chmod(0o755)
     said = install(tree, PATH=f"{tree}/bin:/usr/bin:/bin")
-    assert "uv cannot install this here; pip does it." in said and "Successfully installed tiny" in said
+    assert "uv cannot install the packages; using pip." in said and "Successfully installed tiny" in said

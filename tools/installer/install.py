@@ -1,4 +1,4 @@
-"""tools/install: what is done to install, to install again and to remove, as lists of steps."""
+"""tools/install: the steps of an installation, an upgrade and a removal."""
 
 import contextlib
 import dataclasses
@@ -15,32 +15,32 @@ import servers  # noqa: E402
 import settings  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-#: A link to the environment of the release that runs, which has a number behind that name.
+#: A link to the environment of the running release, whose name has a number appended.
 VENV = pathlib.Path("/opt/cinder-lite")
 UNITS = pathlib.Path("/usr/local/lib/systemd/system")
-#: What of etc/ goes where, beside the units.
+#: Destinations of the files in etc/, except the units.
 PLACES = {"modules-load.d/cinder-lite.conf": "/usr/local/lib/modules-load.d",
           "sysusers.d/cinder-lite.conf": "/usr/local/lib/sysusers.d",
           "tmpfiles.d/cinder-lite.conf": "/usr/local/lib/tmpfiles.d",
           "logrotate.d/cinder-lite": "/etc/logrotate.d"}
 COMMANDS, LINKS = ("cinder-lite", "cinder-lite-manage"), pathlib.Path("/usr/local/bin")
-#: Debian's packages that the choices need, by the choice.
+#: The Debian packages of each choice.
 PACKAGES = {"always": ("python3-venv", "qemu-utils", "logrotate"), "tgt": ("tgt",), "services": ("rabbitmq-server",),
             "mariadb": ("mariadb-server",), "postgresql": ("postgresql",), "lvm": ("lvm2", "thin-provisioning-tools"),
             "rbd": ("ceph-common", "python3-rbd", "python3-rados", "qemu-block-extra"), "file": ()}
-#: Seconds within which all units are to have started.
+#: Seconds within which all units must start.
 PATIENCE = 600
-#: The exit status of 'cinder-lite-manage status upgrade-check' when something has to be done first.
+#: The exit status of 'cinder-lite-manage status upgrade-check' if a step is required first.
 UPGRADE_REFUSED = 2
 
 
 class Failed(Exception):
-    """What cannot be done, and what would make it possible."""
+    """The installation cannot continue; the text has the reason and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What is done, said in a line, and the function that does it; `needed` is False where nothing is left to do."""
+    """One step: its description and its function. `needed` is False if the step has nothing to do."""
 
     text: str
     do: object
@@ -48,12 +48,12 @@ class Step:
 
 
 def run(command, text="", **options):
-    """Run a command, with `text` as its input; its output, which is shown only when it fails."""
+    """Run a command with `text` as its input. Returns its output, which is shown only if the command fails."""
     return subprocess.run(command, input=text, check=True, text=True, capture_output=True, **options).stdout
 
 
 def packages(choices):
-    """Those that are missing."""
+    """Return the missing Debian packages."""
     wanted = [*PACKAGES["always"], *PACKAGES[choices.backend], *(PACKAGES["tgt"] if choices.exports else ())]
     if choices.services:
         wanted += [*PACKAGES["services"], *PACKAGES[choices.database]]
@@ -64,31 +64,32 @@ def is_installed(package):
     try:
         return subprocess.run(["dpkg-query", "-Wf", "${Status}", package], capture_output=True,
                               text=True).stdout == "install ok installed"
-    except FileNotFoundError:  # no Debian
+    except FileNotFoundError:  # not Debian
         return False
 
 
 def install_packages(missing):
-    # With what this does, no service is started before it is set up.
+    # install_packages keeps services from starting before they are configured.
     script = f". {TOP}/tools/packages.sh; install_packages {' '.join(missing)}"
     run(["bash", "-c", script])
     if "tgt" in missing:
-        # The services have a tgtd of their own.
+        # The service uses its own unit, cinder-lite-tgt.
         run(["systemctl", "disable", "tgt.service"])
 
 
 def environments():
-    """Those that there are, whether the link leads to them or not."""
+    """Return all installed environments, including those without the link."""
     return sorted(VENV.parent.glob(f"{VENV.name}-[0-9]*"))
 
 
 def make_environment(wheels):
-    """Make one beside that of the services which run, ask it whether it can follow, and only then turn the link to it."""
+    """Create an environment beside the running one, run its upgrade check, and then switch the link to it."""
     made = next_environment()
     source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
         run(["/usr/bin/python3", "-m", "venv", made])
-        # Copied, for what uv keeps may be root's alone; compiled, for the service may write nothing there.
+        # Copied, because the cache of uv may be readable only by root. Compiled, because the service cannot write
+        # there.
         run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c", TOP / "constraints.txt",
              f"{TOP}{settings.extras()}"], env={**os.environ, "UV_LINK_MODE": "copy"})
         run(["chmod", "-R", "go=u-w", made])
@@ -106,7 +107,7 @@ def next_environment():
 
 
 def turn_to(made):
-    if VENV.is_dir() and not VENV.is_symlink():  # as earlier releases had it
+    if VENV.is_dir() and not VENV.is_symlink():  # as in earlier releases
         VENV.rename(VENV.with_name(f"{VENV.name}-0"))
     new = VENV.with_name(f"{VENV.name}.new")
     new.unlink(missing_ok=True)
@@ -117,7 +118,7 @@ def turn_to(made):
 def expect_upgrade(made):
     done = subprocess.run([made / "bin/cinder-lite-manage", "status", "upgrade-check"], capture_output=True, text=True)
     if done.returncode == UPGRADE_REFUSED:
-        raise Failed(f"this release cannot take over from the one that runs, which goes on:\n{done.stdout}{done.stderr}")
+        raise Failed(f"this release cannot replace the running one, which continues:\n{done.stdout}{done.stderr}")
 
 
 def remove_former_environments():
@@ -149,7 +150,7 @@ def write_settings(choices):
 
 
 def write(path, text):
-    """A new file that root writes and the service reads; the administrator's login only root does."""
+    """Create a file that the service can read; only root can read the credentials of the administrator."""
     with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     if path not in (settings.LOGIN, settings.CLOUDS):
@@ -159,7 +160,7 @@ def write(path, text):
 
 
 def write_password():
-    """The hash of the administrator's password, which the environment's bcrypt makes."""
+    """Write the hash of the administrator's password, computed by the bcrypt of the environment."""
     script = "import bcrypt, sys; print(bcrypt.hashpw(sys.stdin.read().encode(), bcrypt.gensalt()).decode())"
     hashed = run([VENV / "bin/python", "-c", script], text=settings.login_password())
     write(settings.HTPASSWD, f"admin:{hashed}")
@@ -186,7 +187,8 @@ def units(choices):
 
 def start(choices):
     run(["systemctl", "enable", *units(choices)])
-    # A tgtd that runs goes on: volumes in use are reached by it. The target is there when all that it wants has started.
+    # A running tgtd is not restarted: it serves volumes in use. The target is active when all of its units have
+    # started.
     with contextlib.suppress(subprocess.TimeoutExpired):
         run(["systemctl", "restart", "cinder-lite.target"], timeout=PATIENCE)
     waiting = [name for name in units(choices) if state(name) != "active"]
@@ -204,18 +206,19 @@ def installing(choices, wheels):
     new = [path for path in settings.files(choices) if settings.is_to_be_written(path)]
     again = " again" if VENV.exists() else ""
     return [
-        Step(f"install Debian's packages {' '.join(missing)}", lambda: install_packages(missing), bool(missing)),
-        Step(f"install the units, logrotate's file, the user cinder and its directories{again}",
+        Step(f"install the Debian packages {' '.join(missing)}", lambda: install_packages(missing), bool(missing)),
+        Step(f"install the units, the logrotate file, the user cinder and its directories{again}",
              lambda: copy_files(choices)),
         Step(f"write {' '.join(new)}", lambda: write_settings(choices), bool(new)),
-        Step(f"install this checkout{again} in {VENV}{', beside what runs' if again else ''}", lambda: make_environment(wheels)),
+        Step(f"install this checkout{again} in {VENV}{', beside the running release' if again else ''}",
+             lambda: make_environment(wheels)),
         Step(f"write {settings.HTPASSWD}", write_password,
              choices.auth == "http_basic" and not os.path.exists(settings.HTPASSWD)),
-        Step(f"set up {choices.database} and RabbitMQ: a user cinder with its password, a database, a virtual host",
+        Step(f"configure {choices.database} and RabbitMQ: a user cinder with a password, a database, a virtual host",
              lambda: set_up_servers(choices), choices.services),
-        Step("bring the database to this release's tables (cinder-lite-manage db sync)", sync_database),
+        Step("upgrade the database schema to this release (cinder-lite-manage db sync)", sync_database),
         Step(f"enable and start {' '.join(units(choices))}", lambda: start(choices)),
-        Step("remove the environment of the release before", remove_former_environments, VENV.exists()),
+        Step("remove the environment of the former release", remove_former_environments, VENV.exists()),
     ]
 
 
@@ -240,7 +243,7 @@ def removing():
         run(["systemctl", "daemon-reload"])
 
     return [
-        Step("stop and disable all units of cinder-lite", lambda: run(["systemctl", "disable", "--now", *names]),
+        Step("stop and disable all cinder-lite units", lambda: run(["systemctl", "disable", "--now", *names]),
              (UNITS / "cinder-lite.target").exists()),
         Step(f"remove {' '.join(map(str, there))}", remove_files, bool(there)),
         Step(f"remove {VENV}", remove_environments, os.path.lexists(VENV) or bool(environments())),
@@ -248,18 +251,18 @@ def removing():
 
 
 def check(choices):
-    """Raise Failed when it cannot come out well."""
+    """Raise Failed if the installation cannot succeed."""
     if os.geteuid() != 0:
         raise Failed("needs root")
     if not os.path.isdir("/run/systemd/system"):
-        raise Failed("systemd does not run here")
+        raise Failed("systemd is not running")
     if choices.backend == "lvm" and not settings.remembered():
         found = shutil.which("vgs", path="/usr/sbin:/sbin") and subprocess.run(
             ["vgs", "--noheadings", "-o", "vg_name"], capture_output=True, text=True).stdout.split()
         if choices.volume_group not in (found or ()):
-            raise Failed(f"there is no volume group {choices.volume_group}: make it of an empty disk with "
-                         f"'apt-get install lvm2' and 'vgcreate {choices.volume_group} /dev/DISK', or name another by "
-                         "--volume-group")
+            raise Failed(f"there is no volume group {choices.volume_group}: create it on an empty disk with "
+                         f"'apt-get install lvm2' and 'vgcreate {choices.volume_group} /dev/DISK', or choose another "
+                         "with --volume-group")
 
 
 def main():
@@ -272,7 +275,7 @@ def main():
             if not other.dry_run:
                 raise
             refused = error
-    # The service reads what is installed, whatever root keeps to itself.
+    # The service must be able to read the installed files, whatever the umask of root is.
     os.umask(0o022)
     steps = [step for step in (removing() if other.remove else installing(choices, other.wheels)) if step.needed]
     for number, step in enumerate(steps, 1):
@@ -281,14 +284,14 @@ def main():
             step.do()
     if other.dry_run:
         if refused:
-            print(f"Here this would be refused: {refused}")
+            print(f"On this machine the installation would be refused: {refused}")
         return
     if other.remove:
-        print(f"Removed. What is left: {settings.DIRECTORY}, /var/lib/cinder, /var/log/cinder, the user cinder, volumes and "
-              "databases, and Debian's packages.")
+        print(f"Removed. Not removed: {settings.DIRECTORY}, /var/lib/cinder, /var/log/cinder, the user cinder, "
+              "volumes, databases and Debian packages.")
     else:
         print("Installed. See 'systemctl status \"cinder-lite*\"'. " + (
-            f"The administrator's login is {settings.LOGIN}." if choices.auth == "http_basic" else
+            f"The credentials of the administrator are in {settings.LOGIN}." if choices.auth == "http_basic" else
             f"Keystone needs a user 'cinder' with the role 'service' and the password in {settings.CONF}."))
 
 

@@ -1,4 +1,4 @@
-"""The database and the broker of this machine: a user with a password of its own, and what belongs to it."""
+"""Configures the database and the broker of this machine: a user with a password, a database, a virtual host."""
 
 import subprocess
 
@@ -27,7 +27,7 @@ def rabbitmq(run, password):
     run(["systemctl", "enable", "--now", "rabbitmq-server"])
     run(["rabbitmqctl", "await_startup", "--timeout", "300"])
     _unless_there(run, ["rabbitmqctl", "add_vhost", "cinder"])
-    # By its input the password is on no command line.
+    # The password is passed on stdin, not on a command line.
     if not _unless_there(run, ["rabbitmqctl", "add_user", "cinder"], f"{password}\n"):
         run(["rabbitmqctl", "change_password", "cinder"], text=f"{password}\n")
     run(["rabbitmqctl", "set_permissions", "-p", "cinder", "cinder", ".*", ".*", ".*"])

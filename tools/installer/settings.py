@@ -1,4 +1,4 @@
-"""What is chosen, and the settings that follow from it: the first cinder.conf, passwords, who may log in."""
+"""The choices of an installation and the resulting settings: the first cinder.conf, passwords and users."""
 
 import argparse
 import configparser
@@ -22,7 +22,7 @@ SOCKET = "/run/mysqld/mysqld.sock"
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """The flags; each has its default here."""
+    """The command line options with their defaults."""
 
     services: bool = False
     database: str = "mariadb"
@@ -36,7 +36,7 @@ class Choices:
 
     @property
     def exports(self):
-        """Whether volumes are exported by a tgtd."""
+        """Whether tgtd exports the volumes."""
         return self.backend != "rbd"
 
     @property
@@ -48,7 +48,7 @@ ALLOWED = {"database": ("mariadb", "postgresql"), "backend": ("lvm", "rbd", "fil
 
 
 def parse(argv):
-    """(choices, what else was said). What is not said is as it was installed, else the default."""
+    """Return (choices, other options). Missing choices come from the existing installation or the defaults."""
     parser = argparse.ArgumentParser(prog="tools/install", allow_abbrev=False)
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--remove", action="store_true")
@@ -61,16 +61,16 @@ def parse(argv):
     before = remembered()
     for name, value in said.items():
         if before and getattr(before, name) != value:
-            parser.error(f"this machine was installed with {name} = {getattr(before, name)}: leave the flag out, and change "
-                         f"{CONF} by hand; or remove it first (--remove) and move {DIRECTORY} away")
+            parser.error(f"this machine was installed with {name} = {getattr(before, name)}: omit the option and "
+                         f"change {CONF} manually; or run --remove first and move {DIRECTORY} away")
     choices = dataclasses.replace(before or Choices(), **said)
     for name, pattern in (("volume_group", r"[\w.+-]+"), ("rbd_pool", r"[\w.-]+"), ("rbd_user", r"[\w.-]+"),
                           ("address", r"[0-9a-fA-F.:]+"), ("keystone_url", r"(https?://\S+)?")):
         if not re.fullmatch(pattern, getattr(choices, name)):
             parser.error(f"--{name.replace('_', '-')} cannot be '{getattr(choices, name)}'")
     if not is_here(choices.address) and not other.remove:
-        parser.error(f"--address cannot be '{choices.address}', which is not one address of this machine: API and volumes are "
-                     "offered there")
+        parser.error(f"--address cannot be '{choices.address}', which is not an address of this machine: the API and "
+                     "the targets listen there")
     if other.wheels and not os.path.isdir(other.wheels):
         parser.error(f"--wheels: there is no directory {other.wheels}")
     if choices.auth == "keystone" and not choices.keystone_url:
@@ -79,7 +79,7 @@ def parse(argv):
 
 
 def is_here(address):
-    """Whether it is an address of this machine, and not all of them."""
+    """Whether the address belongs to this machine and is not a wildcard."""
     try:
         if ipaddress.ip_address(address).is_unspecified:
             return False
@@ -91,7 +91,7 @@ def is_here(address):
 
 
 def remembered():
-    """What was chosen when this machine was installed; None when it was not."""
+    """Return the choices of the existing installation, or None."""
     try:
         with open(CHOICES) as file:
             return Choices(**json.load(file))
@@ -100,7 +100,7 @@ def remembered():
 
 
 def files(choices):
-    """{path: its text} of the settings of a first installation, with new secrets."""
+    """Return {path: text} of the settings of a first installation, with new secrets."""
     found = {CONF: configuration(choices), CHOICES: json.dumps(dataclasses.asdict(choices), indent=1) + "\n"}
     if choices.auth == "http_basic":
         host = f"[{choices.address}]" if ":" in choices.address else choices.address
@@ -111,7 +111,7 @@ def files(choices):
 
 
 def is_to_be_written(path):
-    """Whether a file is missing, or is a login as a release before wrote it, which only cinder-lite understood."""
+    """Whether a file is missing, or has the login format of a former release, which only cinder-lite accepted."""
     try:
         with open(path) as file:
             return path == LOGIN and "export OS_AUTH_TYPE=http_basic OS_ENDPOINT=" in file.read()
@@ -124,7 +124,7 @@ def secret():
 
 
 def configuration(choices):
-    """The text of the first cinder.conf."""
+    """Return the text of the first cinder.conf."""
     sections = {
         "DEFAULT": {"auth_strategy": choices.auth, "enabled_backends": choices.backend, "log_dir": "/var/log/cinder",
                     "my_ip": choices.address, "osapi_volume_listen": choices.address},
@@ -143,14 +143,14 @@ def configuration(choices):
             "www_authenticate_uri": choices.keystone_url, "auth_type": "password", "auth_url": choices.keystone_url,
             "username": "cinder", "password": secret(), "user_domain_name": "Default", "project_name": "service",
             "project_domain_name": "Default", "service_token_roles": "service"}
-    lines = ["# Written by tools/install, once. All options: etc/cinder/cinder.conf.sample"]
+    lines = ["# Written once by tools/install. All options: etc/cinder/cinder.conf.sample"]
     for section, values in sections.items():
         lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items()), ""]
     return "\n".join(lines)
 
 
 def backend(choices):
-    """The options that the backend's section has beside its driver."""
+    """Return the options of the backend section, except the driver."""
     exported = {"target_helper": "tgt", "target_ip_address": choices.address, "target_port": ISCSI_PORT,
                 "tgt_control_socket": "/run/cinder-lite-tgt/socket"}
     return {
@@ -161,32 +161,32 @@ def backend(choices):
 
 
 def written():
-    """The configuration file, as far as it is there."""
+    """Return the configuration file; empty if it does not exist."""
     conf = configparser.ConfigParser(interpolation=None, strict=False)
     conf.read(CONF)
     return conf
 
 
 def extras():
-    """What the settings need beside the service's own requirements, as pip has it behind a package's name."""
+    """Return the extras that the settings need, in the notation of pip."""
     return "[tracing]" if written().get("tracing", "enabled", fallback="").lower() in ("true", "1", "yes", "on") else ""
 
 
 def passwords():
-    """(database's, broker's) as the configuration file has them."""
+    """Return the passwords (database, broker) from the configuration file."""
     conf = written()
     return tuple(password(conf.get(section, option, fallback=""))
                  for section, option in (("database", "connection"), ("DEFAULT", "transport_url")))
 
 
 def password(url):
-    """The password in a URL of the user cinder, None when there is none."""
+    """Return the password in a URL of the user cinder, or None."""
     found = re.match(r"[\w+]+://cinder:([^@]*)@", url)
     return found[1] if found else None
 
 
 def login_password():
-    """The administrator's password as it was first made; None when its file is gone."""
+    """Return the first password of the administrator, or None if its file does not exist."""
     try:
         with open(LOGIN) as file:
             return re.search(r"OS_PASSWORD=(\S+)", file.read())[1]

@@ -1,7 +1,7 @@
-"""How a command gets to a host of the lab and its output back: a server on each host, and the client's side of it.
+"""Runs commands on the hosts of the lab: a server on each host, and its client.
 
-A request is one line of JSON; the answer is frames: a letter (o: output, e: error stream, x: exit status), the length in
-four bytes, the bytes. A connection that is closed early ends the command and all that it started.
+A request is one line of JSON. The response is a sequence of frames: a letter (o: stdout, e: stderr, x: exit status),
+the length in four bytes, the data. Closing the connection early ends the command and all processes that it started.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ import threading
 
 PORT = 90
 CONTROL, LAN = "10.89.0", "10.90.0"
-#: The host number of the machine on which the hosts run; it holds the other end of their cables.
+#: The host number of the machine on which the hosts run; it has the other ends of their network links.
 OUTSIDE = 254
 
 
 def address(host, network=CONTROL):
-    """The address of a host in one of the two networks."""
+    """Return the address of a host in one of the two networks."""
     return f"{network}.{host}"
 
 
@@ -31,7 +31,7 @@ def frame(kind, data):
 
 
 def be_of_service(host):
-    """Take commands as a host of the lab, for ever; says so to the machine outside, which waits for it at the start."""
+    """Serve commands as a host of the lab, forever. Notifies the outside machine, which waits for it at the start."""
     listening = listen(host)
     with contextlib.suppress(OSError), socket.create_connection((address(OUTSIDE), PORT + 1)) as ready:
         ready.sendall(b"%d\n" % host)
@@ -39,7 +39,7 @@ def be_of_service(host):
 
 
 def serve(listening):
-    """Take commands from a listening socket, for ever."""
+    """Serve commands from a listening socket, forever."""
     while True:
         connection, _ = listening.accept()
         threading.Thread(target=_serve_one, args=(connection,), daemon=True).start()
@@ -68,7 +68,7 @@ def _serve_one(connection):
 
 def _execute(connection, argv, cwd, env):
     try:
-        # With a root of its own the host has not all directories of the one who asks.
+        # With --root, the working directory of the client may not exist on the host.
         process = subprocess.Popen(argv, cwd=cwd if os.path.isdir(cwd) else "/", env={**env, **own_environment()},
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    start_new_session=True)
@@ -86,17 +86,17 @@ def _execute(connection, argv, cwd, env):
 
 
 def own_environment():
-    """What this host adds to a command's environment."""
+    """Return the variables that this host adds to the environment of a command."""
     return {name: value for name, value in os.environ.items() if name.startswith("KERNEL_LAB") or name == "DM_DISABLE_UDEV"}
 
 
 def _relay(connection, process):
-    """Send on what the process writes, until it has ended and its streams are at their ends or nobody reads them."""
+    """Forward the output of the process until the process has ended and its streams are closed or idle."""
     streams = {process.stdout.fileno(): b"o", process.stderr.fileno(): b"e"}
     while streams:
         ready = select.select([*streams, connection], [], [], 0.2)[0]
         if connection in ready:
-            raise ConnectionError("the client is gone")
+            raise ConnectionError("the client has disconnected")
         for stream in ready:
             data = os.read(stream, 65536)
             if data:
@@ -108,7 +108,7 @@ def _relay(connection, process):
 
 
 def run(host, argv, output, errors, cwd="/", env=None):
-    """Run a command on a host of the lab; `output` and `errors` are functions that take its bytes. Returns its status."""
+    """Run a command on a host of the lab; `output` and `errors` receive its output. Returns its exit status."""
     with socket.create_connection((address(host), PORT)) as connection:
         connection.sendall(json.dumps({"argv": argv, "cwd": cwd, "env": dict(env or os.environ)}).encode() + b"\n")
         while True:
@@ -124,7 +124,7 @@ def _exactly(connection, length):
     while len(data) < length:
         more = connection.recv(length - len(data))
         if not more:
-            raise ConnectionError("the host of the lab is gone")
+            raise ConnectionError("the host of the lab has ended")
         data += more
     return data
 

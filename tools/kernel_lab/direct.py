@@ -1,4 +1,4 @@
-"""Runs the command on this machine, on loop devices, where its kernel has device-mapper."""
+"""Runs the command on this machine, on loop devices, if its kernel has device-mapper."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ import time
 import namespaces
 
 LOOP_CTL_GET_FREE, LOOP_SET_FD, LOOP_CLR_FD = 0x4C82, 0x4C00, 0x4C01
-#: Seconds for which the devices are tried to be removed.
+#: Seconds after which removing the devices is given up.
 PATIENCE = 20
 
 
@@ -21,7 +21,7 @@ def possible():
 
 
 def run(command, disks):
-    """Run it, with the disks as loop devices; returns its status. A process that outlives this one clears up."""
+    """Run the command with the disks as loop devices. Returns its status. A separate process cleans up."""
     loops = [attach(disk) for disk in disks]
     ours, theirs = os.pipe()
     keeper = os.fork()
@@ -45,7 +45,7 @@ def run(command, disks):
 
 
 def attach(disk):
-    """The loop device that the file becomes."""
+    """Attach the file to a loop device. Returns the path of the device."""
     with open("/dev/loop-control", "rb") as control:
         while True:
             path = f"/dev/loop{fcntl.ioctl(control, LOOP_CTL_GET_FREE)}"
@@ -56,12 +56,12 @@ def attach(disk):
                 except BlockingIOError:
                     continue
                 except OSError as error:
-                    if error.errno != 16:  # EBUSY: another took it meanwhile
+                    if error.errno != 16:  # EBUSY: another process took the device
                         raise
 
 
 def keep(pipe, loops):
-    """Wait until the command and its starter are gone, then remove what was built on the devices, and them."""
+    """Wait until the command and its parent have ended, then remove the loop devices and all devices on them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.read(pipe, 1)
     end = time.monotonic() + PATIENCE
@@ -78,7 +78,7 @@ def keep(pipe, loops):
 
 
 def holders(device):
-    """The devices built on a device, the uppermost first."""
+    """Return the devices on top of a device, the uppermost first."""
     found = []
     for holder in os.listdir(f"/sys/block/{device}/holders"):
         found += [*holders(holder), holder]

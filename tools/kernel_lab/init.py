@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -IS
-"""The first process of a host of the lab: makes the machine's files writable for itself, then takes commands."""
+"""The init process of a host of the lab: mounts an overlay over the files of the machine and serves commands."""
 
 import ctypes
 import json
@@ -53,9 +53,9 @@ def insert(module):
 
 
 def own_root(results, root):
-    """An overlay over `root` becomes the root; `results` is a directory that stays the machine's.
+    """Mount an overlay over `root` as the root; the directory `results` stays that of the machine.
 
-    What is changed is kept in memory; over another root than the machine's on a disk, which is there after a restart.
+    Changes are kept in memory. With another root than that of the machine they are kept on a disk, across restarts.
     """
     insert("fs/overlayfs/overlay")
     mount("lab", "/run", "tmpfs", options="size=90%")
@@ -78,7 +78,7 @@ def own_root(results, root):
 
 
 def keep_on_disk(place):
-    """Mount the host's first disk, which becomes a file system when it is not one."""
+    """Mount the first disk of the host; create a file system on it if it has none."""
     mount("dev", "/run/dev", "devtmpfs")
     with open("/run/dev/ubda", "rb") as disk:
         disk.seek(1080)
@@ -89,14 +89,14 @@ def keep_on_disk(place):
 
 
 def furnish(host):
-    """What the tools expect to find."""
+    """Create the files, devices and modules that the tools expect."""
     for directory in ("/etc/lvm/archive", "/etc/lvm/backup", "/etc/target", "/etc/iscsi", "/run/lock", "/run/lvm"):
         os.makedirs(directory, exist_ok=True)
     pathlib.Path("/etc/lvm/lvmlocal.conf").write_text(LVM)
     pathlib.Path("/etc/iscsi/initiatorname.iscsi").write_text(f"InitiatorName=iqn.2026-01.org.kernel-lab:host{host}\n")
     for name in os.listdir("/dev"):
         if name.startswith(("tty", "pty", "vcs")) and name != "tty":
-            os.unlink(f"/dev/{name}")  # LVM looks at each node, three times a command
+            os.unlink(f"/dev/{name}")  # LVM checks each node three times per command
     for name, place in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         if not os.path.lexists(f"/dev/{name}"):
             os.symlink(f"/proc/self/fd{place}", f"/dev/{name}")
@@ -119,7 +119,7 @@ def serve(host, settings):
 
 
 def hand_over(host, settings):
-    """Let the root's own init go on; it starts what takes commands."""
+    """Execute the init of the root; a unit starts the command server."""
     own_root(settings["results"], settings["root"])
     os.makedirs("/run/kernel-lab")
     pathlib.Path("/run/kernel-lab/agent.py").write_text(AGENT)
@@ -142,7 +142,7 @@ def main():
     child = os.fork()
     if child == 0:
         serve(host, settings)
-    while os.wait()[0] != child:  # what others left behind is ours to bury
+    while os.wait()[0] != child:  # init must reap orphaned processes
         pass
 
 

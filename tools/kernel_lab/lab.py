@@ -1,4 +1,4 @@
-"""Starts the hosts of the lab in namespaces of their own, runs the command on the first one and ends it all."""
+"""Starts the hosts of the lab in separate namespaces, runs the command on the first host and ends all hosts."""
 
 import argparse
 import contextlib
@@ -24,13 +24,13 @@ import direct  # noqa: E402
 import namespaces  # noqa: E402
 
 INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("init.py", "wide_state.c"))
-#: Of linux/sockios.h and linux/ethtool.h: setting what an interface leaves to its network card.
+#: From linux/sockios.h and linux/ethtool.h: the offload settings of an interface.
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
-#: Seconds within which the hosts are to be up; they take about six.
+#: Seconds within which the hosts must be up; they take about six.
 BOOT = 120
-#: Seconds after which it is looked whether they still run.
+#: Seconds between checks whether the hosts still run.
 GLANCE = 0.5
-#: Of the disk that holds what a root of its own changes.
+#: The size in bytes of the disk for the changes with --root.
 STATE = 8 << 30
 
 
@@ -45,7 +45,7 @@ def parse():
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     if arguments.root and arguments.hosts > 1:
-        parser.error("a root of its own is for one host")
+        parser.error("--root is for one host")
     if arguments.root and not os.path.lexists(os.path.join(arguments.root, "sbin/init")):
         parser.error(f"{arguments.root} is not a Debian; tools/chroot-check makes one")
     return arguments
@@ -75,12 +75,12 @@ def main():
 
 def on(host, command):
     if "KERNEL_LAB_HOSTS" not in os.environ:
-        raise SystemExit("kernel-lab: --on is for commands within a lab of several hosts")
+        raise SystemExit("kernel-lab: --on is only available inside a lab of several hosts")
     return agent.run(host, command, *streams(), os.getcwd())
 
 
 def streams():
-    """Functions that write to this process's output and error stream."""
+    """Return functions that write to stdout and stderr of this process."""
     def writer(stream):
         def write(data):
             stream.write(data)
@@ -93,14 +93,14 @@ def streams():
 
 @contextlib.contextmanager
 def new_disk(wanted):
-    """An empty file that has no name and so goes with its last process."""
+    """An empty unnamed file, which disappears with the last process that has it open."""
     with tempfile.TemporaryFile(dir="/var/tmp") as file:
         file.truncate(wanted)
         yield file
 
 
 def lab(arguments, disks):
-    """Within the namespaces: start the hosts, run the command. Returns its status."""
+    """Start the hosts inside the namespaces and run the command. Returns its status."""
     namespaces.mount("lab", "/run", "tmpfs")
     hosts = range(1, arguments.hosts + 1)
     environment = {
@@ -117,17 +117,17 @@ def lab(arguments, disks):
         wait_for(ready, running)
     if arguments.root:
         threading.Thread(target=keep_up, args=(boots[0], running[0]), daemon=True).start()
-        # It has to outlive a restart of the host.
+        # The command must survive a restart of the host.
         environment["KERNEL_LAB"] = str(agent.OUTSIDE)
         return subprocess.run(arguments.command, env={**os.environ, **environment}).returncode
     status = agent.run(1, arguments.command, *streams(), os.getcwd())
     if status == 128 + signal.SIGKILL:
-        repeat(hosts)  # its kernel may have killed it
+        repeat(hosts)  # the kernel of the host may have killed the command
     return status
 
 
 def lay_cables(hosts):
-    """A bridge for commands to the hosts, and one between them that tests may pull the cables of."""
+    """Create a bridge for commands, and one between the hosts whose links tests may unplug."""
     commands = ["link set lo up"]
     for bridge, network in (("control", agent.CONTROL), ("lan", agent.LAN)):
         commands += [f"link add {bridge} type bridge", f"link set {bridge} up",
@@ -140,7 +140,7 @@ def lay_cables(hosts):
 
 
 def send_no_longer_frames(interface):
-    """Have this machine itself cut what it sends into frames: the hosts drop those that a network card would cut."""
+    """Disable segmentation offload: the hosts drop frames that a network card would have to segment."""
     with socket.socket() as sock:
         for command in (ETHTOOL_STSO, ETHTOOL_SGSO):
             value = ctypes.create_string_buffer(struct.pack("II", command, 0))
@@ -154,14 +154,14 @@ def listening(port):
 
 
 def keep_up(boot, running):
-    """Start a host again when it has ended, as after a reboot, for ever."""
+    """Start a host again each time it has ended, as after a reboot."""
     while True:
         running.wait()
         running = boot()
 
 
 def start(host, memory, disks, state):
-    """Start a host: a kernel that is a process, whose first root is this machine's files."""
+    """Start a host: a User-Mode-Linux process whose initial root file system is that of this machine."""
     arguments = [f"ubd{chr(ord('b') + number)}=/proc/self/fd/{disk.fileno()}" for number, disk in enumerate(disks)]
     if state is not None:
         disks = [*disks, state]
@@ -172,7 +172,8 @@ def start(host, memory, disks, state):
         return subprocess.Popen(
             ["linux.uml, once", f"mem={memory >> 20}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
              f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
-            # When it restarts it executes its own name anew, and would find its network taken by itself.
+            # UML executes argv[0] to restart, and would find its network devices in use: the name is invalid, so it
+            # exits.
             executable="/usr/bin/linux.uml", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             pass_fds=[disk.fileno() for disk in disks], start_new_session=True,
             env={**os.environ, "TMPDIR": "/dev/shm", **wide_state()})
@@ -180,7 +181,7 @@ def start(host, memory, disks, state):
 
 @functools.cache
 def wide_state():
-    """What the environment of a kernel needs on this processor (wide_state.c says why)."""
+    """Return the variables that the kernel needs on this processor; see wide_state.c."""
     with open("/proc/cpuinfo") as file:
         if " amx_tile " not in file.read():
             return {}
@@ -194,14 +195,14 @@ def console(host):
 
 
 def serve_outside():
-    """Take commands here too: a host's cable is pulled by `ip link set lan1 nomaster` on the machine outside."""
+    """Serve commands on the outside machine too: `ip link set lan1 nomaster` there unplugs a host."""
     if os.fork() == 0:
         with namespaces.ending():
             agent.serve(agent.listen(agent.OUTSIDE))
 
 
 def wait_for(ready, running):
-    """Wait until all hosts have said that they take commands."""
+    """Wait until all hosts serve commands."""
     up, hosts, end = set(), range(1, len(running) + 1), time.monotonic() + BOOT
     while len(up) < len(running):
         try:
@@ -219,7 +220,7 @@ def wait_for(ready, running):
 
 
 def repeat(hosts):
-    """Say what the kernels of the hosts have said."""
+    """Print the console output of the hosts."""
     for host in hosts:
         with open(console(host), errors="replace") as log:
             sys.stderr.write(log.read())

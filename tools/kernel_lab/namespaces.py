@@ -1,4 +1,4 @@
-"""Runs a function in namespaces of its own, whose processes, mounts and network end with this process however it ends."""
+"""Runs a function in separate namespaces, whose processes, mounts and network end with this process."""
 
 import contextlib
 import ctypes
@@ -48,7 +48,7 @@ def run(kinds, function):
 
 @contextlib.contextmanager
 def ending():
-    """End a forked process with the block: with what it says when it fails."""
+    """End a forked process at the end of the block; print the error if the block fails."""
     try:
         yield
     except SystemExit as error:

@@ -1,6 +1,6 @@
-/* Lets User-Mode Linux run on processors with AMX. It writes back as much of a process's registers as it has room for,
- * 2696 bytes, and the kernel below takes nothing but all of them, 11008: the rest, which no process in the lab may
- * use, is added here. Preloaded into linux.uml by lab.py. */
+/* Lets User-Mode Linux run on processors with AMX. UML writes back 2696 bytes of the registers of a process, its buffer
+ * size, and the host kernel accepts only the full 11008 bytes. This library adds the remaining bytes, which no process
+ * in the lab may use. lab.py preloads it into linux.uml. */
 
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define NT_X86_XSTATE 0x202
-#define IN_USE 512                   /* where the state says which of its parts are in use */
+#define IN_USE 512                   /* the offset of the bit mask of the components in use */
 #define TILES (3ull << 17)
 
 static char whole[65536] __attribute__((aligned(64)));

@@ -28,7 +28,7 @@ def test_the_demonstration_holds_on_a_group_of_its_own(state):
     assert nothing_is_connected()
 
     other = subprocess.run([sys.executable, "tools/quickstart.py", *words, "--driver", "file"], capture_output=True, text=True)
-    assert other.returncode == 1 and "are kept by the driver lvm; name another directory" in other.stderr
+    assert other.returncode == 1 and "belong to the driver lvm; use another directory" in other.stderr
 
     # The next run finds its volumes again, also when the one before was killed.
     path = os.path.join(state, "volume-group")
