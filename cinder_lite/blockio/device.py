@@ -1,7 +1,7 @@
 """Opens the bytes of a volume for reading and writing, wherever its driver keeps them.
 
-A driver describes the location as plain data, which can be sent to another process of the same host: {"path": ...} is
-a file or block device, {"rbd": ...} an image of a Ceph pool, whose source and target have the same methods.
+A driver describes the location as plain data, which can be sent to another process of the same host: {kind: details}.
+{"path": ...} is a file or block device; any other kind is an entry point of NAMESPACE, which leads to an Opener.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 
 from cinder_lite import errors
+from cinder_lite.conf import plugins
 
+NAMESPACE = "cinder_lite.blockio"
 KEEP_SIZE, PUNCH_HOLE = 1, 2  # flags of fallocate(2)
 NO_HOLES_TO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 PIECE = 1024**2
@@ -25,20 +27,36 @@ class ContentError(errors.Explained):
     for_members = errors.STORAGE
 
 
+class Opener(typing.Protocol):
+    """A module or object that opens locations of one kind. Both results are context managers.
+
+    What Source makes has the methods of Source below, what Target makes those of Target.
+    """
+
+    @property
+    def Source(self) -> Callable[[typing.Any], typing.Any]: ...
+    @property
+    def Target(self) -> Callable[[typing.Any], typing.Any]: ...
+
+
 def source(where: Mapping) -> typing.Any:
-    """A reader of the device at that location, to be entered as a context."""
-    return _rbd().Source(where["rbd"]) if "rbd" in where else Source(where["path"])
+    """A reader of the device at that location, to be entered as a context. Raises Misconfigured for an unknown kind."""
+    if "path" in where:
+        return Source(where["path"])
+    (kind, details), = where.items()
+    return _opener(kind).Source(details)
 
 
 def target(where: Mapping) -> typing.Any:
-    """A writer of the device at that location, to be entered as a context."""
-    return _rbd().Target(where["rbd"]) if "rbd" in where else Target(where["path"])
+    """A writer of the device at that location, to be entered as a context. Raises Misconfigured for an unknown kind."""
+    if "path" in where:
+        return Target(where["path"])
+    (kind, details), = where.items()
+    return _opener(kind).Target(details)
 
 
-def _rbd():
-    from cinder_lite.volume.drivers.rbd import content
-
-    return content
+def _opener(kind: str) -> Opener:
+    return plugins.load(NAMESPACE, kind)
 
 
 class Source:

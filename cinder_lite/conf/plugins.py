@@ -1,24 +1,74 @@
-"""Plugins, as settings name them: an entry point, the path of a class, or what Cinder calls it."""
+"""Loads what installed packages add, by entry points: drivers, targets, stores, routes, policies, options and others."""
 
+import functools
 import importlib
-
-from stevedore import driver, extension
-from stevedore import exception as stevedore_errors
+from importlib import metadata
+from typing import Any
 
 from cinder_lite import errors
 
 
-def load(namespace, name, translated=None):
-    """The class of that name; Misconfigured when there is none. `translated` are other names: {theirs: ours}."""
+@functools.cache
+def _installed() -> tuple[metadata.EntryPoint, ...]:
+    """All entry points of the environment, which is read once in a process."""
+    return tuple(one for distribution in metadata.distributions() for one in distribution.entry_points)
+
+
+def _of(namespace: str) -> dict[str, metadata.EntryPoint]:
+    """{name: entry point}, sorted by name; of several with one name the first in sys.path."""
+    found: dict[str, metadata.EntryPoint] = {}
+    for one in _installed():
+        if one.group == namespace:
+            found.setdefault(one.name, one)
+    return dict(sorted(found.items()))
+
+
+def load(namespace: str, name: str, translated: dict[str, str] | None = None) -> Any:
+    """The object of that entry point, or the class of that dotted path; Misconfigured when there is none.
+
+    `translated` are other names: {theirs: ours}.
+    """
     name = (translated or {}).get(name, name)
+    if "." in name:
+        return _at_path(name)
+    found = _of(namespace)
+    if name not in found:
+        raise errors.Misconfigured(f"there is no '{name}'; there are: {', '.join(found)}")
+    return _loaded(found[name])
+
+
+def every(namespace: str) -> dict[str, Any]:
+    """{name: object} of all entry points of a namespace; Misconfigured when one of them cannot be loaded."""
+    return {name: _loaded(one) for name, one in _of(namespace).items()}
+
+
+def names(namespace: str) -> list[str]:
+    """The names of a namespace's entry points, in order. Loads none."""
+    return list(_of(namespace))
+
+
+def origin(namespace: str, name: str) -> str:
+    """Which entry point of which distribution it is, for messages."""
+    return _described(_of(namespace)[name])
+
+
+def _described(one: metadata.EntryPoint) -> str:
+    distribution = f"{one.dist.name} {one.dist.version}" if one.dist is not None else "unknown"
+    return f"the entry point '{one.name} = {one.value}' in {one.group} of the distribution {distribution}"
+
+
+def _loaded(one: metadata.EntryPoint) -> Any:
     try:
-        if "." in name:
-            module, _, of_class = name.rpartition(".")
-            return getattr(importlib.import_module(module), of_class)
-        return driver.DriverManager(namespace, name, warn_on_missing_entrypoint=False).driver
-    except stevedore_errors.NoMatches as error:
-        known = ", ".join(sorted(extension.ExtensionManager(namespace).names()))
-        raise errors.Misconfigured(f"there is no '{name}'; there are: {known}") from error
+        return one.load()
+    except Exception as error:
+        # The code is somebody else's, and may fail in any way while it is imported.
+        raise errors.Misconfigured(f"'{one.name}' cannot be loaded: {_described(one)} raises {type(error).__name__}: "
+                                   f"{error}") from error
+
+
+def _at_path(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise errors.Misconfigured(f"there is no class {name}: {error}" if "." in name else
-                                   f"'{name}' cannot be loaded: {error}") from error
+        raise errors.Misconfigured(f"there is no class {path}: {error}") from error

@@ -37,6 +37,11 @@ def with_services(tx: db.Transaction, service_host: str | None = None) -> Sequen
     return tx.execute(query).all()
 
 
+def capabilities(tx: db.Transaction, name: str) -> dict[str, Any]:
+    """What a pool has reported that it can do; {} of an unknown pool."""
+    return tx.execute(sa.select(P.c.capabilities).where(P.c.name == name)).scalar() or {}
+
+
 def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:
     """Take room for `size` GiB and `count` volumes. False when the pool has not so much any more.
 

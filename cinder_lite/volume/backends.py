@@ -91,6 +91,11 @@ class Backend:
     def protocol(self):
         return self.target.protocol if self.target is not None else self.driver.protocol
 
+    @property
+    def same_host(self) -> bool:
+        """Whether only processes of this host open the bytes of volumes by their location."""
+        return self.target is not None and self.target.same_host
+
     def check(self):
         """Find out whether the backend can work: sets `up` and `reason`, logs a change."""
         reason = self.examine()
@@ -164,9 +169,19 @@ class Backend:
         return {
             "volume_backend_name": self.options.volume_backend_name or self.section,
             "vendor_name": self.driver.vendor, "driver_version": self.driver.version,
-            "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos), "replication_enabled": False,
+            "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos), **self._protection(),
             "filter_function": self.options.filter_function, "goodness_function": self.options.goodness_function,
             "location_info": f"{type(self.driver).__name__}:{self.name}", **stats.capabilities}
+
+    def _protection(self) -> dict:
+        """What the driver does with the content of volumes besides keeping it."""
+        found: dict = {"replication_enabled": isinstance(self.driver, drivers.Replicates)}
+        if isinstance(self.driver, drivers.Replicates):
+            found["replication_targets"] = list(self.call(self.driver.replication_targets))
+        if isinstance(self.driver, drivers.Encrypts):
+            found["encryption_at_rest"] = True
+            found["encryption_cipher"] = self.call(self.driver.cipher)
+        return found
 
 
 def _short(ratio):

@@ -8,11 +8,10 @@ from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import messaging
 from cinder_lite.volume import connections as domain
+from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
 
-#: The kinds of connections that a target of the release before makes, under the volume's name.
-EXPORTED = ("iscsi", "nbd")
 
 
 class Connecting:
@@ -59,7 +58,7 @@ class Connecting:
             # A volume service of the release before knows no connections; the next one exports it again.
             data, row = info["data"], volumes.find(tx, one.volume_id)
             auth = data.get("auth_username") and f"CHAP {data['auth_username']} {data['auth_password']}"
-            exported = info["driver_volume_type"] in EXPORTED
+            exported = info["driver_volume_type"] in targets.FORMER_KINDS
             connections.write(tx, present, state=states.RENEWING, auth=auth,
                               export_name=f"volume-{row.name_id or row.id}" if exported else None)
 

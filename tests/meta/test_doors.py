@@ -11,7 +11,7 @@ DOORS = {
     "greenlet": ("cinder_lite/concurrency/__init__.py",),
     "oslo_messaging": ("cinder_lite/rpc/",),
     "pyroute2": ("cinder_lite/host/network.py",),
-    "os_brick": ("cinder_lite/volume/initiator.py",),
+    "os_brick": ("cinder_lite/volume/targets/iscsi_initiator.py",),
     "networkx": ("cinder_lite/volume/flows/lazy_networkx.py",),
     "webob": ("cinder_lite/api/",),
     "routes": ("cinder_lite/api/",),

@@ -44,7 +44,6 @@ NOT_YET = (
     "cinder_lite/volume/exports.py",
     "cinder_lite/volume/flows/",
     "cinder_lite/volume/foreign.py",
-    "cinder_lite/volume/initiator.py",
     "cinder_lite/volume/jobs/",
     "cinder_lite/volume/qos.py",
     "cinder_lite/volume/rpcapi.py",

@@ -294,3 +294,29 @@ class LosesSnapshots(abc.ABC):
     @abc.abstractmethod
     def lost_snapshots(self):
         """{name: reason} of the snapshots that cannot be read any more."""
+
+
+class Replicates(abc.ABC):
+    """A driver that copies what is written to its volumes to other places by itself.
+
+    Pools of its backend report `replication_enabled` and `replication_targets`, so that a volume type asks for it by the
+    extra spec replication_enabled = "<is> True". The driver replicates the volumes whose `extra_specs` have it, from `create`
+    (and `clone`, `from_snapshot`) on until `delete`, and raises DriverError where it cannot begin to. The service has no
+    failover: a copy is brought into use with the backend's own tools.
+    """
+
+    @abc.abstractmethod
+    def replication_targets(self) -> tuple[str, ...]:
+        """The names of the places to which volumes are copied, as operators know them. Called at every measurement."""
+
+
+class Encrypts(abc.ABC):
+    """A driver whose backend stores every volume and snapshot encrypted, by keys that the backend keeps.
+
+    Pools of its backend report `encryption_at_rest` and `encryption_cipher`, which extra specs of a volume type ask for:
+    encryption_at_rest = "<is> True". It has nothing to do with the keys of encrypted volume types, which attaching hosts use.
+    """
+
+    @abc.abstractmethod
+    def cipher(self) -> str:
+        """The cipher and its mode, "aes-xts-plain64". Called at every measurement."""

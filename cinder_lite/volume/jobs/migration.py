@@ -12,10 +12,10 @@ from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
-from cinder_lite.volume import initiator
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.jobs.volumes import as_volume, limits
 from cinder_lite.volume.targets import base as targets
+from cinder_lite.volume.targets import readers
 from cinder_lite.volume.verbs import swap
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Moves:
         if limited:
             self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(made, qos=volume.qos))
         if "attached" in work.args:
-            concurrency.in_thread(initiator.detach, work.args["attached"])
+            self._detach(work.args["attached"])
         work.args |= {"rename": self._may_rename(made), "former": row.host}
         self._place(work, row, facts)
         self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=work.args["left"])
@@ -168,17 +168,29 @@ class Moves:
             with work.outside():
                 return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
         except errors.OnAnotherHost:
-            connector = {"initiator": concurrency.in_thread(initiator.name), "host": self.conf.host, "multipath": False}
+            return self._attach(work, row, source)
+
+    def _attach(self, work, row, source):
+        """Attach the volume of another host to this one, by the protocol of its target. Returns where its bytes are."""
+        with self.db.read() as tx:
+            protocol = pools.capabilities(tx, row.host).get("storage_protocol")
+        if protocol not in readers.protocols():
+            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, by which other hosts cannot copy "
+                                 f"them: give it a target_helper whose protocol they can read "
+                                 f"({', '.join(readers.protocols())})", public=errors.STORAGE)
+        reader = readers.of(protocol)
+        connector = {**concurrency.in_thread(reader.connector), "host": self.conf.host, "multipath": False}
         with work.outside():
             info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
-        if info["driver_volume_type"] != initiator.PROTOCOL:
-            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {info['driver_volume_type']}, by which "
-                                 "other hosts cannot copy them: give it a target_helper for iSCSI, tgt or lio",
-                                 public=errors.STORAGE)
         # Written down before it is true: whoever gives the job up has it undone (see holds.move).
-        work.args["attached"] = {**initiator.names(info["data"]), "connector": connector, "host": service_of(row.host)}
+        work.args["attached"] = {**reader.names(info["data"]), "protocol": protocol, "connector": connector,
+                                 "host": service_of(row.host)}
         self._keep(work)
-        return {"path": concurrency.in_thread(initiator.attach, info["data"])}
+        return concurrency.in_thread(reader.attach, info["data"])
+
+    @staticmethod
+    def _detach(attached):
+        concurrency.in_thread(readers.of_recorded(attached).detach, attached)
 
     def _cleared(self, work):
         """Whether nothing of the former place is left that has the volume's name; that is waited for a while.
@@ -225,7 +237,7 @@ class Moves:
                 self._let_go(work, args["attached"])
             self.backend.clear(volume)
             self.backend.call(self.backend.driver.delete, volume)
-        except (drivers.DriverError, targets.TargetError, initiator.AttachFailed, errors.Error) as error:
+        except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
             raise worker.Interrupted from error
 
@@ -242,7 +254,7 @@ class Moves:
 
     def _let_go(self, work, attached):
         """Detach the source of a copy that was given up, and have its export taken back."""
-        concurrency.in_thread(initiator.detach, attached)
+        self._detach(attached)
         with work.outside():
             self.volume.on(attached["host"]).disconnect(work.ctx, volume_id=work.job.resource_id,
                                                         attachment_id=work.job.id, connector=attached["connector"])

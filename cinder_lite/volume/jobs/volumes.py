@@ -185,7 +185,7 @@ class VolumeManager(VolumeRPC):
     # -- content for processes of this host
 
     def open_local(self, ctx, kind, id, host, copy_id=None):
-        if host != self.conf.host and isinstance(self.driver, drivers.HasPath):
+        if host != self.conf.host and self.backend.same_host:
             raise errors.OnAnotherHost(backend=self.backend.name, host=self.conf.host, asking=host)
         if not isinstance(self.driver, drivers.HasPath | drivers.Connects):
             raise errors.BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")

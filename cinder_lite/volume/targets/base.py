@@ -50,6 +50,8 @@ class Export:
 #: How a target keeps the connections of one volume apart: by an export for each, by the initiator's name within one export,
 #: or not at all.
 SEPARATE, BY_INITIATOR, TOGETHER = "separate", "by initiator", "together"
+#: The driver_volume_type of connections that targets of the release before make, under the volume's name.
+FORMER_KINDS = ("iscsi", "nbd")
 #: What stands between a volume's name and the word that tells its further exports apart.
 FURTHER = "."
 
@@ -126,8 +128,11 @@ class Target(abc.ABC):
 
     #: Options of the target, registered in the backend's section.
     OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = ()
-    #: The name that pools report as storage_protocol.
+    #: The name that pools report as storage_protocol. Another host reads an exported volume by the entry point of that name
+    #: in cinder_lite.volume.readers (see readers.Reader); without one, volumes cannot move from here to other hosts.
     protocol: typing.ClassVar[str]
+    #: Whether another host reaches a volume by the protocol alone. False where its file or device has the same path on each.
+    same_host: typing.ClassVar[bool] = True
     #: Whether hosts are let in. Not before all that they use is exported again; the next `check` sees to it.
     admitting = False
 

@@ -1,29 +1,24 @@
-"""How this host attaches a volume of another host's backend, as any host does: the door to os-brick.
+"""Attaches iSCSI volumes of another host's backend to this host, by os-brick.
 
 os-brick runs in root's process. It finds what was attached before, so that each function may be called again.
 """
 
 import contextlib
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from cinder_lite import errors
 from cinder_lite.host import privsep
+from cinder_lite.volume.targets import readers
+from cinder_lite.volume.targets.readers import AttachFailed
 
-#: The one protocol by which our own targets serve other hosts.
-PROTOCOL = "iscsi"
 LOCKS = "/run/lock/cinder-lite"
 #: How often os-brick looks for the device, after longer and longer times.
 SCANS = 5
 
 
-class AttachFailed(errors.Explained):
-    """The volume cannot be attached here; the text says why."""
-
-    for_members = errors.STORAGE
-
-
 @contextlib.contextmanager
-def _brick(doing):
+def _brick(doing: str) -> Iterator[Any]:
     """os-brick's connector, which root's process alone imports."""
     from os_brick import exception, opts, privileged
     from os_brick.initiator.connectors import iscsi
@@ -41,8 +36,8 @@ def _brick(doing):
 
 
 @privsep.storage.entrypoint
-def name():
-    """The name by which targets know this host."""
+def name() -> str:
+    """The name by which targets identify this host."""
     with _brick("read /etc/iscsi/initiatorname.iscsi") as connector:
         found = connector.get_initiator()
     if not found:
@@ -52,19 +47,30 @@ def name():
 
 
 @privsep.storage.entrypoint
-def attach(data):
-    """The path of the device by which the volume can be read; `data` is its connection information."""
+def attach(data: Mapping[str, Any]) -> str:
+    """Attach the volume. Returns the path of the device by which the volume can be read; `data` is its connection information."""
     with _brick(f"attach {data['target_iqn']} at {data['target_portal']}") as connector:
         return connector.connect_volume(data)["path"]
 
 
 @privsep.storage.entrypoint
-def detach(data):
+def detach(data: Mapping[str, Any]) -> None:
     """Undo `attach`; of the connection information, the target's names are enough."""
     with _brick(f"detach {data['target_iqn']} from {data['target_portal']}") as connector:
         connector.disconnect_volume(data, None, force=True, ignore_errors=True)
 
 
-def names(data):
-    """What `detach` needs of connection information, without its secrets."""
-    return {key: value for key, value in data.items() if key.startswith("target_")}
+class IscsiReader(readers.Reader):
+    """Reads volumes that tgt and LIO of other hosts export."""
+
+    def connector(self) -> dict[str, Any]:
+        return {"initiator": name()}
+
+    def names(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in data.items() if key.startswith("target_")}
+
+    def attach(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"path": attach(data)}
+
+    def detach(self, names: Mapping[str, Any]) -> None:
+        detach(names)
