@@ -330,8 +330,8 @@ class BackendFailed(Error):
 class OnAnotherHost(Error):
     """The data of a volume can be opened on its own host only."""
 
-    message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: run a backup service "
-               "on {host} to back them up")
+    message = ("the volumes of {backend} are files or devices of {host}, which {asking} cannot open: run a backup "
+               "service on {host} to back them up")
     for_members = "no running service can reach the volume's data; an administrator can change that"
 
 

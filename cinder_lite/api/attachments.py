@@ -1,22 +1,24 @@
-"""Handlers of /attachments."""
+"""Handles /attachments."""
 
 from cinder_lite.api import filters, pages
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import attachments
 
 
-def create(req):
-    """POST /attachments: reserve a volume for a server, and connect its host when the connector is given."""
+def create(req: Request) -> Row:
+    """POST /attachments: reserve a volume for a server, and connect its host if a connector is given."""
     body = req.body
     return req.attachments.create(req.ctx, body["volume_uuid"], body.get("instance_uuid"), body.get("connector"),
                                   body.get("mode"))
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /attachments/{attachment_id}"""
     return req.attachments.get(req.ctx, req.attachment_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /attachments and /attachments/detail"""
     where = filters.clauses(req, "attachment")
     paging = req.paging()
@@ -25,16 +27,16 @@ def index(req):
     return pages.page(rows, paging)
 
 
-def update(req):
-    """PUT /attachments/{attachment_id}: connect a host."""
+def update(req: Request) -> Row:
+    """PUT /attachments/{attachment_id}: connect the host of the server."""
     return req.attachments.update(req.ctx, req.attachment_id, req.body["connector"])
 
 
-def delete(req):
-    """DELETE /attachments/{attachment_id}: disconnect and forget it."""
+def delete(req: Request) -> Page:
+    """DELETE /attachments/{attachment_id}: disconnect the host and delete the attachment."""
     return pages.Page(req.attachments.delete(req.ctx, req.attachment_id))
 
 
-def complete(req):
-    """os-complete: the host has the volume."""
+def complete(req: Request) -> None:
+    """os-complete: record that the host has connected."""
     req.attachments.complete(req.ctx, req.attachment_id)

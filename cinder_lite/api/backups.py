@@ -1,12 +1,16 @@
-"""Handlers of /backups."""
+"""Handles /backups."""
+
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import backups
 
 
-def create(req):
+def create(req: Request) -> Row:
     """POST /backups: back up a volume or a snapshot."""
     body = req.body
     return req.backups.create(
@@ -15,22 +19,22 @@ def create(req):
         metadata=body.get("metadata") or {}, zone=body.get("availability_zone"), **names(body))
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /backups/{backup_id}"""
     return req.backups.get(req.ctx, req.backup_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /backups"""
     return _list(req, backups.SUMMARY)
 
 
-def detail(req):
+def detail(req: Request) -> Page:
     """GET /backups/detail"""
     return _list(req, backups.ROW)
 
 
-def _list(req, query):
+def _list(req: Request, query: Any) -> Page:
     req.check_all_tenants()
     where = filters.clauses(req, "backup")
     paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
@@ -40,7 +44,7 @@ def _list(req, query):
     return pages.page(rows, paging, count)
 
 
-def update(req):
+def update(req: Request) -> Row:
     """PUT /backups/{backup_id}: rename, describe, replace the metadata."""
     body = req.body or {}
     values = names(body, given_only=True)
@@ -51,34 +55,34 @@ def update(req):
     return req.backups.update(req.ctx, req.backup_id, **values)
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /backups/{backup_id}"""
     req.backups.delete(req.ctx, req.backup_id)
 
 
-def restore(req):
-    """POST /backups/{backup_id}/restore: to a volume, or to a new one."""
+def restore(req: Request) -> dict[str, Any]:
+    """POST /backups/{backup_id}/restore: to an existing volume or a new one."""
     body = req.body or {}
     row, volume = req.backups.restore(req.ctx, req.backup_id, body.get("volume_id"), body.get("name"))
     return {"restore": {"backup_id": row.id, "volume_id": volume.id, "volume_name": volume.name}}
 
 
-def export_record(req):
+def export_record(req: Request) -> dict[str, Any]:
     """GET /backups/{backup_id}/export_record"""
     service, url = req.backups.export_record(req.ctx, req.backup_id)
     return {"backup-record": {"backup_service": service, "backup_url": url}}
 
 
-def import_record(req):
+def import_record(req: Request) -> Row:
     """POST /backups/import_record"""
     return req.backups.import_record(req.ctx, req.body["backup_service"], req.body["backup_url"])
 
 
-def reset_status(req):
-    """os-reset_status: write the status by hand."""
+def reset_status(req: Request) -> None:
+    """os-reset_status: set the status without any other change."""
     req.backups.reset_status(req.ctx, req.backup_id, req.body["status"].lower())
 
 
-def force_delete(req):
-    """os-force_delete: delete whatever the status."""
+def force_delete(req: Request) -> None:
+    """os-force_delete: delete a backup in any status."""
     req.backups.delete(req.ctx, req.backup_id, force=True)

@@ -1,16 +1,18 @@
-"""Bodies of requests: read as JSON, checked against the schema of the request's version.
+"""Parses bodies of requests as JSON and validates them against the schema of the request's version.
 
-A schema is JSON Schema with two more words on a property: `since` and `until`, the microversions that know it. Where
-`additionalProperties` is a version, unknown keys are refused from that version on.
+A schema is JSON Schema with two more keywords on a property: `since` and `until`, the first and last microversion that
+have it. Where `additionalProperties` is a version, unknown keys are refused from that version on.
 """
 
 import base64
 import functools
 import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import jsonschema
 import orjson
+from oslo_config import cfg
 
 from cinder_lite import errors
 from cinder_lite.api import versions
@@ -22,69 +24,69 @@ FALSE = ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", 
 #: JSON Schema, with `since` and `until`.
 Schema = dict[str, Any]
 
-# -- words that schemas are made of
+# -- parts of schemas
 
-NAME = {"type": ["string", "null"], "maxLength": 255}
+NAME: Schema = {"type": ["string", "null"], "maxLength": 255}
 #: A name or description that may have any number of blanks around it.
-PADDED = {"type": ["string", "null"], "format": "padded"}
-DESCRIPTION = {"type": ["string", "null"], "format": "printable", "maxLength": 255}
-#: A name that there must be.
-LABEL: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
-PADDED_LABEL = {"type": "string", "format": "padded_name"}
-UUID = {"type": "string", "format": "uuid"}
-OPTIONAL_UUID = {"type": ["string", "null"], "format": "uuid"}
+PADDED: Schema = {"type": ["string", "null"], "format": "padded"}
+DESCRIPTION: Schema = {"type": ["string", "null"], "format": "printable", "maxLength": 255}
+#: A name that may not be empty.
+REQUIRED_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
+PADDED_NAME: Schema = {"type": "string", "format": "padded_name"}
+UUID: Schema = {"type": "string", "format": "uuid"}
+OPTIONAL_UUID: Schema = {"type": ["string", "null"], "format": "uuid"}
 BOOL: Schema = {"type": ["boolean", "string"], "enum": [True, False, *TRUE, *FALSE]}
-SIZE = {"type": ["integer", "string"], "format": "size"}
-OPTIONAL_BOOL = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
-#: The largest number that a column of whole numbers holds.
-MOST = 2**31 - 1
-#: How many bytes a text has at most, whatever the database.
-LONGEST = 65535
-#: How many levels of objects and lists a body may have.
-DEEPEST = 50
-#: What an action without arguments may carry.
+SIZE: Schema = {"type": ["integer", "string"], "format": "size"}
+OPTIONAL_BOOL: Schema = {**BOOL, "type": [*BOOL["type"], "null"], "enum": [*BOOL["enum"], None]}
+#: The largest number that an integer column can store.
+MAX_INTEGER = 2**31 - 1
+#: The number of bytes of a text that every database can store.
+MAX_TEXT_BYTES = 65535
+#: The number of nested objects and arrays that a body may have.
+MAX_DEPTH = 50
+#: The inner part of an action without arguments, of which everything is ignored.
 EMPTY: Schema = {}
 
 
-def pairs(keys, values=None):
-    """An object of free keys, which are made of `keys` (a class of characters), and texts or what is told of `values`."""
+def pairs(keys: str, values: Schema | None = None) -> Schema:
+    """An object of free keys of the characters in `keys`; `values` is the schema of values, by default short texts."""
     return {"type": "object", "additionalProperties": False, "propertyNames": {"maxLength": 255}, "patternProperties": {
         f"^[{keys}]{{1,255}}$": values or {"type": "string", "maxLength": 255}}}
 
 
 #: The characters of keys.
-WORD_KEYS, SPACED_KEYS, PATH_KEYS = "a-zA-Z0-9-_:.", "a-zA-Z0-9-_:. ", "a-zA-Z0-9-_:. /"
+PLAIN_KEYS, SPACED_KEYS, PATH_KEYS = "a-zA-Z0-9-_:.", "a-zA-Z0-9-_:. ", "a-zA-Z0-9-_:. /"
 METADATA = pairs(PATH_KEYS)
-OPTIONAL_METADATA = {**METADATA, "type": ["object", "null"]}
-NULLABLE_TEXT = {"type": ["string", "null"], "maxLength": 255}
-#: Characters that an object of any form may have as JSON: of what is stored without being looked into.
-LARGEST_OBJECT = 16384
-SMALL = {"format": "small"}
+OPTIONAL_METADATA: Schema = {**METADATA, "type": ["object", "null"]}
+NULLABLE_TEXT: Schema = {"type": ["string", "null"], "maxLength": 255}
+#: The length as JSON of an object that is stored without a schema.
+MAX_OBJECT_CHARACTERS = 16384
+SMALL: Schema = {"format": "small"}
 
 
-def closed(properties, required=(), **more):
+def closed(properties: Mapping[str, Any], required: Iterable[str] = (), **more: Any) -> Schema:
     """An object that has no other keys than these."""
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False,
             **more}
 
 
-def wrapped(key, schema):
+def wrapped(key: str, schema: Schema) -> Schema:
     """{key: schema}, the form of most bodies."""
     return closed({key: schema}, [key])
 
 
-def word(words, null=False):
-    """One of the words in any case, or null if that may be."""
-    return {"type": ["string", "null"] if null else "string", "pattern": f"(?i)^({'|'.join(words)})$"}
+def one_of(values: Iterable[str], null: bool = False) -> Schema:
+    """One of the values in any case, or null if that is allowed."""
+    return {"type": ["string", "null"] if null else "string", "pattern": f"(?i)^({'|'.join(values)})$"}
 
 
-def is_true(value):
-    """A boolean of a body in any of its spellings."""
+def is_true(value: Any) -> bool:
+    """Whether a value of a body is true, in any of the spellings."""
     return value is True or str(value) in TRUE
 
 
-def names(body, given_only=False):
-    """name and description of a body under either of their keys, without outer blanks."""
+def names(body: Mapping[str, Any], given_only: bool = False) -> dict[str, Any]:
+    """The name and description of a body, stripped, from either of their keys; with `given_only` only existing ones."""
     found = {}
     for key, older in (("name", "display_name"), ("description", "display_description")):
         if not given_only or key in body or older in body:
@@ -95,8 +97,8 @@ def names(body, given_only=False):
 
 # -- reading
 
-def read(raw, content_type):
-    """The document of a request with a body; None for an empty one."""
+def read(raw: bytes, content_type: str) -> dict[str, Any] | None:
+    """The document of a body; None for an empty one. Raises BadRequest or BadMediaType."""
     if not raw:
         return None
     media = content_type.split(";")[0].strip().lower()
@@ -110,25 +112,25 @@ def read(raw, content_type):
         raise errors.BadRequest("The body is nested too deeply.") from error
     if not isinstance(document, dict):
         raise errors.BadRequest("The body must be a JSON object.")
-    if raw.count(b"{") + raw.count(b"[") > DEEPEST:
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(document)
     if b"\\u0000" in raw:
         raise errors.BadRequest("The body has a NUL character in a text, which cannot be stored.")
     return document
 
 
-def _check_depth(document):
-    """Refuse what is nested more deeply than anything that clients mean: what can be read could not be written again."""
+def _check_depth(document: Any) -> None:
+    """Raise BadRequest for a document nested so deeply that orjson could read it but not write it again."""
     level = [document]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
                  if isinstance(inner, dict | list)]
     if level:
-        raise errors.BadRequest(f"The body is nested too deeply; {DEEPEST} levels can be taken.")
+        raise errors.BadRequest(f"The body is nested too deeply; at most {MAX_DEPTH} levels are accepted.")
 
 
-def action_of(document, actions):
-    """The one key of an action's body. Raises BadRequest naming what was sent and what there is."""
+def action_of(document: Mapping[str, Any] | None, actions: Collection[str]) -> str:
+    """The one key of an action's body. Raises BadRequest, which names the key and the known actions."""
     if document is None:
         raise errors.BadRequest("The body is missing: an object with one key is needed that names the action.")
     if len(document) != 1:
@@ -155,12 +157,12 @@ def _is_uuid(value):
 @_FORMATS.checks("size")
 def _is_size(value):
     if value is None or isinstance(value, bool):
-        return value is None  # whether it may be missing is said by the type
-    return 0 < (_whole(value) or 0) <= MOST
+        return value is None  # the schema's type decides whether null is allowed
+    return 0 < (_whole(value) or 0) <= MAX_INTEGER
 
 
-def _whole(value):
-    """The number that a whole number or its digits are; None for anything else."""
+def _whole(value: Any) -> int | None:
+    """The value of an integer or of its digits; None for anything else."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdecimal() and len(value) < 18 else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -168,13 +170,14 @@ def _whole(value):
 
 @_FORMATS.checks("natural")
 def _is_natural(value):
-    # As Cinder reads numbers: without leading zeros.
-    return value is None or (_whole(value) is not None and 0 <= _whole(value) <= MOST and str(_whole(value)) == str(value))
+    # As in Cinder, leading zeros are not accepted.
+    number = _whole(value)
+    return value is None or (number is not None and 0 <= number <= MAX_INTEGER and str(number) == str(value))
 
 
 @_FORMATS.checks("printable")
 def _is_printable(value):
-    """Letters, signs and blanks of the first plane of Unicode: what Cinder takes in a description."""
+    """Whether it has printable characters of the first plane of Unicode only, as Cinder requires of a description."""
     return not isinstance(value, str) or all(map(_can_be_printed, value))
 
 
@@ -201,12 +204,12 @@ def _is_name(value):
 
 @_FORMATS.checks("text")
 def _is_short_enough(value):
-    return not isinstance(value, str) or len(value.encode()) <= LONGEST
+    return not isinstance(value, str) or len(value.encode()) <= MAX_TEXT_BYTES
 
 
 @_FORMATS.checks("small")
 def _is_small(value):
-    return not isinstance(value, dict | str) or len(orjson.dumps(value)) <= LARGEST_OBJECT
+    return not isinstance(value, dict | str) or len(orjson.dumps(value)) <= MAX_OBJECT_CHARACTERS
 
 
 @_FORMATS.checks("base64")
@@ -220,31 +223,33 @@ def _is_base64(value):
 @_FORMATS.checks("limit")
 def _is_limit(value):
     try:
-        return not isinstance(value, bool | float | None) and -1 <= int(value) <= MOST
+        return not isinstance(value, bool | float | None) and -1 <= int(value) <= MAX_INTEGER
     except (TypeError, ValueError, OverflowError):
         return False
 
 
-_TOLD = {
+#: format -> the end of the sentence for a value that does not have it.
+_FORMAT_ERRORS = {
     "limit": "is not a whole number from -1 (unlimited) to 2147483647", "base64": "is not in Base64",
-    "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0", "natural": "is not a whole number of 0 or more",
+    "uuid": "is not a UUID", "size": "is not a whole number of GiB above 0",
+    "natural": "is not a whole number of 0 or more",
     "printable": "has characters that cannot be printed", "name": "is empty",
-    "padded_name": "is empty", "small": f"has more than {LARGEST_OBJECT} characters",
+    "padded_name": "is empty", "small": f"has more than {MAX_OBJECT_CHARACTERS} characters",
     "text": "has more than 65535 bytes"}
 
 
-def check(document, schema, version):
-    """The document without the keys that the version ignores. Raises BadRequest when it is not as the schema asks."""
+def check(document: Mapping[str, Any] | None, schema: Schema, version: versions.Version) -> dict[str, Any]:
+    """The document without the keys that the version ignores. Raises BadRequest when the schema does not accept it."""
     if document is None:
         raise errors.PreconditionFailed("The request has no body; a JSON object is needed.")
-    validator = _validator_at(_Keyed(schema), version)
+    validator = _validator_at(_ByIdentity(schema), version)
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is not None:
         raise errors.BadRequest(_sentence(error))
     return _known_part(document, validator.schema)
 
 
-def _known_part(document, schema):
+def _known_part(document: Any, schema: Schema) -> Any:
     properties = schema.get("properties")
     if not isinstance(document, dict) or not properties:
         return document
@@ -253,13 +258,13 @@ def _known_part(document, schema):
             if key in properties or not ignoring}
 
 
-#: 1.0 is no whole number.
+#: As in draft 4 a float such as 1.0 is no integer.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator, type_checker=jsonschema.Draft4Validator.TYPE_CHECKER)
 
 
-class _Keyed:
-    """A schema by its identity, so that it can be a key of the cache; schemas are module constants."""
+class _ByIdentity:
+    """A schema hashed by its identity, so that it can be a key of the cache; schemas are module constants."""
 
     def __init__(self, schema):
         self.schema = schema
@@ -276,16 +281,16 @@ def _validator_at(keyed, version):
     return _Validator(at(keyed.schema, version), format_checker=_FORMATS)
 
 
-def at(schema, version):
+def at(schema: Any, version: versions.Version) -> Any:
     """The plain JSON Schema of that version."""
     if isinstance(schema, list):
         return [at(part, version) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {}
+    plain: Schema = {}
     for key, value in schema.items():
         if key == "properties":
-            plain[key] = {name: at(part, version) for name, part in value.items() if _known(part, version)}
+            plain[key] = {name: at(part, version) for name, part in value.items() if _has(version, part)}
         elif key == "additionalProperties" and isinstance(value, str):
             plain[key] = version < versions.number(value)
         elif key == "required" and isinstance(value, dict):
@@ -295,52 +300,80 @@ def at(schema, version):
     return plain
 
 
-def _known(part, version):
+def _has(version: versions.Version, part: Any) -> bool:
+    """Whether the version has a property with that schema."""
     return not isinstance(part, dict) or (
         versions.number(part.get("since", "3.0")) <= version
         and ("until" not in part or version <= versions.number(part["until"])))
 
 
-def _sentence(error):
-    # Clients look for the last name alone, and for the words about the minimum.
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """The message of a fault. Clients look for the last name of the path, and for the phrase about the minimum."""
     path = str(error.absolute_path[-1]) if error.absolute_path else "the body"
     value = str(error.instance)[:100]
-    if error.validator_value == "size" and isinstance(error.instance, int) and error.instance < 1:
-        reason = f"{value} is less than the minimum of 1"
-    elif error.validator_value in ("padded", "padded_name") and error.instance.strip():
-        reason = f"it has {len(error.instance.strip())} characters, more than 255"
-    elif error.validator == "format":
-        reason = f"'{value}' {_TOLD[error.validator_value]}"
-    elif error.validator == "additionalProperties":
-        unknown = sorted(set(error.instance) - set(error.schema.get("properties", ())))
-        known = ", ".join(sorted(error.schema.get("properties", ()))) or "none"
-        reason = f"Additional properties are not allowed: {', '.join(unknown)[:200]} (known keys: {known})"
-    elif error.validator == "enum":
-        reason = f"'{value}' is not one of {', '.join(dict.fromkeys(str(one) for one in error.validator_value))}"
-    elif error.validator == "maxLength":
-        reason = f"it has {len(error.instance)} characters, more than {error.validator_value}"
-    elif error.validator == "pattern" and error.validator_value.startswith("(?i)^("):
-        reason = f"'{value}' is not one of {', '.join(error.validator_value[6:-2].split('|'))}"
-    elif error.validator == "type":
-        wanted = error.validator_value
-        reason = f"'{value}' is not of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-    else:
-        reason = error.message[:300]
+    reason = _REASONS.get(error.validator, _other_reason)(error, value)
     return f"Invalid input for field/attribute {path}. Value: {value}. {reason}."
 
 
-#: Keys of bodies under which a mapping stands that is kept with a resource.
+def _format_reason(error: jsonschema.ValidationError, value: str) -> str:
+    name = error.validator_value
+    if name == "size" and isinstance(error.instance, int) and error.instance < 1:
+        return f"{value} is less than the minimum of 1"
+    if name in ("padded", "padded_name") and error.instance.strip():
+        return f"it has {len(error.instance.strip())} characters, more than 255"
+    return f"'{value}' {_FORMAT_ERRORS[name]}"
+
+
+def _unknown_keys_reason(error: jsonschema.ValidationError, _value: str) -> str:
+    unknown = sorted(set(error.instance) - set(error.schema.get("properties", ())))
+    known = ", ".join(sorted(error.schema.get("properties", ()))) or "none"
+    return f"Additional properties are not allowed: {', '.join(unknown)[:200]} (known keys: {known})"
+
+
+def _enum_reason(error: jsonschema.ValidationError, value: str) -> str:
+    return f"'{value}' is not one of {', '.join(dict.fromkeys(str(one) for one in error.validator_value))}"
+
+
+def _length_reason(error: jsonschema.ValidationError, _value: str) -> str:
+    return f"it has {len(error.instance)} characters, more than {error.validator_value}"
+
+
+def _pattern_reason(error: jsonschema.ValidationError, value: str) -> str:
+    if error.validator_value.startswith("(?i)^("):
+        return f"'{value}' is not one of {', '.join(error.validator_value[6:-2].split('|'))}"
+    return _other_reason(error, value)
+
+
+def _type_reason(error: jsonschema.ValidationError, value: str) -> str:
+    wanted = error.validator_value
+    return f"'{value}' is not of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+
+
+def _other_reason(error: jsonschema.ValidationError, _value: str) -> str:
+    return error.message[:300]
+
+
+#: keyword of JSON Schema -> function(error, value) that explains the error.
+_REASONS: dict[str, Callable[[jsonschema.ValidationError, str], str]] = {
+    "format": _format_reason, "additionalProperties": _unknown_keys_reason, "enum": _enum_reason,
+    "maxLength": _length_reason, "pattern": _pattern_reason, "type": _type_reason}
+
+
+#: Keys of bodies whose mappings are stored with a resource.
 STORED = ("metadata", "extra_specs", "group_specs", "qos_specs")
-#: What stands among the specs of a QoS spec and is none.
-BESIDE = ("name", "consumer")
+#: Keys of a QoS spec that are no specs.
+NOT_SPECS = ("name", "consumer")
 
 
-def check_amounts(conf, document):
-    """Raise InvalidInput for a body with more items than a resource may have; what is added to one is counted there."""
+def check_item_counts(conf: cfg.ConfigOpts, document: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for a mapping with more items than a resource may have.
+
+    Items that are added to those of a resource are counted by the handler.
+    """
     for key, value in document.items():
         if isinstance(value, dict):
             if key in STORED:
-                beside = BESIDE if key == "qos_specs" else ()
-                quotas.check_items(conf, {name: one for name, one in value.items() if name not in beside})
+                ignored = NOT_SPECS if key == "qos_specs" else ()
+                quotas.check_items(conf, {name: one for name, one in value.items() if name not in ignored})
             else:
-                check_amounts(conf, value)
+                check_item_counts(conf, value)

@@ -1,15 +1,17 @@
-"""Handlers of /consistencygroups and /cgsnapshots, the legacy API of groups of one type."""
+"""Handles /consistencygroups and /cgsnapshots, the legacy API of groups of one type."""
 
 from cinder_lite import errors
 from cinder_lite.api import groups as handlers
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import groups
 
 EMPTY_NAMES_SINCE = "3.6"
 
 
-def create(req):
+def create(req: Request) -> Row:
     """POST /consistencygroups"""
     body = req.body
     try:
@@ -20,28 +22,28 @@ def create(req):
                                 "been deleted: an administrator has to create it again.") from error
 
 
-def create_from(req):
+def create_from(req: Request) -> Row:
     """POST /consistencygroups/create_from_src"""
     body = req.body
     return req.groups.create_from(req.ctx, group_snapshot_id=body.get("cgsnapshot_id"),
                                   source_group_id=body.get("source_cgid"), **names(body))
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /consistencygroups/{id}"""
     with req.db.read() as tx:
         return groups.get(tx, req.ctx, req.group_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /consistencygroups and /consistencygroups/detail"""
     paging = req.paging()
     with req.db.read() as tx:
         return pages.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
 
 
-def update(req):
-    """PUT /consistencygroups/{id}/update: from 3.6 on names may be emptied."""
+def update(req: Request) -> None:
+    """PUT /consistencygroups/{id}/update: from 3.6 on the name may be empty."""
     body = req.body
     add, remove = handlers.ids(body.get("add_volumes")), handlers.ids(body.get("remove_volumes"))
     values = {key: value for key, value in names(body, given_only=True).items()
@@ -52,26 +54,26 @@ def update(req):
     req.groups.update(req.ctx, req.group_id, add, remove, **values)
 
 
-def delete(req):
-    """POST /consistencygroups/{id}/delete and DELETE: with force its volumes go with it."""
+def delete(req: Request) -> None:
+    """POST /consistencygroups/{id}/delete and DELETE: with force its volumes are deleted with it."""
     inner = (req.document or {}).get("consistencygroup") or {}
     if not isinstance(inner, dict):
         raise errors.BadRequest('The body is empty, or {"consistencygroup": {"force": true or false}}.')
     req.groups.delete(req.ctx, req.group_id, is_true(inner.get("force", False)))
 
 
-def create_snapshot(req):
+def create_snapshot(req: Request) -> Row:
     """POST /cgsnapshots"""
     return req.group_snapshots.create(req.ctx, req.body["consistencygroup_id"], **names(req.body))
 
 
-def show_snapshot(req):
+def show_snapshot(req: Request) -> Row:
     """GET /cgsnapshots/{id}"""
     with req.db.read() as tx:
         return groups.get_snapshot(tx, req.ctx, req.group_snapshot_id)
 
 
-def list_snapshots(req):
+def list_snapshots(req: Request) -> Page:
     """GET /cgsnapshots and /cgsnapshots/detail"""
     paging = req.paging()
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
@@ -79,6 +81,6 @@ def list_snapshots(req):
         return pages.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
 
 
-def delete_snapshot(req):
+def delete_snapshot(req: Request) -> None:
     """DELETE /cgsnapshots/{id}"""
     req.group_snapshots.delete(req.ctx, req.group_snapshot_id)

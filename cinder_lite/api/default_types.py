@@ -1,17 +1,21 @@
-"""Handlers of /default-types: the type of a project's volumes that ask for none."""
+"""Handles /default-types: the type of a project's volumes that are created without one."""
+
+from typing import Any
 
 from cinder_lite import errors
-from cinder_lite.api import words
+from cinder_lite.api import query_values
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Row
 from cinder_lite.db import types
 
 
-def _shown(row):
+def _rendered(row: Row) -> dict[str, Any]:
     return {"project_id": row.project_id, "volume_type_id": row.volume_type_id}
 
 
-def set_default(req):
+def set_default(req: Request) -> dict[str, Any]:
     """PUT /default-types/{default_project_id}"""
-    words.short("The project's id", req.default_project_id)
+    query_values.check_length("The project's id", req.default_project_id)
     with req.db.write() as tx:
         try:
             type_ = types.named(tx, req.ctx, req.body["volume_type"])
@@ -21,22 +25,22 @@ def set_default(req):
         return {"default_type": {"project_id": req.default_project_id, "volume_type_id": type_.id}}
 
 
-def show(req):
+def show(req: Request) -> dict[str, Any]:
     """GET /default-types/{default_project_id}"""
     with req.db.read() as tx:
         row = types.project_default(tx, req.default_project_id)
     if row is None:
         raise errors.NotFound(f"Default type for project {req.default_project_id} not found.")
-    return {"default_type": _shown(row)}
+    return {"default_type": _rendered(row)}
 
 
-def index(req):
+def index(req: Request) -> dict[str, Any]:
     """GET /default-types"""
     with req.db.read() as tx:
-        return {"default_types": [_shown(row) for row in types.defaults(tx)]}
+        return {"default_types": [_rendered(row) for row in types.defaults(tx)]}
 
 
-def unset(req):
-    """DELETE /default-types/{default_project_id}; one without a default is no error."""
+def unset(req: Request) -> None:
+    """DELETE /default-types/{default_project_id}; a project without a default is no error."""
     with req.db.write() as tx:
         types.unset_default(tx, req.default_project_id)

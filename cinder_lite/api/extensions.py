@@ -1,9 +1,12 @@
-"""Handlers of /extensions and /resource_filters: what clients ask before they offer a function."""
+"""Handles /extensions and /resource_filters, which clients read to see what a service supports."""
+
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api import filters
+from cinder_lite.api.request import Request
 
-#: alias -> name; the aliases that clients look for.
+#: alias -> name
 ALIASES = {
     "OS-SCH-HNT": "SchedulerHints", "backups": "Backups", "capabilities": "Capabilities",
     "cgsnapshots": "Cgsnapshots", "consistencygroups": "Consistencygroups", "encryption": "VolumeTypeEncryption",
@@ -21,24 +24,24 @@ ALIASES = {
 }
 
 
-def _shown(alias):
+def _rendered(alias: str) -> dict[str, Any]:
     return {"alias": alias, "name": ALIASES[alias], "links": [], "updated": "2026-11-22T00:00:00+00:00",
             "description": f"The part of the API that is known as {alias}."}
 
 
-def index(_req):
+def index(_req: Request) -> dict[str, Any]:
     """GET /extensions"""
-    return {"extensions": [_shown(alias) for alias in ALIASES]}
+    return {"extensions": [_rendered(alias) for alias in ALIASES]}
 
 
-def show(req):
+def show(req: Request) -> dict[str, Any]:
     """GET /extensions/{alias}"""
     if req.alias not in ALIASES:
         raise errors.NotFound(f"There is no extension {req.alias[:100]}.")
-    return {"extension": _shown(req.alias)}
+    return {"extension": _rendered(req.alias)}
 
 
-def resource_filters(req):
+def resource_filters(req: Request) -> dict[str, Any]:
     """GET /resource_filters?resource="""
     asked = req.query.get("resource")
     return {"resource_filters": [{"resource": resource, "filters": list(keys)}

@@ -1,6 +1,7 @@
-"""Errors as answers: the one place that knows the published names of faults."""
+"""Renders errors as responses, with Cinder's names of faults."""
 
 import logging
+from typing import Any
 
 import orjson
 from oslo_db import exception as db_errors
@@ -8,6 +9,9 @@ from oslo_db import exception as db_errors
 from cinder_lite import errors
 
 LOG = logging.getLogger(__name__)
+
+#: (status, headers, body)
+Response = tuple[int, list[tuple[str, str]], bytes]
 
 NAMES = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
          408: "requestTimeout", 409: "conflictingRequest", 413: "overLimit", 414: "uriTooLong", 415: "badMediaType",
@@ -17,20 +21,20 @@ REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "
            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
            406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 412: "Precondition Failed",
            413: "Request Entity Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
-           429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
-           503: "Service Unavailable"}
+           429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
+           502: "Bad Gateway", 503: "Service Unavailable"}
 HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
 
 
-def answer(error, insides):
-    """(status, headers, body) for an exception that ended a request.
+def response(error: Exception, internals: bool) -> Response:
+    """The response for an exception that ended a request.
 
-    `insides`: whether the requester may see hosts, pools and capacities.
+    `internals`: whether the requester may see hosts, pools and capacities.
     """
-    headers = []
+    headers: list[tuple[str, str]] = []
     if isinstance(error, errors.Error):
-        status, message = error.status, str(error) if insides else error.public
-        if getattr(error, "retry_after", None):
+        status, message = error.status, str(error) if internals else error.public
+        if error.retry_after:
             headers.append(("Retry-After", str(error.retry_after)))
         if status >= 500 or message != str(error):
             LOG.log(logging.ERROR if status >= 500 else logging.INFO, "request failed: %s", error)
@@ -44,14 +48,14 @@ def answer(error, insides):
     else:
         LOG.error("unexpected error", exc_info=error)
         status, message = 500, HIDDEN
-    inner = {"code": status, "message": message}
+    inner: dict[str, Any] = {"code": status, "message": message}
     if status == 413:
         inner["retryAfter"] = "0"
         headers.append(("Retry-After", "0"))
     return status, headers, orjson.dumps({NAMES.get(status, OTHER): inner})
 
 
-def refused(status, sentence):
-    """(status line, headers, body) of what the HTTP server itself does not let in."""
-    body = orjson.dumps({NAMES.get(status, OTHER): {"code": status, "message": sentence}})
+def rejection(status: int, message: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    """(status line, headers, body) for a request that the HTTP server rejects itself."""
+    body = orjson.dumps({NAMES.get(status, OTHER): {"code": status, "message": message}})
     return f"{status} {REASONS.get(status, 'Refused')}", [("Content-Type", "application/json")], body

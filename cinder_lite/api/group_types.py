@@ -1,26 +1,31 @@
-"""Handlers of /group_types: types of groups, and their specs."""
+"""Handles /group_types: types of groups, and their specs."""
+
+from collections.abc import Callable
+from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.api.types import is_public
 from cinder_lite.db import groups, quotas
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /group_types"""
     paging = req.paging()
     with req.db.read() as tx:
         return pages.page(groups.page_of_types(tx, is_public(req), paging), paging)
 
 
-def _get(req):
+def _get(req: Request) -> Row:
     with req.db.read() as tx:
         row = groups.get_type(tx, req.group_type_id)
         return groups.usable_type(tx, req.ctx, row.id)
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /group_types/{id}; the id `default` is the configured default."""
     if req.group_type_id != "default":
         return _get(req)
@@ -31,7 +36,7 @@ def show(req):
         return groups.find_type(tx, name)
 
 
-def create(req):
+def create(req: Request) -> Row:
     """POST /group_types"""
     body = req.body
     try:
@@ -43,7 +48,7 @@ def create(req):
         raise errors.GroupTypeExists(name=body["name"]) from error
 
 
-def update(req):
+def update(req: Request) -> Row:
     """PUT /group_types/{id}"""
     values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
     if req.body.get("is_public") is not None:
@@ -62,7 +67,7 @@ def update(req):
         raise errors.GroupTypeExists(name=values.get("name")) from error
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /group_types/{id}"""
     with req.db.write() as tx:
         groups.delete_type(tx, req.group_type_id)
@@ -70,23 +75,23 @@ def delete(req):
 
 # -- specs
 
-def list_specs(req):
+def list_specs(req: Request) -> dict[str, Any]:
     """GET /group_types/{id}/group_specs"""
     return {"group_specs": _get(req).group_specs}
 
 
-def show_spec(req):
+def show_spec(req: Request) -> dict[str, Any]:
     """GET /group_types/{id}/group_specs/{key}"""
     return {req.key: _spec(_get(req), req)}
 
 
-def _spec(row, req):
+def _spec(row: Row, req: Request) -> Any:
     if req.key not in row.group_specs:
         raise errors.NotFound(f"Group type {row.id} has no group specs with key {req.key}.")
     return row.group_specs[req.key]
 
 
-def _change(req, change):
+def _change(req: Request, change: Callable[[Row], dict[str, Any]]) -> None:
     with req.db.write() as tx:
         row = groups.get_type(tx, req.group_type_id)
         new = change(row)
@@ -94,13 +99,13 @@ def _change(req, change):
         groups.update_type(tx, row.id, group_specs=new)
 
 
-def add_specs(req):
+def add_specs(req: Request) -> dict[str, Any]:
     """POST /group_types/{id}/group_specs"""
     _change(req, lambda row: row.group_specs | req.body)
     return {"group_specs": req.body}
 
 
-def set_spec(req):
+def set_spec(req: Request) -> dict[str, Any]:
     """PUT /group_types/{id}/group_specs/{key}"""
     if req.key not in req.document:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
@@ -108,9 +113,9 @@ def set_spec(req):
     return req.document
 
 
-def delete_spec(req):
+def delete_spec(req: Request) -> None:
     """DELETE /group_types/{id}/group_specs/{key}"""
-    def without(row):
+    def without(row: Row) -> dict[str, Any]:
         _spec(row, req)
         return {key: value for key, value in row.group_specs.items() if key != req.key}
 

@@ -1,7 +1,12 @@
-"""Handlers of /os-hosts, /clusters and /workers: where services run, and who takes up what they left."""
+"""Handles /os-hosts, /clusters and /workers."""
 
-from cinder_lite import errors
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cinder_lite import db, errors
 from cinder_lite.api.body import is_true
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Row
 from cinder_lite.api.views.services import VOLUME, state
 from cinder_lite.api.views.volumes import time
 from cinder_lite.db import services, volumes
@@ -13,8 +18,8 @@ _CLUSTER_FILTERS_SINCE_26 = ("replication_status", "frozen", "active_backend_id"
 
 # -- hosts
 
-def index(req):
-    """GET /os-hosts?zone=: the services that are enabled."""
+def index(req: Request) -> dict[str, Any]:
+    """GET /os-hosts?zone=: list the enabled services."""
     zone = req.query.get("zone")
     with req.db.read() as tx:
         rows = [row for row in services.page(tx) if not row.disabled and zone in (None, row.availability_zone)]
@@ -24,15 +29,15 @@ def index(req):
         "last-update": time(row.seen_at or row.updated_at)} for row in rows]}
 
 
-def _volume_services(req, tx):
+def _volume_services(req: Request, tx: db.Transaction) -> Sequence[Row]:
     rows = services.page(tx, req.host, VOLUME)
     if not rows:
         raise errors.HostNotFound(host=req.host)
     return rows
 
 
-def show(req):
-    """GET /os-hosts/{host}: what lies there, in all and by project."""
+def show(req: Request) -> dict[str, Any]:
+    """GET /os-hosts/{host}: show the volumes and snapshots there, in total and by project."""
     with req.db.read() as tx:
         held = volumes.held_by_projects(tx, [row.host for row in _volume_services(req, tx)])
     held = [("(total)", *(sum(column) for column in zip(*(row[1:] for row in held), strict=True)))
@@ -43,8 +48,8 @@ def show(req):
         for project, count, gb, snapshots, snapshot_gb in held]}
 
 
-def update(req):
-    """PUT /os-hosts/{host}: enable or disable what makes volumes there."""
+def update(req: Request) -> dict[str, Any]:
+    """PUT /os-hosts/{host}: enable or disable the volume services there."""
     disabled = req.document["status"] == "disable"
     with req.db.write() as tx:
         for row in _volume_services(req, tx):
@@ -52,9 +57,9 @@ def update(req):
     return {"host": req.host, "status": "disabled" if disabled else "enabled"}
 
 
-# -- clusters: several services never share a backend here, so there are none
+# -- clusters: services never share a backend, so there are none
 
-def list_clusters(req):
+def list_clusters(req: Request) -> dict[str, Any]:
     """GET /clusters and /clusters/detail"""
     known = _CLUSTER_FILTERS + (_CLUSTER_FILTERS_SINCE_26 if req.at("3.26") else ())
     unknown = sorted(set(req.filters()) - set(known))
@@ -63,22 +68,22 @@ def list_clusters(req):
     return {"clusters": []}
 
 
-def show_cluster(req):
+def show_cluster(req: Request) -> None:
     """GET /clusters/{name}"""
     raise errors.ClusterNotFound(name=req.name)
 
 
-def switch_cluster(req):
+def switch_cluster(req: Request) -> None:
     """PUT /clusters/enable and /clusters/disable"""
     raise errors.ClusterNotFound(name=req.document["name"])
 
 
 # -- workers
 
-def clean_up(req):
-    """POST /workers/cleanup: whose jobs are taken up by others, and whose wait for the service itself.
+def clean_up(req: Request) -> dict[str, list[dict[str, Any]]]:
+    """POST /workers/cleanup: list the services whose jobs other services resume, and those whose jobs wait for them.
 
-    There is nothing to start: a job whose lease has ended is taken up by the next service that can reach its data.
+    Nothing is started: a job whose lease has expired is resumed by any service that can reach its data.
     """
     body = req.document or {}
     if body.get("cluster_name"):
@@ -90,20 +95,20 @@ def clean_up(req):
         place = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
     if place == "":
         raise errors.InvalidInput(reason=f"There is no resource {body['resource_id']} that is on a host.")
-    others = any(row.binary == SCHEDULER and state(row, req) == "up" for row in rows)
-    found = {"cleaning": [], "unavailable": []}
+    other_scheduler = any(row.binary == SCHEDULER and state(row, req) == "up" for row in rows)
+    found: dict[str, list[dict[str, Any]]] = {"cleaning": [], "unavailable": []}
     for row in rows:
-        alive = state(row, req) == "up"
-        wanted = (alive == bool(up) and disabled in (None, row.disabled)
+        is_up = state(row, req) == "up"
+        wanted = (is_up == bool(up) and disabled in (None, row.disabled)
                   and str(body.get("service_id") or row.id) == str(row.id)
                   and (place is None or place.partition("#")[0] == row.host))
         if wanted:
-            taken_up = alive or (row.binary == SCHEDULER and others)
-            found["cleaning" if taken_up else "unavailable"].append({
+            resumed = is_up or (row.binary == SCHEDULER and other_scheduler)
+            found["cleaning" if resumed else "unavailable"].append({
                 "id": row.id, "host": row.host, "binary": row.binary, "cluster_name": row.cluster_name})
     return found
 
 
-def _flag(body, key):
+def _flag(body: Mapping[str, Any], key: str) -> bool | None:
     value = body.get(key)
     return None if value is None else is_true(value)

@@ -1,12 +1,16 @@
-"""Handlers of /manageable_volumes and /manageable_snapshots, and of their former paths."""
+"""Handles /manageable_volumes and /manageable_snapshots, and their former paths."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.body import is_true, names
-from cinder_lite.api.route import Page
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 
 
-def _host(req, given):
-    """The host that a body or a query names; clusters are none of ours."""
+def _host(given: Mapping[str, Any]) -> str:
+    """The host that a body or a query names. Raises InvalidInput for a cluster, as there are none."""
     host, cluster = given.get("host"), given.get("cluster")
     if cluster and not host:
         raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
@@ -15,51 +19,51 @@ def _host(req, given):
     return host
 
 
-def manage_volume(req):
-    """POST /manageable_volumes: take a volume over that lies on a backend."""
+def manage_volume(req: Request) -> Row:
+    """POST /manageable_volumes: manage a volume that exists on a backend."""
     body = req.body
     req.attached, req.consistency_groups = {}, set()
     try:
         return req.managing.take_over(
-            req.ctx, _host(req, body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
+            req.ctx, _host(body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
             bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
             **{"name": None, "description": None, **names(body)})
     except errors.ServiceUnknown as error:
         raise errors.BadRequest(str(error)) from error
 
 
-def manage_snapshot(req):
-    """POST /manageable_snapshots: take a snapshot over that a volume has on its backend."""
+def manage_snapshot(req: Request) -> Row:
+    """POST /manageable_snapshots: manage a snapshot that a volume has on its backend."""
     body = req.body
     return req.managing.take_over_snapshot(req.ctx, body["volume_id"], body["ref"],
                                            metadata=body.get("metadata") or {},
                                            **{"name": None, "description": None, **names(body)})
 
 
-def list_volumes(req):
+def list_volumes(req: Request) -> Page:
     """GET /manageable_volumes and /manageable_volumes/detail"""
     return _page(req, "volume")
 
 
-def list_snapshots(req):
+def list_snapshots(req: Request) -> Page:
     """GET /manageable_snapshots and /manageable_snapshots/detail"""
     return _page(req, "snapshot")
 
 
-def unmanage_volume(req):
-    """os-unmanage: forget a volume, and leave its data."""
+def unmanage_volume(req: Request) -> None:
+    """os-unmanage: remove the record of a volume, and keep its data."""
     req.managing.unmanage(req.ctx, req.volume_id)
 
 
-def unmanage_snapshot(req):
-    """os-unmanage: forget a snapshot, and leave its data."""
+def unmanage_snapshot(req: Request) -> None:
+    """os-unmanage: remove the record of a snapshot, and keep its data."""
     req.managing.unmanage_snapshot(req.ctx, req.snapshot_id)
 
 
-def _page(req, kind):
-    """The part of what was found that the query asks for."""
+def _page(req: Request, kind: str) -> Page:
+    """The page of the driver's findings that the query requests."""
     paging = req.paging()
-    found = req.managing.found(req.ctx, kind, _host(req, req.query))
+    found = req.managing.found(req.ctx, kind, _host(req.query))
     for key, direction in reversed(paging.sort or (("reference", "desc"),)):
         if key not in ("reference", "size"):
             raise errors.InvalidInput(reason=f"These can be sorted by reference and size, not by {key}.")
@@ -74,5 +78,5 @@ def _page(req, kind):
     return Page(found[begin:begin + paging.limit])
 
 
-def _text(one):
+def _text(one: dict[str, Any]) -> str:
     return next(iter(one["reference"].values()), "")

@@ -1,34 +1,38 @@
-"""Handlers of /messages and of /jobs: what went wrong, and what is being done."""
+"""Handles /messages and /jobs."""
 
-from cinder_lite import errors
+from collections.abc import Sequence
+
+from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import jobs, messages, services
 from cinder_lite.db.listing import Paging
 from cinder_lite.jobs import wait_reasons
 
 
-def index(req):
-    """GET /messages; before 3.5 all of them."""
+def index(req: Request) -> Page:
+    """GET /messages; before 3.5 without pages and filters."""
     paging, where = (req.paging(), filters.clauses(req, "message")) if req.at("3.5") else (Paging(limit=10**6), [])
     with req.db.read() as tx:
         return pages.page(messages.page(tx, where, paging, messages.visible_to(req.ctx)), paging)
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /messages/{message_id}"""
     with req.db.read() as tx:
         return messages.get(tx, req.ctx, req.message_id)
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /messages/{message_id}"""
     with req.db.write() as tx:
         messages.delete(tx, messages.get(tx, req.ctx, req.message_id).id)
 
 
-def list_jobs(req):
-    """GET /jobs?resource_id=&status=: what was accepted, how far it is and why it failed; newest first."""
-    known = jobs.FILTERS if req.sees_insides() else [key for key in jobs.FILTERS if key != "host"]
+def list_jobs(req: Request) -> Page:
+    """GET /jobs?resource_id=&status=: list jobs with their progress and failures, the newest first."""
+    known = jobs.FILTERS if req.sees_internals() else [key for key in jobs.FILTERS if key != "host"]
     wanted = {key: value for key, value in req.filters().items() if key in known}
     paging = req.paging()
     with req.db.read() as tx:
@@ -37,12 +41,12 @@ def list_jobs(req):
         return pages.page(rows, paging)
 
 
-def _services(tx, rows):
-    """All services, where one of the jobs may wait for one."""
+def _services(tx: db.Transaction, rows: Sequence[Row]) -> Sequence[Row]:
+    """All services if one of the jobs may wait for one, else none."""
     return services.page(tx) if any(wait_reasons.is_unclaimed(row) for row in rows) else ()
 
 
-def show_job(req):
+def show_job(req: Request) -> Row:
     """GET /jobs/{job_id}"""
     with req.db.read() as tx:
         row = jobs.get(tx, req.job_id)

@@ -1,28 +1,42 @@
-"""What handlers of several resources do alike: pages, metadata keys."""
+"""Builds pages of lists and looks up metadata keys, for the handlers of several resources."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.filters import COUNT_SINCE
-from cinder_lite.api.route import Page
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
+from cinder_lite.db.listing import Paging
 
 
-def wants_count(req):
-    """Whether the request asks how many rows there are before paging."""
+def wants_count(req: Request) -> bool:
+    """Whether the request asks for the number of rows on all pages together."""
     return req.at(COUNT_SINCE) and req.flag("with_count")
 
 
-def page(rows, paging, count=None):
-    """A page: a next link follows when it is full. With a count clients compare that with the limit, so it decides."""
+def page(rows: Sequence[Row], paging: Paging, count: int | None = None) -> Page:
+    """A page; a full one has a link to the next.
+
+    Clients compare a count with the limit, so with a count that decides about the link.
+    """
     return Page(rows, bool(rows) and paging.limit <= (len(rows) if count is None else count), count)
 
 
-def present(metadata, key, kind, id):
-    """The value of the key. Raises NotFound."""
+def metadata_value(metadata: Mapping[str, Any], key: str, kind: str, id: str) -> Any:
+    """The value of the key. Raises MetadataNotFound."""
     if key not in metadata:
         raise errors.MetadataNotFound(key=key, kind=kind, id=id)
     return metadata[key]
 
 
-def same_key(req):
-    """Refuse a body whose one key is not the path's."""
+def without_key(metadata: Mapping[str, Any], key: str, kind: str, id: str) -> dict[str, Any]:
+    """The metadata without that key. Raises MetadataNotFound."""
+    metadata_value(metadata, key, kind, id)
+    return {name: value for name, value in metadata.items() if name != key}
+
+
+def expect_same_key(req: Request) -> None:
+    """Raise BadRequest for a body whose key is not the one of the path."""
     if req.key not in req.body:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")

@@ -1,17 +1,21 @@
-"""Handlers of /qos-specs: what hosts or back ends keep to for volumes of a type."""
+"""Handles /qos-specs: limits that hosts or backends apply to the volumes of a type."""
+
+from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api import pages
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.api.schemas.qos import CONSUMERS
 from cinder_lite.db import qos, quotas, types
 
 
-def _read(req):
+def _read(req: Request) -> Row:
     with req.db.read() as tx:
         return qos.get(tx, req.qos_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /qos-specs"""
     wanted = {key: value for key, value in req.filters().items() if key in qos.FILTERS}
     paging = req.paging()
@@ -19,12 +23,12 @@ def index(req):
         return pages.page(qos.page(tx, wanted, paging), paging)
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /qos-specs/{qos_id}"""
     return _read(req)
 
 
-def create(req):
+def create(req: Request) -> Row:
     """POST /qos-specs"""
     specs = dict(req.body)
     name, consumer = specs.pop("name").strip(), specs.pop("consumer", None) or CONSUMERS[0]
@@ -35,8 +39,8 @@ def create(req):
         raise errors.QosExists(name=name) from error
 
 
-def update(req):
-    """PUT /qos-specs/{qos_id}: add keys or change them; the answer is what was sent."""
+def update(req: Request) -> dict[str, Any]:
+    """PUT /qos-specs/{qos_id}: add keys or change them; the response repeats the request."""
     specs = dict(req.body)
     consumer = specs.pop("consumer", None)
     with req.db.write() as tx:
@@ -46,7 +50,7 @@ def update(req):
     return {"qos_specs": req.body}
 
 
-def delete_keys(req):
+def delete_keys(req: Request) -> None:
     """PUT /qos-specs/{qos_id}/delete_keys"""
     with req.db.write() as tx:
         row = qos.held(tx, req.qos_id)
@@ -56,8 +60,8 @@ def delete_keys(req):
         qos.update(tx, row.id, specs={key: value for key, value in row.specs.items() if key not in req.body})
 
 
-def delete(req):
-    """DELETE /qos-specs/{qos_id}?force=: while types have it only by force."""
+def delete(req: Request) -> None:
+    """DELETE /qos-specs/{qos_id}?force=: delete a QoS spec; with force also one that is associated with types."""
     force = req.flag("force")
     with req.db.write() as tx:
         row = qos.held(tx, req.qos_id)
@@ -68,7 +72,7 @@ def delete(req):
         qos.delete(tx, row.id)
 
 
-def associations(req):
+def associations(req: Request) -> dict[str, Any]:
     """GET /qos-specs/{qos_id}/associations"""
     with req.db.read() as tx:
         row = qos.get(tx, req.qos_id)
@@ -76,28 +80,29 @@ def associations(req):
                                      for one in qos.types_of(tx, row.id)]}
 
 
-def _type(req, tx):
+def _type(req: Request, tx: db.Transaction) -> Row:
     id = req.query.get("vol_type_id")
     if not id:
         raise errors.BadRequest("The volume type is named by vol_type_id in the query, which is missing.")
     return types.get(tx, req.ctx, id)
 
 
-def associate(req):
+def associate(req: Request) -> None:
     """GET /qos-specs/{qos_id}/associate?vol_type_id="""
     with req.db.write() as tx:
         row, type_ = qos.held(tx, req.qos_id), _type(req, tx)
         if not qos.associate(tx, row.id, type_.id):
-            raise errors.BadRequest(f"Volume type {type_.name} is associated with QoS spec {type_.qos_specs_id} already.")
+            raise errors.BadRequest(f"Volume type {type_.name} is associated with QoS spec {type_.qos_specs_id} "
+                                    "already.")
 
 
-def disassociate(req):
+def disassociate(req: Request) -> None:
     """GET /qos-specs/{qos_id}/disassociate?vol_type_id="""
     with req.db.write() as tx:
         qos.disassociate(tx, qos.held(tx, req.qos_id).id, _type(req, tx).id)
 
 
-def disassociate_all(req):
+def disassociate_all(req: Request) -> None:
     """GET /qos-specs/{qos_id}/disassociate_all"""
     with req.db.write() as tx:
         qos.disassociate_all(tx, qos.held(tx, req.qos_id).id)

@@ -1,7 +1,11 @@
-"""Handlers of /os-quota-sets, /os-quota-class-sets and /limits."""
+"""Handles /os-quota-sets, /os-quota-class-sets and /limits."""
 
-from cinder_lite import errors
-from cinder_lite.api import words
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from cinder_lite import db, errors
+from cinder_lite.api import query_values
+from cinder_lite.api.request import Request
 from cinder_lite.db import quotas, types
 
 _ABSOLUTE = {"maxTotalVolumes": "volumes", "maxTotalSnapshots": "snapshots", "maxTotalVolumeGigabytes": "gigabytes",
@@ -10,20 +14,25 @@ _USED = {"totalVolumesUsed": "volumes", "totalSnapshotsUsed": "snapshots", "tota
          "totalBackupsUsed": "backups", "totalBackupGigabytesUsed": "backup_gigabytes"}
 
 
-def _names(tx):
-    """{key of the API: (resource, type id or "")}."""
+#: (resource, type id or ""): the target of a limit.
+Target = tuple[str, str]
+
+
+def _targets(tx: db.Transaction) -> dict[str, Target]:
+    """key of the API -> the target of its limit"""
     keys = {resource: (resource, "") for resource in quotas.DEFAULTS}
     for type_ in types.all(tx):
         keys |= {f"{resource}_{type_.name}": (resource, type_.id) for resource in quotas.PER_TYPE}
     return keys
 
 
-def show(req):
+def show(req: Request) -> dict[str, Any]:
     """GET /os-quota-sets/{target_project_id}?usage="""
     req.enforce("volume_extension:quotas:show", req.target_project_id)
     with req.db.read() as tx:
         found = quotas.allowance(tx, req.conf, req.target_project_id)
-        keys = _names(tx)
+        keys = _targets(tx)
+    shown: dict[str, Any]
     if req.flag("usage"):
         shown = {key: {"limit": found.limit(at), "in_use": found.used.get(at, 0), "reserved": 0}
                  for key, at in keys.items()}
@@ -32,15 +41,15 @@ def show(req):
     return {"quota_set": {"id": req.target_project_id, **shown}}
 
 
-def defaults(req):
+def defaults(req: Request) -> dict[str, Any]:
     """GET /os-quota-sets/{target_project_id}/defaults"""
     req.enforce("volume_extension:quotas:show", req.target_project_id)
     with req.db.read() as tx:
-        limits, keys = quotas.defaults(tx, req.conf), _names(tx)
+        limits, keys = quotas.defaults(tx, req.conf), _targets(tx)
     return {"quota_set": {"id": req.target_project_id, **{key: limits.get(at, -1) for key, at in keys.items()}}}
 
 
-def _wanted(keys, body, ignored):
+def _limits(keys: Mapping[str, Target], body: Mapping[str, Any], ignored: Collection[str]) -> dict[Target, int]:
     unknown = sorted(key for key in body if key not in keys and key not in ignored)
     if unknown:
         raise errors.InvalidInput(reason=f"Bad key(s) in quota set: {', '.join(unknown)[:200]}. There are: "
@@ -48,13 +57,13 @@ def _wanted(keys, body, ignored):
     return {keys[key]: int(value) for key, value in body.items() if key not in ignored and value is not None}
 
 
-def update(req):
+def update(req: Request) -> dict[str, Any]:
     """PUT /os-quota-sets/{target_project_id}"""
-    words.short("The project's id", req.target_project_id)
+    query_values.check_length("The project's id", req.target_project_id)
     ignored = ("tenant_id", "id")
     with req.db.write() as tx:
-        keys = _names(tx)
-        limits = _wanted(keys, req.body, ignored)
+        keys = _targets(tx)
+        limits = _limits(keys, req.body, ignored)
         used = quotas.usages(tx, req.target_project_id)
         low = sorted(key for key, at in keys.items() if 0 <= limits.get(at, -1) < used.get(at, 0))
         if low:
@@ -65,36 +74,36 @@ def update(req):
     return {"quota_set": {key: found.limit(at) for key, at in keys.items()}}
 
 
-def delete(req):
-    """DELETE /os-quota-sets/{target_project_id}: the defaults hold again."""
+def delete(req: Request) -> None:
+    """DELETE /os-quota-sets/{target_project_id}: reset the quota to the defaults."""
     with req.db.write() as tx:
         quotas.reset(tx, req.target_project_id)
 
 
-def _class(tx, req):
+def _class(tx: db.Transaction, req: Request) -> dict[str, Any]:
     if req.class_name == quotas.DEFAULT_CLASS:
         limits = quotas.defaults(tx, req.conf)
     else:
         limits = quotas.defaults(tx, req.conf) | quotas.class_limits(tx, req.class_name)
-    return {key: limits.get(at, -1) for key, at in _names(tx).items()}
+    return {key: limits.get(at, -1) for key, at in _targets(tx).items()}
 
 
-def show_class(req):
-    """GET /os-quota-class-sets/{class_name}; `default` holds for every project without limits of its own."""
+def show_class(req: Request) -> dict[str, Any]:
+    """GET /os-quota-class-sets/{class_name}; `default` applies to projects without limits of their own."""
     with req.db.read() as tx:
         return {"quota_class_set": {"id": req.class_name, **_class(tx, req)}}
 
 
-def update_class(req):
+def update_class(req: Request) -> dict[str, Any]:
     """PUT /os-quota-class-sets/{class_name}"""
-    words.short("The class's name", req.class_name)
+    query_values.check_length("The class's name", req.class_name)
     with req.db.write() as tx:
-        quotas.set_class(tx, req.class_name, _wanted(_names(tx), req.body, ()))
+        quotas.set_class(tx, req.class_name, _limits(_targets(tx), req.body, ()))
         return {"quota_class_set": _class(tx, req)}
 
 
-def limits(req):
-    """GET /limits: what the project may have and has."""
+def limits(req: Request) -> dict[str, Any]:
+    """GET /limits: show the project's limits and usage."""
     project_id = req.ctx.project_id
     if req.at("3.39") and req.ctx.is_admin:
         project_id = req.query.get("project_id") or req.query.get("tenant_id") or project_id

@@ -1,10 +1,15 @@
-"""Every operation of the API, one row each."""
+"""Lists the operations of the API, one row each."""
+
+from collections.abc import Iterator
 
 from cinder_lite.api import (
     attachments,
     backups,
+    consistency_groups,
     default_types,
     extensions,
+    group_types,
+    groups,
     hosts,
     log_levels,
     manageable,
@@ -19,10 +24,11 @@ from cinder_lite.api import (
     volume_actions,
     volumes,
 )
-from cinder_lite.api.group_routes import ROUTES as GROUPS
-from cinder_lite.api.route import Many, One, Route, plain, text
+from cinder_lite.api.body import Schema
+from cinder_lite.api.route import Handler, Many, One, Route, plain, text
 from cinder_lite.api.schemas import attachments as attachment_bodies
 from cinder_lite.api.schemas import backups as backup_bodies
+from cinder_lite.api.schemas import groups as group_bodies
 from cinder_lite.api.schemas import manageable as manageable_bodies
 from cinder_lite.api.schemas import qos as qos_bodies
 from cinder_lite.api.schemas import quotas as quota_bodies
@@ -33,6 +39,7 @@ from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
 from cinder_lite.api.views import attachments as attachment_views
 from cinder_lite.api.views import backups as backup_views
+from cinder_lite.api.views import groups as group_views
 from cinder_lite.api.views import manageable as manageable_views
 from cinder_lite.api.views import messages as message_views
 from cinder_lite.api.views import qos as qos_views
@@ -125,7 +132,7 @@ VOLUME_ACTIONS = (
 )
 
 _SNAPSHOT = "/snapshots/{snapshot_id}"
-_SM, _SAA = "volume:update_snapshot_metadata", "volume_extension:snapshot_admin_actions:"
+_SNAPSHOT_METADATA, _SAA = "volume:update_snapshot_metadata", "volume_extension:snapshot_admin_actions:"
 
 SNAPSHOTS = (
     Route("POST", "/snapshots", snapshots.create, "volume:create_snapshot", snapshot_bodies.CREATE,
@@ -139,10 +146,13 @@ SNAPSHOTS = (
           One("snapshot", snapshot_views.DETAIL)),
     Route("DELETE", _SNAPSHOT, snapshots.delete, "volume:delete_snapshot", status=202),
     Route("GET", f"{_SNAPSHOT}/metadata", snapshots.show_metadata, "volume:get_snapshot_metadata", view=plain),
-    Route("POST", f"{_SNAPSHOT}/metadata", snapshots.add_metadata, _SM, snapshot_bodies.SET_METADATA, plain),
-    Route("PUT", f"{_SNAPSHOT}/metadata", snapshots.replace_metadata, _SM, snapshot_bodies.SET_METADATA, plain),
+    Route("POST", f"{_SNAPSHOT}/metadata", snapshots.add_metadata, _SNAPSHOT_METADATA, snapshot_bodies.SET_METADATA,
+          plain),
+    Route("PUT", f"{_SNAPSHOT}/metadata", snapshots.replace_metadata, _SNAPSHOT_METADATA, snapshot_bodies.SET_METADATA,
+          plain),
     Route("GET", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.show_meta, "volume:get_snapshot_metadata", view=plain),
-    Route("PUT", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.set_meta, _SM, snapshot_bodies.SET_META, plain),
+    Route("PUT", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.set_meta, _SNAPSHOT_METADATA, snapshot_bodies.SET_META,
+          plain),
     Route("DELETE", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.delete_meta, "volume:delete_snapshot_metadata"),
     Route("POST", f"{_SNAPSHOT}/action", snapshots.reset_status, f"{_SAA}reset_status",
           snapshot_bodies.RESET_STATUS, None, 202, action="os-reset_status"),
@@ -158,7 +168,7 @@ SNAPSHOTS = (
 _VM, _SN = "volume_extension:", "snapshot_extension:"
 
 
-def _manageable(volumes_at, snapshots_at, since):
+def _manageable(volumes_at: str, snapshots_at: str, since: str) -> Iterator[Route]:
     """The operations of one pair of paths."""
     one, many = manageable_views, "manageable-volumes"
     yield Route("POST", volumes_at, manageable.manage_volume, f"{_VM}volume_manage", manageable_bodies.VOLUME,
@@ -176,7 +186,7 @@ MANAGEABLE = (*_manageable("/manageable_volumes", "/manageable_snapshots", "3.8"
               *_manageable("/os-volume-manage", "/os-snapshot-manage", "3.0"))
 
 
-def _transfers(path, create, body, index):
+def _transfers(path: str, create: Handler, body: Schema, index: Handler) -> Iterator[Route]:
     """The operations of one of the paths."""
     one, views = f"{path}/{{transfer_id}}", transfer_views
     yield Route("GET", path, index, "volume:get_all_transfers",
@@ -281,8 +291,8 @@ TYPE_ENCRYPTION = (
 
 QOS = (
     Route("GET", "/qos-specs", qos.index, f"{_QM}get_all", view=Many("qos_specs", qos_views.SPEC, "qos_specs_links")),
-    Route("POST", "/qos-specs", qos.create, f"{_QM}create", qos_bodies.CREATE, qos_views.ALONE),
-    Route("GET", _QOS, qos.show, f"{_QM}get", view=qos_views.ALONE),
+    Route("POST", "/qos-specs", qos.create, f"{_QM}create", qos_bodies.CREATE, qos_views.SINGLE),
+    Route("GET", _QOS, qos.show, f"{_QM}get", view=qos_views.SINGLE),
     Route("PUT", _QOS, qos.update, f"{_QM}update", qos_bodies.UPDATE, plain),
     Route("DELETE", _QOS, qos.delete, f"{_QM}delete", status=202),
     Route("PUT", f"{_QOS}/delete_keys", qos.delete_keys, f"{_QM}delete", qos_bodies.DELETE_KEYS, None, 202),
@@ -339,6 +349,96 @@ SERVICES = (
     Route("GET", "/capabilities/{host}", services.capabilities, "volume_extension:capabilities", view=plain),
 )
 
+_GROUP, _GROUP_SNAPSHOT = "/groups/{group_id}", "/group_snapshots/{group_snapshot_id}"
+_GROUP_TYPE = "/group_types/{group_type_id}"
+_GROUP_ACTION = f"{_GROUP}/action"
+_GROUP_SPECS, _GROUP_SPEC = f"{_GROUP_TYPE}/group_specs", f"{_GROUP_TYPE}/group_specs/{{key}}"
+_GT, _GS = "group:group_types:", "group:group_types_specs:"
+
+GROUPS = (
+    Route("GET", "/groups", groups.index, "group:get_all",
+          view=Many("groups", group_views.GROUP_SUMMARY, "group_links"), since="3.13"),
+    Route("GET", "/groups/detail", groups.index, "group:get_all", view=Many("groups", group_views.GROUP, "group_links"),
+          since="3.13"),
+    Route("POST", "/groups", groups.create, "group:create", group_bodies.CREATE,
+          One("group", group_views.GROUP_SUMMARY), 202, "3.13"),
+    Route("GET", _GROUP, groups.show, "group:get", view=One("group", group_views.GROUP), since="3.13"),
+    Route("PUT", _GROUP, groups.update, "group:update", group_bodies.UPDATE, None, 202, "3.13"),
+    Route("POST", _GROUP_ACTION, groups.delete, "group:delete", group_bodies.DELETE, None, 202, "3.13",
+          action="delete"),
+    Route("POST", "/groups/action", groups.create_from, "group:create", group_bodies.CREATE_FROM,
+          One("group", group_views.GROUP_SUMMARY), 202, "3.14", action="create-from-src"),
+    Route("POST", _GROUP_ACTION, groups.reset_status, "group:reset_status", group_bodies.RESET, None, 202, "3.20",
+          action="reset_status"),
+    Route("POST", _GROUP_ACTION, groups.replicate, "group:enable_replication", group_bodies.ENABLE_REPLICATION, None,
+          202, "3.38", action="enable_replication"),
+    Route("POST", _GROUP_ACTION, groups.replicate, "group:disable_replication", group_bodies.DISABLE_REPLICATION, None,
+          202, "3.38", action="disable_replication"),
+    Route("POST", _GROUP_ACTION, groups.replicate, "group:failover_replication", group_bodies.FAILOVER, None, 202,
+          "3.38", action="failover_replication"),
+    Route("POST", _GROUP_ACTION, groups.list_targets, "group:list_replication_targets", group_bodies.LIST_TARGETS,
+          plain, since="3.38", action="list_replication_targets"),
+)
+
+GROUP_SNAPSHOTS = (
+    Route("GET", "/group_snapshots", groups.list_snapshots, "group:get_all_group_snapshots",
+          view=Many("group_snapshots", group_views.SNAPSHOT_SUMMARY, "group_snapshot_links"), since="3.14"),
+    Route("GET", "/group_snapshots/detail", groups.list_snapshots, "group:get_all_group_snapshots",
+          view=Many("group_snapshots", group_views.SNAPSHOT, "group_snapshot_links"), since="3.14"),
+    Route("POST", "/group_snapshots", groups.create_snapshot, "group:create_group_snapshot", group_bodies.SNAPSHOT,
+          One("group_snapshot", group_views.SNAPSHOT_CREATED), 202, "3.14"),
+    Route("GET", _GROUP_SNAPSHOT, groups.show_snapshot, "group:get_group_snapshot",
+          view=One("group_snapshot", group_views.SNAPSHOT), since="3.14"),
+    Route("DELETE", _GROUP_SNAPSHOT, groups.delete_snapshot, "group:delete_group_snapshot", status=202, since="3.14"),
+    Route("POST", f"{_GROUP_SNAPSHOT}/action", groups.reset_snapshot_status, "group:reset_group_snapshot_status",
+          group_bodies.RESET, None, 202, "3.19", action="reset_status"),
+)
+
+GROUP_TYPES = (
+    Route("GET", "/group_types", group_types.index, f"{_GT}get_all",
+          view=Many("group_types", group_views.TYPE, "group_type_links"), since="3.11"),
+    Route("POST", "/group_types", group_types.create, f"{_GT}create", group_bodies.CREATE_TYPE,
+          One("group_type", group_views.TYPE), 202, "3.11"),
+    Route("GET", _GROUP_TYPE, group_types.show, f"{_GT}get", view=One("group_type", group_views.TYPE), since="3.11"),
+    Route("PUT", _GROUP_TYPE, group_types.update, f"{_GT}update", group_bodies.UPDATE_TYPE,
+          One("group_type", group_views.TYPE), since="3.11"),
+    Route("DELETE", _GROUP_TYPE, group_types.delete, f"{_GT}delete", status=202, since="3.11"),
+    Route("GET", _GROUP_SPECS, group_types.list_specs, f"{_GS}get_all", view=plain, since="3.11"),
+    Route("POST", _GROUP_SPECS, group_types.add_specs, f"{_GS}create", group_bodies.SET_SPECS, plain, 202, "3.11"),
+    Route("GET", _GROUP_SPEC, group_types.show_spec, f"{_GS}get", view=plain, since="3.11"),
+    Route("PUT", _GROUP_SPEC, group_types.set_spec, f"{_GS}update", group_bodies.SET_SPEC, plain, since="3.11"),
+    Route("DELETE", _GROUP_SPEC, group_types.delete_spec, f"{_GS}delete", status=202, since="3.11"),
+)
+
+_CONSISTENCY_GROUP, _CGSNAPSHOT = "/consistencygroups/{group_id}", "/cgsnapshots/{group_snapshot_id}"
+
+CONSISTENCY_GROUPS = (
+    Route("GET", "/consistencygroups", consistency_groups.index, "group:get_all",
+          view=Many("consistencygroups", group_views.GROUP_SUMMARY, "consistencygroup_links")),
+    Route("GET", "/consistencygroups/detail", consistency_groups.index, "group:get_all",
+          view=Many("consistencygroups", group_views.CONSISTENCY_GROUP, "consistencygroup_links")),
+    Route("POST", "/consistencygroups", consistency_groups.create, "group:create", group_bodies.CREATE_LEGACY,
+          One("consistencygroup", group_views.GROUP_SUMMARY), 202),
+    Route("POST", "/consistencygroups/create_from_src", consistency_groups.create_from, "group:create",
+          group_bodies.CREATE_LEGACY_FROM, One("consistencygroup", group_views.GROUP_SUMMARY), 202),
+    Route("GET", _CONSISTENCY_GROUP, consistency_groups.show, "group:get",
+          view=One("consistencygroup", group_views.CONSISTENCY_GROUP)),
+    Route("PUT", f"{_CONSISTENCY_GROUP}/update", consistency_groups.update, "group:update", group_bodies.UPDATE_LEGACY,
+          None, 202),
+    Route("PUT", _CONSISTENCY_GROUP, consistency_groups.update, "group:update", group_bodies.UPDATE_LEGACY, None, 202),
+    Route("POST", f"{_CONSISTENCY_GROUP}/delete", consistency_groups.delete, "group:delete", status=202),
+    Route("DELETE", _CONSISTENCY_GROUP, consistency_groups.delete, "group:delete", status=202),
+    Route("GET", "/cgsnapshots", consistency_groups.list_snapshots, "group:get_all_group_snapshots",
+          view=Many("cgsnapshots", group_views.SNAPSHOT_SUMMARY)),
+    Route("GET", "/cgsnapshots/detail", consistency_groups.list_snapshots, "group:get_all_group_snapshots",
+          view=Many("cgsnapshots", group_views.CGSNAPSHOT)),
+    Route("POST", "/cgsnapshots", consistency_groups.create_snapshot, "group:create_group_snapshot",
+          group_bodies.CGSNAPSHOT, One("cgsnapshot", group_views.SNAPSHOT_SUMMARY), 202),
+    Route("GET", _CGSNAPSHOT, consistency_groups.show_snapshot, "group:get_group_snapshot",
+          view=One("cgsnapshot", group_views.CGSNAPSHOT)),
+    Route("DELETE", _CGSNAPSHOT, consistency_groups.delete_snapshot, "group:delete_group_snapshot", status=202),
+)
+
 OTHERS = (
     Route("GET", "/messages", messages.index, "message:get_all",
           view=Many("messages", message_views.MESSAGE, "messages_links"), since="3.3"),
@@ -353,4 +453,5 @@ OTHERS = (
 )
 
 ROUTES = (*VOLUMES, *VOLUME_ACTIONS, *SNAPSHOTS, *MANAGEABLE, *TRANSFERS, *ATTACHMENTS, *BACKUPS, *TYPES,
-          *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *GROUPS, *OTHERS)
+          *TYPE_ENCRYPTION, *QOS, *QUOTAS, *SERVICES, *GROUPS, *GROUP_SNAPSHOTS, *GROUP_TYPES,
+          *CONSISTENCY_GROUPS, *OTHERS)

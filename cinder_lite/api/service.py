@@ -1,7 +1,11 @@
-"""The API service: the application behind an HTTP server."""
+"""Runs the API: listens on its socket and serves the application with an HTTP server."""
 
 import errno
 import logging
+import socket
+from typing import Any
+
+from oslo_config import cfg
 
 from cinder_lite import errors
 from cinder_lite.api import fault
@@ -11,7 +15,7 @@ from cinder_lite.backup.api import Backups
 from cinder_lite.concurrency import http_limits, http_server
 from cinder_lite.host import systemd
 from cinder_lite.observe import health
-from cinder_lite.service import daemon
+from cinder_lite.service import daemon, process
 from cinder_lite.volume.verbs.attachments import Attachments
 from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
 from cinder_lite.volume.verbs.images import Imaging
@@ -23,17 +27,17 @@ from cinder_lite.volume.verbs.transfers import Transfers
 from cinder_lite.volume.verbs.volumes import Volumes
 
 LOG = logging.getLogger(__name__)
-#: By which name the service manager holds it.
+#: The name by which the service manager stores the socket.
 SOCKET = "api"
 
 
-def listen(conf):
-    """The socket that all workers share. Ends the process with a clear line when it cannot be had.
+def listen(conf: cfg.ConfigOpts) -> socket.socket:
+    """The socket that all workers share. Ends the process with an error message when it cannot be opened.
 
-    The service manager holds it while the service is started again, so that clients wait and are not refused.
+    The service manager keeps it open during a restart of the service, so that clients wait and are not refused.
     """
     address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
-    strategy.expect_usable(conf)
+    strategy.check_configuration(conf)
     kept = systemd.kept(SOCKET)
     try:
         sock = None if kept is None else http_server.take_over(kept, address, port)
@@ -42,59 +46,59 @@ def listen(conf):
             systemd.keep(SOCKET, sock)
         return sock
     except OSError as error:
-        return daemon.fatal(_deaf(conf, error))
+        return daemon.fatal(_listen_error(conf, error))
 
 
-def expect_address(conf):
-    """Raise Misconfigured when nobody can listen on the configured address and port; that somebody does is fine."""
+def check_listen_address(conf: cfg.ConfigOpts) -> None:
+    """Raise Misconfigured when the API cannot listen on the configured address; a running service may use the port."""
     try:
         http_server.listen(conf.osapi_volume_listen, conf.osapi_volume_listen_port).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            raise errors.Misconfigured(_deaf(conf, error)) from error
+            raise errors.Misconfigured(_listen_error(conf, error)) from error
 
 
-def _deaf(conf, error):
-    return (f"the API cannot listen on {conf.osapi_volume_listen}:{conf.osapi_volume_listen_port}: {error.strerror}. Is another "
-            "service there? osapi_volume_listen_port sets another port.")
+def _listen_error(conf: cfg.ConfigOpts, error: OSError) -> str:
+    return (f"the API cannot listen on {conf.osapi_volume_listen}:{conf.osapi_volume_listen_port}: {error.strerror}. "
+            "Does another service use the port? osapi_volume_listen_port sets another one.")
 
 
 class ApiService:
     """One worker of the API."""
 
-    def __init__(self, shared, sock):
+    def __init__(self, shared: process.Process, sock: socket.socket) -> None:
         self.process, self.conf = shared, shared.conf
         self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
         self._server = http_server.WSGIServer(sock, self.application, http_limits.Limits(
             connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
             request_timeout=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
-            refuse=fault.refused), LOG)
+            refuse=fault.rejection), LOG)
 
-    def start(self):
+    def start(self) -> None:
         self._server.start()
 
-    def stop(self, timeout):
+    def stop(self, timeout: float) -> None:
         self._server.stop(timeout)
         self.process.sender.stop()
         if self.process.events is not None:
             self.process.events.stop()
 
-    def status(self):
-        return f"api: {self._server.busy} requests under way"
+    def status(self) -> str:
+        return f"api: {self._server.busy} requests in progress"
 
-    def reload(self):
+    def reload(self) -> None:
         try:
             self.application.policy.reload()
         except errors.Misconfigured as error:
-            LOG.error("%s; the former rules hold", error)
+            LOG.error("%s; the former rules stay in force", error)
 
-    def examine(self):
-        """How all services do (see health.examine)."""
+    def examine(self) -> dict[str, Any]:
+        """The health of all services (see health.examine)."""
         return health.examine(self.process)
 
 
-def domains(shared):
-    """The verbs that handlers may call."""
+def domains(shared: process.Process) -> dict[str, Any]:
+    """The objects whose methods handlers call, by name."""
     volumes = Volumes(shared.db, shared.conf, shared.scheduler, shared.volume)
     groups = Groups(shared.db, shared.conf, shared.scheduler, shared.volume)
     volumes.events = groups.events = shared.events

@@ -1,7 +1,12 @@
-"""Handlers of /os-services, /os-availability-zone, /scheduler-stats and /capabilities."""
+"""Handles /os-services, /os-availability-zone, /scheduler-stats and /capabilities."""
 
-from cinder_lite import errors
+from collections.abc import Mapping
+from typing import Any
+
+from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
 from cinder_lite.jobs import pool_capacity
@@ -9,13 +14,13 @@ from cinder_lite.jobs.pool_capacity import as_pool
 from cinder_lite.scheduler import choose
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /os-services?host=&binary="""
     with req.db.read() as tx:
         return pages.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
 
 
-def _switch(req, **values):
+def _switch(req: Request, **values: Any) -> dict[str, Any]:
     body = req.document
     binary = body.get("binary") or body.get("service")
     if not binary:
@@ -29,25 +34,25 @@ def _switch(req, **values):
             "status": "disabled" if values["disabled"] else "enabled"}
 
 
-def enable(req):
+def enable(req: Request) -> dict[str, Any]:
     """PUT /os-services/enable"""
     return _switch(req, disabled=False, disabled_reason=None)
 
 
-def disable(req):
+def disable(req: Request) -> dict[str, Any]:
     """PUT /os-services/disable"""
     return _switch(req, disabled=True, disabled_reason=None)
 
 
-def disable_with_reason(req):
+def disable_with_reason(req: Request) -> dict[str, Any]:
     """PUT /os-services/disable-log-reason"""
     reason = req.document.get("disabled_reason")
     reason = reason and reason.strip()
     return {**_switch(req, disabled=True, disabled_reason=reason), "disabled_reason": reason}
 
 
-def _named(req):
-    """The backend that a body names; clusters there are none."""
+def _backend_host(req: Request) -> str:
+    """The backend that a body names. Raises InvalidInput for a cluster, as there are none."""
     host, cluster = req.document.get("host"), req.document.get("cluster")
     if cluster:
         raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
@@ -56,15 +61,15 @@ def _named(req):
     return host
 
 
-def _backend(tx, host):
+def _backend(tx: db.Transaction, host: str) -> Row:
     row = services.find(tx, VOLUME, host)
     if row is None:
         raise errors.InvalidInput(reason=f"There is no service cinder-volume on {host}.")
     return row
 
 
-def _freeze(req, frozen):
-    host = _named(req)
+def _freeze(req: Request, frozen: bool) -> None:
+    host = _backend_host(req)
     with req.db.write() as tx:
         row = _backend(tx, host)
         if row.frozen == frozen:
@@ -72,27 +77,27 @@ def _freeze(req, frozen):
         services.switch(tx, VOLUME, host, frozen=frozen)
 
 
-def freeze(req):
-    """PUT /os-services/freeze: the backend takes no more creates, deletes and snapshots; its data goes on working."""
+def freeze(req: Request) -> None:
+    """PUT /os-services/freeze: freeze a backend: it refuses creates, deletes and snapshots; its volumes stay usable."""
     _freeze(req, True)
 
 
-def thaw(req):
-    """PUT /os-services/thaw"""
+def thaw(req: Request) -> None:
+    """PUT /os-services/thaw: end the freeze of a backend."""
     _freeze(req, False)
 
 
-def failover(req):
-    """PUT /os-services/failover_host and /os-services/failover: no driver replicates, so there is nowhere to go."""
-    host = _named(req)
+def failover(req: Request) -> None:
+    """PUT /os-services/failover_host and /os-services/failover: refused, as no driver replicates."""
+    host = _backend_host(req)
     with req.db.read() as tx:
         _backend(tx, host)
     raise errors.InvalidInput(reason=f"The driver of {host} does not replicate, so it cannot fail over.")
 
 
-def zones(req):
-    """GET /os-availability-zone: the zones of volume services; available when any of a zone's is enabled."""
-    found = {}
+def zones(req: Request) -> dict[str, Any]:
+    """GET /os-availability-zone: list the zones of volume services; one with an enabled service is available."""
+    found: dict[str, bool] = {}
     with req.db.read() as tx:
         for row in services.page(tx, binary=VOLUME):
             found[row.availability_zone] = found.get(row.availability_zone, False) or not row.disabled
@@ -100,7 +105,7 @@ def zones(req):
                                      for name, available in sorted(found.items())]}
 
 
-def get_pools(req):
+def get_pools(req: Request) -> Page:
     """GET /scheduler-stats/get_pools?detail="""
     req.flag("detail")
     wanted = {key: value for key, value in req.filters().items() if key != "detail"} if req.at("3.28") else {}
@@ -113,7 +118,7 @@ def get_pools(req):
     return pages.Page([row for row in rows if row.name is not None and _matches(req, row, wanted, type_)])
 
 
-def _matches(req, row, wanted, type_):
+def _matches(req: Request, row: Row, wanted: Mapping[str, str], type_: Row | None) -> bool:
     pool = as_pool(row, req.conf.service_down_time)
     facts = {**pool.facts(), "name": pool.name}
     if any(str(facts.get(key)) != value for key, value in wanted.items()):
@@ -125,6 +130,6 @@ def _matches(req, row, wanted, type_):
     return bool(chosen.ranked)
 
 
-def capabilities(req):
+def capabilities(req: Request) -> dict[str, Any]:
     """GET /capabilities/{host}"""
     return req.volumes.capabilities(req.ctx, req.host)

@@ -1,19 +1,24 @@
-"""Handlers of /snapshots."""
+"""Handles /snapshots."""
+
+from collections.abc import Callable
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import snapshots
 
 FORCE_UNTIL = "3.66"
 
 
-def create(req):
-    """POST /snapshots: keep a volume's present content."""
+def create(req: Request) -> Row:
+    """POST /snapshots: create a snapshot of a volume."""
     body = req.body
     force = body.get("force")
     in_use_too = force is not None and is_true(force)
-    # From 3.66 on a volume in use needs no force, and refusing it is not understood any more.
+    # From 3.66 on a volume in use needs no force, and `false` is not accepted.
     if req.at(FORCE_UNTIL):
         if force is not None and not in_use_too:
             raise errors.InvalidInput(reason="force cannot be false from 3.66 on: leave it out.")
@@ -22,12 +27,12 @@ def create(req):
                                 **names(body))
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /snapshots/{snapshot_id}"""
     return req.snapshots.get(req.ctx, req.snapshot_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /snapshots and /snapshots/detail"""
     where = filters.clauses(req, "snapshot")
     paging, visible = req.paging(name_since="3.30"), snapshots.visible_to(req.ctx, req.all_projects)
@@ -37,70 +42,66 @@ def index(req):
     return pages.page(rows, paging, count)
 
 
-def update(req):
-    """PUT /snapshots/{snapshot_id}: rename, describe."""
+def update(req: Request) -> Row:
+    """PUT /snapshots/{snapshot_id}: change name and description."""
     return req.snapshots.update(req.ctx, req.snapshot_id, **names(req.body, given_only=True))
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /snapshots/{snapshot_id}"""
     req.snapshots.delete(req.ctx, req.snapshot_id)
 
 
 # -- metadata
 
-def show_metadata(req):
+def show_metadata(req: Request) -> dict[str, Any]:
     """GET /snapshots/{snapshot_id}/metadata"""
     return {"metadata": show(req).metadata}
 
 
-def _change(req, change):
+def _change(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     return req.snapshots.change_metadata(req.ctx, req.snapshot_id, change)
 
 
-def add_metadata(req):
-    """POST /snapshots/{snapshot_id}/metadata: add to it."""
+def add_metadata(req: Request) -> dict[str, Any]:
+    """POST /snapshots/{snapshot_id}/metadata: add items."""
     return {"metadata": _change(req, lambda present: present | req.body)}
 
 
-def replace_metadata(req):
+def replace_metadata(req: Request) -> dict[str, Any]:
     """PUT /snapshots/{snapshot_id}/metadata"""
     return {"metadata": _change(req, lambda present: dict(req.body))}
 
 
-def show_meta(req):
+def show_meta(req: Request) -> dict[str, Any]:
     """GET /snapshots/{snapshot_id}/metadata/{key}"""
-    return {"meta": {req.key: pages.present(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
+    return {"meta": {req.key: pages.metadata_value(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
 
 
-def set_meta(req):
+def set_meta(req: Request) -> dict[str, Any]:
     """PUT /snapshots/{snapshot_id}/metadata/{key}"""
-    pages.same_key(req)
+    pages.expect_same_key(req)
     _change(req, lambda present: present | req.body)
     return {"meta": req.body}
 
 
-def delete_meta(req):
+def delete_meta(req: Request) -> None:
     """DELETE /snapshots/{snapshot_id}/metadata/{key}"""
-    def without(present):
-        pages.present(present, req.key, "snapshot", req.snapshot_id)
-        return {key: value for key, value in present.items() if key != req.key}
-
-    _change(req, without)
+    _change(req, lambda present: pages.without_key(present, req.key, "snapshot", req.snapshot_id))
 
 
 # -- actions
 
-def reset_status(req):
-    """os-reset_status: write the status by hand."""
+def reset_status(req: Request) -> None:
+    """os-reset_status: set the status without any other change."""
     req.snapshots.reset_status(req.ctx, req.snapshot_id, req.body["status"].lower())
 
 
-def force_delete(req):
-    """os-force_delete: delete whatever the status."""
+def force_delete(req: Request) -> None:
+    """os-force_delete: delete a snapshot in any status."""
     req.snapshots.delete(req.ctx, req.snapshot_id, force=True)
 
 
-def update_status(req):
-    """os-update_snapshot_status: what Nova reports of a snapshot it makes."""
+def update_status(req: Request) -> None:
+    """os-update_snapshot_status: record the status that Nova reports of a snapshot that it creates."""
     req.snapshots.record_status(req.ctx, req.snapshot_id, req.body["status"], req.body.get("progress"))

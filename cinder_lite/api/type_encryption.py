@@ -1,89 +1,93 @@
-"""Handlers of /types/{type_id}/encryption: how the volumes of a type are encrypted."""
+"""Handles /types/{type_id}/encryption: how the volumes of a type are encrypted."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from cinder_lite import db, errors
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Row
 from cinder_lite.api.views.volumes import time
 from cinder_lite.db import types
 
 _KEPT = ("provider", "control_location", "cipher", "key_size")
 
 
-def _shown(type_):
+def _rendered(type_: Row) -> dict[str, Any]:
     return {"volume_type_id": type_.id, "deleted": False, "deleted_at": None, **type_.encryption}
 
 
-def _type(req, tx):
+def _type(req: Request, tx: db.Transaction) -> Row:
     return types.get(tx, req.ctx, req.type_id)
 
 
-def show(req):
+def show(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/encryption: {} when the type has none."""
     with req.db.read() as tx:
         type_ = _type(req, tx)
-    return _shown(type_) if type_.encryption is not None else {}
+    return _rendered(type_) if type_.encryption is not None else {}
 
 
-def show_key(req):
+def show_key(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/encryption/{key}"""
     with req.db.read() as tx:
         type_ = _type(req, tx)
-    shown = _shown(type_) if type_.encryption is not None else {}
+    shown = _rendered(type_) if type_.encryption is not None else {}
     if shown.get(req.key) is None:
         raise errors.NotFound(f"The encryption of volume type {req.type_id} has no {req.key}.")
     return {req.key: shown[req.key]}
 
 
-def _values(body, former=None):
+def _values(body: Mapping[str, Any], former: Mapping[str, Any] | None = None) -> dict[str, Any]:
     values = {key: body[key] for key in _KEPT if key in body}
     if isinstance(values.get("key_size"), str):
         values["key_size"] = int(values["key_size"])
-    return dict.fromkeys(_KEPT) | (former or {}) | values
+    return {**dict.fromkeys(_KEPT), **(former or {}), **values}
 
 
-def _unused(tx, type_, what):
+def _expect_unused(tx: db.Transaction, type_: Row, operation: str) -> None:
     if types.in_use(tx, type_.id):
-        raise errors.BadRequest(f"Cannot {what} encryption specs: volume type {type_.name} is in use.")
+        raise errors.BadRequest(f"Cannot {operation} encryption specs: volume type {type_.name} is in use.")
 
 
-def create(req):
+def create(req: Request) -> dict[str, Any]:
     """POST /types/{type_id}/encryption"""
     with req.db.write() as tx:
         type_ = _type(req, tx)
         if type_.encryption is not None:
             raise errors.BadRequest(f"Volume type {type_.name} has encryption specs already; change them.")
-        _unused(tx, type_, "create")
+        _expect_unused(tx, type_, "create")
         values = _values(req.body) | {"encryption_id": str(uuid.uuid4())}
         types.update(tx, type_.id, encryption=values | {"created_at": time(db.now()), "updated_at": None})
     return {"encryption": values | {"volume_type_id": type_.id}}
 
 
-def _existing(req, tx, what):
+def _existing(req: Request, tx: db.Transaction, operation: str) -> Row:
     type_ = _type(req, tx)
     if type_.encryption is None:
         raise errors.NotFound(f"Volume type {type_.name} has no encryption specs.")
-    _unused(tx, type_, what)
+    _expect_unused(tx, type_, operation)
     return type_
 
 
-def _named(req, tx, what):
-    """The type whose encryption the path names; clients write `provider` for the id."""
-    type_ = _existing(req, tx, what)
+def _named(req: Request, tx: db.Transaction, operation: str) -> Row:
+    """The type, if the path names its encryption by the id or, as clients do, by `provider`."""
+    type_ = _existing(req, tx, operation)
     if req.key not in ("provider", type_.encryption["encryption_id"]):
         raise errors.NotFound(f"Volume type {type_.name} has no encryption {req.key}; it has "
                               f"{type_.encryption['encryption_id']}.")
     return type_
 
 
-def update(req):
-    """PUT /types/{type_id}/encryption/{encryption_id}: the answer is what was sent."""
+def update(req: Request) -> dict[str, Any]:
+    """PUT /types/{type_id}/encryption/{encryption_id}: the response repeats the request."""
     with req.db.write() as tx:
         type_ = _named(req, tx, "update")
         types.update(tx, type_.id, encryption=_values(req.body, type_.encryption) | {"updated_at": time(db.now())})
     return {"encryption": req.body}
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /types/{type_id}/encryption/{encryption_id}"""
     with req.db.write() as tx:
         type_ = _named(req, tx, "delete")

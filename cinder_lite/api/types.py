@@ -1,15 +1,20 @@
-"""Handlers of /types: volume types, their extra specs and who may use them."""
+"""Handles /types: volume types, their extra specs and access lists."""
+
+from collections.abc import Callable
+from typing import Any
 
 from cinder_lite import db, errors
-from cinder_lite.api import filters, pages, words
+from cinder_lite.api import filters, pages, query_values
 from cinder_lite.api.body import is_true
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
 from cinder_lite.db import filtering, quotas, schema, types
 
 T = schema.volume_types
 
 
-def create(req):
+def create(req: Request) -> Row:
     """POST /types"""
     body = req.body
     try:
@@ -22,8 +27,8 @@ def create(req):
         raise errors.TypeExists(name=body["name"]) from error
 
 
-def _specs(specs):
-    """Refuse specs that contradict each other."""
+def _specs(specs: dict[str, Any]) -> dict[str, Any]:
+    """The specs. Raises BadRequest for invalid ones, and for those that exclude each other."""
     if specs.get("cacheable") and specs.get("multiattach"):
         raise errors.BadRequest("A type cannot be both cacheable and multiattach.")
     for key in ("provisioning:min_vol_size", "provisioning:max_vol_size"):
@@ -33,7 +38,7 @@ def _specs(specs):
     return specs
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /types/{type_id}; the id `default` is the project's or the configured default."""
     with req.db.read() as tx:
         if req.type_id == "default":
@@ -44,7 +49,7 @@ def show(req):
         return types.get(tx, req.ctx, req.type_id)
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /types"""
     paging = req.paging()
     where = [types.visible_to(req.ctx, is_public(req))]
@@ -60,17 +65,17 @@ def index(req):
         return pages.page(types.page(tx, where, paging), paging)
 
 
-def is_public(req):
-    """The filter of administrators: public types by default, `none` for all."""
-    word = req.query.get("is_public")
-    if not req.ctx.is_admin or word is None:
+def is_public(req: Request) -> bool | None:
+    """The filter is_public, which administrators may use: True by default, None for all types."""
+    value = req.query.get("is_public")
+    if not req.ctx.is_admin or value is None:
         return True
-    if word.lower() == "none":
+    if value.lower() == "none":
         return None
-    return words.boolean("is_public", word)
+    return query_values.boolean("is_public", value)
 
 
-def update(req):
+def update(req: Request) -> Row:
     """PUT /types/{type_id}"""
     values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
     for name in ("os-volume-type-access:is_public", "is_public"):
@@ -90,31 +95,31 @@ def update(req):
         raise errors.TypeExists(name=values.get("name")) from error
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /types/{type_id}"""
     with req.db.write() as tx:
         row = types.get(tx, req.ctx, req.type_id)
         if row.name == req.conf.default_volume_type:
             raise errors.BadRequest(f"The type {row.name} is the default and cannot be deleted.")
         types.lock(tx, req.type_id)
-        # What is being made of the type holds its usage until it can be seen.
+        # A create in progress holds usage of the type before its volume is visible: delete it with the type locked.
         quotas.forget_type(tx, req.type_id)
         types.delete(tx, req.type_id)
 
 
 # -- extra specs
 
-def _get(req):
+def _get(req: Request) -> Row:
     with req.db.read() as tx:
         return types.get(tx, req.ctx, req.type_id)
 
 
-def list_specs(req):
+def list_specs(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/extra_specs"""
     return {"extra_specs": visible_specs(_get(req), req)}
 
 
-def show_spec(req):
+def show_spec(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/extra_specs/{key}"""
     specs = visible_specs(_get(req), req)
     if req.key not in specs:
@@ -122,7 +127,7 @@ def show_spec(req):
     return {req.key: specs[req.key]}
 
 
-def _change_specs(req, change):
+def _change_specs(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with req.db.write() as tx:
         row = types.get(tx, req.ctx, req.type_id)
         if types.in_use(tx, req.type_id):
@@ -133,13 +138,13 @@ def _change_specs(req, change):
         types.update(tx, req.type_id, extra_specs=new)
 
 
-def add_specs(req):
+def add_specs(req: Request) -> dict[str, Any]:
     """POST /types/{type_id}/extra_specs"""
     _change_specs(req, lambda present: present | req.body)
     return {"extra_specs": req.body}
 
 
-def set_spec(req):
+def set_spec(req: Request) -> dict[str, Any]:
     """PUT /types/{type_id}/extra_specs/{key}"""
     if req.key not in req.document:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
@@ -147,9 +152,9 @@ def set_spec(req):
     return req.document
 
 
-def delete_spec(req):
+def delete_spec(req: Request) -> None:
     """DELETE /types/{type_id}/extra_specs/{key}"""
-    def without(present):
+    def without(present: dict[str, Any]) -> dict[str, Any]:
         if req.key not in present:
             raise errors.ExtraSpecNotFound(type_id=req.type_id, key=req.key)
         return {key: value for key, value in present.items() if key != req.key}
@@ -159,7 +164,7 @@ def delete_spec(req):
 
 # -- access
 
-def list_access(req):
+def list_access(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/os-volume-type-access"""
     with req.db.read() as tx:
         if types.get(tx, req.ctx, req.type_id).is_public:
@@ -168,8 +173,8 @@ def list_access(req):
                                        for project_id in types.projects(tx, req.type_id)]}
 
 
-def add_access(req):
-    """addProjectAccess: share a private type with a project."""
+def add_access(req: Request) -> None:
+    """addProjectAccess: give a project access to a private type."""
     project_id = req.body["project"]
     try:
         with req.db.write() as tx:
@@ -180,8 +185,8 @@ def add_access(req):
         raise errors.AccessExists(type_id=req.type_id, project_id=project_id) from error
 
 
-def remove_access(req):
-    """removeProjectAccess"""
+def remove_access(req: Request) -> None:
+    """removeProjectAccess: revoke a project's access to a private type."""
     with req.db.write() as tx:
         if types.get(tx, req.ctx, req.type_id).is_public:
             raise errors.BadRequest("Type access modification is not applicable to public volume types.")

@@ -1,27 +1,35 @@
-"""Microversions: the one that a request is answered at, and the documents that announce them."""
+"""Chooses the microversion of a request and renders the version documents."""
 
 import functools
+from typing import Any
 
 from cinder_lite import errors
 
-MINIMUM, MAXIMUM = (3, 0), (3, 71)
+#: (major, minor)
+Version = tuple[int, int]
+
+MINIMUM: Version = (3, 0)
+MAXIMUM: Version = (3, 71)
 HEADER = "OpenStack-API-Version"
 SERVICE = "volume"
 
 
 @functools.lru_cache(maxsize=256)
-def number(text):
+def number(text: str) -> Version:
     """(major, minor) of "3.46"."""
     major, minor = text.split(".")
     return int(major), int(minor)
 
 
-def text(version):
+def text(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def asked(header):
-    """The version that the header's entry for this service asks for; without a header 3.0."""
+def requested(header: str | None) -> Version:
+    """The version that the header requests for this service; 3.0 without a header.
+
+    Raises InvalidVersion and VersionOutOfRange.
+    """
     if header is None:
         return MINIMUM
     for entry in header.split(","):
@@ -31,7 +39,7 @@ def asked(header):
     raise errors.InvalidVersion(version=header.strip())
 
 
-def _parse(word):
+def _parse(word: str) -> Version:
     if word == "latest":
         return MAXIMUM
     parts = word.split(".")
@@ -43,8 +51,8 @@ def _parse(word):
     return version
 
 
-def document(base):
-    """What GET / answers: the one version that is served, at `base` (the URL of the service's root)."""
+def document(base: str) -> dict[str, Any]:
+    """The response to GET /: the one version that is served, at `base` (the URL of the service's root)."""
     return {"versions": [{
         "id": "v3.0", "status": "CURRENT", "version": text(MAXIMUM), "min_version": text(MINIMUM),
         "updated": "2023-08-31T00:00:00Z",

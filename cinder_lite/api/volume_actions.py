@@ -1,14 +1,17 @@
-"""Handlers of POST /volumes/{volume_id}/action."""
+"""Handles POST /volumes/{volume_id}/action."""
+
+from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
+from cinder_lite.api.request import Request
 from cinder_lite.api.views import volumes as views
 from cinder_lite.db import volumes
 
 
-def attach(req):
-    """os-attach: record that a server or host has the volume."""
+def attach(req: Request) -> None:
+    """os-attach: record that the volume is attached to a server or host."""
     body = req.body
     if bool(body.get("instance_uuid")) == bool(body.get("host_name")):
         raise errors.BadRequest("Exactly one of instance_uuid and host_name is needed.")
@@ -16,80 +19,80 @@ def attach(req):
                            body["mountpoint"], body.get("mode", "rw"))
 
 
-def detach(req):
-    """os-detach: record that it has not any more."""
+def detach(req: Request) -> None:
+    """os-detach: record that the volume is detached."""
     req.attachments.detach(req.ctx, req.volume_id, (req.body or {}).get("attachment_id"))
 
 
-def reserve(req):
+def reserve(req: Request) -> None:
     """os-reserve"""
     req.attachments.reserve(req.ctx, req.volume_id)
 
 
-def unreserve(req):
+def unreserve(req: Request) -> None:
     """os-unreserve"""
     req.attachments.unreserve(req.ctx, req.volume_id)
 
 
-def begin_detaching(req):
+def begin_detaching(req: Request) -> None:
     """os-begin_detaching"""
     req.attachments.begin_detaching(req.ctx, req.volume_id)
 
 
-def roll_detaching(req):
+def roll_detaching(req: Request) -> None:
     """os-roll_detaching"""
     req.attachments.roll_detaching(req.ctx, req.volume_id)
 
 
-def initialize_connection(req):
-    """os-initialize_connection: export the volume to a host and say how to connect."""
+def initialize_connection(req: Request) -> dict[str, Any]:
+    """os-initialize_connection: export the volume to a host, and return the connection information."""
     return {"connection_info": req.attachments.initialize(req.ctx, req.volume_id, req.body["connector"])}
 
 
-def terminate_connection(req):
+def terminate_connection(req: Request) -> None:
     """os-terminate_connection"""
     req.attachments.terminate(req.ctx, req.volume_id, req.body["connector"] or {})
 
 
-def force_detach(req):
+def force_detach(req: Request) -> None:
     """os-force_detach"""
     req.attachments.force_detach(req.ctx, req.volume_id, req.body.get("attachment_id"),
                                  req.body.get("connector") or {})
 
 
-def extend(req):
-    """os-extend: grow a volume; from 3.42 also one in use."""
+def extend(req: Request) -> None:
+    """os-extend: extend a volume; from 3.42 on also one in use."""
     attached_too = req.at("3.42") and req.allows("volume:extend_attached_volume", req.ctx.project_id)
     new_size = int(req.body["new_size"])
     req.volumes.extend(req.ctx, req.volume_id, new_size, attached_too)
 
 
-def revert(req):
-    """revert: set the volume back to its newest snapshot."""
+def revert(req: Request) -> None:
+    """revert: revert the volume to its newest snapshot."""
     req.volumes.revert(req.ctx, req.volume_id, req.body.get("snapshot_id"))
 
 
-def retype(req):
-    """os-retype: give a volume another type, on another backend where migration_policy is on-demand."""
+def retype(req: Request) -> None:
+    """os-retype: change the volume's type; with the migration_policy on-demand it may be migrated."""
     body = req.body
     req.migrations.retype(req.ctx, req.volume_id, body["new_type"], body.get("migration_policy") == "on-demand")
 
 
-def complete_migration(req):
-    """os-migrate_volume_completion: what Nova says after copying a volume in use, or failing to."""
+def complete_migration(req: Request) -> dict[str, Any]:
+    """os-migrate_volume_completion: complete a migration after Nova has copied the volume, or failed to."""
     body = req.body
     return {"save_volume_id": req.swaps.complete(req.ctx, req.volume_id, body["new_volume"],
                                                  is_true(body.get("error") or False))}
 
 
-def complete_extend(req):
-    """os-extend_volume_completion: what Nova says when an extend waits for it, which none does here."""
+def complete_extend(req: Request) -> None:
+    """os-extend_volume_completion: refused, as no extend waits for Nova."""
     row = req.volumes.get(req.ctx, req.volume_id)
     raise errors.InvalidState(kind="volume", reason=f"no extend of {row.id} waits for its server; it is {row.status}")
 
 
-def migrate(req):
-    """os-migrate_volume: give a volume another place."""
+def migrate(req: Request) -> None:
+    """os-migrate_volume: migrate a volume to another backend or pool."""
     body = req.body
     host, cluster = body.get("host"), body.get("cluster")
     if bool(host) == bool(cluster):
@@ -100,33 +103,33 @@ def migrate(req):
     req.migrations.migrate(req.ctx, req.volume_id, host, is_true(body.get("lock_volume") or False))
 
 
-def update_readonly_flag(req):
+def update_readonly_flag(req: Request) -> None:
     """os-update_readonly_flag"""
     req.volumes.set_readonly(req.ctx, req.volume_id, is_true(req.body["readonly"]))
 
 
-def set_bootable(req):
+def set_bootable(req: Request) -> None:
     """os-set_bootable"""
     req.volumes.update(req.ctx, req.volume_id, bootable=is_true(req.body["bootable"]))
 
 
-def reset_status(req):
-    """os-reset_status: write statuses by hand."""
+def reset_status(req: Request) -> None:
+    """os-reset_status: set statuses without any other change."""
     values = {key: value.lower() for key, value in req.body.items() if value}
     if not values:
         raise errors.BadRequest("At least one of status, attach_status and migration_status is needed.")
     req.volumes.reset_status(req.ctx, req.volume_id, **values)
 
 
-def force_delete(req):
-    """os-force_delete: delete whatever the status."""
+def force_delete(req: Request) -> None:
+    """os-force_delete: delete a volume in any status."""
     req.volumes.delete(req.ctx, req.volume_id, force=True)
 
 
 # -- images
 
-def upload_image(req):
-    """os-volume_upload_image: make an image of the volume."""
+def upload_image(req: Request) -> dict[str, Any]:
+    """os-volume_upload_image: create an image from the volume."""
     body = req.body
     visibility = body.get("visibility", "private")
     if visibility == "public":
@@ -135,11 +138,11 @@ def upload_image(req):
         req.ctx, req.volume_id, is_true(body.get("force", False)), name=body["image_name"], visibility=visibility,
         disk_format=body.get("disk_format", "raw"), container_format=body.get("container_format", "bare"),
         protected=is_true(body.get("protected", False)))
-    return {"os-volume_upload_image": views.uploading(row, type_, image, req)}
+    return {"os-volume_upload_image": views.upload(row, type_, image, req)}
 
 
-def reimage(req):
-    """os-reimage: write an image over the volume."""
+def reimage(req: Request) -> None:
+    """os-reimage: rebuild the volume from an image."""
     reserved_too = is_true(req.body.get("reimage_reserved", False))
     if reserved_too:
         req.enforce("volume:reimage_reserved")
@@ -148,25 +151,20 @@ def reimage(req):
 
 # -- image metadata
 
-def set_image_metadata(req):
-    """os-set_image_metadata: add to the image metadata."""
+def set_image_metadata(req: Request) -> dict[str, Any]:
+    """os-set_image_metadata: add items to the image metadata."""
     new = req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata",
                                       lambda present: present | req.body["metadata"])
     return {"metadata": new}
 
 
-def show_image_metadata(req):
+def show_image_metadata(req: Request) -> dict[str, Any]:
     """os-show_image_metadata"""
     with req.db.read() as tx:
         return {"metadata": volumes.get(tx, req.ctx, req.volume_id).image_metadata}
 
 
-def unset_image_metadata(req):
+def unset_image_metadata(req: Request) -> None:
     """os-unset_image_metadata"""
-    key = req.body["key"]
-
-    def without(present):
-        pages.present(present, key, "volume", req.volume_id)
-        return {name: value for name, value in present.items() if name != key}
-
-    req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", without)
+    req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", lambda present: pages.without_key(
+        present, req.body["key"], "volume", req.volume_id))

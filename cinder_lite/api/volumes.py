@@ -1,28 +1,33 @@
-"""Handlers of /volumes."""
+"""Handles /volumes."""
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
-from cinder_lite import errors, states
+from cinder_lite import db, errors, states
 from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Page, Row
 from cinder_lite.db import attachments, groups, volumes
 from cinder_lite.volume.flows.wanted import Wanted
 
 ETAG_SINCE = "3.15"
 
 
-def create(req):
-    """POST /volumes: make a volume, empty or from one source."""
+def create(req: Request) -> Row:
+    """POST /volumes: create a volume, empty or from one source."""
     body = req.body
     if is_true(body.get("multiattach")):
-        raise errors.InvalidInput(reason="A volume can be attached more than once when its type says multiattach="
-                                         "\"<is> True\"; the key multiattach is not taken in a request.")
+        raise errors.InvalidInput(reason="A volume can be attached more than once if its type has the extra spec "
+                                         "multiattach=\"<is> True\"; the key multiattach is not accepted in a request.")
     hints = req.document.get("OS-SCH-HNT:scheduler_hints") or {}
     if isinstance(body.get("size"), str) and body["size"] != str(int(body["size"])):
-        raise errors.InvalidInput(reason=f"A size is written without zeros in front, not '{body['size'][:50]}'.")
-    reference, image, snapshot_id = body.get("imageRef") or body.get("image_id"), None, body.get("snapshot_id")
+        raise errors.InvalidInput(reason=f"A size has no leading zeros, unlike '{body['size'][:50]}'.")
+    reference, snapshot_id = body.get("imageRef") or body.get("image_id"), body.get("snapshot_id")
+    image: Any = None
     if reference:
         image = req.imaging.find(req.ctx, reference, snapshots_too=req.at("3.46"))
         if req.at("3.46") and image.snapshot_id and not snapshot_id:
@@ -40,44 +45,44 @@ def create(req):
     return row
 
 
-def show(req):
+def show(req: Request) -> Row:
     """GET /volumes/{volume_id}"""
     with req.db.read() as tx:
         row = volumes.shown(tx, req.ctx, req.volume_id)
-        _look_beside(req, tx, [row])
+        _load_related(req, tx, [row])
     return row
 
 
-def _look_beside(req, tx, rows):
-    """What the answer says of volumes that is not in their rows: a statement for those of the page that have any of it."""
+def _load_related(req: Request, tx: db.Transaction, rows: Sequence[Row]) -> None:
+    """Load what views show of volumes beside their rows: one statement each, where a volume of the page has any."""
     req.attached = attachments.of_volumes(tx, [row.id for row in rows if row.attach_status != states.DETACHED])
     req.consistency_groups = groups.legacy(tx, {row.group_id for row in rows if row.group_id is not None})
 
 
-def index(req):
+def index(req: Request) -> Page:
     """GET /volumes"""
     return _list(req, volumes.SUMMARY, detailed=False)
 
 
-def detail(req):
+def detail(req: Request) -> Page:
     """GET /volumes/detail"""
     return _list(req, volumes.SHOWN, detailed=True)
 
 
-def _list(req, query, detailed):
+def _list(req: Request, query: Any, detailed: bool) -> Page:
     req.check_all_tenants()
     where = filters.clauses(req, "volume")
     paging, visible = req.paging(), volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         rows = volumes.page(tx, query, where, paging, visible)
         if detailed:
-            _look_beside(req, tx, rows)
+            _load_related(req, tx, rows)
         count = volumes.count(tx, where, visible) if pages.wants_count(req) else None
     return pages.page(rows, paging, count)
 
 
-def summary(req):
-    """GET /volumes/summary: how many volumes there are and how large they are together."""
+def summary(req: Request) -> dict[str, Any]:
+    """GET /volumes/summary: show the number of volumes and their total size."""
     req.flag("all_tenants")
     visible = volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
@@ -90,8 +95,8 @@ def summary(req):
     return {"volume-summary": shown}
 
 
-def update(req):
-    """PUT /volumes/{volume_id}: rename, describe, replace the metadata."""
+def update(req: Request) -> Row:
+    """PUT /volumes/{volume_id}: change name and description, replace the metadata."""
     values = names(req.body, given_only=True)
     if "metadata" in req.body:
         values["metadata"] = req.body["metadata"]
@@ -101,7 +106,7 @@ def update(req):
     return show(req)
 
 
-def delete(req):
+def delete(req: Request) -> None:
     """DELETE /volumes/{volume_id}?cascade=&force="""
     force = req.at("3.23") and req.flag("force")
     if force:
@@ -111,11 +116,11 @@ def delete(req):
 
 # -- metadata
 
-def _etag(metadata):
+def _etag(metadata: Mapping[str, Any]) -> str:
     return hashlib.md5(orjson.dumps({"metadata": metadata}), usedforsecurity=False).hexdigest()
 
 
-def show_metadata(req):
+def show_metadata(req: Request) -> dict[str, Any]:
     """GET /volumes/{volume_id}/metadata; from 3.15 with an Etag."""
     row = req.volumes.get(req.ctx, req.volume_id)
     if req.at(ETAG_SINCE):
@@ -123,50 +128,48 @@ def show_metadata(req):
     return {"metadata": row.metadata}
 
 
-def add_metadata(req):
-    """POST /volumes/{volume_id}/metadata: add to it."""
+def add_metadata(req: Request) -> dict[str, Any]:
+    """POST /volumes/{volume_id}/metadata: add items."""
     return {"metadata": _change(req, lambda present: present | req.body)}
 
 
-def replace_metadata(req):
-    """PUT /volumes/{volume_id}/metadata: replace it, if it is still what If-Match names."""
-    return {"metadata": _change(req, lambda present: _if_match(req, present) or dict(req.body))}
+def replace_metadata(req: Request) -> dict[str, Any]:
+    """PUT /volumes/{volume_id}/metadata: replace it, unless its Etag differs from If-Match."""
+    return {"metadata": _change(req, lambda present: dict(req.body), if_match=True)}
 
 
-def _change(req, change):
-    return req.volumes.change_metadata(req.ctx, req.volume_id, "metadata", change)
+def _change(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]], if_match: bool = False) -> dict[str, Any]:
+    """Change the metadata. With `if_match` raise PreconditionFailed when it is not the one that If-Match names."""
+    wanted = req.http.headers.get("If-Match") if if_match and req.at(ETAG_SINCE) else None
+
+    def checked(present: dict[str, Any]) -> dict[str, Any]:
+        if wanted is not None and wanted.strip('"') != _etag(present):
+            raise errors.PreconditionFailed("The metadata has changed since the Etag in If-Match was read.")
+        return change(present)
+
+    return req.volumes.change_metadata(req.ctx, req.volume_id, "metadata", checked)
 
 
-def _if_match(req, present):
-    wanted = req.http.headers.get("If-Match")
-    if req.at(ETAG_SINCE) and wanted is not None and wanted.strip('"') != _etag(present):
-        raise errors.PreconditionFailed("The metadata has changed since the Etag in If-Match was read.")
-
-
-def show_meta(req):
+def show_meta(req: Request) -> dict[str, Any]:
     """GET /volumes/{volume_id}/metadata/{key}"""
     row = req.volumes.get(req.ctx, req.volume_id)
-    return {"meta": {req.key: pages.present(row.metadata, req.key, "volume", row.id)}}
+    return {"meta": {req.key: pages.metadata_value(row.metadata, req.key, "volume", row.id)}}
 
 
-def set_meta(req):
+def set_meta(req: Request) -> dict[str, Any]:
     """PUT /volumes/{volume_id}/metadata/{key}"""
-    pages.same_key(req)
-    _change(req, lambda present: _if_match(req, present) or present | req.body)
+    pages.expect_same_key(req)
+    _change(req, lambda present: present | req.body, if_match=True)
     return {"meta": req.body}
 
 
-def delete_meta(req):
+def delete_meta(req: Request) -> None:
     """DELETE /volumes/{volume_id}/metadata/{key}"""
-    def without(present):
-        pages.present(present, req.key, "volume", req.volume_id)
-        return {key: value for key, value in present.items() if key != req.key}
-
-    _change(req, without)
+    _change(req, lambda present: pages.without_key(present, req.key, "volume", req.volume_id))
 
 
-def encryption(req):
-    """GET /volumes/{volume_id}/encryption: a volume of an unencrypted type has nothing but a null key."""
+def encryption(req: Request) -> dict[str, Any]:
+    """GET /volumes/{volume_id}/encryption: of an unencrypted type only a null key is shown."""
     row = req.volumes.get(req.ctx, req.volume_id)
     shown = {"encryption_key_id": row.encryption_key_id}
     if row.type_encryption is not None:
@@ -174,7 +177,7 @@ def encryption(req):
     return shown
 
 
-def encryption_value(req):
+def encryption_value(req: Request) -> str:
     """GET /volumes/{volume_id}/encryption/{key}: the value as plain text."""
-    value = pages.present(encryption(req), req.key, "encryption of volume", req.volume_id)
+    value = pages.metadata_value(encryption(req), req.key, "encryption of volume", req.volume_id)
     return "" if value is None else str(value)

@@ -19,7 +19,7 @@ def openapi(_shared, args):
     """print the API as an OpenAPI 3.1 document"""
     from cinder_lite.api import openapi, versions
 
-    version = versions.asked(f"{versions.SERVICE} {args.microversion}")
+    version = versions.requested(f"{versions.SERVICE} {args.microversion}")
     print(orjson.dumps(openapi.document(version), option=orjson.OPT_INDENT_2).decode())
     return OK
 

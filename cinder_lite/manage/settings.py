@@ -165,8 +165,8 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
 
     yield from (("log", functools.partial(daemon.expect_log, prog=prog)) for prog in DAEMONS)
     yield "[DEFAULT] state_path", lambda conf: daemon.expect_locks(conf.state_path)
-    yield "[DEFAULT] auth_strategy", strategy.expect_usable
-    yield "[DEFAULT] osapi_volume_listen", api.expect_address
+    yield "[DEFAULT] auth_strategy", strategy.check_configuration
+    yield "[DEFAULT] osapi_volume_listen", api.check_listen_address
     yield "[oslo_policy] policy_file", policy.Policy
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)

@@ -77,7 +77,7 @@ def configuration() -> cfg.ConfigOpts:
     found = conf.load(argv=[], files=files or None, prog=PROG)
     if concurrency.GREEN:
         raise errors.Misconfigured("CINDER_LITE_CONCURRENCY is eventlet, but a WSGI server brings native threads: unset it")
-    strategy.expect_usable(found)
+    strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
         raise errors.Misconfigured("auth_strategy is noauth, which trusts everybody, and the address on which the WSGI server "
                                    "listens is not known here: choose another strategy, or set allow_noauth_anywhere = true")
@@ -116,6 +116,6 @@ def build() -> tuple[WSGIApplication, Callable[[], None]]:
 
 
 def _refuse(start_response: StartResponse, status: int, sentence: str) -> list[bytes]:
-    line, headers, out = fault.refused(status, sentence)
+    line, headers, out = fault.rejection(status, sentence)
     start_response(line, [*headers, ("Content-Length", str(len(out)))])
     return [out]

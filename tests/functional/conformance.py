@@ -10,7 +10,7 @@ import jsonschema
 from cinder_lite import errors
 from cinder_lite.api import route, versions
 from cinder_lite.api.routes import ROUTES
-from cinder_lite.api.schemas import answers
+from cinder_lite.api.schemas import responses
 
 TABLE = route.Table(ROUTES)
 #: What any operation may answer that is asked the wrong way or by the wrong one, and while something else is away.
@@ -19,7 +19,7 @@ ANYWHERE = frozenset((400, 401, 403, 406, 503))
 
 @functools.cache
 def _validator(number, version):
-    schema = answers.of_route(ROUTES[number], version)
+    schema = responses.of_route(ROUTES[number], version)
     return schema if schema is None else jsonschema.Draft202012Validator(schema)
 
 
@@ -38,10 +38,10 @@ FAULTS = _faults()
 
 
 def _of(method, path, version, sent):
-    """The route that answers, or None for a path, a version or an action that there is not."""
+    """The route that responses, or None for a path, a version or an action that there is not."""
     try:
         entry, _ = TABLE.match(path.partition("?")[0])
-        return TABLE.choose(entry, method, versions.asked(f"{versions.SERVICE} {version}"), sent) if entry else None
+        return TABLE.choose(entry, method, versions.requested(f"{versions.SERVICE} {version}"), sent) if entry else None
     except errors.Error:
         return None
 
@@ -53,7 +53,7 @@ def check(method, path, version, sent, status, document):
         key = found and _key(found.method, found.path, found.action)
         assert status in FAULTS.get(key, {status}) | ANYWHERE, f"{method} {path} answered {status}: {document}"
         return
-    version = versions.asked(f"{versions.SERVICE} {version}")
+    version = versions.requested(f"{versions.SERVICE} {version}")
     assert status == found.status, f"{method} {path} answered {status}, not {found.status}"
     validator = _validator(ROUTES.index(found), version)
     if validator is None:

@@ -127,7 +127,7 @@ def test_only_who_has_the_role_service_takes_a_volume_from_a_server(ask):
     (None, "ann:blue:member", "cannot be read"),
     ("ann:{SHA}x", "ann:blue:member", "line 1"),
     ("ann:$2b$04$x", "ann:blue", "NAME:PROJECT:ROLE"),
-    ("ann:$2b$04$x", "bob:blue:member", "no user stands both in"),
+    ("ann:$2b$04$x", "bob:blue:member", "no user is both in"),
 ])
 def test_files_that_let_nobody_in_end_the_start(tmp_path, passwords, roles, said):
     if passwords is not None:
@@ -136,7 +136,7 @@ def test_files_that_let_nobody_in_end_the_start(tmp_path, passwords, roles, said
     file = tmp_path / "cinder.conf"
     file.write_text(f"[DEFAULT]\nauth_strategy = http_basic\nhttp_basic_auth_user_file = {tmp_path}/htpasswd\n"
                     f"http_basic_auth_roles_file = {tmp_path}/htroles\n")
-    wrong = strategy.wrong(conf.load([], files=[str(file)]))
+    wrong = strategy.configuration_error(conf.load([], files=[str(file)]))
     assert wrong.startswith("auth_strategy is http_basic, but ")
     assert said in wrong
 

@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from cinder_lite.api import openapi, versions
 from cinder_lite.api.route import text
 from cinder_lite.api.routes import ROUTES
-from cinder_lite.api.schemas import answers
+from cinder_lite.api.schemas import responses
 from cinder_lite.cmd import manage
 from tests.functional.client import Client
 from tests.functional.service import Service
@@ -32,7 +32,7 @@ def test_the_document_is_served(service, version):
     assert document == json.loads(json.dumps(openapi.document(versions.number(version))))
     assert document["info"]["version"] == version
     served = {(route.path, route.method.lower()) for route in ROUTES
-              if route.served_at(versions.asked(f"volume {version}"))}
+              if route.served_at(versions.requested(f"volume {version}"))}
     assert {(path, method) for path, methods in document["paths"].items() for method in methods
             if method != "parameters"} == served
 
@@ -75,13 +75,13 @@ def test_every_answer_has_a_schema():
         return isinstance(schema, list) and any(map(unsaid, schema))
 
     loose = [f"{route.method} {route.path} {route.action or ''}" for route in ROUTES
-             if route.view not in (None, text) and unsaid(answers.of_route(route, versions.MAXIMUM) or {"type": "object"})]
+             if route.view not in (None, text) and unsaid(responses.of_route(route, versions.MAXIMUM) or {"type": "object"})]
     assert loose == []
 
 
 def test_schemas_are_schemas():
     for route in ROUTES:
-        schema = answers.of_route(route, versions.MAXIMUM)
+        schema = responses.of_route(route, versions.MAXIMUM)
         if schema is not None:
             jsonschema.Draft202012Validator.check_schema(schema)
 

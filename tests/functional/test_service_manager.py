@@ -113,7 +113,7 @@ def test_ready_status_reload_and_end(manager):
     manager.hear("READY")
     status = manager.hear("STATUS", "1 of 2 backends up")["STATUS"]
     assert "0 jobs running, bad is down: " in status and "/dev/null/volumes" in status
-    assert "scheduler: 0 decisions under way; backup: 0 jobs running; api: 0 requests under way" in status
+    assert "scheduler: 0 decisions under way; backup: 0 jobs running; api: 0 requests in progress" in status
     manager.process.send(signal.SIGHUP)
     manager.hear("RELOADING")
     manager.hear("READY")
@@ -127,7 +127,7 @@ def test_a_worker_that_hangs_is_replaced(manager):
     sync(manager)
     manager.start("api")
     manager.hear("READY")
-    assert "2 of 2 workers ready; one of them: api: 0 requests under way" in manager.facts[-1]["STATUS"]
+    assert "2 of 2 workers ready; one of them: api: 0 requests in progress" in manager.facts[-1]["STATUS"]
     hung, other = manager.children()
     os.kill(hung, signal.SIGSTOP)
     processes.until(lambda: manager.take() is not None and len(manager.children() - {hung}) == 2, what="another worker")

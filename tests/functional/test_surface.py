@@ -14,7 +14,7 @@ import pytest
 from cinder_lite.api import policy, versions
 from cinder_lite.api import route as routing
 from cinder_lite.api.routes import ROUTES
-from cinder_lite.api.schemas import answers
+from cinder_lite.api.schemas import responses
 
 ROWS = list(csv.DictReader((pathlib.Path(__file__).parent / "api-surface.csv").open()))
 #: What this service has beyond the published surface.
@@ -48,7 +48,7 @@ def test_a_row_has_its_route(row):
 @pytest.mark.parametrize("row", [row for row in ROWS if row["served"] == "here"], ids=name)
 def test_a_row_answers_with_its_keys(row):
     route, keys = ROUTE_OF[key(row)], set(row["keys"].split())
-    schema = answers.of_route(route, versions.MAXIMUM)
+    schema = responses.of_route(route, versions.MAXIMUM)
     if schema is None:
         assert keys == ({"text"} if route.view is routing.text else set())
     elif keys != {"*"}:

@@ -52,7 +52,7 @@ def refused(write, reason):
     with pytest.raises(db.Unreachable) as caught:
         write()
     assert caught.value.reason == reason
-    status, headers, body = fault.answer(caught.value, insides=False)
+    status, headers, body = fault.response(caught.value, internals=False)
     assert (status, dict(headers)["Retry-After"]) == (503, "1") and reason.encode() in body
 
 

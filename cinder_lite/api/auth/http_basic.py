@@ -1,44 +1,50 @@
-"""The strategy http_basic: names and passwords of a file, projects and roles of another, for use without Keystone.
+"""The strategy http_basic: users and passwords from one file, projects and roles from another, without Keystone.
 
-The passwords are in the form of Apache's htpasswd with bcrypt (`htpasswd -nbB NAME PASSWORD`), the rights in lines
-`NAME:PROJECT:ROLE,ROLE`. Both files are read again when they change. A user with the role `service` is believed to be
-a service such as Nova.
+The passwords are in the format of Apache's htpasswd with bcrypt (`htpasswd -nbB NAME PASSWORD`), the roles in lines
+`NAME:PROJECT:ROLE,ROLE`. Both files are read again when they change. A user with the role `service` is treated as a
+service such as Nova.
 """
 
 import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import bcrypt
 import orjson
 import webob.exc
+from oslo_config import cfg
 from oslo_middleware import basic_auth
 
 from cinder_lite import concurrency, context, errors
 from cinder_lite.api import proxies
-from cinder_lite.api.logins import Logins
+from cinder_lite.api.auth.logins import Logins
+from cinder_lite.api.fault import Response
 
 REALM = ("WWW-Authenticate", 'Basic realm="Block Storage", charset="UTF-8"')
-#: role -> those that it holds too, as in Keystone.
+#: role -> the roles that it implies, as in Keystone.
 IMPLIED = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
-#: Passwords longer than that are cut off by bcrypt, or refused.
-LONGEST = 72
-#: How many right answers are remembered, because bcrypt is slow on purpose.
-MOST = 1000
+#: The bytes of a password that bcrypt uses; longer ones it truncates or refuses.
+MAX_PASSWORD = 72
+#: The number of verified passwords that are cached, because bcrypt is slow on purpose.
+MAX_VERIFIED = 1000
 
 
-class BadFile(Exception):
-    """A file that is not as it should be; the text says what is wrong."""
+class InvalidFile(Exception):
+    """A file cannot be read or parsed; the text names the line and the reason."""
 
 
 class _File:
-    """A file of lines `name:rest`, read again when it changes: {name: parsed rest}."""
+    """A file of lines `name:rest`, read again when it changes: {name: parsed line}."""
 
-    def __init__(self, path, parse):
-        self.path, self._parse, self._stamp, self._entries = path, parse, None, {}
+    def __init__(self, path: str, parse: Callable[[str], Any]) -> None:
+        self.path, self._parse = path, parse
+        self._stamp: tuple[int, int, int] | None = None
+        self._entries: dict[str, Any] = {}
 
-    def entries(self):
+    def entries(self) -> dict[str, Any]:
         try:
             found = os.stat(self.path)
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -47,10 +53,10 @@ class _File:
                     self._entries = dict(self._lines(file))
                 self._stamp = stamp
         except OSError as error:
-            raise BadFile(f"{self.path} cannot be read: {error.strerror}") from error
+            raise InvalidFile(f"{self.path} cannot be read: {error.strerror}") from error
         return self._entries
 
-    def _lines(self, file):
+    def _lines(self, file: Iterable[str]) -> Iterator[tuple[str, Any]]:
         for number, line in enumerate(file, 1):
             line = line.strip()
             if not line or line.startswith("#"):
@@ -58,10 +64,10 @@ class _File:
             try:
                 yield line.split(":", 1)[0], self._parse(line)
             except (ValueError, webob.exc.HTTPException) as error:
-                raise BadFile(f"{self.path} is wrong in line {number}: {error}") from error
+                raise InvalidFile(f"{self.path} is wrong in line {number}: {error}") from error
 
 
-def _rights(line):
+def _assignment(line: str) -> tuple[str, list[str]]:
     """(project, roles) of a line NAME:PROJECT:ROLE,ROLE."""
     parts = [part.strip() for part in line.split(":")]
     if len(parts) != 3 or not all(parts):
@@ -70,83 +76,86 @@ def _rights(line):
     return parts[1], [*dict.fromkeys(name for role in roles for name in (role, *IMPLIED.get(role, ())))]
 
 
-def _password(line):
+def _password_hash(line: str) -> bytes:
     return basic_auth.parse_entry(line)[1]
 
 
 class HTTPBasic:
     """Checks name and password of each request."""
 
-    def __init__(self, conf):
-        self._passwords = _File(conf.http_basic_auth_user_file, _password)
-        self._people = _File(conf.http_basic_auth_roles_file, _rights)
-        self._key, self._known = secrets.token_bytes(32), {}
-        self.conf, self._logins, self._nobody = conf, Logins(conf.osapi_volume_threads), {}
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.conf = conf
+        self.passwords = _File(conf.http_basic_auth_user_file, _password_hash)
+        self.roles = _File(conf.http_basic_auth_roles_file, _assignment)
+        self._logins = Logins(conf.osapi_volume_threads)
+        self._key = secrets.token_bytes(32)
+        self._verified: dict[str, bytes] = {}
+        self._decoys: dict[int, bytes] = {}
 
-    def __call__(self, http, request_id, global_id):
+    def __call__(self, http: webob.Request, request_id: str, global_id: str | None) -> context.Context | Response:
         """A Context, or (401, headers, body)."""
         try:
             name, password = basic_auth.parse_token(basic_auth.parse_header(http.environ))
         except webob.exc.HTTPException:
             return _refused("Name and password are needed, by HTTP basic authentication.")
         try:
-            passwords, rights = self._passwords.entries(), self._people.entries().get(name)
-        except BadFile as error:
-            raise errors.Unavailable(f"Nobody can be let in: {error}.", public="Nobody can be let in at the moment.") from error
-        if not self._right(name, password, passwords, http.environ):
+            passwords, assignment = self.passwords.entries(), self.roles.entries().get(name)
+        except InvalidFile as error:
+            raise errors.Unavailable(f"Logins are not possible: {error}.",
+                                     public="Logins are not possible at the moment.") from error
+        if not self._verify(name, password, passwords, http.environ):
             return _refused("Name or password is wrong.")
-        if rights is None:
+        if assignment is None:
             raise errors.Forbidden(f"The user {name} has no project here.")
-        project, roles = rights
+        project, roles = assignment
         return context.Context(user_id=name, project_id=project, roles=roles, request_id=request_id,
                                service_roles=[role for role in roles if role == "service"],
                                global_request_id=global_id)
 
-    def _right(self, name, password, passwords, environ):
-        """Whether it is the password; what was right is remembered as a keyed digest.
+    def _verify(self, name: str, password: bytes, passwords: Mapping[str, bytes], environ: Mapping[str, Any]) -> bool:
+        """Whether the password is right; a right one is cached as a keyed digest.
 
-        It takes as long for a name that there is not, so that nobody learns which there are.
+        It takes as long for an unknown name, so that the time does not reveal which names exist.
         """
-        crypted = passwords.get(name)
-        against = crypted or self._crypted_of_nobody(name, passwords)
-        if len(password) > LONGEST or b"\0" in password:
+        stored = passwords.get(name)
+        against = stored or self._decoy(name, passwords)
+        if len(password) > MAX_PASSWORD or b"\0" in password:
             password = b"too long"
-            crypted = None
+            stored = None
         digest = hmac.digest(self._key, against + b":" + password, hashlib.sha256)
-        if crypted is not None and hmac.compare_digest(self._known.get(name, b""), digest):
+        if stored is not None and hmac.compare_digest(self._verified.get(name, b""), digest):
             return True
         if not self._logins.check(name, proxies.client_address(environ, self.conf), lambda: concurrency.in_thread(
-                bcrypt.checkpw, password, against) and crypted is not None):
+                bcrypt.checkpw, password, against) and stored is not None):
             return False
-        if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[name] = digest
+        if len(self._verified) >= MAX_VERIFIED:
+            self._verified.clear()
+        self._verified[name] = digest
         return True
 
-
-    def _crypted_of_nobody(self, name, passwords):
-        """What a password for that name is compared with: it costs as much as that of one of those who are there."""
-        costs = sorted({crypted.split(b"$")[2] for crypted in passwords.values()}) or [b"12"]
+    def _decoy(self, name: str, passwords: Mapping[str, bytes]) -> bytes:
+        """The hash to compare an unknown name's password with; it has the cost of one of the stored hashes."""
+        costs = sorted({stored.split(b"$")[2] for stored in passwords.values()}) or [b"12"]
         drawn = hmac.digest(self._key, name.encode(errors="surrogateescape"), hashlib.sha256)[0]
         cost = int(costs[drawn % len(costs)])
-        if cost not in self._nobody:
-            self._nobody[cost] = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(cost))
-        return self._nobody[cost]
+        if cost not in self._decoys:
+            self._decoys[cost] = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(cost))
+        return self._decoys[cost]
 
 
-def _refused(text):
+def _refused(text: str) -> Response:
     body = orjson.dumps({"error": {"code": 401, "title": "Unauthorized", "message": text}})
     return 401, [REALM, ("Content-Type", "application/json")], body
 
 
-def unusable(conf):
-    """What is wrong with the files, as one sentence, or None."""
+def configuration_error(conf: cfg.ConfigOpts) -> str | None:
+    """Why the files cannot be used, as one sentence, or None."""
     strategy = HTTPBasic(conf)
     try:
-        passwords, people = strategy._passwords.entries(), strategy._people.entries()
-    except BadFile as error:
+        passwords, roles = strategy.passwords.entries(), strategy.roles.entries()
+    except InvalidFile as error:
         return f"auth_strategy is http_basic, but {error}"
-    if not passwords.keys() & people.keys():
-        return (f"auth_strategy is http_basic, but no user stands both in {strategy._passwords.path} and in "
-                f"{strategy._people.path}")
+    if not passwords.keys() & roles.keys():
+        return (f"auth_strategy is http_basic, but no user is both in {strategy.passwords.path} and in "
+                f"{strategy.roles.path}")
     return None

@@ -1,10 +1,10 @@
-"""Bodies of attachment requests."""
+"""Schemas of attachment requests."""
 
 from cinder_lite.api.body import EMPTY, UUID, closed, wrapped
 from cinder_lite.api.schemas.volumes import CONNECTOR, MODE
 
-_CONNECTOR = {**CONNECTOR, "properties": {**CONNECTOR["properties"], "mode": {**MODE, "type": ["string", "null"], "enum": [
-    *MODE["enum"], None]}}}
+_CONNECTOR = {**CONNECTOR, "properties": {
+    **CONNECTOR["properties"], "mode": {**MODE, "type": ["string", "null"], "enum": [*MODE["enum"], None]}}}
 
 CREATE = wrapped("attachment", closed({
     "volume_uuid": UUID, "instance_uuid": UUID, "connector": {**_CONNECTOR, "type": ["object", "null"]},

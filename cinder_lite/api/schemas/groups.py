@@ -1,18 +1,18 @@
-"""Bodies of requests for groups, group snapshots, group types and the legacy consistency groups."""
+"""Schemas of requests for groups, group snapshots, group types and the legacy consistency groups."""
 
 from cinder_lite import states
 from cinder_lite.api.body import (
     BOOL,
     DESCRIPTION,
-    LABEL,
     NAME,
     NULLABLE_TEXT,
     OPTIONAL_METADATA,
     OPTIONAL_UUID,
-    PADDED_LABEL,
+    PADDED_NAME,
+    REQUIRED_NAME,
     UUID,
     closed,
-    word,
+    one_of,
     wrapped,
 )
 from cinder_lite.api.schemas.types import SPECS
@@ -21,25 +21,27 @@ _NAMES = {"name": NAME, "description": DESCRIPTION}
 _IDS = {"type": ["string", "null"], "maxLength": 40000}
 
 CREATE_TYPE = wrapped("group_type", closed({
-    "name": LABEL, "description": DESCRIPTION, "is_public": BOOL, "group_specs": OPTIONAL_METADATA}, ["name"]))
+    "name": REQUIRED_NAME, "description": DESCRIPTION, "is_public": BOOL, "group_specs": OPTIONAL_METADATA}, ["name"]))
 UPDATE_TYPE = wrapped("group_type", closed({"name": NAME, "description": DESCRIPTION, "is_public": BOOL}))
 SET_SPECS = wrapped("group_specs", SPECS)
 SET_SPEC = {**SPECS, "minProperties": 1, "maxProperties": 1}
 
 CREATE = wrapped("group", closed({
-    **_NAMES, "group_type": PADDED_LABEL, "availability_zone": {**PADDED_LABEL, "type": ["string", "null"]},
-    "volume_types": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "maxLength": 255}}},
+    **_NAMES, "group_type": PADDED_NAME, "availability_zone": {**PADDED_NAME, "type": ["string", "null"]},
+    "volume_types": {"type": "array", "minItems": 1, "uniqueItems": True,
+                     "items": {"type": "string", "maxLength": 255}}},
     ["group_type", "volume_types"]))
 UPDATE = wrapped("group", closed({**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS}, minProperties=1))
 DELETE = wrapped("delete", closed({"delete-volumes": BOOL}))
-#: That there is exactly one of them is said by the verb: a client sends a null with the other.
+#: The domain checks that exactly one source is given: a client sends null for the other.
 CREATE_FROM = wrapped("create-from-src", closed({
     **_NAMES, "group_snapshot_id": OPTIONAL_UUID, "source_group_id": OPTIONAL_UUID}))
-RESET = wrapped("reset_status", closed({"status": word(states.GROUP_STATUSES)}, ["status"]))
+RESET = wrapped("reset_status", closed({"status": one_of(states.GROUP_STATUSES)}, ["status"]))
 ENABLE_REPLICATION, DISABLE_REPLICATION, LIST_TARGETS = (
     wrapped(action, {"type": ["object", "null"]})
     for action in ("enable_replication", "disable_replication", "list_replication_targets"))
-FAILOVER = wrapped("failover_replication", closed({"allow_attached_volume": BOOL, "secondary_backend_id": NULLABLE_TEXT}))
+FAILOVER = wrapped("failover_replication", closed({
+    "allow_attached_volume": BOOL, "secondary_backend_id": NULLABLE_TEXT}))
 SNAPSHOT = wrapped("group_snapshot", closed({**_NAMES, "group_id": UUID}, ["group_id"]))
 
 
@@ -51,7 +53,8 @@ def _open(key, properties, required=()):
 
 _TEXT = {"type": "string"}
 CREATE_LEGACY = _open("consistencygroup", {
-    **_NAMES, "volume_types": {"type": "string", "minLength": 1, "maxLength": 40000}, "availability_zone": NAME}, ["volume_types"])
+    **_NAMES, "volume_types": {"type": "string", "minLength": 1, "maxLength": 40000}, "availability_zone": NAME},
+    ["volume_types"])
 UPDATE_LEGACY = _open("consistencygroup", {**_NAMES, "add_volumes": _IDS, "remove_volumes": _IDS})
 CREATE_LEGACY_FROM = _open("consistencygroup-from-src", {
     **_NAMES, "cgsnapshot_id": {"type": ["string", "null"]}, "source_cgid": {"type": ["string", "null"]}})

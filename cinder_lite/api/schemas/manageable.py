@@ -1,4 +1,4 @@
-"""Bodies that take over what lies on a backend."""
+"""Schemas of requests that manage existing volumes and snapshots."""
 
 from cinder_lite.api.body import (
     DESCRIPTION,
@@ -14,7 +14,7 @@ from cinder_lite.api.body import (
 )
 
 _HOST = {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._#@:/+\[\]]*$"}
-#: What names it is the driver's to say.
+#: Drivers define the keys of a reference.
 REFERENCE = {"type": ["object", "string"], **SMALL}
 SNAPSHOT_REFERENCE = {"type": ["object", "string", "null"], **SMALL}
 
@@ -23,6 +23,7 @@ VOLUME = wrapped("volume", closed({
     "bootable": OPTIONAL_BOOL, "availability_zone": NAME, "host": _HOST, "cluster": {**NULLABLE_TEXT, "since": "3.16"},
     "ref": REFERENCE}, ["ref"]))
 SNAPSHOT = wrapped("snapshot", closed({
-    "name": NAME, "description": DESCRIPTION, "metadata": OPTIONAL_METADATA, "volume_id": UUID, "ref": SNAPSHOT_REFERENCE},
+    "name": NAME, "description": DESCRIPTION, "metadata": OPTIONAL_METADATA, "volume_id": UUID,
+    "ref": SNAPSHOT_REFERENCE},
     ["volume_id", "ref"]))
 UNMANAGE = wrapped("os-unmanage", EMPTY)

@@ -1,8 +1,8 @@
-"""Bodies of requests for QoS specs."""
+"""Schemas of requests for QoS specs."""
 
-from cinder_lite.api.body import NULLABLE_TEXT, PADDED_LABEL, PATH_KEYS, closed, wrapped
+from cinder_lite.api.body import NULLABLE_TEXT, PADDED_NAME, PATH_KEYS, closed, wrapped
 
-#: Who keeps to a spec; the first is meant when nothing is said.
+#: The side that applies a spec; the first is the default.
 CONSUMERS = ("back-end", "front-end", "both")
 _SPECS = {f"^(?!name$)[{PATH_KEYS}]{{1,255}}$": NULLABLE_TEXT}
 
@@ -12,7 +12,7 @@ def _specs(properties, required=()):
 
 
 CREATE = wrapped("qos_specs", _specs({
-    "name": PADDED_LABEL, "consumer": {"type": ["string", "null"], "enum": [*CONSUMERS, None]}}, ["name"]))
+    "name": PADDED_NAME, "consumer": {"type": ["string", "null"], "enum": [*CONSUMERS, None]}}, ["name"]))
 UPDATE = wrapped("qos_specs", _specs({"name": NULLABLE_TEXT, "consumer": {"type": "string", "enum": list(CONSUMERS)}}))
 DELETE_KEYS = closed({"keys": {"type": "array", "uniqueItems": True, "items": {
     "type": "string", "minLength": 1, "maxLength": 255}}}, ["keys"])

@@ -1,10 +1,11 @@
-"""Bodies of quota requests. Keys per type (volumes_NAME) are checked by the handler, which knows the types."""
+"""Schemas of quota requests. Keys per type (volumes_NAME) are validated by the handler, which reads the types."""
 
-from cinder_lite.api.body import MOST, Schema, wrapped
+from cinder_lite.api.body import MAX_INTEGER, Schema, wrapped
 
 _LIMIT = {"type": ["integer", "string"], "format": "limit"}
 _IGNORED: Schema = {"tenant_id": {}, "id": {}}
 
-SET = wrapped("quota_set", {"type": "object", "minProperties": 1, "additionalProperties": _LIMIT, "properties": _IGNORED})
+SET = wrapped("quota_set", {"type": "object", "minProperties": 1, "additionalProperties": _LIMIT,
+    "properties": _IGNORED})
 SET_CLASS = wrapped("quota_class_set", {"type": "object", "additionalProperties": False, "patternProperties": {
-    "^[a-zA-Z0-9-_:. ]{1,300}$": {**_LIMIT, "pattern": "^[0-9]+$", "maximum": MOST}}})
+    "^[a-zA-Z0-9-_:. ]{1,300}$": {**_LIMIT, "pattern": "^[0-9]+$", "maximum": MAX_INTEGER}}})

@@ -1,8 +1,8 @@
-"""Bodies of requests for transfers."""
+"""Schemas of transfer requests."""
 
-from cinder_lite.api.body import BOOL, PADDED_LABEL, UUID, closed, wrapped
+from cinder_lite.api.body import BOOL, PADDED_NAME, UUID, closed, wrapped
 
-_NAME = {**PADDED_LABEL, "type": ["string", "null"]}
+_NAME = {**PADDED_NAME, "type": ["string", "null"]}
 
 CREATE_FORMERLY = wrapped("transfer", closed({"volume_id": UUID, "name": _NAME}, ["volume_id"]))
 CREATE = wrapped("transfer", closed({

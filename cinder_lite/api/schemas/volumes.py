@@ -1,4 +1,4 @@
-"""Bodies of volume requests."""
+"""Schemas of volume requests."""
 
 from cinder_lite import states
 from cinder_lite.api.body import (
@@ -15,8 +15,8 @@ from cinder_lite.api.body import (
     UUID,
     Schema,
     closed,
+    one_of,
     pairs,
-    word,
     wrapped,
 )
 
@@ -24,7 +24,7 @@ _NAMES = {"name": PADDED, "description": PADDED, "display_name": PADDED, "displa
 _ZONE = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}
 #: One volume, or several.
 _VOLUMES = {"anyOf": [UUID, {"type": "array", "items": UUID, "uniqueItems": True}]}
-#: Hints that no filter reads may be of any form.
+#: Hints that no filter uses may have any form.
 _HINTS = {"type": ["object", "null"], **SMALL, "properties": {
     "same_host": _VOLUMES, "different_host": _VOLUMES, "local_to_instance": OPTIONAL_UUID,
     "query": {"type": ["string", "object"]}}}
@@ -64,19 +64,19 @@ SET_META = wrapped("meta", {**METADATA, "minProperties": 1, "maxProperties": 1})
 
 # -- actions
 
-#: What hosts say of themselves when they want a volume. The rest is for drivers and targets.
+#: The properties of a host that connects. Drivers and targets use other keys.
 CONNECTOR: Schema = {"type": "object", **SMALL, "properties": {
     "host": NULLABLE_TEXT, "mountpoint": NULLABLE_TEXT, "initiator": NULLABLE_TEXT, "ip": NULLABLE_TEXT,
     "mode": {"type": ["string", "null"]}}}
 MODE: Schema = {"type": "string", "enum": ["rw", "ro"]}
 
 
-def _nothing(action):
+def _without_arguments(action):
     return wrapped(action, EMPTY)
 
 
 RESERVE, UNRESERVE, BEGIN_DETACHING, ROLL_DETACHING, FORCE_DELETE = (
-    _nothing(action) for action in ("os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching",
+    _without_arguments(action) for action in ("os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching",
                                     "os-force_delete"))
 ATTACH = wrapped("os-attach", closed({
     "instance_uuid": UUID, "host_name": {"type": "string", "maxLength": 255},
@@ -93,12 +93,14 @@ RETYPE = wrapped("os-retype", closed({
     "new_type": {"type": "string", "maxLength": 255},
     "migration_policy": {"type": "string", "enum": ["never", "on-demand"]}}, ["new_type"]))
 MIGRATE = wrapped("os-migrate_volume", closed({
-    "host": NULLABLE_TEXT, "force_host_copy": BOOL, "lock_volume": BOOL, "cluster": {**NULLABLE_TEXT, "since": "3.16"}}))
-_SAID = {"type": ["string", "null", "boolean"]}
+    "host": NULLABLE_TEXT, "force_host_copy": BOOL, "lock_volume": BOOL,
+    "cluster": {**NULLABLE_TEXT, "since": "3.16"}}))
+_ERROR = {"type": ["string", "null", "boolean"]}
 MIGRATION_COMPLETION = wrapped("os-migrate_volume_completion", closed({
-    "new_volume": UUID, "error": _SAID}, ["new_volume"]))
-EXTEND_COMPLETION = wrapped("os-extend_volume_completion", closed({"error": _SAID}))
-REVERT = wrapped("revert", {"type": "object", "properties": {"snapshot_id": {"type": ["string", "null"]}}, "additionalProperties": True})
+    "new_volume": UUID, "error": _ERROR}, ["new_volume"]))
+EXTEND_COMPLETION = wrapped("os-extend_volume_completion", closed({"error": _ERROR}))
+REVERT = wrapped("revert", {
+    "type": "object", "properties": {"snapshot_id": {"type": ["string", "null"]}}, "additionalProperties": True})
 UPLOAD_IMAGE = wrapped("os-volume_upload_image", closed({
     "image_name": {"type": "string", "minLength": 1, "maxLength": 255}, "force": BOOL,
     "disk_format": {"type": "string", "enum": ["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"]},
@@ -108,13 +110,14 @@ UPLOAD_IMAGE = wrapped("os-volume_upload_image", closed({
 REIMAGE = wrapped("os-reimage", closed({"image_id": UUID, "reimage_reserved": BOOL}, ["image_id"]))
 RESET_STATUS = wrapped("os-reset_status", {
     "type": "object", "minProperties": 1, "additionalProperties": False, "properties": {
-        "status": word(("", *states.VOLUME_RESETS), null=True), "attach_status": word(("", *states.ATTACH_RESETS), null=True),
-        "migration_status": word(("", *states.MIGRATION_STATUSES), null=True)}})
+        "status": one_of(("", *states.VOLUME_RESETS), null=True),
+        "attach_status": one_of(("", *states.ATTACH_RESETS), null=True),
+        "migration_status": one_of(("", *states.MIGRATION_STATUSES), null=True)}})
 FORCE_DETACH = wrapped("os-force_detach", closed({
     "attachment_id": {"type": ["string", "null"]}, "connector": {**CONNECTOR, "type": ["object", "null"]}}))
 
 _IMAGE_METADATA = pairs(PATH_KEYS, {"type": "string", "format": "text"})
 SET_IMAGE_METADATA = wrapped("os-set_image_metadata", closed({"metadata": _IMAGE_METADATA}, ["metadata"]))
-SHOW_IMAGE_METADATA = _nothing("os-show_image_metadata")
+SHOW_IMAGE_METADATA = _without_arguments("os-show_image_metadata")
 UNSET_IMAGE_METADATA = wrapped("os-unset_image_metadata", closed({
     "key": {"type": "string", "minLength": 1, "maxLength": 255}}, ["key"]))

@@ -1,1 +1,2 @@
 """What answers show, per resource."""
+

@@ -1,19 +1,22 @@
-"""What answers show of an attachment."""
+"""Renders attachments."""
 
-from cinder_lite.api.route import Field, View
+from typing import Any
+
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Row, View
 from cinder_lite.api.views.volumes import time
 
-#: Keys of connection information that let whoever knows them read and write the volume.
+#: Keys of connection information that give access to the volume's data.
 SECRETS = frozenset(("auth_password", "discovery_auth_password", "keyring"))
 HIDDEN = "***"
 
 
-def _hidden(row, _req):
+def _hidden(row: Row, _req: Request) -> dict[str, Any]:
     return {key: HIDDEN if key in SECRETS and value else value for key, value in row.connection_info.items()}
 
 
-def _for_hosts(row, req):
-    """With its secrets for who may connect hosts, which readers may not."""
+def _for_hosts(row: Row, req: Request) -> dict[str, Any]:
+    """The connection information, with its secrets for requesters who may connect hosts; readers may not."""
     return row.connection_info if req.allows("volume:attachment_update", row.project_id) else _hidden(row, req)
 
 
@@ -25,5 +28,5 @@ _MORE = (
 
 SUMMARY = View(*_COMMON)
 DETAIL = View(*_COMMON, *_MORE, Field("connection_info", _for_hosts))
-#: In lists, which people look at, secrets are hidden from everybody.
+#: In lists the secrets are hidden from everybody: no client connects a host from a list.
 LISTED = View(*_COMMON, *_MORE, Field("connection_info", _hidden))

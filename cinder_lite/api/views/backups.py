@@ -1,17 +1,20 @@
-"""What answers show of a backup."""
+"""Renders backups."""
 
-from cinder_lite.api.route import Field, View
+from typing import Any
+
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Row, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
 
 
-def _links(row, req):
+def _links(row: Row, req: Request) -> list[dict[str, str]]:
     return req.links("backups", row.id)
 
 
 _ADMIN = "backup:backup_project_attribute"
 
 SUMMARY = View(Field("id"), Field("name"), Field("links", _links))
-_detail = View(
+BASE = View(
     Field("id"), Field("status"), Field("size"), Field("object_count"), Field("availability_zone"), Field("container"),
     Field("created_at", created_at), Field("updated_at", updated_at), Field("name"), Field("description"),
     Field("fail_reason"), Field("volume_id"), Field("links", _links),
@@ -22,8 +25,8 @@ _detail = View(
     Field("metadata", since="3.43"), Field("user_id", since="3.56", policy=_ADMIN))
 
 
-def DETAIL(row, req):
-    shown = _detail(row, req)
+def DETAIL(row: Row, req: Request) -> dict[str, Any]:
+    shown = BASE(row, req)
     if row.encryption_key_id is not None and req.at("3.64"):
         shown["encryption_key_id"] = row.encryption_key_id
     return shown

@@ -1,10 +1,13 @@
-"""What answers show of groups, group snapshots and group types."""
+"""Renders groups, group snapshots and group types."""
 
-from cinder_lite.api.route import Field, View
+from typing import Any
+
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Row, View
 from cinder_lite.api.views.volumes import created_at
 
 GROUP_SUMMARY = View(Field("id"), Field("name"))
-_group = View(
+GROUP_BASE = View(
     Field("id"), Field("status"), Field("availability_zone"), Field("created_at", created_at), Field("name"),
     Field("description"), Field("group_type", "group_type_id"),
     Field("volume_types", lambda row, req: row.volume_types["ids"]),
@@ -13,9 +16,9 @@ _group = View(
     Field("project_id", since="3.58", policy="group:group_project_attribute"))
 
 
-def GROUP(row, req):
-    """A group; with `list_volume=True` also its volumes, which the handler leaves in `members`."""
-    shown = _group(row, req)
+def GROUP(row: Row, req: Request) -> dict[str, Any]:
+    """A group; with `list_volume=True` also its volumes, from the request's `members`."""
+    shown = GROUP_BASE(row, req)
     if req.members is not None:
         shown["volumes"] = req.members[row.id]
     return shown
@@ -29,7 +32,7 @@ SNAPSHOT = View(
     Field("project_id", since="3.58", policy="group:group_snapshot_project_attribute"))
 
 
-def TYPE(row, req):
+def TYPE(row: Row, req: Request) -> dict[str, Any]:
     """A group type; its specs are for administrators."""
     shown = {"id": row.id, "name": row.name, "description": row.description, "is_public": row.is_public}
     if req.allows("group:access_group_types_specs", req.ctx.project_id):

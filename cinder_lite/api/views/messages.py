@@ -1,42 +1,46 @@
-"""What answers show of user messages and jobs."""
+"""Renders user messages and jobs."""
+
+from typing import Any
 
 from cinder_lite import errors
-from cinder_lite.api.route import Field, View
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Renderer, Row, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
 from cinder_lite.jobs import wait_reasons
 from cinder_lite.scheduler import choose
 
 
-def _for_operators(column):
-    """What says where in the cloud something is done, or null."""
-    return lambda row, req: getattr(row, column) if req.sees_insides(row.project_id) else None
+def _for_operators(column: str) -> Renderer:
+    """A function for a column that names a host: null for requesters who may not see hosts."""
+    return lambda row, req: getattr(row, column) if req.sees_internals(row.project_id) else None
 
 
-def _decision(row, req):
-    return row.decision if req.sees_insides(row.project_id) else choose.for_members(row.decision)
+def _decision(row: Row, req: Request) -> Any:
+    return row.decision if req.sees_internals(row.project_id) else choose.for_members(row.decision)
 
 
-def _error(row, req):
-    if row.error is None or req.sees_insides(row.project_id):
+def _error(row: Row, req: Request) -> str | None:
+    if row.error is None or req.sees_internals(row.project_id):
         return row.error
     return row.public_error or errors.HIDDEN
 
 
-def _text(row, req):
-    """A message of a release that had one text for all may have names in it: members get its beginning."""
-    if req.sees_insides(row.project_id):
+def _text(row: Row, req: Request) -> str:
+    """The text for the requester. A message of an older release has one text, of which members get the beginning."""
+    if req.sees_internals(row.project_id):
         return row.details or row.user_message
     return row.user_message if row.details else f"{row.user_message.partition(':')[0]}: {errors.HIDDEN}"
 
 
 MESSAGE = View(
-    Field("id"), Field("event_id"), Field("user_message", _text), Field("message_level"), Field("created_at", created_at),
-    Field("guaranteed_until", lambda row, req: time(row.expires_at)), Field("request_id"),
+    Field("id"), Field("event_id"), Field("user_message", _text), Field("message_level"), Field("created_at",
+    created_at), Field("guaranteed_until", lambda row, req: time(row.expires_at)), Field("request_id"),
     Field("links", lambda row, req: req.links("messages", row.id)), Field("resource_type"), Field("resource_uuid"))
 
 
-def _waits_for(row, req):
-    return wait_reasons.reason(row, req.services, req.conf.service_down_time, whole=req.sees_insides(row.project_id))
+def _waits_for(row: Row, req: Request) -> str | None:
+    return wait_reasons.reason(row, req.services, req.conf.service_down_time,
+                               whole=req.sees_internals(row.project_id))
 
 
 JOB = View(

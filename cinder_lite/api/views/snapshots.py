@@ -1,4 +1,5 @@
-"""What answers show of a snapshot."""
+"""Renders snapshots."""
+
 
 from cinder_lite.api.route import Field, View
 from cinder_lite.api.views.volumes import created_at, updated_at

@@ -1,16 +1,19 @@
-"""What answers show of a transfer."""
+"""Renders transfers."""
 
-from cinder_lite.api.route import Field, View
+from typing import Any
+
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Row, View
 from cinder_lite.api.views.volumes import created_at
 
 
-def _links(row, req):
+def _links(row: Row, req: Request) -> list[dict[str, str]]:
     return req.links("os-volume-transfer", row.id)
 
 
 _SHORT = (Field("id"), Field("volume_id"), Field("name"), Field("links", _links))
 SUMMARY = View(*_SHORT)
-#: One that was accepted is gone, so nothing but its source is ever known.
+#: An accepted transfer is deleted, so there is never a destination.
 DETAIL = View(
     *_SHORT, Field("created_at", created_at), Field("no_snapshots", since="3.55"),
     Field("source_project_id", "project_id", since="3.57"),
@@ -18,7 +21,7 @@ DETAIL = View(
     Field("accepted", lambda row, req: False, since="3.57"))
 
 
-def CREATED(made, req):
-    """A new transfer with its key, which is shown this once."""
-    row, key = made
+def CREATED(created: tuple[Row, str], req: Request) -> dict[str, Any]:
+    """A new transfer with its key, which is shown only here."""
+    row, key = created
     return DETAIL(row, req) | {"auth_key": key}

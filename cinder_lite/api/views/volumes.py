@@ -1,29 +1,33 @@
-"""What answers show of a volume."""
+"""Renders volumes."""
+
+import datetime
+from typing import Any
 
 from cinder_lite import states
-from cinder_lite.api.route import Field, View
+from cinder_lite.api.request import Request
+from cinder_lite.api.route import Field, Row, View
 from cinder_lite.api.views.types import visible_specs
 from cinder_lite.db import volumes
 
 
-def time(value):
+def time(value: datetime.datetime | None) -> str | None:
     """A time as the API writes it: UTC, microseconds, without a zone."""
     return value.isoformat(timespec="microseconds") if value is not None else None
 
 
-def created_at(row, _req):
+def created_at(row: Row, _req: Request) -> str | None:
     return time(row.created_at)
 
 
-def updated_at(row, _req):
+def updated_at(row: Row, _req: Request) -> str | None:
     return time(row.updated_at)
 
 
-def links(row, req):
+def links(row: Row, req: Request) -> list[dict[str, str]]:
     return req.links("volumes", row.id)
 
 
-def _attachments(row, req):
+def _attachments(row: Row, req: Request) -> list[dict[str, Any]]:
     shown = []
     for one in req.attached.get(row.id, ()):
         shown.append({
@@ -33,11 +37,11 @@ def _attachments(row, req):
     return shown
 
 
-def _consistency_group(row, req):
+def _consistency_group(row: Row, req: Request) -> str | None:
     return row.group_id if row.group_id in req.consistency_groups else None
 
 
-def _shared_targets(row, req):
+def _shared_targets(row: Row, req: Request) -> bool | None:
     return row.shared_targets if req.at("3.69") or row.shared_targets is not None else True
 
 
@@ -81,17 +85,17 @@ _MORE = (
     Field("os-vol-mig-status-attr:name_id", "name_id", policy="volume_extension:volume_mig_status_attribute"),
 )
 
-_basic = View(*_COMMON, *_ADMIN)
-_whole = View(*_COMMON, *_ADMIN, *_MORE)
+BASIC = View(*_COMMON, *_ADMIN)
+EXTENDED = View(*_COMMON, *_ADMIN, *_MORE)
 SUMMARY = View(Field("id"), Field("name"), Field("links", links))
 
 
-def uploading(row, type_, image, req):
-    """The answer of os-volume_upload_image."""
+def upload(row: Row, type_: Row | None, image: Any, req: Request) -> dict[str, Any]:
+    """The response of os-volume_upload_image."""
     of_type = None if type_ is None else {
         "id": type_.id, "name": type_.name, "description": type_.description, "is_public": type_.is_public,
-        "extra_specs": visible_specs(type_, req), "qos_specs_id": type_.qos_specs_id, "deleted": False, "deleted_at": None,
-        "created_at": time(type_.created_at), "updated_at": time(type_.updated_at)}
+        "extra_specs": visible_specs(type_, req), "qos_specs_id": type_.qos_specs_id, "deleted": False,
+        "deleted_at": None, "created_at": time(type_.created_at), "updated_at": time(type_.updated_at)}
     return {
         "id": row.id, "updated_at": time(row.updated_at), "status": row.status, "display_description": row.description,
         "size": row.size, "volume_type": of_type, "image_id": image.id, "image_name": image.name,
@@ -99,21 +103,21 @@ def uploading(row, type_, image, req):
         "protected": image.protected}
 
 
-def _with_key(shown, row, req):
+def _with_key(shown: dict[str, Any], row: Row, req: Request) -> dict[str, Any]:
     key = row.encryption_key_id
     if key is not None and key != volumes.FIXED_KEY and req.at("3.64"):
         shown["encryption_key_id"] = key
     return shown
 
 
-def DETAIL(row, req):
-    """The answer of create and update."""
-    return _with_key(_basic(row, req), row, req)
+def DETAIL(row: Row, req: Request) -> dict[str, Any]:
+    """The response of create and update."""
+    return _with_key(BASIC(row, req), row, req)
 
 
-def WHOLE(row, req):
-    """The answer of show and of the detailed list."""
-    shown = _with_key(_whole(row, req), row, req)
+def WHOLE(row: Row, req: Request) -> dict[str, Any]:
+    """The response of show and of the detailed list."""
+    shown = _with_key(EXTENDED(row, req), row, req)
     if row.image_metadata and req.allows("volume_extension:volume_image_metadata:show", row.project_id):
         shown["volume_image_metadata"] = row.image_metadata
     return shown

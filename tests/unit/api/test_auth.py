@@ -17,7 +17,7 @@ def loaded(tmp_path, default="", **authtoken):
 
 
 def test_a_complete_section_can_be_served(tmp_path):
-    assert strategy.wrong(loaded(tmp_path, "auth_strategy = keystone", **COMPLETE)) is None
+    assert strategy.configuration_error(loaded(tmp_path, "auth_strategy = keystone", **COMPLETE)) is None
 
 
 @pytest.mark.parametrize(("missing", "named"), [
@@ -25,19 +25,19 @@ def test_a_complete_section_can_be_served(tmp_path):
     ("password", "password"), ("user_domain_name", "user_domain_name"), ("project_name", "project_name"),
     ("project_domain_name", "project_domain_name")])
 def test_what_is_missing_is_named(tmp_path, missing, named):
-    wrong = strategy.wrong(loaded(tmp_path, "auth_strategy = keystone", **{**COMPLETE, missing: None}))
+    wrong = strategy.configuration_error(loaded(tmp_path, "auth_strategy = keystone", **{**COMPLETE, missing: None}))
     assert "[keystone_authtoken] is incomplete" in wrong
     assert named in wrong
     assert "secret" not in wrong
 
 
 def test_an_unknown_plugin_is_named(tmp_path):
-    assert "carrier-pigeon" in strategy.wrong(loaded(tmp_path, "auth_strategy = keystone",
+    assert "carrier-pigeon" in strategy.configuration_error(loaded(tmp_path, "auth_strategy = keystone",
                                                  **{**COMPLETE, "auth_type": "carrier-pigeon"}))
 
 
 def test_a_section_elsewhere_is_looked_at(tmp_path):
-    wrong = strategy.wrong(loaded(tmp_path, "auth_strategy = keystone", auth_section="elsewhere"))
+    wrong = strategy.configuration_error(loaded(tmp_path, "auth_strategy = keystone", auth_section="elsewhere"))
     assert "[elsewhere] is incomplete" in wrong
 
 
@@ -45,6 +45,6 @@ def test_a_section_elsewhere_is_looked_at(tmp_path):
     ("127.0.0.1", False, True), ("::1", False, True), ("0.0.0.0", False, False), ("192.0.2.1", False, False),
     ("192.0.2.1", True, True)])
 def test_noauth_is_for_loopback_unless_asked_otherwise(tmp_path, address, anywhere, fine):
-    wrong = strategy.wrong(loaded(tmp_path, f"osapi_volume_listen = {address}\nallow_noauth_anywhere = {anywhere}"))
+    wrong = strategy.configuration_error(loaded(tmp_path, f"osapi_volume_listen = {address}\nallow_noauth_anywhere = {anywhere}"))
     assert (wrong is None) is fine
     assert fine or "allow_noauth_anywhere" in wrong

@@ -43,7 +43,7 @@ def test_other_media_types(media):
      ["", "perhaps", 2, 1, 0, None, [], "tRuE", "Y"]),
     (body.NAME, [None, "", "a", "\u00e9\u4e2d", "a" * 255, "two\nlines", "\u3000", "\U0001f600"], ["a" * 256, 1, [], True]),
     (body.PADDED, [None, "", " " * 300 + "a" * 255, "\x07"], ["a" * 256, 1, [], True]),
-    (body.PADDED_LABEL, [" a ", " " * 300 + "a" * 255], ["", " ", "\u3000", "a" * 256, None]),
+    (body.PADDED_NAME, [" a ", " " * 300 + "a" * 255], ["", " ", "\u3000", "a" * 256, None]),
     (body.DESCRIPTION, [None, "", "\u00a0a\u3000", "a" * 255], ["a" * 256, "two\nlines", "\u200d", "\u2028", "\U0001f600", "\ue000"]),
     (body.METADATA, [{}, {"a": "b"}, {"a" * 255: "b" * 255}, {"a b/c": ""}],
      [{"": "b"}, {"\u00e9": "b"}, {"a" * 255 + "\n": "b"}, {"a": None}, {"a": 1}, {"a" * 256: "b"}, {"a": "b" * 256}, [], None, "x"]),

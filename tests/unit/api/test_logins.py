@@ -1,4 +1,4 @@
-"""What wrong passwords may take of a process: bounded by places, delayed, and nobody is locked out."""
+"""Checking passwords is bounded per source, wrong ones are delayed, and nobody is locked out."""
 
 import contextlib
 import itertools
@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from cinder_lite import errors
-from cinder_lite.api.logins import LONGEST, OF_ADDRESS, OF_NAME, Logins
+from cinder_lite.api.auth.logins import LONGEST_DELAY, SLOTS_OF_ADDRESS, SLOTS_OF_NAME, Logins
 
 
 class Clock:
@@ -46,7 +46,7 @@ def test_wrong_answers_are_delayed_more_and_more_up_to_a_limit(logins, clock):
     for _ in range(12):
         wrong(logins)
     assert clock.slept[:3] == [0, 0, 0]
-    assert clock.slept == sorted(clock.slept) and clock.slept[-1] == LONGEST
+    assert clock.slept == sorted(clock.slept) and clock.slept[-1] == LONGEST_DELAY
 
 
 def test_other_names_and_addresses_are_not_delayed(logins, clock):
@@ -67,7 +67,7 @@ def test_one_address_that_tries_many_names_is_delayed(logins, clock):
 def test_a_network_of_ipv6_is_one_place(logins, clock):
     for number in range(12):
         wrong(logins, "ann", f"2001:db8::{number:x}")
-    assert clock.slept[-1] == LONGEST
+    assert clock.slept[-1] == LONGEST_DELAY
 
 
 def test_what_was_long_ago_is_forgotten(logins, clock):
@@ -79,7 +79,7 @@ def test_what_was_long_ago_is_forgotten(logins, clock):
 
 
 @pytest.mark.parametrize(("places", "most"), [
-    ([("ann", "192.0.2.1")], OF_NAME), ([(str(n), "192.0.2.1") for n in range(99)], OF_ADDRESS),
+    ([("ann", "192.0.2.1")], SLOTS_OF_NAME), ([(str(n), "192.0.2.1") for n in range(99)], SLOTS_OF_ADDRESS),
     ([(str(n), f"192.0.2.{n}") for n in range(99)], 25)])
 def test_so_many_are_checked_at_a_time(logins, places, most):
     """Each check begins another within itself, as they do who come at the same time; the lock of the device is left out."""
@@ -94,7 +94,7 @@ def test_so_many_are_checked_at_a_time(logins, places, most):
         right()
     assert len(deepest) - 1 == most and refused.value.status == 429
     assert logins.check("ann", "192.0.2.1", lambda: True)
-    assert not +logins._slots
+    assert not +logins._occupied
 
 
 def test_what_fails_gives_its_slot_back(logins):

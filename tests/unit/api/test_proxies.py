@@ -38,5 +38,5 @@ def test_the_clients_address(peer, on, trusted, headers, found):
 
 
 def test_what_is_no_network_is_found_before_the_start():
-    assert "trusted_proxies" in proxies.wrong(types.SimpleNamespace(trusted_proxies=["10.0.0.300"]))
-    assert proxies.wrong(types.SimpleNamespace(trusted_proxies=["10.0.0.0/8", "::1"])) is None
+    assert "trusted_proxies" in proxies.configuration_error(types.SimpleNamespace(trusted_proxies=["10.0.0.300"]))
+    assert proxies.configuration_error(types.SimpleNamespace(trusted_proxies=["10.0.0.0/8", "::1"])) is None

@@ -38,7 +38,7 @@ def test_paths(method, path, handler, arguments):
 @pytest.mark.parametrize("path", ["/", "/thing", "/things/7/parts", "/things/7/parts/x/y", "/things/7/other",
                                   "//things"])
 def test_paths_that_lead_nowhere(path):
-    assert TABLE.match(path) == (None, None)
+    assert TABLE.match(path) == (None, {})
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/things"), ("PATCH", "/things/7"), ("GET", "/things/7/action")])
@@ -81,7 +81,7 @@ VIEW = View(Field("always"), Field("later", since="3.5"), Field("formerly", unti
     ((3, 8), "always later other twice"), ((3, 71), "always later other twice")])
 def test_a_view_follows_the_version(version, keys):
     row = types.SimpleNamespace(always=2, later=3, formerly=4, project_id="a1")
-    shown = VIEW(row, types.SimpleNamespace(version=version, showing={}, allows=lambda rule, project: True))
+    shown = VIEW(row, types.SimpleNamespace(version=version, renderers={}, allows=lambda rule, project: True))
     assert sorted(shown) == keys.split()
     assert shown["other"] == 2 and shown.get("twice", 4) == 4
 
@@ -89,6 +89,6 @@ def test_a_view_follows_the_version(version, keys):
 def test_a_view_follows_the_policy():
     row = types.SimpleNamespace(always=2, later=3, formerly=4, project_id="a1")
     asked = []
-    shown = VIEW(row, types.SimpleNamespace(version=(3, 71), showing={}, allows=lambda *what: asked.append(what)))
+    shown = VIEW(row, types.SimpleNamespace(version=(3, 71), renderers={}, allows=lambda *what: asked.append(what)))
     assert "twice" not in shown
     assert asked == [("see:twice", "a1")]

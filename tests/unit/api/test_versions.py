@@ -12,7 +12,7 @@ from cinder_lite.api import versions
     ("volume 3.9,volume 3.10", (3, 9)),
 ])
 def test_a_header_asks_for_a_version(header, version):
-    assert versions.asked(header) == version
+    assert versions.requested(header) == version
 
 
 @pytest.mark.parametrize("header", [
@@ -21,13 +21,13 @@ def test_a_header_asks_for_a_version(header, version):
 ])
 def test_a_header_that_is_malformed(header):
     with pytest.raises(errors.InvalidVersion):
-        versions.asked(header)
+        versions.requested(header)
 
 
 @pytest.mark.parametrize("word", ["3.72", "2.0", "4.0", "0.0", "3.1000", "99.99"])
 def test_a_version_out_of_range_is_named(word):
     with pytest.raises(errors.VersionOutOfRange) as refused:
-        versions.asked(f"volume {word}")
+        versions.requested(f"volume {word}")
     assert refused.value.status == 406
     assert refused.value.values["version"] == word
 
