@@ -110,7 +110,7 @@ def on_host(tx: db.Transaction, service_host: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()
 
 
-def ownership(service_uuid: str) -> dict[str, Any]:
+def ownership(service_uuid: str | None) -> dict[str, Any]:
     """The columns of a volume by which hosts know with whom they share the way to it: os-brick locks by them.
 
     Every volume has a target of its own here, whatever the driver and the target are.

@@ -171,7 +171,7 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)
     yield "[DEFAULT] enabled_backends", backends.enabled
-    yield "[tracing] enabled", lambda conf: conf.tracing.enabled and tracing.expect_library()
+    yield "[tracing] enabled", tracing.expect_library_if_enabled
     yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: notification_bus.is_enabled(conf) and notification_bus.Bus(conf)
 
 
@@ -228,7 +228,7 @@ def _backends(shared: process.Process) -> Iterator[Finding]:
         except errors.Misconfigured as error:
             yield Finding(f"backend {section}", str(error))
         else:
-            yield Finding(f"backend {backend.name}", backend.examine())
+            yield Finding(f"backend {backend.name}", backend.failure())
 
 
 def _limits(shared: process.Process) -> Iterator[Finding]:

@@ -1,39 +1,56 @@
-"""How the service does, looked at for operators: the database, the broker, services, backends, and jobs that nobody takes."""
+"""Checks the health of the installation for operators: database, broker, services, backends, and unclaimed jobs."""
 
 import dataclasses
 import time
+import typing
+
+from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.db import jobs, services
 from cinder_lite.jobs import wait_reasons
 from cinder_lite.rpc import transport
 
-#: What a service needs, and looks after itself.
+#: The part that each service reports the state of.
 PARTS = {"cinder-volume": "backend", "cinder-backup": "store"}
 
 
-def examine(shared):
-    """What is found, ready for JSON: `problems` are sentences with what to do, and `healthy` says that there are none."""
+class Shared(typing.Protocol):
+    """The parts of a service.process.Process that are examined."""
+
+    @property
+    def conf(self) -> cfg.ConfigOpts: ...
+
+    @property
+    def db(self) -> db.Database: ...
+
+    @property
+    def transport(self) -> typing.Any: ...
+
+
+def examine(shared: Shared) -> dict:
+    """The state as JSON data: `problems` are sentences with remedies, and `healthy` is true if there are none."""
     down_time = shared.conf.service_down_time
-    database, seen = _look(shared.db, down_time)
+    database, facts = _query(shared.db, down_time)
     found = {"database": database, "broker": _broker(shared)}
     problems = [f"the database cannot be used: {database['error']}" if not database["up"] else None,
-                f"the message broker cannot be reached: {found['broker']['error']}; requests are accepted, and begun "
-                "after job_sweep_interval each" if not found["broker"]["up"] else None]
+                f"the message broker cannot be reached: {found['broker']['error']}; requests are accepted, and start "
+                "after up to job_sweep_interval" if not found["broker"]["up"] else None]
     if database.get("refuses"):
-        problems.append(f"the database refuses to be written: {database['refuses']}; requests are refused until that is repaired")
-    if database["up"]:
-        found["services"] = [_service(row, down_time) for row in seen.rows]
-        found["jobs"] = {**seen.counts, "oldest_unclaimed": seen.oldest}
-        problems += [_wrong(service) for service in found["services"]]
-        problems += seen.waiting
+        problems.append(f"the database refuses to be written: {database['refuses']}; requests are refused until that "
+                        "is repaired")
+    if facts is not None:
+        found["services"] = [_service(row, down_time) for row in facts.rows]
+        found["jobs"] = {**facts.counts, "oldest_unclaimed": facts.oldest}
+        problems += [_problem_of(service) for service in found["services"]]
+        problems += facts.waiting
     problems = [problem for problem in problems if problem]
     return {"healthy": not problems, "problems": problems, **found}
 
 
-@dataclasses.dataclass
-class Seen:
-    """What the database tells: services, numbers of live jobs by status, the oldest that nobody works on, what is missing."""
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """From the database: services, counts of unfinished jobs by status, the oldest unclaimed job, missing services."""
 
     rows: list
     counts: dict
@@ -41,48 +58,51 @@ class Seen:
     waiting: list
 
 
-def _look(database, down_time):
+def _query(database, down_time):
     began = time.monotonic()
     try:
         with database.read() as tx:
-            rows, standing, oldest = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
-            waiting = list(_waiting(tx, rows, oldest, down_time))
+            rows, pending, oldest = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
+            waiting = list(_waiting_for(tx, rows, oldest, down_time))
     except db.ERRORS as error:
         return {"up": False, "error": str(error).strip().splitlines()[0]}, None
     counts = {}
-    for group in standing:
+    for group in pending:
         counts[group.status] = counts.get(group.status, 0) + group.count
     shown = oldest and {
         **{name: getattr(oldest, name) for name in ("id", "action", "kind", "resource_id", "stage", "host")},
         "seconds": _since(oldest)}
     state = {"up": True, "seconds": round(time.monotonic() - began, 4), **_writing(database)}
-    return state, Seen(rows, counts, shown, waiting)
+    return state, Facts(rows, counts, shown, waiting)
 
 
-def _waiting(tx, rows, oldest, down_time):
-    """Sentences on services that are not up while jobs wait for them, and on the oldest job if its service is."""
+def _waiting_for(tx, rows, oldest, down_time):
+    """Sentences about services that are down while jobs wait for them, and about the oldest job of an up service."""
     named = set()
     for place in jobs.unclaimed(tx):
-        if place.stage not in wait_reasons.SERVICES or wait_reasons.missing(place.stage, place.host, rows, down_time) is None:
+        if (place.stage not in wait_reasons.SERVICES or
+                wait_reasons.missing(place.stage, place.host, rows, down_time) is None):
             continue
         yield _unserved(jobs.oldest_unclaimed(tx, place.stage, place.host), place, rows, down_time)
         named.add((place.stage, place.host))
-    for stage in ("scheduler", "volume"):  # without which nothing can be made
+    for stage in ("scheduler", "volume"):  # nothing can be created without these
         if not any(row.binary == wait_reasons.SERVICES[stage][0] for row in rows) and stage not in dict(named):
             yield f"{wait_reasons.missing(stage, None, rows, down_time)}: start one"
     if oldest is not None and (oldest.stage, oldest.host) not in named and _since(oldest) > down_time:
         why = wait_reasons.reason(oldest, rows, down_time, whole=True)
-        yield f"{_sentence(oldest)}: {why or 'see that it runs, and what its log says'}"
+        yield f"{_sentence(oldest)}: {why or 'check that it runs, and read its log'}"
 
 
 def _unserved(job, place, rows, down_time):
     more = f", and {place.count - 1} more" if place.count > 1 else ""
-    return f"{_sentence(job)}{more}: {wait_reasons.missing(place.stage, place.host, rows, down_time)}; start it, and they are done"
+    return (f"{_sentence(job)}{more}: {wait_reasons.missing(place.stage, place.host, rows, down_time)}; start it to "
+            "run them")
 
 
 def _sentence(job):
-    where = f"the {wait_reasons.SERVICES[job.stage][1] if job.stage in wait_reasons.SERVICES else job.stage}" + (f" on {job.host}" if job.host else "")
-    return f"{job.action} of {job.kind} {job.resource_id} waits for {where} since {_since(job)} s"
+    service = wait_reasons.SERVICES[job.stage][1] if job.stage in wait_reasons.SERVICES else job.stage
+    where = f"the {service}" + (f" on {job.host}" if job.host else "")
+    return f"{job.action} of {job.kind} {job.resource_id} has been waiting for {where} for {_since(job)} s"
 
 
 def _since(job):
@@ -90,7 +110,7 @@ def _since(job):
 
 
 def _writing(database):
-    """That, and why, the database takes nothing: now, or a moment ago."""
+    """Why the database refuses writes, now or recently; empty if it accepts them."""
     try:
         with database.write() as tx:
             services.try_to_write(tx)
@@ -114,13 +134,14 @@ def _service(row, down_time):
     return found
 
 
-def _wrong(service):
+def _problem_of(service):
     name = f"{service['binary']} on {service['host']}"
     if not service["enabled"]:
         return None
     if not service["up"]:
-        since = f"its last heartbeat is {service['seen_seconds_ago']} s old" if service["seen_seconds_ago"] else "it has ended"
-        return (f"{name} is down, {since}: start it, or forget it by 'cinder-lite-manage service remove "
+        age = service["seen_seconds_ago"]
+        since = f"its last heartbeat is {age} s old" if age else "it has ended"
+        return (f"{name} is down, {since}: start it, or remove it with 'cinder-lite-manage service remove "
                 f"{service['binary']} {service['host']}'")
     backend, store = service.get("backend"), service.get("store")
     if backend and not backend["up"]:

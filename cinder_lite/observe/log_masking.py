@@ -1,4 +1,4 @@
-"""Which words of a log are secrets: what oslo.utils knows by its name, and what is known by its form."""
+"""Masks secrets in logs: those that oslo.utils recognizes by name, and those recognized by their form."""
 
 import logging
 import re
@@ -8,26 +8,28 @@ from oslo_log import formatters
 from oslo_utils import strutils
 
 MASK = "***"
-#: A line without any of these holds no secret: most are looked at no closer.
+#: A line without any of these holds no secret, and is not searched further.
 SIGNS = ("pass", "pswd", "secret", "token", "key", "chap", "authorization", "://", "gaaaaa", "aq", "configdrive")
-FORMS = tuple((re.compile(pattern, re.IGNORECASE if ignore_case else 0), replacement) for pattern, replacement, ignore_case in (
+_PATTERNS = (
     # URLs of databases and brokers.
     (r"((?:\w://|,)[^\s:/@,]*:)[^\s@/,]+(@)", rf"\1{MASK}\2", False),
     # Ceph's keys, and tokens of Keystone.
     (r"\bAQ[A-Za-z0-9+/]{36,38}==", MASK, False),
     (r"gAAAAA[\w=-]{20,}", MASK, False),
-    # What is kept of an export.
+    # Secrets of exports.
     (r"(CHAP \S+ )[^\s\"',]+", rf"\1{MASK}", False),
     # Headers.
     (r"(x-(?:auth|service|subject)-token[\"']?\s*[:=,]\s*[\"']?)[^\s\"',]+", rf"\1{MASK}", True),
     (r"(authorization[\"']?\s*[:=,]\s*[\"']?(?:basic|bearer)?\s*)[^\s\"',]+", rf"\1{MASK}", True),
-    # Words of a command in a list, and the key of encrypted volumes.
+    # Arguments of a command in a list, and the key of encrypted volumes.
     (r"([\"']--?\w*(?:password|secret)[\"'],\s*[\"'])[^\"']*", rf"\1{MASK}", True),
     (r"(fixed_key[\"']?\s*[:=]\s*[\"']?)[^\s\"',]+", rf"\1{MASK}", True),
-))
+)
+FORMS = tuple((re.compile(pattern, re.IGNORECASE if ignore_case else 0), replacement)
+              for pattern, replacement, ignore_case in _PATTERNS)
 
 
-def mask(text):
+def mask(text: str) -> str:
     """The text with its secrets replaced."""
     lowered = text.lower()
     if not any(sign in lowered for sign in SIGNS):
@@ -38,7 +40,7 @@ def mask(text):
 
 
 class _Json(formatters.JSONFormatter):
-    """A line of JSON. Secrets go before it is made, for what is masked afterwards may not be JSON any more."""
+    """Formats a line of JSON. Secrets are masked first, because masking the JSON could break it."""
 
     def format(self, record):
         plain = logging.makeLogRecord(record.__dict__)
@@ -49,17 +51,17 @@ class _Json(formatters.JSONFormatter):
         return orjson.dumps(found).decode()
 
 
-#: Characters that would begin another line, drive a terminal or turn the direction of what follows.
+#: Characters that start a new line, control a terminal or change the direction of text.
 CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def on_one_line(text):
-    """The text with such characters written as escapes: what others sent cannot look like a line of the log's own."""
+def on_one_line(text: str) -> str:
+    """The text with these characters escaped, so that input from others cannot forge a log line."""
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Text(logging.Formatter):
-    """What another formatter makes, without secrets: one line, and the lines of a traceback behind it."""
+    """Masks another formatter's output: one line, followed by the lines of a traceback."""
 
     def __init__(self, inner):
         super().__init__()
@@ -75,8 +77,11 @@ class _Text(logging.Formatter):
         return mask("\n".join(map(on_one_line, lines)))
 
 
-def install():
-    """Keep secrets out of all that is logged, once logging is set up."""
+def install() -> None:
+    """Mask secrets in all log output. Call it after logging is set up."""
     for handler in logging.getLogger().handlers:
         inner = handler.formatter
-        handler.setFormatter(_Json(datefmt=inner.datefmt) if isinstance(inner, formatters.JSONFormatter) else _Text(inner))
+        if isinstance(inner, formatters.JSONFormatter):
+            handler.setFormatter(_Json(datefmt=inner.datefmt))
+        else:
+            handler.setFormatter(_Text(inner))

@@ -1,19 +1,21 @@
-"""Spans for OpenTelemetry, of what is measured: each request is a trace, whose id is the request's.
+"""Sends measurements as OpenTelemetry spans: each request is a trace, whose id is derived from the request id.
 
-So nothing has to travel from service to service but the request's id, which goes with the job's row: a trace is whole when
-messages are lost and services die. Its first span is the request; jobs, messages and drivers' calls lie below it.
+Services exchange only the request id, which is in the job's row, so a trace is complete even if messages are lost and
+services crash. Its root span is the request; jobs, messages and driver calls are its children.
 """
 
 import threading
 import time
+import typing
 import uuid
 
+from oslo_config import cfg
 from oslo_context import context
 
 from cinder_lite import errors
 from cinder_lite.service import daemon
 
-#: What becomes a span -> its name, made from the labels of the metric.
+#: Metrics that become spans -> the span's name, formatted with the metric's labels.
 SPANS = {
     "http_request_seconds": "{0} {1}",
     "job_seconds": "job {1} {0} at {2}",
@@ -22,12 +24,12 @@ SPANS = {
     "rpc_served_seconds": "serve {1} of {0}",
 }
 ROOT = "http_request_seconds"
-#: Seconds that sending the last spans may take when a process ends.
+#: Timeout in seconds for sending the last spans when a process ends.
 FLUSH = 5
 
 
 def _ids(request_id):
-    """(trace id, id of the first span) of a request, None for what is no request of this service's."""
+    """(trace id, root span id) of a request, None for another form of request id."""
     try:
         number = uuid.UUID((request_id or "").removeprefix("req-")).int
     except ValueError:
@@ -35,20 +37,26 @@ def _ids(request_id):
     return number, number & (2**64 - 1) or 1
 
 
-def expect_library():
-    """Raise Misconfigured where OpenTelemetry is not installed."""
+def expect_library() -> None:
+    """Raise Misconfigured if OpenTelemetry is not installed."""
     try:
         import opentelemetry.exporter.otlp.proto.http  # noqa: F401
         import opentelemetry.sdk.trace  # noqa: F401
     except ImportError as error:
-        raise errors.Misconfigured("[tracing] enabled needs OpenTelemetry: install cinder-lite[tracing], or switch it "
-                                   "off") from error
+        raise errors.Misconfigured("[tracing] enabled needs OpenTelemetry: install cinder-lite[tracing], or set "
+                                   "enabled = false") from error
+
+
+def expect_library_if_enabled(conf: cfg.ConfigOpts) -> None:
+    """Raise Misconfigured if tracing is enabled and OpenTelemetry is not installed."""
+    if conf.tracing.enabled:
+        expect_library()
 
 
 class Tracer:
-    """Stands where a metrics.Meter does: makes spans of what is observed, and hands all on to `meter`, which may be None."""
+    """A metrics.Meter that creates spans of observations, and forwards all to `meter` unless that is None."""
 
-    def __init__(self, endpoint, name, meter):
+    def __init__(self, endpoint: str, name: str, meter: typing.Any) -> None:
         expect_library()
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -64,19 +72,19 @@ class Tracer:
         self._tracer = self._provider.get_tracer("cinder_lite")
         daemon.at_the_end(self.flush)
 
-    def count(self, name, amount, *labels):
+    def count(self, name: str, amount: float, *labels: str) -> None:
         if self._meter is not None:
             self._meter.count(name, amount, *labels)
 
-    def observe(self, name, seconds, *labels):
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
         if self._meter is not None:
             self._meter.observe(name, seconds, *labels)
-        asked = context.get_current()
-        ids = _ids(asked.request_id) if name in SPANS and asked is not None else None
+        ctx = context.get_current()
+        ids = _ids(ctx.request_id) if name in SPANS and ctx is not None else None
         if ids is not None:
-            self._span(name, seconds, labels, ids, asked)
+            self._span(name, seconds, labels, ids, ctx)
 
-    def _span(self, name, seconds, labels, ids, asked):
+    def _span(self, name, seconds, labels, ids, ctx):
         ended, parent = time.time_ns(), None
         if name == ROOT:
             self._generator.next.ids = ids
@@ -86,20 +94,20 @@ class Tracer:
         span = self._tracer.start_span(
             SPANS[name].format(*labels), context=parent, start_time=ended - int(seconds * 1e9),
             kind=self._trace.SpanKind.SERVER if name == ROOT else self._trace.SpanKind.INTERNAL,
-            attributes={"cinder_lite.request_id": asked.request_id, "cinder_lite.project_id": asked.project_id or "",
+            attributes={"cinder_lite.request_id": ctx.request_id, "cinder_lite.project_id": ctx.project_id or "",
                         "cinder_lite.outcome": str(labels[-1])})
         self._generator.next.ids = None
         if labels[-1] == "failed" or name == ROOT and int(labels[-1]) >= 500:
             span.set_status(self._trace.StatusCode.ERROR)
         span.end(ended)
 
-    def flush(self):
-        """Send what has not been sent."""
+    def flush(self) -> None:
+        """Send the pending spans."""
         self._provider.force_flush(FLUSH * 1000)
 
 
 def _generator(base):
-    """A class of ids that are random, unless those of a request have been put down for this thread."""
+    """A class that generates random ids, unless `next.ids` is set in the calling thread."""
     class Generator(base):
         next = threading.local()
 

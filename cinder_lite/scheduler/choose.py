@@ -1,8 +1,10 @@
-"""Where a request goes: which pools can take it, which of them is best, and why each of the others cannot."""
+"""Chooses pools for a request: filters and weighs them, and keeps the reason of each refusal."""
 
 import dataclasses
 import datetime
 import random
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 
 from stevedore import driver
 from stevedore import exception as stevedore_errors
@@ -17,12 +19,12 @@ WEIGHER_ENTRY_POINTS = "cinder_lite.scheduler.weighers"
 
 
 class UnknownName(errors.Misconfigured):
-    """A filter or weigher that the options name and nobody has; the text says which there are."""
+    """A configured filter or weigher that does not exist; the text lists the existing ones."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A pool that cannot take the request, the first filter that said so, and its reason."""
+    """A pool that cannot take the request, the first filter that refused it, and the reason."""
 
     pool: str
     filter: str
@@ -31,14 +33,14 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """The pools that can take a request, the best first, and the reasons of the others."""
+    """The pools that can take a request, best first, and the refusals of the others."""
 
     request: pool_capacity.Request
     ranked: tuple[weighing.Ranked, ...]
     refusals: tuple[Refusal, ...]
 
-    def plain(self):
-        """The decision as lists, dicts, numbers and texts, ready for JSON."""
+    def plain(self) -> dict:
+        """The decision as JSON data."""
         request = self.request
         return {
             "operation": request.operation,
@@ -55,20 +57,22 @@ class Decision:
             "refusals": [dataclasses.asdict(refusal) for refusal in self.refusals],
         }
 
-    def explain(self):
+    def explain(self) -> list[str]:
         """The decision as lines of text."""
         return explain(self.plain())
 
-    def explain_to_members(self):
-        """The decision as lines of text without names and numbers of the cloud's inside."""
+    def explain_to_members(self) -> list[str]:
+        """The decision as lines of text without names and capacities of the cloud's infrastructure."""
         return explain(for_members(self.plain()))
 
 
-def choose(request, pools, filters, weighers, rng=None, stochastic=False):
-    """Filter and weigh the pools; returns a Decision, the same for the same arguments.
+def choose(request: pool_capacity.Request, pools: Iterable[pool_capacity.Pool], filters: Mapping[str, filtering.Filter],
+           weighers: Sequence[weighing.Weigher], rng: random.Random | None = None,
+           stochastic: bool = False) -> Decision:
+    """Filter and weigh the pools. Returns a Decision, the same for the same arguments.
 
-    `filters` is a mapping from name to function (`load_filters`), `weighers` a sequence (`load_weighers`). `rng`
-    (random.Random) serves ChanceWeigher and the stochastic order; without one the same numbers are drawn each time.
+    `filters` are those of `load_filters`, `weighers` those of `load_weighers`. `rng` is used by ChanceWeigher and for
+    the stochastic order; the default has a fixed seed.
     """
     checks = {**filtering.ALWAYS, **filters}
     rng = rng or random.Random(0)
@@ -83,8 +87,16 @@ def choose(request, pools, filters, weighers, rng=None, stochastic=False):
     return Decision(request, tuple(order(fit, request, weighers, rng)), tuple(refusals))
 
 
-def for_members(plain):
-    """The plain form with `reasons` in members' terms in the place of pools; None for None."""
+@typing.overload
+def for_members(plain: dict) -> dict: ...
+
+
+@typing.overload
+def for_members(plain: None) -> None: ...
+
+
+def for_members(plain: dict | None) -> dict | None:
+    """The plain form of a decision with `reasons` for members in the place of pools; None for None."""
     if plain is None:
         return None
     reasons = [] if plain["ranked"] else [filtering.FOR_MEMBERS.get(one["filter"], filtering.OTHER)
@@ -92,18 +104,18 @@ def for_members(plain):
     return {**plain, "ranked": [], "refusals": [], "reasons": list(dict.fromkeys(reasons))}
 
 
-def explain(plain):
-    """Lines of text for a decision in its plain form, as it comes back from the database."""
+def explain(plain: dict) -> list[str]:
+    """Lines of text for a decision in its plain form, as the database has it."""
     ranked, refusals = plain["ranked"], plain["refusals"]
     waiting = _waiting(plain.get("waiting"))
     where = f" in zone {' or '.join(plain['zones'])}" if plain["zones"] else ""
-    asked = f"{plain['operation']}: {plain['size']} GiB asked{where}"
+    requested = f"{plain['operation']}: {plain['size']} GiB requested{where}"
     if "reasons" in plain:
-        return [*waiting, f"{asked}; {'; '.join(plain['reasons']) or filtering.STORAGE}"]
+        return [*waiting, f"{requested}; {'; '.join(plain['reasons']) or filtering.STORAGE}"]
     if not ranked and not refusals:
-        return [*waiting, f"{asked}; no backend has reported a pool yet"]
+        return [*waiting, f"{requested}; no backend has reported a pool yet"]
     count = len(ranked) + len(refusals)
-    lines = [*waiting, f"{asked}; {len(ranked) or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
+    lines = [*waiting, f"{requested}; {len(ranked) or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
     for place, one in enumerate(ranked, 1):
         lines.append(f"{place}. {one['pool']}: weight {one['weight']:.3g}{_because(one['weighers'])}")
     lines.extend(f"{one['pool']}: refused by {one['filter']}: {one['reason']}" for one in refusals)
@@ -115,20 +127,21 @@ def _waiting(facts):
         return []
     since = datetime.datetime.fromisoformat(facts["since"])
     until = since + datetime.timedelta(seconds=facts["seconds"])
-    return [f"waits for a backend that is starting or down since {since:%Y-%m-%d %H:%M:%S}, until {until:%H:%M:%S} at the latest"]
+    return [f"waiting since {since:%Y-%m-%d %H:%M:%S} for a backend that is starting or down, until "
+            f"{until:%H:%M:%S} at the latest"]
 
 
-def load_filters(names):
-    """The filters of these names, in this order: a dict from name to function. Raises UnknownName."""
+def load_filters(names: Iterable[str]) -> dict[str, filtering.Filter]:
+    """The filters with these names, in this order: {name: function}. Raises UnknownName."""
     return {
         name: filtering.FILTERS.get(name) or _plugin(FILTER_ENTRY_POINTS, name, filtering.FILTERS) for name in names
     }
 
 
-def load_weighers(names, multipliers=None):
-    """The weighers of these names: a tuple of Weigher. Raises UnknownName.
+def load_weighers(names: Iterable[str], multipliers: Mapping[str, float] | None = None) -> tuple[weighing.Weigher, ...]:
+    """The weighers with these names. Raises UnknownName.
 
-    `multipliers` maps names to numbers and replaces what a weigher has by itself.
+    `multipliers` maps names to numbers that replace the weighers' own multipliers.
     """
     multipliers = multipliers or {}
     found = []
@@ -160,5 +173,5 @@ def _plugin(namespace, name, known):
     try:
         return driver.DriverManager(namespace, name).driver
     except stevedore_errors.NoMatches as problem:
-        what = f"'{name}' is not known; there are {', '.join(known)}"
-        raise UnknownName(f"{what}, and what the entry point {namespace} offers") from problem
+        raise UnknownName(f"'{name}' does not exist; there are {', '.join(known)}, and the entry points of {namespace}"
+                          ) from problem

@@ -1,11 +1,15 @@
-"""Whether what a pool reports satisfies the extra specs of a volume type."""
+"""Matches the capabilities that a pool reports against the extra specs of a volume type."""
 
 import operator
+import typing
+from collections.abc import Callable, Mapping
 
 TRUE = ("1", "t", "true", "on", "y", "yes")
 
-NUMERIC = {"=": operator.ge, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le}
-TEXT = {
+Comparison = Callable[[typing.Any, typing.Any], bool]
+NUMERIC: dict[str, Comparison] = {
+    "=": operator.ge, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le}
+TEXT: dict[str, Comparison] = {
     "s==": operator.eq,
     "s!=": operator.ne,
     "s<": operator.lt,
@@ -16,10 +20,10 @@ TEXT = {
 }
 
 
-def unmet(facts, extra_specs):
-    """The first extra spec that the facts do not satisfy, as a sentence; None when they satisfy all.
+def unmet(facts: Mapping, extra_specs: Mapping[str, str]) -> str | None:
+    """The first extra spec that the facts do not satisfy, as a sentence; None if they satisfy all.
 
-    Keys without a scope and with the scope `capabilities:` count; other scopes speak to others than the scheduler.
+    Keys without a scope or with the scope `capabilities:` are matched; other scopes are not for the scheduler.
     """
     for key, wanted in extra_specs.items():
         scope = key.split(":")
@@ -35,11 +39,12 @@ def unmet(facts, extra_specs):
     return None
 
 
-def match(value, wanted):
-    """Whether a reported value satisfies one extra spec; its first word may be an operator.
+def match(value: typing.Any, wanted: str | None) -> bool:
+    """Whether a reported value satisfies one extra spec, whose first word may be an operator.
 
-    `= == != >= <=` compare numbers (`=` is at least), `s== s!= s< s<= s> s>=` texts, `<in>` is part of, `<is>` compares
-    truth, `<or> a <or> b` is one of; without operator the texts are the same. None satisfies only None.
+    `= == != >= <=` compare numbers (`=` is at least), `s== s!= s< s<= s> s>=` strings, `<in>` tests for a substring,
+    `<is>` compares booleans, `<or> a <or> b` lists alternatives; without an operator the strings must be equal. None
+    satisfies only None.
     """
     if value is None or wanted is None:
         return value is wanted

@@ -1,18 +1,22 @@
-"""Which pools can take a request: small functions that return None, or the reason why a pool cannot.
+"""The scheduler's filters: functions that return None, or the reason why a pool cannot take a request.
 
-FILTERS has those that the option scheduler_default_filters names, ALWAYS those that no option can switch off. A filter
-from elsewhere (entry point `cinder_lite.scheduler.filters`) is the same kind of function.
+FILTERS has those that scheduler_default_filters can name, ALWAYS those that no option disables. Further filters are
+functions of the same form, found by the entry point `cinder_lite.scheduler.filters`.
 """
 
 import math
 import uuid
+from collections.abc import Callable
 
 from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import expressions, extra_specs, json_query
 
+#: None if the pool can take the request, else the reason why it cannot.
+Filter = Callable[[pool_capacity.Pool, pool_capacity.Request], str | None]
 
-def service(pool, request):
-    """The pool's volume service is up, enabled and not frozen, and its backend works and has reported what it holds."""
+
+def service(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The pool's volume service is up, enabled and not frozen, and its backend works and has reported its capacity."""
     if not pool.service_up:
         return f"volume service {pool.service_host} is down: it has sent no heartbeat in time"
     if pool.service_disabled:
@@ -26,8 +30,8 @@ def service(pool, request):
     return None
 
 
-def place(pool, request):
-    """The place that a source, a group or the volume itself fixes."""
+def place(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The pool or backend that a source, a group or the volume itself requires."""
     wanted, here = None, None
     if request.only_pool is not None:
         wanted, here = request.only_pool, pool.name
@@ -35,35 +39,36 @@ def place(pool, request):
         wanted, here = request.only_backend, pool.service_host
     if wanted == here:
         return None
-    return f"only {wanted} will do" + (f": {request.only_because}" if request.only_because else "")
+    return f"only {wanted} is possible" + (f": {request.only_because}" if request.only_because else "")
 
 
-def ignore_attempted_hosts(pool, request):
-    """Not a pool or backend that was tried already."""
+def ignore_attempted_hosts(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The pool or backend has not been tried already."""
     if pool.name in request.excluded or pool.service_host in request.excluded:
         return "it was tried already and failed"
     return None
 
 
-def availability_zone(pool, request):
-    """In one of the zones that the request asks for, or else the volume type."""
-    zones = request.zones or _words(request.extra_specs.get("RESKEY:availability_zones"))
+def availability_zone(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The pool is in one of the zones of the request, or else of the volume type."""
+    zones = request.zones or _list(request.extra_specs.get("RESKEY:availability_zones"))
     if not zones or pool.availability_zone in zones:
         return None
-    return f"asked for zone {' or '.join(zones)}, the pool is in {pool.availability_zone}"
+    return f"requested zone {' or '.join(zones)}, the pool is in {pool.availability_zone}"
 
 
-def capacity(pool, request):
+def capacity(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
     """Room for the size that is asked (see `pools.bounds`)."""
     bounds = pool_capacity.bounds(pool, request)
     if bounds.admit(pool):
         return None
     if bounds.refused:
-        return f"asked {request.size} GiB, {bounds.refused}"
+        return f"requested {request.size} GiB, {bounds.refused}"
     thin = request.thin and pool.thin
-    room, free, ratio = pool_capacity.virtual_free(pool, thin), pool_capacity.amount(pool.free_gb), pool_capacity.ratio(pool, thin)
-    text = f"asked {request.size} GiB, free {_gib(room)} of {_gib(pool_capacity.amount(pool.total_gb))}"
-    if room >= free * ratio:
+    available, free = pool_capacity.virtual_free(pool, thin), pool_capacity.amount(pool.free_gb)
+    ratio = pool_capacity.ratio(pool, thin)
+    text = f"requested {request.size} GiB, free {_gib(available)} of {_gib(pool_capacity.amount(pool.total_gb))}"
+    if available >= free * ratio:
         return text if ratio == 1 else f"{text} ({_gib(free)} really free, over-subscribed {ratio:.4g} times)"
     text += f" ({_gib(pool.provisioned_gb)} of at most {_gib(bounds.provisioned_limit)} provisioned"
     if pool_capacity.reserved(pool):
@@ -71,8 +76,8 @@ def capacity(pool, request):
     return text + (")" if ratio == 1 else f", over-subscribed {ratio:.4g} times)")
 
 
-def capabilities(pool, request):
-    """What the type's extra specs ask for, and growing while attached where that is asked."""
+def capabilities(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The pool satisfies the type's extra specs, and can extend attached volumes if that is requested."""
     if request.operation == "extend" and request.attached and not pool.online_extend:
         return "the volume is attached, and the backend can extend only detached volumes"
     if not request.extra_specs:
@@ -80,8 +85,8 @@ def capabilities(pool, request):
     return extra_specs.unmet(pool.facts(), request.extra_specs)
 
 
-def driver(pool, request):
-    """What the backend's own filter_function says."""
+def driver(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The backend's filter_function is true."""
     text = pool.capabilities.get("filter_function")
     if text is None or not str(text).strip():
         return None
@@ -92,18 +97,18 @@ def driver(pool, request):
     return None if value else f"its filter_function '{text}' is not true"
 
 
-def same_backend(pool, request):
-    """The hint same_host: where at least one of the named volumes is."""
+def same_backend(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The hint same_host: at least one of the named volumes is on the backend."""
     return _affinity(pool, request, "same_host", wanted=True)
 
 
-def different_backend(pool, request):
-    """The hint different_host: where none of the named volumes is."""
+def different_backend(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The hint different_host: none of the named volumes is on the backend."""
     return _affinity(pool, request, "different_host", wanted=False)
 
 
-def instance_locality(pool, request):
-    """The hint local_to_instance: on the hypervisor of the named server."""
+def instance_locality(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The hint local_to_instance: the backend is on the hypervisor of the named server."""
     server = request.hints.get("local_to_instance")
     if not server:
         return None
@@ -116,8 +121,8 @@ def instance_locality(pool, request):
     return f"hint local_to_instance: server {server} is on {request.instance_host}, the pool on {pool.host}"
 
 
-def json_filter(pool, request):
-    """The hint query."""
+def json_filter(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
+    """The hint query is true for the pool."""
     query = request.hints.get("query")
     if not query:
         return None
@@ -139,7 +144,7 @@ FILTERS = {
     "IgnoreAttemptedHostsFilter": ignore_attempted_hosts,
 }
 
-#: What members are told when a filter refuses: their own terms, whatever the pool.
+#: The reason shown to members when a filter refuses, without details of pools.
 FOR_MEMBERS = {
     "ServiceFilter": "the storage is not available at the moment",
     "PlaceFilter": "it cannot be anywhere else than its source, its group or it itself is",
@@ -151,7 +156,7 @@ FOR_MEMBERS = {
     "InstanceLocalityFilter": "the scheduler hint local_to_instance cannot be followed",
     "JsonFilter": "the scheduler hint query cannot be followed",
 }
-#: Of other filters, and where there is no pool at all.
+#: The reasons shown to members for other filters, and without any pool.
 OTHER = "the storage does not take such a volume at the moment"
 NO_STORAGE = "there is no storage that could take it"
 STORAGE = "there is storage that takes it"
@@ -186,10 +191,10 @@ def _is_uuid(text):
     return True
 
 
-def _words(text):
+def _list(text):
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def _gib(number):
-    """GiB with at most two decimals, rounded down so that a refusal never shows as much as was asked."""
+    """GiB with at most two decimals, rounded down so that a refusal never shows as much as was requested."""
     return "an unknown total" if number is None else f"{math.floor(number * 100) / 100:.15g} GiB"

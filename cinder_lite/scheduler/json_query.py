@@ -1,28 +1,29 @@
-"""Whether a pool satisfies the scheduler hint `query`: a small language of prefix lists in JSON.
+"""Evaluates the scheduler hint `query`, a JSON expression in prefix form, for a pool.
 
 ["and", [">=", "$free_capacity_gb", 1024], ["=", "$capabilities.vendor_name", "Open Source"]]
 """
 
 import json
 import operator
+from collections.abc import Mapping
 
 LONGEST = 8192
 DEEPEST = 30
 MOST_LISTS = 200
 
-#: The first value against each of the others.
+#: Comparisons of the first value with each of the others.
 COMPARISONS = {"=": operator.eq, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 OPERATORS = (*COMPARISONS, "in", "not", "or", "and")
 
 
 class QueryError(ValueError):
-    """The query cannot be read, or compares what has no order; the text says which part."""
+    """The query cannot be parsed, or compares values without an order; the text names the part."""
 
 
-def passes(query, state):
-    """Whether the query (JSON text, or the list already read) is true for a pool's state. Raises QueryError.
+def passes(query: str | list, state: Mapping) -> bool:
+    """Whether the query (JSON text or parsed) is true for a pool's state. Raises QueryError.
 
-    An empty query is true. A `$name.path` that the state does not have drops out of its list, as does null.
+    An empty query is true. A `$name.path` that is not in the state is removed from its list, as is null.
     """
     if isinstance(query, str):
         query = _read(query)
@@ -30,7 +31,7 @@ def passes(query, state):
 
 
 def _read(text):
-    # Python's reader recurses: nesting has to be bounded before it begins.
+    # Python's parser recurses, so nesting is limited before it is called.
     if len(text) > LONGEST or text.count("[") + text.count("{") > MOST_LISTS:
         raise QueryError(f"the query is too long; at most {LONGEST} characters and {MOST_LISTS} lists are read")
     if not text.strip():

@@ -1,9 +1,11 @@
-"""The scheduler at work: decides where a volume goes, takes the room there, and passes the job on."""
+"""Places jobs: chooses a pool, takes its capacity, and passes the job on to the volume service."""
 
 import logging
 import random
 import threading
+import typing
 
+from oslo_config import cfg
 from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, context, db, errors, states
@@ -16,20 +18,20 @@ from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
 LOG = logging.getLogger(__name__)
 
-#: Whole decisions that are made anew because somebody else took the room in between.
+#: Attempts at a decision, which is repeated if another scheduler took the capacity meanwhile.
 ROUNDS = 10
 WEIGHTS = {"CapacityWeigher": "capacity_weight_multiplier", "VolumeNumberWeigher": "volume_number_multiplier",
            "AllocatedCapacityWeigher": "allocated_capacity_weight_multiplier"}
 
 
 class SchedulerManager(SchedulerRPC):
-    """Any number of schedulers may run: room is taken by a conditional UPDATE, and a job is passed on once."""
+    """Any number of schedulers can run: capacity is taken by a conditional UPDATE, and a job is passed on once."""
 
     meter = None
-    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
+    #: Records notifications (see cinder_lite.jobs.notifications), None if there are none.
     events = None
 
-    def __init__(self, database, conf, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: typing.Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
         self.filters = choose.load_filters(conf.scheduler_default_filters)
         self.weighers = choose.load_weighers(conf.scheduler_default_weighers, {
@@ -38,25 +40,26 @@ class SchedulerManager(SchedulerRPC):
         self.pool = concurrency.Pool(16)
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self.stopping = False
-        self._deciding, self._lock = set(), threading.Lock()
+        self._deciding: set[str] = set()
+        self._lock = threading.Lock()
 
-    def start(self):
+    def start(self) -> None:
         self._sweeper.start(now=True)
 
-    def stop(self, timeout):
+    def stop(self, timeout: float) -> None:
         self.stopping = True
         self._sweeper.stop()
         self.pool.drain(timeout)
 
-    def run_job(self, ctx, job_id):
+    def run_job(self, ctx: context.Context, job_id: str) -> None:
         with self._lock:
             if self.stopping or job_id in self._deciding:
                 return
             self._deciding.add(job_id)
         self.pool.submit(self._decide, ctx, job_id)
 
-    def sweep(self):
-        """Take up the jobs of which nobody told any scheduler."""
+    def sweep(self) -> None:
+        """Decide on jobs whose message was lost."""
         with self.db.read() as tx:
             found = jobs.waiting(tx, "scheduler", None, older_than=self.conf.job_sweep_interval / 2)
         for job_id in found:
@@ -64,7 +67,7 @@ class SchedulerManager(SchedulerRPC):
 
     @staticmethod
     def _log_error(error):
-        LOG.warning("looking for jobs failed, will be tried again: %s", error)
+        LOG.warning("looking for jobs failed, will be retried: %s", error)
 
     def _decide(self, ctx, job_id):
         try:
@@ -75,13 +78,13 @@ class SchedulerManager(SchedulerRPC):
             if host:
                 self.volume.on(host).run_job(ctx, job_id=job_id)
         except errors.Stale as error:
-            LOG.info("another has decided: %s", error)
+            LOG.info("another scheduler has decided: %s", error)
         except db_errors.DBConnectionError as error:
             LOG.warning("job %s waits for the database: %s", job_id, error)
         except Exception as error:
             # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
-            LOG.exception("job %s was not decided, will be tried again", job_id)
-            with worker.quiet(f"counting an attempt to decide job {job_id}"):
+            LOG.exception("job %s was not placed, will be retried", job_id)
+            with worker.quiet(f"counting an attempt to place job {job_id}"):
                 self._count_attempt(job_id, error)
         finally:
             with self._lock:
@@ -108,12 +111,12 @@ class SchedulerManager(SchedulerRPC):
 
     @db.retried
     def _round(self, job_id):
-        """One decision: the backend's name, "" when there is nothing to send, None when the room was taken away."""
+        """One decision: the backend's name, "" if there is nothing to send, None if the capacity was taken already."""
         with self.db.read() as tx:
             job, volume = jobs.with_volume(tx, job_id)
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
-            jobs.asker(job)  # from here on the log names who asked
+            jobs.asker(job)  # sets the log's context
             requests = PLACEMENTS[job.action].requests(tx, job, volume) if volume is not None else ()
             found = self._pools(tx)
         if job.kind == "group":
@@ -131,12 +134,12 @@ class SchedulerManager(SchedulerRPC):
         return ""
 
     def _wait(self, job, decision):
-        """Note that the job waits for a place, and why: the sweep looks again. False when it has waited long enough."""
+        """Record that the job waits for a backend, and why; the sweep retries it. False when its time is over."""
         noted = waiting.noted(job, decision, self.conf.scheduler_wait_for_backends)
         if noted is None:
             return False
         if noted != job.decision:
-            LOG.info("%s of %s %s waits for %s: %s", job.action, job.kind, job.resource_id, waiting.FOR_WHAT,
+            LOG.info("%s of %s %s waits for %s: %s", job.action, job.kind, job.resource_id, waiting.AWAITED,
                      "; ".join(decision.explain()))
             with self.db.write() as tx:
                 jobs.note_waiting(tx, job.id, "scheduler", noted)
@@ -152,7 +155,7 @@ class SchedulerManager(SchedulerRPC):
         return ""
 
     def _place_group(self, job, found):
-        """Decide where a group goes, which is all that making it takes."""
+        """Choose the pool of a group, which completes its creation."""
         with self.db.read() as tx:
             group = groups.find(tx, job.resource_id)
             wanted = grouping.requests(tx, group) if group is not None else ()
@@ -169,7 +172,7 @@ class SchedulerManager(SchedulerRPC):
                 jobs.keep_decision(tx, job.id, decision.plain())
             if begun:
                 self.events.sent_soon()
-            LOG.info("group %s goes to %s", group.id, pool.name)
+            LOG.info("group %s was placed on %s", group.id, pool.name)
             return ""
         if reason is None and grouping.may_come(wanted, found, self.filters) and self._wait(job, decision):
             return ""
@@ -182,7 +185,7 @@ class SchedulerManager(SchedulerRPC):
         return ""
 
     def _place(self, job, volume, decision):
-        """Take the room in the best pool that still has it, and send the job there."""
+        """Take the capacity of the best pool that still has it, and pass the job on to its service."""
         for one in decision.ranked:
             pool = one.pool
             size, count = (0, 0) if pool.name == volume.host else (volume.size, 1)
@@ -192,7 +195,7 @@ class SchedulerManager(SchedulerRPC):
                     return ""
                 if pools.take(tx, pool.name, size, count, pool_capacity.bounds(pool, decision.request)):
                     PLACEMENTS[job.action].placed(tx, volume, pool)
-                    LOG.info("%s of volume %s goes to %s", job.action, volume.id, pool.name)
+                    LOG.info("%s of volume %s was placed on %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
                     return pool.service_host
                 jobs.pass_back(tx, job)
@@ -200,12 +203,13 @@ class SchedulerManager(SchedulerRPC):
 
     def _count(self, job, outcome):
         if self.meter is not None:
-            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action, "scheduler",
-                               outcome)
+            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action,
+                               "scheduler", outcome)
 
     def _give_up(self, job, volume, decision):
         tried = job.args.get("failures", [])
-        failures = [errors.Reason(f"{one['host']} failed: {one['reason']}", "the storage failed to do it") for one in tried]
+        failures = [errors.Reason(f"{one['host']} failed: {one['reason']}", "the storage failed to do it")
+                    for one in tried]
         reason = errors.Reason.joined(*failures, waiting.reason(job, decision, self.conf.scheduler_wait_for_backends))
         LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
         self._count(job, states.FAILED)
@@ -213,23 +217,25 @@ class SchedulerManager(SchedulerRPC):
             if self._end(tx, job, reason, none_found(reason)):
                 jobs.keep_decision(tx, job.id, decision.plain())
 
-    def _end(self, tx, job, reason, told=None):
+    def _end(self, tx, job, reason, message=None):
         """Give the job up, and say why to its owner. Raises Stale."""
         settled = holds.fail(tx, self.conf, job, reason)
         placement = PLACEMENTS.get(job.action)
-        messages.add(tx, job, *(placement.message if placement else messages.of_job(job)), told or reason, self.conf.message_ttl)
+        messages.add(tx, job, *(placement.message if placement else messages.of_job(job)), message or reason,
+                     self.conf.message_ttl)
         return settled
 
 
-def none_found(reason):
-    """The message about a decision without a result."""
-    return errors.Reason(f"No valid backend was found. {reason}", f"No valid backend was found. {errors.public(reason)}")
+def none_found(reason: errors.Reason) -> errors.Reason:
+    """The user message about a decision without a result."""
+    text = "No valid backend was found."
+    return errors.Reason(f"{text} {reason}", f"{text} {errors.public(reason)}")
 
 
 def _requests(tx, job, volume):
-    source, because = _source_of(tx, volume), "that is where its source lies"
+    source, because = _source_of(tx, volume), "its source is there"
     if source is None:
-        source, because = (groups.find(tx, volume.group_id), "that is where its group is") if volume.group_id else (None, "")
+        source, because = (groups.find(tx, volume.group_id), "its group is there") if volume.group_id else (None, "")
     hints = job.args.get("hints") or {}
     named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
     return [pool_capacity.Request.of(
@@ -244,7 +250,7 @@ def _listed(hint):
 
 
 def _source_of(tx, volume):
-    """The volume on whose backend a copy has to be made, or None."""
+    """The volume whose backend has to create the copy, or None."""
     if volume.source_volid:
         return volumes.find(tx, volume.source_volid)
     if volume.snapshot_id:

@@ -1,4 +1,4 @@
-"""Where a volume may be: what migrations, retypes and adoptions ask of the pools, and what becomes of them."""
+"""The placement requests of migrations, retypes and managed volumes, and the columns written for the chosen pool."""
 
 import dataclasses
 import typing
@@ -11,10 +11,9 @@ from cinder_lite.jobs.lifecycle import VOLUME
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """The kind of job.
+    """How a job's volume is placed.
 
-    `requests(tx, job, volume)` are tried in their order. `placed(tx, volume, pool)` writes what is more than the job's
-    own change. What a job that is given up holds is said in `holds`.
+    `requests(tx, job, volume)` are tried in order. `placed(tx, volume, pool)` writes further columns of the volume.
     """
 
     requests: typing.Callable
@@ -23,22 +22,22 @@ class Placement:
 
 
 def _migrate(tx, job, volume):
-    return [_there(job, volume, "migrate", "that is where it is to go")]
+    return [_there(job, volume, "migrate", "it is the requested destination")]
 
 
 def _manage(tx, job, volume):
-    return [_there(job, volume, "manage", "that is where it is said to be")]
+    return [_there(job, volume, "manage", "it is the host given for the volume")]
 
 
 def _there(job, volume, operation, because):
     to = job.args["to_host"]
     fixed = {"only_pool": to} if "#" in to else {"only_backend": to}
-    return pool_capacity.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {}, zones=(),
-                            only_because=because, **fixed)
+    return pool_capacity.Request.of(job, volume, operation=operation, extra_specs=volume.type_extra_specs or {},
+                                    zones=(), only_because=because, **fixed)
 
 
 def _retype(tx, job, volume):
-    """Where it is, if that fits the new type; else anywhere, if it may and can move."""
+    """The present pool if it fits the new type; otherwise any pool, if the volume may and can be migrated."""
     type_ = types.find(tx, job.args["new_type_id"])
     specs = type_.extra_specs if type_ is not None else {}
     limits = qos.of_type(tx, job.args["new_type_id"])[1] or {}
@@ -47,8 +46,8 @@ def _retype(tx, job, volume):
         attached = volume.attach_status != states.DETACHED and not job.args.get("server")
         because = ("it is attached, so it cannot move" if attached else
                    "it has snapshots, so it cannot move" if snapshots.of_volume(tx, volume.id) else "")
-    here = pool_capacity.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits, existing_pool=volume.host,
-                            only_pool=volume.host, only_because=because)
+    here = pool_capacity.Request.of(job, volume, operation="retype", extra_specs=specs, qos_specs=limits,
+                                    existing_pool=volume.host, only_pool=volume.host, only_because=because)
     return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
 
 

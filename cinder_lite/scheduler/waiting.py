@@ -1,18 +1,22 @@
-"""Which requests wait: those for which a pool may come up whose service or backend is starting or down, or has reported nothing yet."""
+"""Decides which requests wait for a backend that is starting, down, or has not reported its capacity yet."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
 from cinder_lite import db, errors
+from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import filters as filtering
+from cinder_lite.scheduler.choose import Decision
 
-#: Filters that ask for nothing that a pool has to report first.
+#: Filters that need no reported facts of a pool.
 WITHOUT_REPORT = ("AvailabilityZoneFilter", "SameBackendFilter", "DifferentBackendFilter", "InstanceLocalityFilter",
                   "IgnoreAttemptedHostsFilter")
-FOR_WHAT = "a backend that is starting or down"
+AWAITED = "a backend that is starting or down"
 
 
-def coming(request, pools, filters):
-    """The backends (host@backend) that could take the request if they were up and what has not reported yet had room."""
+def coming(request: pool_capacity.Request, pools: Iterable[pool_capacity.Pool],
+           filters: Mapping[str, filtering.Filter]) -> set[str]:
+    """The backends (host@backend) that could take the request if they were up, or had reported enough capacity."""
     few = {name: check for name, check in filters.items() if name in WITHOUT_REPORT}
     found = set()
     for pool in pools:
@@ -28,26 +32,26 @@ def coming(request, pools, filters):
 
 
 def _wanted(request, pool):
-    """The name of the pool, which the backend has not told yet: the wanted one, if that is of this backend."""
+    """The assumed name of an unreported pool: the required one, if that is of this backend."""
     backend, _, name = (request.only_pool or "").partition("#")
     return name if backend == pool.service_host else pool.pool
 
 
-def begun(job):
-    """Since when a scheduler has the job wait, as text; None when it does not."""
+def begun(job: db.Row) -> str | None:
+    """Since when the job waits for a backend, as text; None if it does not."""
     return ((job.decision or {}).get("waiting") or {}).get("since")
 
 
-def noted(job, decision, seconds):
-    """The decision, to be kept with the job, by which it waits for so many seconds; None when that time is over."""
+def noted(job: db.Row, decision: Decision, seconds: float) -> dict | None:
+    """The decision to record for a job that waits up to `seconds`; None when that time is over."""
     since = begun(job) or db.now().isoformat()
     if not db.is_recent(db.parse_time(since), seconds):
         return None
     return {**decision.plain(), "waiting": {"since": since, "seconds": seconds}}
 
 
-def reason(job, decision, seconds):
-    """Why the request was given up."""
-    waited = [f"waited {seconds} s for {FOR_WHAT}"] if begun(job) else []
-    return errors.Reason.joined(*waited, errors.Reason("; ".join(decision.explain()), "; ".join(decision.explain_to_members())))
-
+def reason(job: db.Row, decision: Decision, seconds: float) -> errors.Reason:
+    """Why the request failed."""
+    waited = [f"waited {seconds} s for {AWAITED}"] if begun(job) else []
+    return errors.Reason.joined(
+        *waited, errors.Reason("; ".join(decision.explain()), "; ".join(decision.explain_to_members())))

@@ -1,31 +1,35 @@
-"""Which of the pools that can take a request are better: measures, brought to 0-1 over the candidates, and summed.
+"""The scheduler's weighers: measures of pools, normalized to 0-1 over the candidates, multiplied and summed.
 
-A measure takes (pool, request, rng) and returns (number, note): the number may be None where it is unknown, and the
-note, mostly empty, is kept with the decision. One from elsewhere (entry point `cinder_lite.scheduler.weighers`) is
-the same kind of function.
+A measure takes (pool, request, rng) and returns (number, note): the number is None if it is unknown, and the note,
+usually empty, is kept with the decision. Further measures are found by the entry point
+`cinder_lite.scheduler.weighers`.
 """
 
 import dataclasses
 import math
 import random
 import typing
+from collections.abc import Sequence
 
 from cinder_lite.jobs.pool_capacity import Pool, Request, variables, virtual_free
 from cinder_lite.scheduler import expressions
 
+#: (the measured number, None if unknown; a note)
+Measured = tuple[float | None, str]
+
 
 @dataclasses.dataclass(frozen=True)
 class Weigher:
-    """A measure under its configured name; a negative multiplier prefers the pools that measure less."""
+    """A measure with its configured name; a negative multiplier prefers pools with low values."""
 
     name: str
-    measure: typing.Callable[[Pool, Request, random.Random], tuple[float | None, str]]
+    measure: typing.Callable[[Pool, Request, random.Random], Measured]
     multiplier: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Weighed:
-    """What one weigher found for one pool: `value` as measured, `share` in 0-1, `weight` = share x multiplier."""
+    """One weigher's result for one pool: `value` as measured, `share` in 0-1, `weight` = share x multiplier."""
 
     weigher: str
     value: float | None
@@ -36,31 +40,31 @@ class Weighed:
 
 @dataclasses.dataclass(frozen=True)
 class Ranked:
-    """A pool that can take the request, its weight (higher is better) and what the weight is made of."""
+    """A pool that can take the request, its weight (higher is better) and the weighers' results."""
 
     pool: Pool
     weight: float
     details: tuple[Weighed, ...] = ()
 
 
-def capacity(pool, request, rng):
-    """GiB that can still be taken or promised."""
+def capacity(pool: Pool, request: Request, rng: random.Random) -> Measured:
+    """GiB that can still be provisioned."""
     free = virtual_free(pool, request.thin)
     return (free, "") if free is not None else (None, "free capacity is infinite or unknown")
 
 
-def allocated_capacity(pool, request, rng):
-    """GiB that this service has promised there."""
+def allocated_capacity(pool: Pool, request: Request, rng: random.Random) -> Measured:
+    """GiB allocated in the pool by this service."""
     return pool.allocated_gb, ""
 
 
-def volume_number(pool, request, rng):
-    """How many volumes are there."""
+def volume_number(pool: Pool, request: Request, rng: random.Random) -> Measured:
+    """The number of volumes in the pool."""
     return pool.volume_count, ""
 
 
-def goodness(pool, request, rng):
-    """What the backend's own goodness_function says, 0 (poor) to 100 (perfect); true is 100, anything else is 0."""
+def goodness(pool: Pool, request: Request, rng: random.Random) -> Measured:
+    """The backend's goodness_function, 0 (poor) to 100 (perfect); true is 100, anything else is 0."""
     text = pool.capabilities.get("goodness_function")
     if text is None or not str(text).strip():
         return 0, "it has no goodness_function"
@@ -75,8 +79,8 @@ def goodness(pool, request, rng):
     return value, ""
 
 
-def chance(pool, request, rng):
-    """Any number."""
+def chance(pool: Pool, request: Request, rng: random.Random) -> Measured:
+    """A random number."""
     return rng.random(), ""
 
 
@@ -89,8 +93,9 @@ WEIGHERS = {
 }
 
 
-def weigh(pools, request, weighers, rng):
-    """The pools with their weights, as a list of Ranked; the best first, equal ones in the order given."""
+def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher],
+          rng: random.Random) -> list[Ranked]:
+    """The pools with their weights, best first; equal ones keep their order."""
     details = _details(pools, request, weighers, rng)
     ranked = [
         Ranked(pool, sum(found.weight for found in of_pool), of_pool)
@@ -99,11 +104,12 @@ def weigh(pools, request, weighers, rng):
     return sorted(ranked, key=lambda one: -one.weight)
 
 
-def weigh_stochastically(pools, request, weighers, rng):
-    """The pools in an order drawn at random: each place goes to one of those left, with a chance like its weight.
+def weigh_stochastically(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher],
+                         rng: random.Random) -> list[Ranked]:
+    """The pools in random order: each position is drawn from the remaining pools, with probabilities by weight.
 
-    The weight is the sum of measured value x multiplier, not brought to 0-1, so that twice the room is twice the
-    chance. Where a sum is negative all are raised until the least is 0. An unknown value counts as the worst.
+    The weight is the sum of measured value x multiplier, not normalized, so that twice the capacity is twice the
+    probability. If a sum is negative, all are raised until the lowest is 0. An unknown value counts as the worst.
     """
     details = _details(pools, request, weighers, rng)
     sums = [0.0] * len(pools)
@@ -139,7 +145,7 @@ def _details(pools, request, weighers, rng):
 
 
 def _shares(values, multiplier):
-    """The values brought to 0-1, all 0 where they are the same; an unknown one is the worst, whatever the sign."""
+    """The values normalized to 0-1, all 0 if they are equal; an unknown one is the worst, whatever the sign."""
     known = [value for value in values if value is not None]
     unknown = min([-1, *known]) if multiplier >= 0 else max([0, *known]) + 1
     values = [unknown if value is None else value for value in values]

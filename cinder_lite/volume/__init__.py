@@ -1,1 +1,1 @@
-"""Volumes: the domain's verbs, the volume service and its drivers."""
+"""Volumes: the API's operations, the volume service, its drivers and targets."""

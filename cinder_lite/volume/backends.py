@@ -1,4 +1,4 @@
-"""Backends: a driver at work with its target, under the name host@backend."""
+"""Loads the driver and the target of each backend, and calls them under the name host@backend."""
 
 import collections
 import contextlib
@@ -6,7 +6,10 @@ import functools
 import logging
 import os
 import threading
+import typing
+from collections.abc import Callable
 
+from oslo_config import cfg
 from stevedore import extension
 
 from cinder_lite import conf as configuration
@@ -20,7 +23,7 @@ from cinder_lite.volume.targets import base as targets
 LOG = logging.getLogger(__name__)
 
 DRIVERS, TARGETS = "cinder_lite.volume.drivers", "cinder_lite.volume.targets"
-#: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf starts as it is.
+#: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf works unchanged.
 CINDER_NAMES = {
     "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
     "cinder.volume.drivers.rbd.RBDDriver": "rbd",
@@ -30,9 +33,9 @@ CINDER_NAMES = {
 
 
 @functools.cache
-def driver_options():
-    """The options of every driver and target that is installed, each once."""
-    options = {}
+def driver_options() -> list[cfg.Opt]:
+    """The options of all installed drivers and targets, each once."""
+    options: dict[str, cfg.Opt] = {}
     for namespace in (DRIVERS, TARGETS):
         for plugin in extension.ExtensionManager(namespace, on_load_failure_callback=_not_loaded):
             for option in plugin.plugin.OPTIONS:
@@ -44,8 +47,8 @@ def _not_loaded(_manager, entry_point, error):
     LOG.debug("%s cannot be loaded: %s", entry_point.name, error)
 
 
-def load(conf, section):
-    """The classes of a backend's driver and target; Misconfigured where there is none."""
+def load(conf: cfg.ConfigOpts, section: str) -> list[type]:
+    """The classes of a backend's driver and target. Raises Misconfigured if one is not installed."""
     found = configuration.backend_options(conf, section)
     classes = []
     for option, namespace in (("volume_driver", DRIVERS), ("target_helper", TARGETS)):
@@ -56,22 +59,22 @@ def load(conf, section):
     return classes
 
 
-def options(conf, section):
-    """The options of a backend's section; its driver and target are loaded, and no other."""
+def options(conf: cfg.ConfigOpts, section: str) -> cfg.ConfigOpts:
+    """The options of a backend's section; loads only its own driver and target."""
     return configuration.backend_options(conf, section, *load(conf, section))
 
 
-def enabled(conf):
-    """The sections of the backends; Misconfigured when there are none."""
+def enabled(conf: cfg.ConfigOpts) -> list[str]:
+    """The sections of the backends. Raises Misconfigured if there are none."""
     if not conf.enabled_backends:
         raise errors.Misconfigured("enabled_backends is empty: name the sections that describe the backends")
     return conf.enabled_backends
 
 
 class Backend:
-    """One section of the configuration at work. Its methods block: what touches the device runs in native threads."""
+    """The driver and target of one section. Its methods block; calls of the driver and target run in native threads."""
 
-    def __init__(self, conf, section):
+    def __init__(self, conf: cfg.ConfigOpts, section: str) -> None:
         driver, target = load(conf, section)
         self.options = configuration.backend_options(conf, section, driver, target)
         self.section = section
@@ -81,14 +84,15 @@ class Backend:
         self.target = None
         if isinstance(self.driver, drivers.HasPath):
             self.target = target(self.options, os.path.join(conf.state_path, "targets", section))
-        self.up, self.reason, self.addresses = False, "it is being started", ()
-        #: The columns of a volume here that say which service it belongs to; by its service, which has a row then.
+        self.up, self.addresses = False, ()
+        self.reason: str | None = "it is being started"
+        #: The columns that make a volume belong to this service; set by the service when it has its row.
         self.ownership = volumes.ownership(None)
-        #: For each volume: what changes its exports waits for what does so already.
-        self.locks = collections.defaultdict(threading.Lock)
+        #: By volume id: serializes changes of a volume's exports.
+        self.locks: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 
     @property
-    def protocol(self):
+    def protocol(self) -> str | None:
         return self.target.protocol if self.target is not None else self.driver.protocol
 
     @property
@@ -96,17 +100,17 @@ class Backend:
         """Whether only processes of this host open the bytes of volumes by their location."""
         return self.target is not None and self.target.same_host
 
-    def check(self):
-        """Find out whether the backend can work: sets `up` and `reason`, logs a change."""
-        reason = self.examine()
+    def check(self) -> None:
+        """Check whether the backend works: sets `up` and `reason`, logs a change."""
+        reason = self.failure()
         if reason is None and not self.up:
             LOG.info("backend %s is up", self.name)
         if reason is not None and (self.up or self.reason != reason):
             LOG.error("backend %s is down: %s", self.name, reason)
         self.up, self.reason = reason is None, reason
 
-    def examine(self):
-        """Why the backend cannot work now, and what to do; None when it can."""
+    def failure(self) -> str | None:
+        """Why the backend does not work now, with the remedy; None if it works."""
         try:
             self.call(self.driver.check)
             if self.target is not None:
@@ -116,8 +120,8 @@ class Backend:
             return str(error)
         return None
 
-    def has_moved(self):
-        """Whether volumes are to be exported on other addresses than at the last check, or on none any more."""
+    def addresses_changed(self) -> bool:
+        """Whether the addresses on which volumes are exported differ from those of the last check."""
         if self.target is None:
             return False
         try:
@@ -125,39 +129,41 @@ class Backend:
         except targets.TargetError:
             return self.up
 
-    def call(self, function, *args, **kwargs):
-        """Run a driver's or target's method in a native thread."""
+    def call(self, function: Callable, *args: object, **kwargs: object) -> typing.Any:
+        """Call a method of the driver or target in a native thread."""
         return worker.call(function, *args, **kwargs)
 
-    def clear(self, volume):
-        """Take back every export of a drivers.Volume."""
+    def remove_exports(self, volume: drivers.Volume) -> None:
+        """Remove all exports of a volume."""
         if self.target is not None:
             with self.locks[volume.id]:
-                self.call(self.target.clear, volume.name)
+                self.call(self.target.remove_all, volume.name)
 
-    def content(self, volume):
-        """Where the bytes of a drivers.Volume are (see cinder_lite.blockio.device), ready to be opened."""
+    def content(self, volume: drivers.Volume) -> dict:
+        """The location of a volume's bytes (see cinder_lite.blockio.device), ready to be opened."""
         if isinstance(self.driver, drivers.Connects):
             return self.driver.content(volume)
         self.call(self.driver.activate, volume)
         return {"path": os.fspath(self.driver.path(volume))}
 
-    def snapshot_content(self, snapshot):
-        """The same of a drivers.Snapshot."""
+    def snapshot_content(self, snapshot: drivers.Snapshot) -> dict:
+        """The location of a snapshot's bytes, ready to be opened."""
         if isinstance(self.driver, drivers.Connects):
             return self.driver.snapshot_content(snapshot)
         self.call(self.driver.activate_snapshot, snapshot)
         return {"path": os.fspath(self.driver.snapshot_path(snapshot))}
 
-    def measure(self):
-        """The columns of db.pools of each pool: [(name, values)]."""
+    def measure(self) -> list[tuple[str, dict]]:
+        """The pools as they are now: [(name, columns of db.pools)]."""
         return [(f"{self.name}#{stats.name}", self._values(stats)) for stats in self.call(self.driver.pools)]
 
     def _values(self, stats):
-        number = isinstance(stats.total_gb, int | float), isinstance(stats.free_gb, int | float)
+        is_number = isinstance(stats.total_gb, int | float), isinstance(stats.free_gb, int | float)
         return {
-            "total_gb": stats.total_gb if number[0] else None, "total_word": None if number[0] else stats.total_gb,
-            "free_gb": stats.free_gb if number[1] else None, "free_word": None if number[1] else stats.free_gb,
+            "total_gb": stats.total_gb if is_number[0] else None,
+            "total_word": None if is_number[0] else stats.total_gb,
+            "free_gb": stats.free_gb if is_number[1] else None,
+            "free_word": None if is_number[1] else stats.free_gb,
             "provisioned_gb": stats.provisioned_gb, "thin": stats.thin, "thick": stats.thick,
             "multiattach": stats.multiattach, "online_extend": stats.online_extend,
             "reserved_percentage": self.options.reserved_percentage,
@@ -169,12 +175,13 @@ class Backend:
         return {
             "volume_backend_name": self.options.volume_backend_name or self.section,
             "vendor_name": self.driver.vendor, "driver_version": self.driver.version,
-            "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos), **self._protection(),
+            "storage_protocol": self.protocol, "QoS_support": isinstance(self.driver, drivers.AppliesQos),
+            **self._protection(),
             "filter_function": self.options.filter_function, "goodness_function": self.options.goodness_function,
             "location_info": f"{type(self.driver).__name__}:{self.name}", **stats.capabilities}
 
     def _protection(self) -> dict:
-        """What the driver does with the content of volumes besides keeping it."""
+        """The capabilities of replication and encryption at rest."""
         found: dict = {"replication_enabled": isinstance(self.driver, drivers.Replicates)}
         if isinstance(self.driver, drivers.Replicates):
             found["replication_targets"] = list(self.call(self.driver.replication_targets))
@@ -185,7 +192,7 @@ class Backend:
 
 
 def _short(ratio):
-    """A ratio as its column has a place for it: a number with many digits is rounded."""
+    """A ratio rounded to the 10 characters of its column."""
     with contextlib.suppress(ValueError):
         return ratio if len(ratio) <= 10 else f"{float(ratio):.6g}"[:10]
     return ratio[:10]

@@ -1,8 +1,12 @@
-"""How the API has connections made and undone: recorded in the database first, then asked of the volume service."""
+"""Requests connections and disconnections from volume services, after they were recorded in the database."""
 
 import logging
+import typing
+from collections.abc import Mapping
 
-from cinder_lite import db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import connections, services, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -14,20 +18,20 @@ LOG = logging.getLogger(__name__)
 
 
 
-class Connecting:
-    """Asks the volume service of a volume to do what is recorded."""
+class ConnectionClient:
+    """Calls the volume service of a volume to connect and disconnect hosts as recorded."""
 
-    def __init__(self, database, conf, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: typing.Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
-    def check_up(self, tx, row):
-        """Raise BackendDown when the volume's service is known to be down."""
+    def check_service_up(self, tx: db.Transaction, row: db.Row) -> None:
+        """Raise BackendDown if the volume's service is down."""
         found = row.host and services.find(tx, "cinder-volume", service_of(row.host))
         if found and not services.is_up(found, self.conf.service_down_time):
             raise errors.BackendDown(id=row.id)
 
-    def make(self, ctx, row, one, connector):
-        """Have a recorded connection made; it is ended when that fails. Returns the connection information."""
+    def connect(self, ctx: context.Context, row: db.Row, one: db.Row, connector: dict) -> dict:
+        """Establish a recorded connection; end it if that fails. Returns the connection information."""
         asked = {"volume_id": row.id, "attachment_id": one.attachment_id, "connector": connector}
         try:
             host = self.volume.on(service_of(row.host))
@@ -36,11 +40,11 @@ class Connecting:
             except messaging.TooOld:
                 return host.connect(ctx, **asked)
         except Exception:
-            self._give_up(one)
+            self._end_failed(one)
             raise
 
     @db.retried
-    def _give_up(self, one):
+    def _end_failed(self, one):
         with self.db.write() as tx:
             VOLUME.lock(tx, one.volume_id)
             present = connections.find(tx, one.id)
@@ -49,21 +53,23 @@ class Connecting:
                 connections.end_one(tx, one)
 
     @staticmethod
-    def confirm(tx, one, info):
-        """Raise ConnectionEnded unless the connection that was made is still wanted. The volume is locked."""
+    def check_current(tx: db.Transaction, one: db.Row, info: Mapping) -> None:
+        """Raise ConnectionEnded if the connection was ended meanwhile. The caller has locked the volume."""
         present = connections.find(tx, one.id)
         if present is None or present.generation != one.generation or present.state == states.ENDING:
             raise errors.ConnectionEnded(id=one.volume_id)
         if present.state == states.CONNECTING:
-            # A volume service of the release before knows no connections; the next one exports it again.
+            # A volume service of the previous release records no connections; the next release exports it again.
             data, row = info["data"], volumes.find(tx, one.volume_id)
+            assert row is not None
             auth = data.get("auth_username") and f"CHAP {data['auth_username']} {data['auth_password']}"
             exported = info["driver_volume_type"] in targets.FORMER_KINDS
             connections.write(tx, present, state=states.RENEWING, auth=auth,
                               export_name=f"volume-{row.name_id or row.id}" if exported else None)
 
-    def undo(self, ctx, row, attachment_id=None, connector=None):
-        """Have undone what is recorded to be ended. Raises when it may not be undone yet."""
+    def disconnect(self, ctx: context.Context, row: db.Row, attachment_id: str | None = None,
+             connector: dict | None = None) -> None:
+        """Remove the connections recorded as ended. Raises if they may still exist."""
         asked = {"volume_id": row.id, "attachment_id": attachment_id, "connector": connector or {}}
         host = self.volume.on(service_of(row.host))
         try:
@@ -73,30 +79,32 @@ class Connecting:
             with self.db.write() as tx:
                 connections.delete_ended(tx, row.id)
 
-    def undo_soon(self, ctx, row, attachment_id=None, connector=None):
-        """The same where it does not have to be undone yet: the volume service sees to it, if not now then later."""
+    def disconnect_soon(self, ctx: context.Context, row: db.Row, attachment_id: str | None = None,
+                  connector: dict | None = None) -> None:
+        """Try to remove the connections recorded as ended; otherwise the volume service removes them later."""
         try:
             with self.db.read() as tx:
-                self.check_up(tx, row)
-            self.undo(ctx, row, attachment_id, connector)
+                self.check_service_up(tx, row)
+            self.disconnect(ctx, row, attachment_id, connector)
         except (messaging.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
-            LOG.warning("connections of volume %s are not undone yet: %s", row.id, error)
+            LOG.warning("connections of volume %s are not removed yet: %s", row.id, error)
 
-    def end_all(self, ctx, volume_id):
-        """End every connection of a volume, and see that all are undone. Raises Unavailable when they may not be."""
+    def end_all(self, ctx: context.Context, volume_id: str) -> None:
+        """End and remove all connections of a volume. Raises Unavailable if one may still exist."""
         row = self._end_all(volume_id)
         if row is None:
             return
         with self.db.read() as tx:
-            self.check_up(tx, row)
+            self.check_service_up(tx, row)
         try:
-            self.undo(ctx, row)
+            self.disconnect(ctx, row)
         except errors.BackendFailed as error:
-            raise errors.Unavailable(f"Hosts that are connected to volume {volume_id} could not be put out: {error}") from error
+            raise errors.Unavailable(
+                f"Hosts that are connected to volume {volume_id} could not be disconnected: {error}") from error
 
     @db.retried
     def _end_all(self, volume_id):
-        """The volume's row, None when there is nothing to undo."""
+        """The volume's row, None if there is nothing to remove."""
         with self.db.write() as tx:
             VOLUME.lock(tx, volume_id)
             row = volumes.find(tx, volume_id)

@@ -1,36 +1,38 @@
-"""What may happen to a connection, decided from the database: recorded before a target is called, and checked after it.
+"""Records connections in the database before a target is called, and checks them afterwards.
 
-A connection is a row from the intent to make it until it was undone. Whoever changes what it is to be raises its generation,
-so that who has called a target meanwhile finds out. Every function is called in a transaction that has locked the volume.
+A connection has a row from the intent to establish it until it was removed. Every change of its intended state raises
+its generation, so that a caller of a target detects changes made meanwhile. Every function is called in a transaction
+that has locked the volume.
 """
 
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 
-from cinder_lite import errors, states
+from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, connections
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume.targets import base as targets
 
 READ_ONLY, READ_WRITE = "ro", "rw"
-#: Characters of names that are kept of a connector.
+#: Characters kept of a connector's names.
 LONGEST = 255
 
 
-def is_read_only(volume):
+def is_read_only(volume: db.Row) -> bool:
     """Whether the volume is set to be read only."""
     return volume.admin_metadata.get("readonly") == "True"
 
 
-def mode_of(volume, *wanted):
-    """The mode of access: the first that is wanted, but never more than the volume allows."""
+def access_mode(volume: db.Row, *wanted: str | None) -> str:
+    """The access mode: the first one requested, but read-only if the volume is."""
     if is_read_only(volume):
         return READ_ONLY
     return next((mode for mode in wanted if mode), READ_WRITE)
 
 
-def check_connectable(volume):
-    """Raise InvalidState unless the volume holds data that a host may have now."""
+def check_connectable(volume: db.Row) -> None:
+    """Raise InvalidState unless a host may be connected to the volume now."""
     if volume.host is None:
         raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")
     moving = volume.attach_status == states.DETACHED and volume.migration_status in (
@@ -40,9 +42,10 @@ def check_connectable(volume):
         raise errors.InvalidState(kind="volume", reason=f"no host can be connected to it while it is {why}")
 
 
-def begin(tx, volume, connector, mode, attachment_id=None, initialized=False):
-    """Record that a host is to be connected; a connection that the host has already is renewed. Returns the row."""
-    take_over(tx, volume)
+def begin(tx: db.Transaction, volume: db.Row, connector: Mapping, mode: str, attachment_id: str | None = None,
+          initialized: bool = False) -> db.Row:
+    """Record that a host is to be connected; renew a connection that the host already has. Returns the row."""
+    import_legacy_export(tx, volume)
     host, initiator = (_text(connector.get(key)) for key in ("host", "initiator"))
     for row in connections.of_volume(tx, volume.id):
         if row.state == states.ENDING or not _is_same(row, attachment_id, initialized, host, initiator):
@@ -51,11 +54,11 @@ def begin(tx, volume, connector, mode, attachment_id=None, initialized=False):
             return _renewed(tx, row, mode == READ_ONLY)
         # The attachment goes to another host.
         connections.end_one(tx, row)
-    row = {"id": str(uuid.uuid4()), "volume_id": volume.id, "attachment_id": attachment_id, "host": host,
-           "initiator": initiator, "backend": service_of(volume.host), "initialized": initialized,
-           "read_only": mode == READ_ONLY, "state": states.CONNECTING}
-    connections.insert(tx, **row)
-    return connections.find(tx, row["id"])
+    id = str(uuid.uuid4())
+    connections.insert(
+        tx, id=id, volume_id=volume.id, attachment_id=attachment_id, host=host, initiator=initiator,
+        backend=service_of(volume.host), initialized=initialized, read_only=mode == READ_ONLY, state=states.CONNECTING)
+    return _reread(tx, id)
 
 
 def _is_same(row, attachment_id, initialized, host, initiator):
@@ -66,19 +69,27 @@ def _is_same(row, attachment_id, initialized, host, initiator):
 
 def _renewed(tx, row, read_only):
     if row.read_only != read_only:
-        connections.write(tx, row, read_only=read_only, generation=row.generation + 1, state=states.CONNECTING, joined=False)
+        connections.write(tx, row, read_only=read_only, generation=row.generation + 1, state=states.CONNECTING,
+                          joined=False)
     elif row.state == states.CONNECTING:
-        # Another request makes it at this moment, or was cut off: neither ends it when it gives up.
+        # Another request is establishing it, or was interrupted: neither may end it when it fails.
         connections.write(tx, row, joined=True)
-    return connections.find(tx, row.id)
+    return _reread(tx, row.id)
+
+
+def _reread(tx: db.Transaction, id: str) -> db.Row:
+    """A connection's row after it was written; the volume is locked, so it exists."""
+    row = connections.find(tx, id)
+    assert row is not None
+    return row
 
 
 def _text(value):
     return value[:LONGEST] if isinstance(value, str) and value else None
 
 
-def admit(tx, volume, id, generation, backend):
-    """The connection, as it was recorded, if it is still to be made on that backend. Raises ConnectionEnded."""
+def get_current(tx: db.Transaction, volume: db.Row, id: str, generation: int, backend: str) -> db.Row:
+    """The recorded connection if it is still to be established on that backend. Raises ConnectionEnded."""
     row = connections.find(tx, id)
     if row is None or row.generation != generation or row.state == states.ENDING or row.backend != backend or (
             volume.status == states.DELETING):
@@ -86,17 +97,17 @@ def admit(tx, volume, id, generation, backend):
     return row
 
 
-def place(tx, row, volume_name, target):
-    """Give the connection its export and its secret, which it keeps. Returns the row."""
+def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: targets.Target) -> db.Row:
+    """Assign the connection its export and its secret, for good. Returns the row."""
     if row.export_name is not None:
         return row
     others = [one for one in connections.of_volume(tx, row.volume_id) if one.export_name and one.id != row.id]
-    living = [one for one in others if one.state != states.ENDING]
-    like = next((one for one in living if target.sharing == targets.TOGETHER or row.initiator and
+    present = [one for one in others if one.state != states.ENDING]
+    like = next((one for one in present if target.sharing == targets.TOGETHER or row.initiator and
                  (one.initiator, one.host, one.read_only) == (row.initiator, row.host, row.read_only)), None)
-    # Within one export the initiator's name is all that tells hosts apart.
+    # Within one export, hosts are distinguished by the initiator's name alone.
     if like is None and target.sharing == targets.BY_INITIATOR:
-        like = next((one for one in living if one.initiator == row.initiator), None)
+        like = next((one for one in present if one.initiator == row.initiator), None)
     if like is not None:
         name, auth = like.export_name, like.auth
     else:
@@ -104,12 +115,13 @@ def place(tx, row, volume_name, target):
         name = f"{volume_name}{targets.FURTHER}{row.id[:8]}" if taken else volume_name
         auth = target.new_auth()
     connections.write(tx, row, export_name=name, auth=auth)
-    return connections.find(tx, row.id)
+    return _reread(tx, row.id)
 
 
-def export_of(rows, target):
-    """(the Export, whether it is read only) that the connections of one export make together."""
-    location, accesses = next((one.location for one in rows if one.location), None), {}
+def export_of(rows: Sequence[db.Row], target: targets.Target) -> tuple[targets.Export, bool]:
+    """(Export, whether it is read-only) for the connections of one export."""
+    location = next((one.location for one in rows if one.location), None)
+    accesses: dict[str, targets.Access] = {}
     for one in rows:
         known = accesses.get(one.initiator)
         if one.initiator:
@@ -120,14 +132,14 @@ def export_of(rows, target):
             all(one.read_only for one in rows))
 
 
-def living(rows, export_name=None):
-    """Those that are not to be undone, of one export or of all."""
+def active(rows: Iterable[db.Row], export_name: str | None = None) -> list[db.Row]:
+    """The connections that are not ending, of one export or of all."""
     return [one for one in rows if one.state != states.ENDING and export_name in (None, one.export_name)]
 
 
-def end_matching(tx, volume, connector):
-    """End what was only initialized, for the connector's host; for every host when it names none."""
-    take_over(tx, volume)
+def end_matching(tx: db.Transaction, volume: db.Row, connector: Mapping) -> int:
+    """End initialized connections without attachment of the connector's host; of all hosts if it names none."""
+    import_legacy_export(tx, volume)
     host, initiator = (_text(connector.get(key)) for key in ("host", "initiator"))
     ended = 0
     for row in connections.of_volume(tx, volume.id):
@@ -138,16 +150,16 @@ def end_matching(tx, volume, connector):
     return ended
 
 
-def end_all(tx, volume, but_attachment=None):
-    """End every right to the volume's data. Returns whether there is anything to undo."""
-    take_over(tx, volume)
+def end_all(tx: db.Transaction, volume: db.Row, but_attachment: str | None = None) -> bool:
+    """End all connections of the volume. Returns whether any has to be removed."""
+    import_legacy_export(tx, volume)
     connections.end_of_volume(tx, volume.id, but_attachment=but_attachment)
     return any(row.state == states.ENDING for row in connections.of_volume(tx, volume.id))
 
 
-def adopt_initialized(tx, volume, attachment_id, host):
-    """An attachment that is recorded the old way takes over the connection that was initialized for it."""
-    take_over(tx, volume)
+def attach_initialized(tx: db.Transaction, volume: db.Row, attachment_id: str, host: str | None) -> None:
+    """Assign the connection that was initialized before os-attach to the attachment recorded by it."""
+    import_legacy_export(tx, volume)
     free = [row for row in connections.of_volume(tx, volume.id)
             if row.initialized and row.attachment_id is None and row.state != states.ENDING]
     chosen = [row for row in free if host and row.host == host] or free
@@ -155,14 +167,14 @@ def adopt_initialized(tx, volume, attachment_id, host):
         connections.write(tx, chosen[-1], attachment_id=attachment_id)
 
 
-def forget(tx, volume_id):
-    """The volume goes, and all that is recorded of its connections with it."""
+def delete_all(tx: db.Transaction, volume_id: str) -> None:
+    """Delete the records of all connections of a volume that is being deleted."""
     connections.delete_all(tx, volume_id)
 
 
-def set_read_only(tx, volume, read_only):
-    """What was only initialized follows the volume's flag. Returns whether an export is to be changed."""
-    take_over(tx, volume)
+def set_read_only(tx: db.Transaction, volume: db.Row, read_only: bool) -> bool:
+    """Apply the volume's read-only flag to its connections. Returns whether an export has to be changed."""
+    import_legacy_export(tx, volume)
     changed = False
     for row in connections.of_volume(tx, volume.id):
         if row.state != states.ENDING and row.read_only != read_only:
@@ -171,8 +183,8 @@ def set_read_only(tx, volume, read_only):
     return changed
 
 
-def take_over(tx, volume):
-    """Make connections of the export that a release before, or Cinder, has recorded with the volume itself."""
+def import_legacy_export(tx: db.Transaction, volume: db.Row) -> None:
+    """Create connections for the export that an earlier release, or Cinder, recorded with the volume itself."""
     if not volume.export or connections.of_volume(tx, volume.id):
         return
     export, known = volume.export, set()
@@ -191,9 +203,9 @@ def take_over(tx, volume):
         connections.insert(tx, id=str(uuid.uuid4()), initiator=initiator, initialized=True, **common)
 
 
-def remember(tx, volume, volume_name, target):
-    """Keep with the volume itself what a release before looks for there: its own export."""
-    rows = [row for row in living(connections.of_volume(tx, volume.id), volume_name) if row.location]
+def save_export(tx: db.Transaction, volume: db.Row, volume_name: str, target: targets.Target) -> None:
+    """Record the export with the volume itself, where the previous release reads it."""
+    rows = [row for row in active(connections.of_volume(tx, volume.id), volume_name) if row.location]
     names = sorted({row.initiator for row in rows if row.initiator})
     kept = {"location": rows[-1].location, "auth": rows[-1].auth,
             "initiators": " ".join(names) if target.sharing == targets.BY_INITIATOR else None} if rows else {}

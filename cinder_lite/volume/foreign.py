@@ -1,10 +1,15 @@
-"""Resources of other projects that depend on one's own: an action that would take them along is refused."""
+"""Refuses actions that would affect dependent resources of other projects."""
 
-from cinder_lite import errors
+from collections.abc import Iterable
+
+from cinder_lite import context, db, errors
 
 
-def check(ctx, owner, kind, rows):
-    """Raise InvalidState unless the requester may act on all rows: those of the owner's `kind` that the action includes."""
+def check(ctx: context.Context, owner: str, kind: str, rows: Iterable[db.Row]) -> None:
+    """Raise InvalidState unless the requester may act on all `rows`, the resources of `kind` that the action includes.
+
+    `owner` is the kind of the resource that the action is requested for.
+    """
     count = sum(not ctx.sees(row.project_id) for row in rows)
     if count:
         raise errors.InvalidState(kind=owner, reason=(

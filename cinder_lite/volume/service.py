@@ -1,4 +1,4 @@
-"""The volume service: one process, any number of backends, each by itself."""
+"""Runs the volume service: one process with any number of independent backends."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools, volumes
 from cinder_lite.host import network
 from cinder_lite.jobs import worker
+from cinder_lite.rpc import messaging
 from cinder_lite.service import daemon, process
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
@@ -24,84 +25,88 @@ LOG = logging.getLogger(__name__)
 BINARY = "cinder-volume"
 #: Seconds between attempts to start a backend.
 RETRY = 2
-#: Seconds of silence after which the host's network has settled, and for which that is waited for at most.
-SILENCE, PATIENCE = 0.3, 2
+#: Seconds without events after which the host's network is stable, and the longest wait for that.
+QUIET_PERIOD, LONGEST_WAIT = 0.3, 2
 
 
 class BackendService:
-    """One backend: its heartbeat, its jobs and its place on the broker."""
+    """One backend: its heartbeat, its worker and its RPC server."""
 
-    def __init__(self, shared, section):
+    def __init__(self, shared: process.Process, section: str) -> None:
         self.process, self.conf = shared, shared.conf
         self.backend = backends.Backend(self.conf, section)
-        self._written = None  # the uuid that all volumes here have
+        self._owner_uuid = None  # the service's uuid that is recorded with the backend's volumes
         self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.backend.name)
         self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
-                                           self._facts, self._recorded)
+                                           self._columns, self._recorded)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
-        adoption = Adoption(shared.db, self.conf, self.backend)
+        managing = Adoption(shared.db, self.conf, self.backend)
         grouping = Grouping(shared.db, self.conf, self.backend)
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
-        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup, self.images,
-                                     Exports(shared.db, self.conf, self.backend),
-                                     moves.handlers | adoption.handlers | grouping.handlers | self.images.handlers)
+        exports = Exports(shared.db, self.conf, self.backend)
+        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
+                                     self.images, exports,
+                                     moves.handlers | managing.handlers | grouping.handlers | self.images.handlers)
         self.manager.worker.events = shared.events
         shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
-        self._measures = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure, self._unmeasured)
-        self._sweeps = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep, self._unswept)
-        self._server, self.started, self.tried, self.admits = None, False, False, False
+        self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,
+                                               self._measuring_failed)
+        self._sweeping = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
+                                              self._sweeping_failed)
+        self._server: messaging.Server | None = None
+        self.started, self.tried, self.access_requested = False, False, False
 
-    def _facts(self):
+    def _columns(self):
         return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
                 "rpc_version": VolumeRPC.version}
 
     def _recorded(self, row):
-        """Have the volumes here belong to the service's row: at start, and when it was made anew."""
+        """Assign the backend's volumes to the service's row: at start, and when the row was created again."""
         self.backend.ownership = volumes.ownership(row.uuid)
-        if row.uuid != self._written:
+        if row.uuid != self._owner_uuid:
             with self.process.db.write() as tx:
                 volumes.belong(tx, self.backend.name, row.uuid)
-            self._written = row.uuid
+            self._owner_uuid = row.uuid
 
-    def start(self):
-        """May be called again after it has raised."""
+    def start(self) -> None:
+        """Start the backend; can be called again after it has raised."""
         self.lock.take()
-        # Known before it is looked at, which may take long: what only this backend can take waits for it.
+        # Registered before the check, which may take long: requests that only this backend can take wait for it.
         self.heartbeat.start()
         self.backend.check()
         self.heartbeat.beat()
         jobs.take_over(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
-        self._tidy()
+        self._clean_up()
         self.measure()
-        self._measures.start()
-        self._sweeps.start()
-        self._server = self.process.server(VolumeRPC, self.manager, self.backend.name)
-        self._server.start()
+        self._measuring.start()
+        self._sweeping.start()
+        self._server = server = self.process.server(VolumeRPC, self.manager, self.backend.name)
+        server.start()
         self.manager.worker.start()
         self.started = True
 
-    def admit(self):
-        """Let hosts in, or report the backend down with the reason why they cannot be."""
-        self.admits, target = True, self.backend.target
-        if self.backend.up and target is not None and not target.admitting:
-            target.admitting = True
+    def enable_access(self) -> None:
+        """Let hosts connect; report the backend as down if that fails."""
+        self.access_requested, target = True, self.backend.target
+        if self.backend.up and target is not None and not target.access_enabled:
+            target.access_enabled = True
             self.backend.check()
 
     @property
-    def wrong(self):
-        """Why it does not work, or None."""
+    def failure(self) -> str | None:
+        """Why the backend does not work, or None."""
         return None if self.started and self.backend.up else self.backend.reason or "it is being started"
 
-    def _tidy(self):
-        """What a former process left half made is removed, what it exported is exported again."""
+    def _clean_up(self):
+        """Remove incomplete objects of a former process, and export again what it exported."""
         if self.backend.up:
             self.backend.call(self.backend.driver.clean_up)
             self.images.clean_up()
             self.manager.exports.restore()
 
-    def measure(self):
-        """Look whether the backend works and what it holds, and tell the scheduler by the pools' rows."""
-        was_up, were_at = self.backend.up, self.backend.addresses
+    def measure(self) -> None:
+        """Check and measure the backend, and record its pools for the scheduler."""
+        was_up, old_addresses = self.backend.up, self.backend.addresses
         since = db.now()
         self.backend.check()
         found = self.backend.measure() if self.backend.up else []
@@ -113,59 +118,59 @@ class BackendService:
         if self.backend.up != was_up:
             self.heartbeat.beat()
             if self.backend.up:
-                self._tidy()
-                if self.admits:
-                    self.admit()
-        elif self.backend.addresses != were_at:
+                self._clean_up()
+                if self.access_requested:
+                    self.enable_access()
+        elif self.backend.addresses != old_addresses:
             self.manager.exports.restore()
         if self.backend.up:
             lost_snapshots.record(self.process.db, self.conf, self.backend)
-            self.backend.call(self.backend.driver.tend)
+            self.backend.call(self.backend.driver.run_maintenance)
 
-    def look(self):
-        """Measure at once when the addresses on which volumes are exported have come or gone."""
-        if self.started and self.backend.has_moved():
-            self._measures.kick()
+    def check_addresses(self) -> None:
+        """Measure at once if the addresses on which volumes are exported have changed."""
+        if self.started and self.backend.addresses_changed():
+            self._measuring.kick()
 
-    def _unmeasured(self, error):
-        LOG.warning("measuring %s failed, will be tried again: %s", self.backend.name, error)
+    def _measuring_failed(self, error):
+        LOG.warning("measuring %s failed, will be retried: %s", self.backend.name, error)
 
     @staticmethod
-    def _unswept(error):
-        LOG.warning("looking after connections failed, will be tried again: %s", error)
+    def _sweeping_failed(error):
+        LOG.warning("removing ended connections failed, will be retried: %s", error)
 
-    def stop(self, timeout):
+    def stop(self, timeout: float) -> None:
         if self._server is not None:
             self._server.stop()
-        self._measures.stop()
-        self._sweeps.stop()
+        self._measuring.stop()
+        self._sweeping.stop()
         self.manager.worker.stop(timeout)
         self.heartbeat.stop()
         self.lock.release()
 
 
 class VolumeService:
-    """All enabled backends. They start side by side, so that one that is slow to come up holds up no other."""
+    """All enabled backends. They start concurrently, so that a slow one delays no other."""
 
-    def __init__(self, shared):
+    def __init__(self, shared: process.Process) -> None:
         self.backends = [BackendService(shared, section) for section in backends.enabled(shared.conf)]
         self._stopping, self.ready = False, False
         unread.tell(shared.conf, shared.conf.enabled_backends)
 
-    def start(self):
+    def start(self) -> None:
         for backend in self.backends:
             concurrency.spawn(self._start, backend)
         if any(backend.backend.target is not None for backend in self.backends):
             concurrency.spawn(self._watch)
 
     def _watch(self):
-        """Have backends look at their addresses when something of the host's network has changed, and has settled."""
-        with network.changes() as told:
+        """Have backends check their addresses after each change of the host's network."""
+        with network.changes() as events:
             while not self._stopping:
-                _settled(told)
+                _wait_until_stable(events)
                 for backend in self.backends:
-                    with worker.quiet(f"looking at the addresses of {backend.backend.name}"):
-                        backend.look()
+                    with worker.quiet(f"checking the addresses of {backend.backend.name}"):
+                        backend.check_addresses()
 
     def _start(self, backend):
         while not self._stopping:
@@ -173,46 +178,47 @@ class VolumeService:
                 backend.start()
                 return
             except Exception:
-                # The outermost loop of a backend: what is in its way may pass.
-                LOG.exception("backend %s could not be started, will be tried again", backend.backend.name)
+                # The outermost loop of a backend: the cause may be temporary.
+                LOG.exception("backend %s could not be started, will be retried", backend.backend.name)
             finally:
                 backend.tried = True
-                self._admit()
+                self._enable_access()
             time.sleep(RETRY)
 
-    def _admit(self):
-        """Be ready, and let hosts in, when each backend exports again what it did, or has said why it does not.
+    def _enable_access(self):
+        """Become ready and let hosts connect when each backend has restored its exports or reported why it cannot.
 
-        Not each by itself: hosts take a volume that is not there for one that is gone, and may share the way to it.
+        Not each backend by itself: hosts take a volume that is not exported yet for a deleted one, and backends may
+        share a portal.
         """
         if all(backend.tried for backend in self.backends):
             for backend in self.backends:
-                with worker.quiet(f"letting hosts in to {backend.backend.name}"):
-                    backend.admit()
+                with worker.quiet(f"enabling access to {backend.backend.name}"):
+                    backend.enable_access()
             self.ready = True
 
-    def status(self):
-        wrong = {backend.backend.section: backend.wrong for backend in self.backends if backend.wrong}
+    def status(self) -> str:
+        down = {backend.backend.section: backend.failure for backend in self.backends if backend.failure}
         jobs = sum(backend.manager.worker.pool.running for backend in self.backends)
-        text = f"volume: {len(self.backends) - len(wrong)} of {len(self.backends)} backends up, {jobs} jobs running"
-        return ", ".join([text, *(f"{section} is down: {reason}" for section, reason in wrong.items())])
+        text = f"volume: {len(self.backends) - len(down)} of {len(self.backends)} backends up, {jobs} jobs running"
+        return ", ".join([text, *(f"{section} is down: {reason}" for section, reason in down.items())])
 
-    def stop(self, timeout):
+    def stop(self, timeout: float) -> None:
         self._stopping = True
         with concurrency.deadline(timeout) as left:
             for backend in self.backends:
                 backend.stop(left())
 
 
-def _settled(told):
-    """Wait until something is told, and then nothing for a while."""
+def _wait_until_stable(events):
+    """Wait for an event, and then for a period without events."""
     try:
-        told.settimeout(None)
-        told.recv(65536)
-        told.settimeout(SILENCE)
-        with concurrency.deadline(PATIENCE) as left:
+        events.settimeout(None)
+        events.recv(65536)
+        events.settimeout(QUIET_PERIOD)
+        with concurrency.deadline(LONGEST_WAIT) as left:
             while left():
-                told.recv(65536)
+                events.recv(65536)
     except OSError:
-        # Silence; or more was told than the kernel keeps, which is one more reason to look.
+        # No event for a period; or the kernel's queue overflowed, which is also a reason to check.
         pass

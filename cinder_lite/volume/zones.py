@@ -1,9 +1,12 @@
-"""Availability zones: which there are."""
+"""Lists the existing availability zones."""
 
+from oslo_config import cfg
+
+from cinder_lite import db
 from cinder_lite.db import services
 
 
-def known(tx, conf):
-    """Those of enabled volume services, and those that the settings name: no service has to be up for these."""
+def known(tx: db.Transaction, conf: cfg.ConfigOpts) -> set[str]:
+    """The zones of enabled volume services, up or down, and those named in the configuration."""
     return {conf.storage_availability_zone, conf.default_availability_zone or conf.storage_availability_zone,
             *(row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled)}

@@ -88,7 +88,7 @@ def test_hosts_are_let_in_when_it_is_said(daemon, volume, tmp_path):
     name, path = volume()
     data = data_of(second, name, second.export(name, path))
     assert not qemu("info", "-f", "raw", url(data))[0]
-    second.admitting = True
+    second.access_enabled = True
     for _ in range(2):
         second.check()
         assert digest_of(url(data), tmp_path) == digest(path)
@@ -99,7 +99,7 @@ def test_a_portal_that_another_program_has_is_named(daemon, tmp_path):
     with socket.create_server(("127.0.0.4", 0)) as other:
         port = other.getsockname()[1]
         taken = target_on(daemon, tmp_path, target_ip_address="127.0.0.4", target_port=port)
-        taken.admitting = True
+        taken.access_enabled = True
         with pytest.raises(base.TargetError, match=f"tgtd cannot listen on 127.0.0.4:{port}"):
             taken.check()
 
@@ -125,10 +125,10 @@ def test_a_tgtd_with_a_socket_of_its_own(tmp_path, monkeypatch, volume):
 def test_another_tgtd_lets_nobody_in_before_it_is_said_again(tmp_path, volume):
     daemon = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", control_port(), str(tmp_path / "log"))
     target = target_on(daemon, tmp_path)
-    target.admitting = True
+    target.access_enabled = True
     with pytest.raises(base.TargetError, match="no tgtd answers"):
         target.check()
-    assert not target.admitting
+    assert not target.access_enabled
 
 
 @pytest.mark.parametrize("changes", [

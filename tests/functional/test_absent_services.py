@@ -83,7 +83,7 @@ def test_an_api_alone_is_not_well(service, client, started):
     until(lambda: f"create of volume {volume} waits: no scheduler has been started yet" in errors(), "the reason")
     assert process_.poll() is None
     status, found = problems(service)
-    assert status == 503 and found[0].startswith(f"create of volume {volume} waits for the scheduler since ")
+    assert status == 503 and found[0].startswith(f"create of volume {volume} has been waiting for the scheduler for ")
     assert "no scheduler has been started yet; start it" in found[0]
     scheduled_once(service)
     until(lambda: f"create of volume {volume} waits: no scheduler is up since " in errors(), "the time")
@@ -91,7 +91,7 @@ def test_an_api_alone_is_not_well(service, client, started):
     assert "waits: no scheduler is up since 2" in explained.communicate(timeout=60)[0]
     doctor, _ = started("doctor")
     said = doctor.communicate(timeout=60)[0]
-    assert doctor.returncode == 1 and f"of volume {volume} waits for the scheduler since" in said and "All is well" not in said
+    assert doctor.returncode == 1 and f"of volume {volume} has been waiting for the scheduler for" in said and "All is well" not in said
     client.create("volumes", size=1)
     assert any(", and 1 more: no scheduler is up since " in one for one in problems(service)[1])
 

@@ -138,7 +138,7 @@ def test_explain_knows_where_a_volume_went_and_what_is_gone(command):
     id = facts(ok(command("create", "1", "--name", "placed", "--wait")))["id"]
     explained = ok(command("explain", "placed"))
     assert f"volume placed ({id}): available" in explained
-    assert re.search(r"1 GiB asked in zone nova; 2 of 2 pools can take it", explained), explained
+    assert re.search(r"1 GiB requested in zone nova; 2 of 2 pools can take it", explained), explained
     assert re.search(r"^ +1\. test@file-1#file-1: weight .*^ +2\. test@null-1#null-1: weight", explained, re.M | re.S)
     ok(command("delete", "placed", "--wait"))
     gone = ok(command("explain", id)).splitlines()

@@ -367,7 +367,7 @@ def test_a_transfer_that_cannot_put_the_former_owner_out_is_refused(service, cli
     try:
         status, answer = Client(service.url, project=THEIRS)("POST", f"/volume-transfers/{offered['id']}/accept", {
             "accept": {"auth_key": offered["auth_key"]}})
-        assert status == 503 and "put out" in answer["serviceUnavailable"]["message"]
+        assert status == 503 and "could not be disconnected" in answer["serviceUnavailable"]["message"]
         assert client("GET", f"/volumes/{id}", expect=200)["volume"]["status"] == states.AWAITING
     finally:
         service.tgtd.start()

@@ -86,7 +86,7 @@ def test_a_job_that_nobody_takes_is_named(service, row):
     status, found = detailed(service)
     assert (status, found["jobs"]["queued"], found["jobs"]["oldest_unclaimed"]["resource_id"]) == (503, 1, volume)
     assert found["jobs"]["oldest_unclaimed"]["seconds"] >= LONG_AGO.total_seconds()
-    assert found["problems"][0].startswith(f"extend of volume {volume} waits for the volume service on h@away since ")
+    assert found["problems"][0].startswith(f"extend of volume {volume} has been waiting for the volume service on h@away for ")
 
 
 def test_a_host_can_be_taken_out_by_a_file(service, flag):

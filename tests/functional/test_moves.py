@@ -198,7 +198,7 @@ def test_what_cannot_move(service, client, types):
     volume = client.settled("volumes", id)
     assert volume["volume_type"] == "any"
     message = client("GET", f"/messages?resource_uuid={id}", expect=200)["messages"][0]["user_message"]
-    assert "only test@one#one will do: it has snapshots, so it cannot move" in message
+    assert "only test@one#one is possible: it has snapshots, so it cannot move" in message
     client("DELETE", f"/snapshots/{snapshot['id']}", expect=202)
     client.gone("snapshots", snapshot["id"])
     clean(service, client, id)

@@ -113,7 +113,7 @@ def test_ready_status_reload_and_end(manager):
     manager.hear("READY")
     status = manager.hear("STATUS", "1 of 2 backends up")["STATUS"]
     assert "0 jobs running, bad is down: " in status and "/dev/null/volumes" in status
-    assert "scheduler: 0 decisions under way; backup: 0 jobs running; api: 0 requests in progress" in status
+    assert "scheduler: 0 decisions in progress; backup: 0 jobs running; api: 0 requests in progress" in status
     manager.process.send(signal.SIGHUP)
     manager.hear("RELOADING")
     manager.hear("READY")

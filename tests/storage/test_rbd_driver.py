@@ -90,7 +90,7 @@ def begin(driver, pool, made, **values):
 def purged(driver, pool):
     """Wait until the trash is empty."""
     def empty():
-        driver.tend()
+        driver.run_maintenance()
         return listed(pool, "trash", "ls", "--all") == []
 
     until(empty, what="the trash to be purged")
@@ -138,7 +138,7 @@ def test_what_somebody_else_put_into_the_trash_stays_there(driver, pool):
     driver.clone(child, source, ignore)
     driver.delete(source)
     driver.delete(child)
-    driver.tend()
+    driver.run_maintenance()
     (left,) = listed(pool, "trash", "ls")
     assert left["name"] == "volume-of-others"
     pool.rbd("trash", "rm", left["id"])
@@ -150,7 +150,7 @@ def test_a_volume_taken_out_of_the_trash_is_kept(driver, pool):
     driver.delete(source)
     pool.rbd("trash", "restore", listed(pool, "trash", "ls")[0]["id"])
     driver.delete(child)
-    driver.tend()
+    driver.run_maintenance()
     assert driver.exists(source)
     driver.delete(source)
     nothing_left(pool)
@@ -163,7 +163,7 @@ def test_the_generations_that_depend_on_each_other_are_limited(made, pool):
         generations.append(volume())
         driver.clone(generations[-1], generations[-2], ignore)
     before = backends.content(driver.path(generations[0]))
-    driver.tend()
+    driver.run_maintenance()
     until(lambda: parent(pool, generations[3]) is None, what="the third clone to be independent")
     until(lambda: parent(pool, generations[4]) is None, what="the fourth clone to be independent")
     assert parent(pool, generations[2]) == generations[1].name
@@ -180,7 +180,7 @@ def test_volumes_from_snapshots_become_independent_where_that_is_asked_for(made,
     taken = snapshot(source)
     driver.create_snapshot(taken)
     driver.from_snapshot(child, taken, ignore)
-    driver.tend()
+    driver.run_maintenance()
     until(lambda: parent(pool, child) is None, what="the clone to be independent")
     for one in (source, child):
         driver.delete(one)
@@ -194,7 +194,7 @@ def test_deferred_deletion_keeps_a_volume_for_its_time(made, pool):
     waiting.clone(child, source, ignore)
     waiting.delete(source)
     assert list(waiting.names()) == [(child.name, GIB)]
-    waiting.tend()
+    waiting.run_maintenance()
     (kept,) = listed(pool, "trash", "ls")
     assert kept["name"] == source.name
     waiting.delete(child)

@@ -49,7 +49,7 @@ class RbdModel(model.Model):
 
     @stateful.rule()
     def tend(self):
-        self.driver.tend()
+        self.driver.run_maintenance()
 
 
 @pytest.fixture

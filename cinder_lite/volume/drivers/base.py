@@ -109,7 +109,7 @@ class Driver(abc.ABC):
     def check(self):
         """Find out whether the backend can work now; raise BackendDown with the reason when it cannot."""
 
-    def tend(self):
+    def run_maintenance(self):
         """Go on with work that nobody waits for (purging, flattening); called at every measurement. Idempotent."""
 
     def clean_up(self):

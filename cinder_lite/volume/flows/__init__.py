@@ -1,1 +1,1 @@
-"""The taskflow flows that make volumes."""
+"""The taskflow flows that create volumes."""

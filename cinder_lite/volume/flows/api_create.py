@@ -1,8 +1,11 @@
-"""The flow by which the API accepts a volume: check what is asked, record it, hand it on."""
+"""The API's flow of creating a volume: check the request, record volume and job, notify a scheduler."""
 
 import dataclasses
 import logging
+import typing
 import uuid
+
+from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import backups, groups, guards, metadata_index, quotas, snapshots, types, volumes
@@ -10,36 +13,37 @@ from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import zones
 from cinder_lite.volume.flows import engine
+from cinder_lite.volume.flows.wanted import Wanted
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is going to be recorded: the row's values, and what the volume is made from."""
+    """The values of the volume's row, its type, source and quota."""
 
     row: dict
-    type: object
-    source: object = None
+    type: db.Row
+    source: "Source | None" = None
     allowance: quotas.Allowance | None = None
 
 
 class Check(engine.Step):
-    """Size, type, zone and source of what is asked, against limits and each other."""
+    """Checks size, type, zone and source of the request against limits and each other."""
 
     default_provides = "plan"
 
-    def __init__(self, database, conf):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts) -> None:
         super().__init__()
         self.db, self.conf = database, conf
 
-    def execute(self, ctx, wanted):
+    def execute(self, ctx: context.Context, wanted: Wanted) -> Plan:
         with self.db.read() as tx:
             source = self._source(tx, ctx, wanted)
             type_ = self._type(tx, ctx, wanted, source)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
             if wanted.group_id:
-                wanted = self._grouped(tx, ctx, wanted, type_, source)
+                wanted = self._in_group(tx, ctx, wanted, type_, source)
             zone = self._zone(tx, wanted, source)
         size = self._size(wanted, source, type_)
         quotas.check_volume_size(size, allowance)
@@ -56,8 +60,8 @@ class Check(engine.Step):
         return Plan(row, type_, source, allowance)
 
     def _source(self, tx, ctx, wanted):
-        """The volume, snapshot (with its volume) or backup that the volume is made from, or None."""
-        given = [word for word in ("snapshot_id", "source_volid", "backup_id", "image") if getattr(wanted, word)]
+        """The volume, snapshot (with its volume), backup or image that the volume is created from, or None."""
+        given = [name for name in ("snapshot_id", "source_volid", "backup_id", "image") if getattr(wanted, name)]
         if len(given) > 1:
             raise errors.InvalidInput(reason=f"A volume is made from one source, but {' and '.join(given)} are given.")
         if wanted.source_volid:
@@ -82,8 +86,8 @@ class Check(engine.Step):
             return types.default(tx, self.conf, ctx.project_id)
         return type_
 
-    def _grouped(self, tx, ctx, wanted, type_, source):
-        """What is wanted, in the zone of its group. Raises InvalidInput for what the group does not take."""
+    def _in_group(self, tx, ctx, wanted, type_, source):
+        """The request with the zone of its group. Raises InvalidInput if the group does not accept such a volume."""
         group = groups.get(tx, ctx, wanted.group_id)
         if group.project_id != ctx.project_id:
             raise errors.InvalidInput(reason=f"Group {group.id} is of another project than the volume.")
@@ -97,7 +101,7 @@ class Check(engine.Step):
         return dataclasses.replace(wanted, zone=wanted.zone or group.availability_zone)
 
     def _key(self, type_, source):
-        """The id of the key of an encrypted volume: the one fixed key of the installation, which has no other."""
+        """The id of an encrypted volume's key, which is the fixed key of the installation."""
         if type_.encryption is None or (source is not None and not source.encrypted):
             raise errors.InvalidInput(reason=f"Volume type {type_.name} is {'not ' if type_.encryption is None else ''}"
                                              f"encrypted and the source {source.kind} is the opposite; choose another.")
@@ -141,36 +145,36 @@ class Check(engine.Step):
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What a volume is made from: its row, and for a snapshot the row of the snapshot's volume."""
+    """The source of a volume: its row (an image's record), and for a snapshot the row of the snapshot's volume."""
 
     kind: str
-    row: object
-    volume: object = None
+    row: typing.Any
+    volume: db.Row | None = None
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self.row.gigabytes if self.kind == "image" else self.row.size
 
     @property
-    def type_id(self):
+    def type_id(self) -> str | None:
         return getattr(self.volume or self.row, "volume_type_id", None)
 
     @property
-    def encrypted(self):
+    def encrypted(self) -> bool:
         return self.row.encryption_key_id is not None
 
     @property
-    def parent(self):
+    def parent(self) -> db.Row | None:
         """The volume whose properties are inherited, or None."""
         return self.volume if self.kind == "snapshot" else self.row if self.kind == "volume" else None
 
     @property
-    def zone(self):
+    def zone(self) -> str | None:
         return self.parent.availability_zone if self.parent is not None else None
 
 
 def _inherited(source):
-    """What a volume takes over from the one it is made from."""
+    """The columns that a volume inherits from its source."""
     if source is not None and source.kind == "image":
         return {"image_metadata": {"image_id": source.row.id}}
     if source is None or source.parent is None:
@@ -179,15 +183,15 @@ def _inherited(source):
 
 
 class Record(engine.Step):
-    """One transaction: hold the source, insert volume and job, claim the quota."""
+    """In one transaction, holds the source, inserts volume and job, and claims the quota."""
 
     default_provides = "recorded"
 
-    def __init__(self, database, conf):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts) -> None:
         super().__init__()
         self.db, self.conf = database, conf
 
-    def execute(self, ctx, plan, wanted):
+    def execute(self, ctx: context.Context, plan: Plan, wanted: Wanted) -> tuple[str, db.Row]:
         return self._transact(ctx, plan, wanted)
 
     @db.retried
@@ -222,22 +226,23 @@ class Record(engine.Step):
                 guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
 
 
-class HandOn(engine.Step):
-    """Wake a scheduler."""
+class NotifyScheduler(engine.Step):
+    """Sends the job to a scheduler."""
 
-    def __init__(self, scheduler):
+    def __init__(self, scheduler: typing.Any) -> None:
         super().__init__()
         self.scheduler = scheduler
 
-    def execute(self, ctx, recorded):
+    def execute(self, ctx: context.Context, recorded: tuple[str, db.Row]) -> None:
         self.scheduler.run_job(ctx, job_id=recorded[0])
 
 
-def made(database, conf, scheduler):
-    """The flow; `run` takes it."""
-    return engine.line("volume_create_api", Check(database, conf), Record(database, conf), HandOn(scheduler))
+def build_flow(database: db.Database, conf: cfg.ConfigOpts, scheduler: typing.Any) -> engine.Flow:
+    """The flow, to be passed to `run`."""
+    return engine.sequence("volume_create_api", Check(database, conf), Record(database, conf),
+                           NotifyScheduler(scheduler))
 
 
-def run(made, ctx, wanted):
-    """Accept a volume. Returns its row. Raises what is wrong with the request."""
-    return engine.run(made, LOG, ctx=ctx, wanted=wanted)["recorded"][1]
+def run(flow: engine.Flow, ctx: context.Context, wanted: Wanted) -> db.Row:
+    """Accept a volume. Returns its row. Raises the error in the request."""
+    return engine.run(flow, LOG, ctx=ctx, wanted=wanted)["recorded"][1]

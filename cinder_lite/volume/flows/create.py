@@ -1,8 +1,9 @@
-"""The flow by which a volume service makes a volume: from nothing, from a snapshot, from a volume, from an image."""
+"""The volume service's flows of creating a volume: empty, or from a snapshot, a volume or an image."""
 
 import dataclasses
 import logging
 import typing
+from collections.abc import Callable, Mapping
 
 from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
@@ -13,19 +14,19 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a volume is made from: `kind` is a key of RECIPES; `source` a drivers.Volume or drivers.Snapshot.
+    """The source of a volume: `kind` is a key of RECIPES; `source` a drivers.Volume or drivers.Snapshot.
 
-    Of an image `source` is a function that fills the drivers.Volume which it is given, of a location its URL.
+    For an image, `source` is a function that fills the drivers.Volume passed to it; for a location, its URL.
     """
 
     kind: str
     source: drivers.Volume | drivers.Snapshot | typing.Callable | str | None = None
 
 
-class _Make(engine.Step):
-    """A step that makes the volume on the backend. What it has begun is removed when a step fails, its own included.
+class _Create(engine.Step):
+    """A step that creates the volume on the backend, and removes it if this or a later step fails.
 
-    It stays when the work is only interrupted, to go on from there.
+    The volume stays if the job was only interrupted, so that it can be resumed.
     """
 
     default_provides = "facts"
@@ -37,77 +38,78 @@ class _Make(engine.Step):
     def revert(self, volume, flow_failures, **_):
         if any(failure.check(worker.Interrupted) for failure in flow_failures.values()):
             return
-        LOG.info("removing what was made of volume %s", volume.id)
+        LOG.info("removing incomplete volume %s", volume.id)
         worker.call(self.driver.delete, volume)
 
 
-class MakeEmpty(_Make):
-    """A volume that reads as zeros."""
+class CreateEmpty(_Create):
+    """Creates a volume that reads as zeros."""
 
-    def execute(self, volume):
+    def execute(self, volume: drivers.Volume) -> dict:
         return worker.call(self.driver.create, volume)
 
 
-class MakeUnlimited(_Make):
-    """A volume that reads as zeros, without limits while it is filled."""
+class CreateUnlimited(_Create):
+    """Creates a volume that reads as zeros, without QoS limits while it is filled."""
 
-    def execute(self, volume):
+    def execute(self, volume: drivers.Volume) -> dict:
         return worker.call(self.driver.create, dataclasses.replace(volume, qos={}))
 
 
-class CopySnapshot(_Make):
-    """A volume with a snapshot's content."""
+class CopySnapshot(_Create):
+    """Creates a volume with a snapshot's content."""
 
-    def execute(self, volume, source, progress):
+    def execute(self, volume: drivers.Volume, source: drivers.Snapshot, progress: Callable[[int, int], object]) -> dict:
         return worker.call(self.driver.from_snapshot, volume, source, progress)
 
 
-class CloneVolume(_Make):
-    """A volume with another volume's content."""
+class CloneVolume(_Create):
+    """Creates a volume with another volume's content."""
 
-    def execute(self, volume, source, progress):
+    def execute(self, volume: drivers.Volume, source: drivers.Volume, progress: Callable[[int, int], object]) -> dict:
         return worker.call(self.driver.clone, volume, source, progress)
 
 
-class CloneImage(_Make):
-    """A volume that shares an image's bytes where they lie. Its facts are None when there is nothing to be shared."""
+class CloneImage(_Create):
+    """Clones an image on the backend. The facts are None if the image cannot be cloned."""
 
-    def execute(self, volume, source):
+    def execute(self, volume: drivers.Volume, source: str) -> dict | None:
         return worker.call(self.driver.clone_image, volume, source)
 
 
 class FillFromImage(engine.Step):
-    """An image's content, in a volume that reads as zeros."""
+    """Writes an image's content to a volume that reads as zeros."""
 
-    def __init__(self, _driver):
+    def __init__(self, _driver: drivers.Driver) -> None:
         super().__init__()
 
-    def execute(self, volume, facts, source):
+    def execute(self, volume: drivers.Volume, facts: dict | None, source: Callable[[drivers.Volume], object]) -> None:
         source(dataclasses.replace(volume, facts=facts or {}))
 
 
-class Limit(engine.Step):
-    """The limits of a volume that was filled."""
+class ApplyQos(engine.Step):
+    """Applies QoS limits after the volume was filled."""
 
-    def __init__(self, driver):
+    def __init__(self, driver: drivers.Driver) -> None:
         super().__init__()
         self.driver = driver
 
-    def execute(self, volume, facts):
+    def execute(self, volume: drivers.Volume, facts: dict | None) -> None:
         if volume.qos and isinstance(self.driver, drivers.AppliesQos):
             worker.call(self.driver.apply_qos, dataclasses.replace(volume, facts=facts or {}))
 
 
-RECIPES = {"blank": (MakeEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),
-           "image": (MakeUnlimited, FillFromImage, Limit), "location": (CloneImage,)}
+RECIPES = {"blank": (CreateEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),
+           "image": (CreateUnlimited, FillFromImage, ApplyQos), "location": (CloneImage,)}
 
 
-def made(driver):
-    """The flows over a driver by the kind of source; `run` takes them."""
-    return {kind: engine.line(f"volume_create_{kind}", *(step(driver) for step in steps))
+def build_flows(driver: drivers.Driver) -> dict[str, engine.Flow]:
+    """A driver's flows by the kind of source, to be passed to `run`."""
+    return {kind: engine.sequence(f"volume_create_{kind}", *(step(driver) for step in steps))
             for kind, steps in RECIPES.items()}
 
 
-def run(made, volume, recipe, progress):
-    """Make the volume. Returns the driver's facts. Raises the driver's error after removing what was made."""
-    return engine.run(made[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
+def run(flows: Mapping[str, engine.Flow], volume: drivers.Volume, recipe: Recipe,
+        progress: Callable[[int, int], object]) -> dict | None:
+    """Create the volume. Returns the driver's facts. Raises the driver's error after removing what was created."""
+    return engine.run(flows[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]

@@ -1,14 +1,13 @@
-"""What a volume that is asked for looks like, as the API hands it to the create flow."""
+"""The request for a volume that the API passes to the create flow."""
 
 import dataclasses
+
+from cinder_lite.image.record import Image
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A volume as it was asked for. `size` is in GiB, None when the source decides; at most one source is given.
-
-    `image` is an image.record.Image.
-    """
+    """A requested volume. `size` is in GiB, None for the source's size; at most one source is given."""
 
     size: int | None = None
     name: str | None = None
@@ -18,7 +17,7 @@ class Wanted:
     snapshot_id: str | None = None
     source_volid: str | None = None
     backup_id: str | None = None
-    image: object = None
+    image: Image | None = None
     group_id: str | None = None
     metadata: dict = dataclasses.field(default_factory=dict)
     hints: dict = dataclasses.field(default_factory=dict)

@@ -48,7 +48,7 @@ class Grouping:
         work.begin()
         for number, one in enumerate(members):
             if one.host is not None:
-                self.backend.clear(as_volume(one))
+                self.backend.remove_exports(as_volume(one))
                 self.backend.call(self.backend.driver.delete, as_volume(one))
             work.step(number + 1, len(members))
 

@@ -60,7 +60,7 @@ class Adoption:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self.backend.clear(as_volume(row))
+        self.backend.remove_exports(as_volume(row))
         work.at_end(lambda tx, row: holds.forget(tx, row))
 
     def adopt_snapshot(self, work):

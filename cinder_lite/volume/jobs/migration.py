@@ -235,7 +235,7 @@ class Moves:
         try:
             if args.get("attached"):
                 self._let_go(work, args["attached"])
-            self.backend.clear(volume)
+            self.backend.remove_exports(volume)
             self.backend.call(self.backend.driver.delete, volume)
         except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)

@@ -52,7 +52,7 @@ class VolumeManager(VolumeRPC):
             backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
         volume = as_volume(row)
         if self._flows is None:
-            self._flows = create.made(self.driver)
+            self._flows = create.build_flows(self.driver)
         try:
             if recipe.kind == "image":
                 facts = self.images.make(self._flows, work, row, volume, recipe.source)
@@ -110,7 +110,7 @@ class VolumeManager(VolumeRPC):
             return
         volume = as_volume(row)
         work.begin()
-        self.backend.clear(volume)
+        self.backend.remove_exports(volume)
         for copy_id in copies:
             self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
         for snapshot in going:
@@ -146,7 +146,7 @@ class VolumeManager(VolumeRPC):
         if not isinstance(self.driver, drivers.Revertable):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
                                  public="its storage cannot revert volumes")
-        self.exports.settle(row.id)
+        self.exports.reconcile(row.id)
         self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
 
     # -- snapshots
@@ -198,7 +198,7 @@ class VolumeManager(VolumeRPC):
         if kind == "frozen" and (backup is None or backup.status != states.CREATING):
             raise errors.InvalidState(kind="backup", reason="it is not being made any more")
         # Who is not to have the volume any more does not write to it while it is read or written here.
-        self.exports.settle(row.id)
+        self.exports.reconcile(row.id)
         try:
             return self._open(kind, row, snapshot, copy_id)
         except drivers.DriverError as error:

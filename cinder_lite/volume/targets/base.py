@@ -134,7 +134,7 @@ class Target(abc.ABC):
     #: Whether another host reaches a volume by the protocol alone. False where its file or device has the same path on each.
     same_host: typing.ClassVar[bool] = True
     #: Whether hosts are let in. Not before all that they use is exported again; the next `check` sees to it.
-    admitting = False
+    access_enabled = False
 
     def __init__(self, options, state_path):
         """`options` is the backend's section; `state_path` a directory of its own that survives restarts."""
@@ -186,7 +186,7 @@ class Target(abc.ABC):
     def remove(self, name):
         """Remove the export of that name, also while an initiator is logged in. None there is success."""
 
-    def clear(self, name):
+    def remove_all(self, name):
         """Remove all exports of a volume."""
         for one in {name, *(found for found in self.present() if volume_of(found) == name)}:
             self.remove(one)

@@ -1,6 +1,6 @@
 """Attaches iSCSI volumes of another host's backend to this host, by os-brick.
 
-os-brick runs in root's process. It finds what was attached before, so that each function may be called again.
+os-brick runs in the privileged process. It finds earlier attachments, so each function can be called again.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from cinder_lite.volume.targets import readers
 from cinder_lite.volume.targets.readers import AttachFailed
 
 LOCKS = "/run/lock/cinder-lite"
-#: How often os-brick looks for the device, after longer and longer times.
+#: Attempts of os-brick to find the device, with growing intervals.
 SCANS = 5
 
 
 @contextlib.contextmanager
 def _brick(doing: str) -> Iterator[Any]:
-    """os-brick's connector, which root's process alone imports."""
+    """os-brick's connector; imported in the privileged process only."""
     from os_brick import exception, opts, privileged
     from os_brick.initiator.connectors import iscsi
     from oslo_concurrency import lockutils, processutils
@@ -37,25 +37,25 @@ def _brick(doing: str) -> Iterator[Any]:
 
 @privsep.storage.entrypoint
 def name() -> str:
-    """The name by which targets identify this host."""
+    """This host's iSCSI initiator name."""
     with _brick("read /etc/iscsi/initiatorname.iscsi") as connector:
         found = connector.get_initiator()
     if not found:
-        raise AttachFailed("this host has no name as an iSCSI initiator (/etc/iscsi/initiatorname.iscsi), which it needs to "
+        raise AttachFailed("this host has no iSCSI initiator name (/etc/iscsi/initiatorname.iscsi), which it needs to "
                            "copy volumes of other hosts: install the package open-iscsi")
     return found
 
 
 @privsep.storage.entrypoint
 def attach(data: Mapping[str, Any]) -> str:
-    """Attach the volume. Returns the path of the device by which the volume can be read; `data` is its connection information."""
+    """Attach a volume by its connection information `data`. Returns the path of the device."""
     with _brick(f"attach {data['target_iqn']} at {data['target_portal']}") as connector:
         return connector.connect_volume(data)["path"]
 
 
 @privsep.storage.entrypoint
 def detach(data: Mapping[str, Any]) -> None:
-    """Undo `attach`; of the connection information, the target's names are enough."""
+    """Undo `attach`; `data` needs only the target's names."""
     with _brick(f"detach {data['target_iqn']} from {data['target_portal']}") as connector:
         connector.disconnect_volume(data, None, force=True, ignore_errors=True)
 

@@ -43,9 +43,9 @@ class TgtTarget(iscsi.IscsiTarget):
             listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
         except base.TargetError:
             # When it answers again it may be another tgtd, which exports nothing yet.
-            self.admitting = False
+            self.access_enabled = False
             raise
-        if self.admitting:
+        if self.access_enabled:
             self._listen(listening)
 
     def _listen(self, listening):

@@ -13,7 +13,7 @@ from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova.detach_guard import DetachGuard
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import qos
-from cinder_lite.volume.connecting import Connecting
+from cinder_lite.volume.connecting import ConnectionClient
 
 
 class Attachments:
@@ -21,7 +21,7 @@ class Attachments:
 
     def __init__(self, database, conf, volume):
         self.db, self.conf = database, conf
-        self._detaching, self._connecting = DetachGuard(conf), Connecting(database, conf, volume)
+        self._detaching, self._connecting = DetachGuard(conf), ConnectionClient(database, conf, volume)
 
     # -- the attachments API
 
@@ -46,7 +46,7 @@ class Attachments:
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, volume_id)
             if connects:
-                self._connecting.check_up(tx, row)
+                self._connecting.check_service_up(tx, row)
             volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
                                                  states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MOVING))
             present = attachments.of_volume(tx, volume_id)
@@ -69,7 +69,7 @@ class Attachments:
         if not connector:
             raise errors.InvalidInput(reason="A connector is needed: an object that describes the attaching host.")
         volume, one, mode = self._begin_connection(ctx, id, connector)
-        info = self._connecting.make(ctx, volume, one, connector)
+        info = self._connecting.connect(ctx, volume, one, connector)
         return self._record_connection(ctx, id, one, connector, mode, info)
 
     @db.retried
@@ -80,8 +80,8 @@ class Attachments:
             row, volume = attachments.get(tx, ctx, id), volumes.find(tx, volume_id)
             others = [one for one in attachments.of_volume(tx, volume_id) if one.id != id]
             self._check_connectable(row, volume, others)
-            self._connecting.check_up(tx, volume)
-            mode = domain.mode_of(volume, row.attach_mode, connector.get("mode"))
+            self._connecting.check_service_up(tx, volume)
+            mode = domain.access_mode(volume, row.attach_mode, connector.get("mode"))
             return volume, domain.begin(tx, volume, connector, mode, id), mode
 
     @staticmethod
@@ -104,7 +104,7 @@ class Attachments:
     def _record_connection(self, ctx, id, one, connector, mode, info):
         with self.db.write() as tx:
             held = self._held(tx, one.volume_id)
-            self._connecting.confirm(tx, one, info)
+            self._connecting.check_current(tx, one, info)
             volume = volumes.find(tx, held.id)
             specs = qos.of_front_end(volume)
             flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": id,
@@ -138,7 +138,7 @@ class Attachments:
         self._detaching.check(ctx, (row,))
         volume, others, ended = self._remove(id)
         if ended:
-            self._connecting.undo_soon(ctx, volume, id, row.connector)
+            self._connecting.disconnect_soon(ctx, volume, id, row.connector)
         return others
 
     @db.retried
@@ -152,7 +152,7 @@ class Attachments:
             if row is None:
                 raise errors.AttachmentNotFound(id=id)
             volume = self._held(tx, row.volume_id)
-            domain.take_over(tx, volume)
+            domain.import_legacy_export(tx, volume)
             attachments.delete(tx, id)
             ended = connections.end_of_attachment(tx, id)
             others = attachments.of_volume(tx, volume.id)
@@ -203,7 +203,7 @@ class Attachments:
     def initialize(self, ctx, volume_id, connector):
         """Export the volume to the connector's host. Returns the connection information."""
         row, one = self._begin_initialized(ctx, volume_id, connector)
-        info = self._connecting.make(ctx, row, one, connector)
+        info = self._connecting.connect(ctx, row, one, connector)
         self._confirm_initialized(row, one, info)
         data = {"encrypted": row.encryption_key_id is not None, "qos_specs": qos.of_front_end(row), "cacheable": False,
                 "access_mode": domain.READ_ONLY if one.read_only else domain.READ_WRITE, **info["data"]}
@@ -217,21 +217,21 @@ class Attachments:
             self._held(tx, volume_id)
             row = volumes.get(tx, ctx, volume_id)
             domain.check_connectable(row)
-            self._connecting.check_up(tx, row)
-            mode = domain.mode_of(row, connector.get("mode"))
+            self._connecting.check_service_up(tx, row)
+            mode = domain.access_mode(row, connector.get("mode"))
             return row, domain.begin(tx, row, connector, mode, initialized=True)
 
     @db.retried
     def _confirm_initialized(self, row, one, info):
         with self.db.write() as tx:
             VOLUME.lock(tx, row.id)
-            self._connecting.confirm(tx, one, info)
+            self._connecting.check_current(tx, one, info)
 
     def terminate(self, ctx, volume_id, connector):
         """Take the export back and release a reservation."""
         self._check_all(ctx, volume_id)
         row = self._end_initialized(ctx, volume_id, connector)
-        self._connecting.undo_soon(ctx, row, connector=connector)
+        self._connecting.disconnect_soon(ctx, row, connector=connector)
         self.unreserve(ctx, volume_id)
 
     @db.retried
@@ -253,7 +253,7 @@ class Attachments:
             if domain.is_read_only(row) and mode == domain.READ_WRITE:
                 raise errors.InvalidState(kind="volume", reason="it is read-only; attach it with mode ro")
             id = str(uuid.uuid4())
-            domain.adopt_initialized(tx, row, id, host_name)
+            domain.attach_initialized(tx, row, id, host_name)
             attachments.insert(tx, id=id, volume_id=volume_id, project_id=row.project_id,
                                instance_uuid=instance_uuid, attached_host=host_name, mountpoint=mountpoint,
                                attach_mode=mode, attach_status=states.ATTACHED, attached_at=db.now(), connector={},
@@ -283,7 +283,7 @@ class Attachments:
         """A volume without attachments that says it has some is available again, and no host is connected to it."""
         row, ended = self._settled(ctx, volume_id)
         if ended:
-            self._connecting.undo_soon(ctx, row)
+            self._connecting.disconnect_soon(ctx, row)
 
     @db.retried
     def _settled(self, ctx, volume_id):
@@ -304,7 +304,7 @@ class Attachments:
         row = self._end_initialized(ctx, volume_id, connector) if connector or attachment_id is None else None
         self.detach(ctx, volume_id, attachment_id)
         if row is not None:
-            self._connecting.undo_soon(ctx, row, attachment_id, connector)
+            self._connecting.disconnect_soon(ctx, row, attachment_id, connector)
 
 
 def mirror(tx, volume):

@@ -9,7 +9,7 @@ from cinder_lite import db, errors, states
 from cinder_lite.db import connections, guards, metadata_index, quotas, snapshots, transfers, types, volumes
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign
-from cinder_lite.volume.connecting import Connecting
+from cinder_lite.volume.connecting import ConnectionClient
 
 
 def _digest(salt, key, kind=hashlib.sha256):
@@ -27,7 +27,7 @@ class Transfers:
 
     def __init__(self, database, conf, volume=None):
         self.db, self.conf = database, conf
-        self._connecting = Connecting(database, conf, volume)
+        self._connecting = ConnectionClient(database, conf, volume)
 
     @db.retried
     def create(self, ctx, volume_id, name, without_snapshots=False, encrypted_too=False):

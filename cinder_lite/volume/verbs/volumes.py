@@ -6,7 +6,7 @@ from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications, pool_capacity
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import connections, foreign
-from cinder_lite.volume.connecting import Connecting
+from cinder_lite.volume.connecting import ConnectionClient
 
 
 class Volumes:
@@ -17,7 +17,7 @@ class Volumes:
 
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
-        self._create, self._connecting = None, Connecting(database, conf, volume)
+        self._create, self._connecting = None, ConnectionClient(database, conf, volume)
 
     def create(self, ctx, wanted):
         """Accept a volume (a flows.api_create.Wanted). Returns its row."""
@@ -25,7 +25,7 @@ class Volumes:
         from cinder_lite.volume.flows import api_create
 
         if self._create is None:
-            self._create = api_create.made(self.db, self.conf, self.scheduler)
+            self._create = api_create.build_flow(self.db, self.conf, self.scheduler)
         return api_create.run(self._create, ctx, wanted)
 
     def get(self, ctx, id):
@@ -65,7 +65,7 @@ class Volumes:
         """Hosts that are connected already follow."""
         row, changed = self._set_readonly(ctx, id, readonly)
         if changed:
-            self._connecting.undo_soon(ctx, row)
+            self._connecting.disconnect_soon(ctx, row)
 
     @db.retried
     def _set_readonly(self, ctx, id, readonly):
@@ -178,7 +178,7 @@ class Volumes:
             cancellation.stop(self.db, self.conf, "volume", id, lambda tx: self._resettable(tx, ctx, id, status))
         row, ended = self._write_status(ctx, id, status, attach_status, migration_status)
         if ended:
-            self._connecting.undo_soon(ctx, row)
+            self._connecting.disconnect_soon(ctx, row)
 
     @staticmethod
     def _resettable(tx, ctx, id, status):

@@ -38,11 +38,11 @@ def test_the_best_comes_first_and_each_of_the_others_has_its_reason():
         ("n4@lvm#vg", "ServiceFilter"),
     ]
     assert decision.explain() == [
-        "create: 500 GiB asked in zone nova; 2 of 5 pools can take it",
+        "create: 500 GiB requested in zone nova; 2 of 5 pools can take it",
         "1. n2@lvm#vg: weight 1 (CapacityWeigher 1 for 800)",
         "2. n5@rbd#vms: weight 0 (CapacityWeigher 0 for unknown (free capacity is infinite or unknown))",
-        "n1@lvm#vg: refused by CapacityFilter: asked 500 GiB, free 37 GiB of 100 GiB",
-        "n3@lvm#vg: refused by AvailabilityZoneFilter: asked for zone nova, the pool is in west",
+        "n1@lvm#vg: refused by CapacityFilter: requested 500 GiB, free 37 GiB of 100 GiB",
+        "n3@lvm#vg: refused by AvailabilityZoneFilter: requested zone nova, the pool is in west",
         "n4@lvm#vg: refused by ServiceFilter: volume service n4@lvm is down: it has sent no heartbeat in time",
     ]
 
@@ -56,12 +56,12 @@ def test_when_none_fits():
     decision = choose(Request(5000, "extend", only_pool="n1@lvm#vg"), POOLS[:2], DEFAULTS, BY_CAPACITY)
     assert decision.ranked == ()
     assert decision.explain() == [
-        "extend: 5000 GiB asked; none of 2 pools can take it",
-        "n1@lvm#vg: refused by CapacityFilter: asked 5000 GiB, free 37 GiB of 100 GiB",
-        "n2@lvm#vg: refused by PlaceFilter: only n1@lvm#vg will do",
+        "extend: 5000 GiB requested; none of 2 pools can take it",
+        "n1@lvm#vg: refused by CapacityFilter: requested 5000 GiB, free 37 GiB of 100 GiB",
+        "n2@lvm#vg: refused by PlaceFilter: only n1@lvm#vg is possible",
     ]
     assert choose(Request(1), (), DEFAULTS, BY_CAPACITY).explain() == [
-        "create: 1 GiB asked; no backend has reported a pool yet"
+        "create: 1 GiB requested; no backend has reported a pool yet"
     ]
 
 
@@ -99,9 +99,9 @@ def test_every_built_in_loads():
 
 
 def test_unknown_names():
-    with pytest.raises(UnknownName, match="'ColorFilter' is not known; there are AvailabilityZoneFilter, "):
+    with pytest.raises(UnknownName, match="'ColorFilter' does not exist; there are AvailabilityZoneFilter, "):
         load_filters(["CapacityFilter", "ColorFilter"])
-    with pytest.raises(UnknownName, match="'ColorWeigher' is not known; there are CapacityWeigher, "):
+    with pytest.raises(UnknownName, match="'ColorWeigher' does not exist; there are CapacityWeigher, "):
         load_weighers(["ColorWeigher"])
 
 

@@ -47,9 +47,9 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
         if self.options.rbd_exclusive_cinder_pool:
             self.librbd.call("take_over_deleted")
 
-    def tend(self):
+    def run_maintenance(self):
         deferred = self.options.enable_deferred_deletion
-        self.librbd.call("tend", interval=self.options.deferred_deletion_purge_interval if deferred else None)
+        self.librbd.call("run_maintenance", interval=self.options.deferred_deletion_purge_interval if deferred else None)
 
     def pools(self):
         """One pool, named after the backend; free is what Ceph says can be stored, after replication."""

@@ -44,7 +44,7 @@ class OldClones(Failure):
 class Removal:
     """The calls by which images and snapshots are removed."""
 
-    CALLS = ("delete", "delete_snapshot", "tend", "take_over_deleted")
+    CALLS = ("delete", "delete_snapshot", "run_maintenance", "take_over_deleted")
 
     def __init__(self, pool):
         self.pool, self.images, self.librbd = pool, Images(pool), rbd.RBD()
@@ -180,7 +180,7 @@ class Removal:
 
     # -- what nobody waits for
 
-    def tend(self, interval=None):
+    def run_maintenance(self, interval=None):
         """Begin to flatten and purge what is due, unless that is under way. `interval` is that of purges, in seconds."""
         if self._tending.acquire(blocking=False):
             threading.Thread(target=self._tend, args=(interval,), daemon=True).start()
