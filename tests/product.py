@@ -1,6 +1,6 @@
-"""The environments in which the service runs as users have it: the package and what it declares, nothing of the tests'.
+"""Environments of the service as users install it: the package and its declared requirements, without test packages.
 
-They are made by tox for the first test that wants them, and again when what the package declares has changed since.
+tox creates them for the first test that needs them, and again when the requirements of the package have changed.
 """
 
 import fcntl

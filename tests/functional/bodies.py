@@ -1,4 +1,4 @@
-"""The smallest body that a schema takes."""
+"""Generates the smallest valid body of a schema."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""A small client of the API for tests: requests, waiting, and nothing that hides what was answered."""
+"""A small API client for tests: requests, waiting, status checks."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry: takes spans by OTLP over HTTP, as a service sends them."""
+"""An OpenTelemetry collector that receives spans by OTLP over HTTP."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""Answers against the schemas that the OpenAPI document gives them, and faults against the published ones."""
+"""Checks responses against the OpenAPI schemas, and faults against the published ones."""
 
 import csv
 import functools

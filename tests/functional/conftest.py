@@ -1,4 +1,4 @@
-"""One running service for the tests of a module, or an installation without services for one test."""
+"""Fixtures: a running service for a module, or an installation without services for a test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows for every table, with something in every column: for what has to carry all of them."""
+"""Inserts rows into every table, with a value in every column."""
 
 import datetime
 import random

@@ -1,4 +1,4 @@
-"""What the gabbi files start: a whole service on a port that stays the same for the run, and who may ask it."""
+"""Fixtures of the gabbi files: a service on a fixed port, and its users."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The file driver and a target with gates: a test holds calls up, or makes them fail, from outside by files in a directory."""
+"""A file driver and a target whose calls a test can block or fail, with files in a directory."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""An installation without running services: configuration, a synced database, a file backend, a posix store; rows by hand."""
+"""An installation without running services: configuration, database, file backend, posix store, access to rows."""
 
 import contextlib
 import datetime

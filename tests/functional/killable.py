@@ -1,4 +1,4 @@
-"""The whole service in a process of its own, so that tests can kill it."""
+"""The whole service in a separate process, so that tests can kill it."""
 
 import os
 import sys

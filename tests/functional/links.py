@@ -1,6 +1,6 @@
-"""The service on a host whose storage link and addresses go and come: prints what it sees, line by line.
+"""A service on a host whose storage link and addresses change; it prints what it detects, line by line.
 
-Runs in a network namespace of its own, since it makes the link: `unshare --net python -m tests.functional.links`.
+Runs in a separate network namespace, because it creates the link: `unshare --net python -m tests.functional.links`.
 """
 
 import contextlib

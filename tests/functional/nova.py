@@ -1,4 +1,4 @@
-"""What the service asks of a Nova and tells it: an HTTP server that notes it down and answers as Nova's API does."""
+"""A fake Nova: an HTTP server that records requests and answers like the API of Nova."""
 
 import contextlib
 import http.server

@@ -1,4 +1,4 @@
-"""Users with passwords for a service under test: members and readers of two projects, and an administrator."""
+"""Users with passwords: members and readers of two projects, and an administrator."""
 
 import bcrypt
 

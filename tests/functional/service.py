@@ -1,4 +1,4 @@
-"""The whole service in this process: SQLite, messages in memory, file driver, real HTTP on a free loopback port."""
+"""The whole service in this process: SQLite, in-memory messages, file driver, HTTP on a free loopback port."""
 
 import os
 import shutil

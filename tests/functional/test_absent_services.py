@@ -1,4 +1,4 @@
-"""Services that are not there while jobs wait for them: doctor, explain and --wait say so, and since when."""
+"""Services that are down while jobs wait for them: doctor, explain and --wait report them."""
 
 import os
 import subprocess

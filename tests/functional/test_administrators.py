@@ -1,4 +1,4 @@
-"""What administrators do in the middle of things leaves nothing behind: forced deletes, statuses set by hand."""
+"""Forced deletion and reset-state during operations leave nothing behind."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a client can have stored is bounded: in one request, and by adding to what is there."""
+"""The amount of data that a client can store is bounded, in one request and in total."""
 
 import uuid
 

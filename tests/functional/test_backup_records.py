@@ -1,4 +1,4 @@
-"""Exported records of backups, taken in again, also under another id, as tools that rescue a catalogue of backups do."""
+"""Export and import of backup records, also under another id."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A store of backups that cannot be used: operators and clients learn of it before a backup fails, and when it is mended."""
+"""A backup store that is not usable is reported before a backup fails, and its recovery is detected."""
 
 import pathlib
 

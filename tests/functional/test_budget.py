@@ -1,4 +1,4 @@
-"""What an operation may cost, as counted work: statements, transactions and files of ours, over all services."""
+"""The cost of operations: SQL statements, transactions and executed source files over all services."""
 
 import contextlib
 import os

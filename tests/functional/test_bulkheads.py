@@ -1,4 +1,4 @@
-"""A backend that hangs slows its own requests alone: who waits for it is counted, and the rest goes on."""
+"""A hanging backend slows only its own requests: waiting requests are bounded, others continue."""
 
 import os
 import threading

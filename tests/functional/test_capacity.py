@@ -1,4 +1,4 @@
-"""What is placed without a decision takes what a decision would: by the size, the number and whether it is thin or thick."""
+"""Operations without a scheduling decision claim the same pool capacity as a decision would."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""A cinder.conf as DevStack, Kolla-Ansible and the installation guide write it: the services start with it as it is."""
+"""Services start with a cinder.conf of DevStack, Kolla-Ansible and the installation guide, unchanged."""
 
 import logging
 

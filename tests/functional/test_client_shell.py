@@ -1,4 +1,4 @@
-"""What cinder-lite's command adds to cinder's: a local service by default, --wait, explain and jobs."""
+"""The additions of the cinder-lite command: a local default service, --wait, explain and jobs."""
 
 import json
 import os

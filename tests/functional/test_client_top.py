@@ -1,4 +1,4 @@
-"""What an operator sees with cinder-lite's top and doctor: on a terminal until q is typed, as text elsewhere."""
+"""cinder-lite top and doctor: interactive on a terminal, text otherwise."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""Unmodified client libraries against the service: what they send is understood, what they read is there."""
+"""Unmodified client libraries against the service."""
 
 import contextlib
 

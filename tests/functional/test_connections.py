@@ -1,4 +1,4 @@
-"""Who may read and write a volume, tried by initiators: a connection lasts until what ends the right to the data, and no longer."""
+"""Access to volumes, checked by initiators: a connection lasts exactly as long as the right to the data."""
 
 import subprocess
 import uuid

@@ -1,4 +1,4 @@
-"""A process whose descriptors are used up serves again when there are some: the API, and what shows its metrics."""
+"""A process without free file descriptors recovers: the API, and the metrics server."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What the documentation tells people to type is typed: every command of a page, in its order, and every setting is known."""
+"""The documentation: every command of a page runs, in its order, and every option exists."""
 
 import contextlib
 import dataclasses

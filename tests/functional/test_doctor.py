@@ -1,4 +1,4 @@
-"""Each invariant: broken by hand in a real database, found by the doctor, repaired, clean afterwards."""
+"""Each invariant: violated in a real database, reported by doctor, repaired."""
 
 import datetime
 

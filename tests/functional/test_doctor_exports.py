@@ -1,4 +1,4 @@
-"""What is exported against the connections: the doctor finds each without the other, and has it put right."""
+"""doctor compares exports with connections and repairs the differences."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""What lies on the backend and in the store against the rows, found and, on request, deleted."""
+"""doctor compares backends and backup stores with the database; orphans are deleted on request."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Requests at the edge of what is taken: nothing is left behind by one that is refused."""
+"""Requests at the limits: a refused request leaves nothing behind."""
 
 import pytest
 

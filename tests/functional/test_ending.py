@@ -1,4 +1,4 @@
-"""How a daemon's process ends: with its status, its last words sent, and without taking apart what its threads still use."""
+"""The end of a daemon: exit status, flushed output, no teardown while threads run."""
 
 import subprocess
 import sys

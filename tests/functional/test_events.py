@@ -1,4 +1,4 @@
-"""Notifications as consumers of Cinder's get them: told once work is done, kept while the broker is away, off by default."""
+"""Notifications in the format of Cinder: sent when work is completed, kept while the broker is down, off by default."""
 
 import pytest
 import sqlalchemy as sa

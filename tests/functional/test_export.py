@@ -1,4 +1,4 @@
-"""Export and restore of the control plane: everything comes back, secrets stay, and what is not whole is refused."""
+"""Export and restore of the control plane: all rows, no secrets, refusal of incomplete files."""
 
 import gzip
 import os

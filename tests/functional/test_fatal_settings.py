@@ -1,5 +1,7 @@
-"""Settings with which a daemon cannot work: it says so in one line, ends with the status that has it stay down, and
-'config check' says the same."""
+"""Settings with which a daemon cannot run: it prints one line and exits with the status that prevents a restart.
+
+'config check' reports the same.
+"""
 
 import ast
 import os

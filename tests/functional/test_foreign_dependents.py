@@ -1,4 +1,4 @@
-"""Every action that includes dependent resources, where some of these belong to another project."""
+"""Actions that include dependent resources, some of which belong to another project."""
 
 import uuid
 

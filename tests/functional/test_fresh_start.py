@@ -1,4 +1,4 @@
-"""The first requests of a start: nothing that a backend could take fails because that has not come up yet."""
+"""Requests during startup do not fail because a backend has not started yet."""
 
 import os
 import threading

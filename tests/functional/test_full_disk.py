@@ -1,4 +1,4 @@
-"""The file system of SQLite's file is full: requests get 503 with the reason, health says so, and all goes on when there is room."""
+"""The disk of the SQLite file is full: requests get 503 with the reason, health reports it, the service recovers."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A project whose quotas are full: whatever would take more is refused with 413, and nothing of it is left."""
+"""Requests beyond a quota are refused with 413 and leave nothing behind."""
 
 import pytest
 

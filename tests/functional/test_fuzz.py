@@ -1,4 +1,4 @@
-"""Whatever a client sends, the answer is its fault or is right: no route answers 5xx to random bodies and queries."""
+"""No route answers 5xx to random bodies and query strings."""
 
 import io
 import json

@@ -1,6 +1,6 @@
-"""The REST contract: every file of gabbi/ against a service of its own, over HTTP.
+"""The REST contract: every file of gabbi/ against a separate service, over HTTP.
 
-gabbi's own plugin for pytest takes every test with a colon in its name for one of its own, so its suites are run here.
+The pytest plugin of gabbi claims every test with a colon in its name, so this module runs the suites itself.
 """
 
 import os

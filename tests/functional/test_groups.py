@@ -1,4 +1,4 @@
-"""Groups: their types, what joins and leaves them, snapshots of all their volumes, copies, and the legacy API."""
+"""Groups: types, members, group snapshots, copies, and the legacy API."""
 
 import os
 import random

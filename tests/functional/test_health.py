@@ -1,4 +1,4 @@
-"""/healthcheck: whether a process answers, for load balancers; what is wrong and what to do, for administrators."""
+"""/healthcheck: liveness for load balancers, problems with remedies for administrators."""
 
 import datetime
 import uuid

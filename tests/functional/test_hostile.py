@@ -1,4 +1,4 @@
-"""What comes over the wire and is no proper request: it gets a clear refusal, and nobody else waits for it."""
+"""Malformed HTTP requests are refused clearly and delay no other request."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What administrators see of services and hosts: failover, log levels, hosts, clusters, and who takes up whose work."""
+"""Services and hosts for administrators: failover, log levels, hosts, clusters, cleanup."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The strategy http_basic: names and passwords of a file, for a service that stands alone."""
+"""The strategy http_basic: users and passwords in a file."""
 
 import os
 import subprocess

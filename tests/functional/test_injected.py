@@ -1,4 +1,4 @@
-"""Whatever is raised in the work on a job, at whichever of its calls: the job ends, nothing is held, its owner hears why."""
+"""An exception at any call of a job handler ends the job, releases what it holds and leaves a message."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Members read no names of hosts, backends, pools and paths and no capacities: in no answer, whatever went wrong."""
+"""Members see no names of hosts, backends, pools and paths, and no capacities, in any response."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Connections whose request comes late, twice or not at all, or whose service stops meanwhile: exported is what is connected."""
+"""Late, repeated and lost connection requests, and stopped services: exports match the connections."""
 
 import contextlib
 import datetime

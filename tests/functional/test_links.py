@@ -1,4 +1,4 @@
-"""A backend whose storage links fail is down until one is back, and exports on the addresses that there are."""
+"""A backend with failed storage links is down until a link recovers, and exports on the remaining addresses."""
 
 import pathlib
 import subprocess

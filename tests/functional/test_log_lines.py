@@ -1,4 +1,4 @@
-"""Nobody writes lines of their own into the log: what requests bring stays on the line that tells of it."""
+"""Requests cannot inject lines into the log."""
 
 import base64
 import os

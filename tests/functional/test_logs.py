@@ -1,4 +1,4 @@
-"""The log of a service at work: one request's id from HTTP to the device, no secrets, no traceback of a user's error."""
+"""The log of a service: request ids from HTTP to the device, no secrets, no tracebacks of user errors."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The main job over HTTP: volumes, snapshots, clones, attachments and backups, with their bytes."""
+"""The main operations over HTTP, with data: volumes, snapshots, clones, attachments and backups."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""cinder-lite-manage by its own entry point: what it prints and how it ends."""
+"""cinder-lite-manage by its entry point: output and exit status."""
 
 import json
 

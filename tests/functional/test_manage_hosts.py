@@ -1,4 +1,4 @@
-"""cinder-lite-manage volume and backup update-host, db purge: rows follow, jobs and sums too."""
+"""cinder-lite-manage update-host and db purge: rows, jobs and sums are updated."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""cinder-lite-manage config check and status upgrade-check: each mistake is named with what to do about it."""
+"""cinder-lite-manage config check and status upgrade-check report each mistake with a remedy."""
 
 import re
 

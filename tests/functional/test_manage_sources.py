@@ -1,4 +1,4 @@
-"""What a command is given and has to be there is not made by looking for it, and what is there is not written over."""
+"""Commands do not create missing input files and databases, and do not overwrite existing output."""
 
 import os
 

@@ -1,7 +1,6 @@
-"""cinder-lite-manage, run by root where the service is somebody else: what it makes is the service's, files are root's.
+"""cinder-lite-manage, run by root: it creates files as the user of the service, and reads and writes named files as root.
 
-Where root does not run the tests, or has a Python that nobody else may enter, the service is the one who does, and
-everything is theirs.
+If the tests do not run as root, or with a Python that other users cannot access, the service runs as the same user.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Volumes and snapshots that others made are taken over with their data, and let go of with their data."""
+"""Managing and unmanaging existing volumes and snapshots, with their data."""
 
 import os
 import random

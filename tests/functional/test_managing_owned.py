@@ -1,4 +1,4 @@
-"""Nothing that belongs to a resource, or to a job, is taken over: neither as a volume nor as a snapshot."""
+"""Objects that belong to a resource or a job cannot be managed as volumes or snapshots."""
 
 import concurrent.futures
 import os

@@ -1,4 +1,4 @@
-"""What Prometheus is shown: the counts of real work, of several API workers as of one, and nothing where it is off."""
+"""Prometheus metrics: values of real operations, aggregation of API workers, off by default."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every command and every setting of docs/monitoring.md, as it stands there, on a service of its own."""
+"""The commands and settings of docs/monitoring.md, on a separate service."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A volume that has moved gets its own name on the backend, whatever happens meanwhile: by that name it can be managed again."""
+"""A migrated volume gets its own name on the backend, so that it can be managed again by that name."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Migrations and retypes: the data arrives, the former place is cleared, quota and room are right whatever happens."""
+"""Migrations and retypes: data, cleanup of the source, quota and capacity, also after failures."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every route is in it, it is what OpenAPI asks for, and the service keeps to it."""
+"""The OpenAPI document: complete, valid, and consistent with the service."""
 
 import json
 

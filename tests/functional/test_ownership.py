@@ -1,4 +1,4 @@
-"""Every volume says which service it belongs to and whether it shares its target: os-brick locks by that as it attaches."""
+"""The service_uuid and shared_targets of volumes, which os-brick uses for locking."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The scheduler and services that are away: a place that may come back is waited for, one that may not is refused."""
+"""Scheduling while services are down: a request waits for a backend that may return, and is refused otherwise."""
 
 import datetime
 

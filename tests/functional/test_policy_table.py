@@ -1,7 +1,7 @@
-"""Who may do what: a cell for each operation and each persona, by the default of the policy that the surface publishes.
+"""The policy of each operation for each persona, by the policy defaults in the published API surface.
 
-What is asked is the application, with identities that stand in headers. Operations on a resource of their own project
-end where the handler would begin; on one of another project they are carried out, for they find nothing.
+The requests go to the application, with identities in headers. Operations on a resource of the own project stop before
+the handler. Operations on a resource of another project are executed, because they find nothing.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Retypes of volumes with snapshots: these follow, with their shares of the types' quotas, whoever they belong to."""
+"""Retypes of volumes with snapshots: quotas by type, also with snapshots of other projects."""
 
 import types as plain
 

@@ -1,4 +1,4 @@
-"""Volumes of servers: what Nova is told of them, and how they move while their servers go on."""
+"""Volumes of servers: events for Nova, and migrations of volumes in use."""
 
 import dataclasses
 import os

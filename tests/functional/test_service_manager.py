@@ -1,4 +1,4 @@
-"""What daemons tell the service manager, and what they do when workers hang: real processes, a real NOTIFY_SOCKET."""
+"""The systemd notifications of daemons, and hanging workers: real processes, a real NOTIFY_SOCKET."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""A SQLite database that a service writes to and commands open beside it: what was committed stays, whatever is killed then."""
+"""SQLite with a service and commands: committed data survives kills."""
 
 import contextlib
 import os

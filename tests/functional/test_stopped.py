@@ -1,4 +1,4 @@
-"""Whoever resets a status, or deletes by force, ends what holds the resource, and nothing is written to it afterwards."""
+"""Reset-state and forced deletion end all work on the resource; nothing is written to it afterwards."""
 
 import os
 import threading

@@ -1,8 +1,8 @@
-"""The published surface against ROUTES: api-surface.csv has a row for each operation of the Block Storage API.
+"""The published API surface against ROUTES: api-surface.csv has a row for each operation of the Block Storage API.
 
-`served` says where it stands: `here` in ROUTES, `app` in api/app.py (see gabbi/versions.yaml), `later` not yet. `keys` are
-those of the answer's document, `text` for what is none, `*` for those that the resource has. `errors` are the faults that
-conformance.py lets tests of this tier get.
+`served` is `here` for operations in ROUTES, `app` for those in api/app.py (see gabbi/versions.yaml), `later` for those
+that are not implemented. `keys` are the keys of the response document, `text` for other responses, `*` for those of the
+resource. `errors` are the faults that conformance.py accepts in tests of this tier.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Traces as a collector of OpenTelemetry gets them: one for each request, from HTTP to the driver."""
+"""OpenTelemetry traces: one for each request, from HTTP to the driver."""
 
 import subprocess
 import sys

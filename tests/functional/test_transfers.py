@@ -1,4 +1,4 @@
-"""Transfers: a volume, its snapshots and its share of the quota go to the project that has the key."""
+"""Transfers: a volume, its snapshots and its quota move to the project with the key."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""QoS specs and encryption: what a type says beyond its extra specs, and what an attaching host hears of it."""
+"""QoS specs and encryption of volume types, and what an attaching host receives of them."""
 
 import collections
 import json

@@ -1,4 +1,4 @@
-"""Limits of volume types that a backend does not apply: `config check` and `doctor` say so, of each type and backend."""
+"""`config check` and `doctor` report limits of volume types that a backend does not apply."""
 
 import uuid
 

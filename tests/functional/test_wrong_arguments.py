@@ -1,4 +1,4 @@
-"""Arguments that are wrong, to every command and every option: one line that says so and an exit status, never a traceback."""
+"""Invalid arguments of every command and option: one line and an exit status, never a traceback."""
 
 import argparse
 import contextlib

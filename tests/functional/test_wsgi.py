@@ -1,4 +1,4 @@
-"""The API under gunicorn and under uWSGI, with two processes each, beside the other services, as docs/install.md starts it."""
+"""The API under gunicorn and uWSGI with two processes each, started as docs/install.md describes."""
 
 import concurrent.futures
 import contextlib

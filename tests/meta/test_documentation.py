@@ -1,7 +1,7 @@
 """The documentation matches the tree: quoted messages occur in the sources, links and section titles exist.
 
-A message is quoted in backticks, in the first column of a table with the heading `symptom`, `message` or `output`, or behind one of
-the words `message` and `finding`. An ellipsis (…) stands for a variable part.
+A message is quoted in backticks, in the first column of a table with the heading `symptom`, `message` or `output`, or
+behind one of the words `message` and `finding`. An ellipsis (…) stands for a variable part.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What must hold when nothing runs: every promise kept, sums right, nothing on the disk without a row."""
+"""Invariants of an idle service: all jobs ended, sums right, no orphans on the backend."""
 
 import os
 import re

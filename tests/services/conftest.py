@@ -1,4 +1,4 @@
-"""Servers for the tests of this tier: started for the first test that wants one, shared by all of a run."""
+"""Servers of this tier: started for the first test that needs one, shared by the run."""
 
 import os
 

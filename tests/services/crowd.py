@@ -1,4 +1,4 @@
-"""A database with many volumes in it, and the application asked for pages of them without a network between."""
+"""A database with many volumes, and requests to the application for pages of them, without a network."""
 
 import datetime
 import json

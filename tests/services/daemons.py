@@ -1,4 +1,4 @@
-"""The four processes of the service as tests run them: configuration, start, readiness, signals, logs."""
+"""The four processes of the service: configuration, start, readiness, signals, logs."""
 
 import datetime
 import json

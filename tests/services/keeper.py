@@ -1,7 +1,7 @@
-"""Ends the processes of a test run, and removes their directories, once the run itself has gone, however it went.
+"""Ends the processes of a test run and removes their directories when the run has ended, for whatever reason.
 
-Runs as a program of its own. Its standard input is held open by the run; lines on it are `+pid`, `-pid`, `+/directory`
-and `-/directory`. The processes that stand there when it closes are killed with all that they started.
+Runs as a separate program. The test run keeps its stdin open and writes lines `+pid`, `-pid`, `+/directory` and
+`-/directory`. When stdin closes, the remaining processes and their descendants are killed.
 """
 
 import contextlib

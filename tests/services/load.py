@@ -1,7 +1,7 @@
-"""Clients that make, change and remove volumes, snapshots and backups at random, and remember what they were promised.
+"""Clients that create, change and delete volumes, snapshots and backups at random, and record the accepted requests.
 
-Every client has its own things and knows what each must hold. An answer of 202 is a promise that `broken` checks later;
-a request that was not answered may have been carried out or not, and both are right.
+Each client has its own resources and records their expected contents. `broken` checks later that each accepted request
+(202) was completed. A request without an answer may have been executed or not; both are correct.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Processes that tests start: how they get a place of their own, when they are ready and how they end."""
+"""Processes of tests: directories, readiness, end."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Trees of the package as other releases have it: the one before this, from the history, and a made one after it."""
+"""Source trees of other releases: the former one from the history, and a generated later one."""
 
 import os
 import shutil

@@ -1,10 +1,10 @@
-"""The real broker and databases that tests talk to: RabbitMQ, MariaDB and PostgreSQL on free ports of the loopback.
+"""The broker and the databases of tests: RabbitMQ, MariaDB and PostgreSQL on free loopback ports.
 
     with MariaDB() as database, RabbitMQ() as broker:
         started(database, broker)
 
-Each has a temporary directory; of the system's own servers only the programs are used. All write as durably as they do
-in production.
+Each has a temporary directory. Only the programs of the system are used, not its server instances. All write as durably
+as in production.
 """
 
 import contextlib
@@ -21,7 +21,8 @@ import pymysql
 
 from tests.services import processes
 
-#: Seconds within which a server has to be ready, also in the kernel lab, which is slow. One that ends is noticed at once.
+#: Seconds within which a server has to be ready, also in the kernel lab, which is slow. One that ends is noticed at
+#: once.
 PATIENCE = 300
 
 

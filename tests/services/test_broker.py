@@ -1,4 +1,4 @@
-"""The broker goes away under load and comes back without its queues: what was accepted is done, once."""
+"""The broker stops under load and returns without its queues: accepted requests are completed once."""
 
 import time
 

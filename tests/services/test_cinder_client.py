@@ -1,6 +1,6 @@
-"""The unmodified `cinder` command drives the four processes: the commands that people use most, as a scripted pass.
+"""The unmodified `cinder` command with the four processes: the most used commands.
 
-Of the thirty most used ones three are of features that the service does not have yet:
+Three of the thirty most used commands need features that the service does not have yet:
 
 | command | reason |
 |---|---|

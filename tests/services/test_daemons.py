@@ -1,4 +1,4 @@
-"""The four processes over a broker and each database: they start, come back after SIGKILL, and end when asked to."""
+"""The four processes with a broker and each database: start, recovery after SIGKILL, stop."""
 
 import signal
 

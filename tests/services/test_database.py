@@ -1,4 +1,4 @@
-"""The database is killed under load and started again: what was accepted is done, and nobody has to restart a service."""
+"""The database is killed under load and restarted: accepted requests are completed without a restart of services."""
 
 import time
 

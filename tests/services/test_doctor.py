@@ -1,4 +1,4 @@
-"""The doctor over MariaDB and PostgreSQL: what it reads is of one moment there too, what it writes is right under load."""
+"""doctor on MariaDB and PostgreSQL: consistent reads, and correct repairs under load."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Requests at the edge of what is taken, on the databases that clouds run: none is answered by 5xx, and each list is whole."""
+"""Requests at the limits on MariaDB and PostgreSQL: no 5xx, complete lists."""
 
 import json
 import urllib.parse

@@ -1,4 +1,4 @@
-"""A MariaDB that takes connections by TLS only: a URL that names its authority gets one, another is refused."""
+"""A MariaDB that requires TLS: URLs with and without its CA."""
 
 import os
 import shutil

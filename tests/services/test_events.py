@@ -1,4 +1,4 @@
-"""Notifications on a real broker: each that was promised arrives, though the broker and the service that made it died."""
+"""Notifications on a real broker: each arrives, although the broker and its service died."""
 
 import json
 

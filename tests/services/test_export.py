@@ -1,4 +1,4 @@
-"""The control plane moves from one database to another and back, by export and restore, and is the same."""
+"""The control plane moves to another database and back with export and restore."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""SIGKILL at random moments, under a random load: what was accepted is done or refused with a reason, and nothing is left.
+"""SIGKILL at random times under random load: accepted requests are completed or fail with a reason, nothing is left behind.
 
-CINDER_LITE_KILLS says how many kills there are for each database, CINDER_LITE_KILL_SEED which of the random runs it is.
+CINDER_LITE_KILLS is the number of kills for each database, CINDER_LITE_KILL_SEED the seed of the run.
 """
 
 import os

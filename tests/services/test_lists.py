@@ -1,4 +1,4 @@
-"""Pages of lists among many rows: what the databases read for one, as counted work, and by which index."""
+"""Pages of large lists: the number of rows that the databases read, and the index."""
 
 import contextlib
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Work whose service dies over it again and again is given up: with a reason, and with nothing held that it held."""
+"""Jobs whose service dies repeatedly fail with a reason and release everything."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""tools/quickstart on this machine: the demonstration holds, its state is used again, and nothing is left running."""
+"""tools/quickstart: the demonstration succeeds, its data is used again, and no process remains."""
 
 import os
 import signal

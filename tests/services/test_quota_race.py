@@ -1,4 +1,4 @@
-"""Many clients against one limit: it is never passed, and usage is what the rows add up to."""
+"""Many clients against one quota: it is never exceeded, and the usage equals the sum of the rows."""
 
 import random
 import threading

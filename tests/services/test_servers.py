@@ -1,4 +1,4 @@
-"""The servers that the other tests of this tier rely on: each is real, keeps its data, and comes back."""
+"""The servers of this tier: each is real, keeps its data, and restarts."""
 
 import kombu
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP under load: what runs is finished or handed back, nobody has to be waited for, and nothing dies of it."""
+"""SIGTERM and SIGHUP under load: running jobs are finished or handed back, requests do not fail."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""A volume service that is stopped in its tracks: it holds up nobody else, and what it does late leaves nothing behind."""
+"""A volume service that is stopped by SIGSTOP delays no other service, and its late work leaves nothing behind."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Texts as long as their columns take, and what the service writes of any length, in each database alike."""
+"""Strings of maximum length, and texts of any length from the service, in each database."""
 
 import types
 

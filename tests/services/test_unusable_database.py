@@ -1,4 +1,4 @@
-"""A database that answers and cannot be written: what it says becomes a 503 with the reason, on the real servers."""
+"""A database that answers but is not writable: 503 with the reason, on real servers."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Services of two releases side by side on one database, under load: the schema is changed meanwhile, and nothing is lost."""
+"""Services of two releases on one database under load, with a schema upgrade."""
 
 import json
 

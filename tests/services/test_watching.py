@@ -1,4 +1,4 @@
-"""Four processes over a broker, watched: each shows its own metrics, and a request is one trace through all of them."""
+"""Four processes with a broker: each serves its metrics, and a request is one trace through all of them."""
 
 import urllib.request
 

@@ -1,4 +1,4 @@
-"""A listener outlives every error of accept(2) but that of its own socket."""
+"""A listener survives every error of accept(2) except errors of its own socket."""
 
 import errno
 import socket

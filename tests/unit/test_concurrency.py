@@ -1,4 +1,4 @@
-"""Calls in native threads: as many at once as there are, each with its own end."""
+"""Calls in native threads: parallelism, results and errors."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The dashboard for Grafana asks for metrics and labels that there are, and for all of them."""
+"""The Grafana dashboard uses existing metrics and labels, and all metrics."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""What an error says to administrators and to everybody, also when another process raised it."""
+"""Error messages for administrators and for members, also of errors from another process."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What tools/install writes: settings that the services understand, secrets that nobody has twice, and what it refuses."""
+"""The settings that tools/install writes: valid options, unique secrets, refused choices."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""tools/packages.sh: who waits for a step sees that it goes on, and why it failed."""
+"""tools/packages.sh: progress and errors of a step."""
 
 import pathlib
 import re

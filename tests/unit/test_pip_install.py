@@ -1,4 +1,4 @@
-"""tools/pip_install.py: pip's settings in uv's words, and pip where uv cannot."""
+"""tools/pip_install.py: translation of pip settings for uv, and the fallback to pip."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Services of two releases: a message says the version it needs, and who is too old for it is told of clearly."""
+"""RPC between two releases: messages carry the required version, and a service that is too old is reported."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Requests for the units of the API, without an application behind them."""
+"""Requests for unit tests of the API, without an application."""
 
 import types
 

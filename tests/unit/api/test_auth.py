@@ -1,4 +1,4 @@
-"""What is said at the start about a strategy that cannot work."""
+"""Startup errors of authentication strategies that are not usable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bodies: what is read, and what each kind of schema says about it."""
+"""Request bodies: parsing, and the errors of each kind of schema."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Filters of lists: which keys count for whom and since when, and which rows they find in a table."""
+"""List filters: which keys apply to which requesters and versions, and which rows they select."""
 
 import datetime
 import itertools

@@ -1,4 +1,4 @@
-"""Policies: defaults, the operator's file, and what the tools of oslo.policy print."""
+"""Policies: defaults, the policy file, and the output of the oslo.policy tools."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""The client's address: what proxies say counts where they are trusted, and nobody else is believed."""
+"""The client address: proxy headers apply only to trusted proxies."""
 
 import types
 

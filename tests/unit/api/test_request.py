@@ -1,4 +1,4 @@
-"""Paging, sorting, flags and links of a request's query."""
+"""Paging, sorting, flags and links of query strings."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""How a request finds its route, and how a view follows the version."""
+"""Route lookup, and the fields of a view by microversion."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Which microversion a header asks for."""
+"""Parsing of the microversion header."""
 
 import pytest
 

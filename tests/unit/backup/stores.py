@@ -1,4 +1,4 @@
-"""Stores for the tests of backups: one in memory as plain as S3, one that counts, and one that dies at a given call."""
+"""Backup stores for tests: one in memory, one that counts calls, and one that fails at a given call."""
 
 import types
 

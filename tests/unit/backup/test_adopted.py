@@ -1,4 +1,4 @@
-"""Which of a Cinder's backups are taken over, by the names that its releases have given its drivers."""
+"""Which backups of Cinder are importable, by the driver names of its releases."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""For any content, any changes and any sizes: what a chain brings back is what was written, at every link of it."""
+"""Property test: for any contents, changes and sizes, each backup of a chain restores the data that was written."""
 
 import pathlib
 import tempfile

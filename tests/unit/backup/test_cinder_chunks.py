@@ -1,4 +1,4 @@
-"""Backups in Cinder's chunked format: each way in which it compresses is undone, chains are put together, damage is found."""
+"""Backups in the chunked format of Cinder: compression formats, incremental chains, detection of damage."""
 
 import bz2
 import hashlib

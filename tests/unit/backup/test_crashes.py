@@ -1,4 +1,4 @@
-"""A backup or restore that is cut off anywhere: it is there whole or not at all, and is gone on with, never mixed."""
+"""Interrupted backups and restores: a backup is complete or absent, and the work is resumed."""
 
 import contextlib
 import os

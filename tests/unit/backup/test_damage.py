@@ -1,4 +1,4 @@
-"""What a store damaged or lost is found, and named with its place."""
+"""Damaged or missing objects in a store are detected and reported with their location."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a backup holds in memory is bounded, however large the volume is."""
+"""The memory of a backup is bounded, whatever the size of the volume."""
 
 import os
 import tracemalloc

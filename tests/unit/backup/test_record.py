@@ -1,4 +1,4 @@
-"""What a restore makes of the name, description, metadata and image of a volume: by the rules of Cinder's restores."""
+"""The name, description, metadata and image that a restore gives to a volume, as in Cinder."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""What every store must do, and what is the directory's own."""
+"""The interface of backup stores, and details of the posix store."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The pipeline of backups runs on native threads, in either mode of concurrency."""
+"""The backup pipeline runs on native threads in both concurrency modes."""
 
 import _thread
 

@@ -1,4 +1,4 @@
-"""Full and incremental backups: what is read, what is stored, and what comes back."""
+"""Full and incremental backups: which blocks are read, stored and restored."""
 
 import os
 

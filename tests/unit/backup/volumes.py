@@ -1,4 +1,4 @@
-"""Volumes for the tests of backups: small sparse files, described by a letter for each block."""
+"""Volumes for backup tests: small sparse files, described by one letter for each block."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Copies between volumes: what is left out, how fast they are, and where they can go on."""
+"""Copies between volumes: skipped blocks, rate limits, resuming."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Reading and writing files around their holes."""
+"""Reading and writing sparse files."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A database that cannot be reached is told by one class of error, whichever it is."""
+"""Connection errors of all databases are reported as one error class."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""A document of any form is read as it was written."""
+"""JSON documents of any form are read as they were written."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Pages of a list: each row once, in the order that is asked for, whatever is null and alike."""
+"""Pagination: each row once and in order, with null and equal sort keys."""
 
 import types
 

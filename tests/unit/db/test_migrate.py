@@ -1,4 +1,4 @@
-"""Migrations lead to the schema, and a database of another revision is not worked with."""
+"""Migrations produce the schema; a database of another revision is refused."""
 
 import types
 

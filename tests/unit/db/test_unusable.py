@@ -1,4 +1,4 @@
-"""Which errors of the drivers say that the database cannot be used for now."""
+"""Which driver errors mean that the database is temporarily not writable."""
 
 import types
 

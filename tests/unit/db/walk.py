@@ -1,4 +1,4 @@
-"""Volumes of which some have no name and many are alike, and lists of them walked page by page, on any database."""
+"""Volumes with null and equal sort keys, and walks through lists of them, on any database."""
 
 import datetime
 import itertools

@@ -1,4 +1,4 @@
-"""Which address of this host a word of the configuration means, and why one cannot be used."""
+"""Resolution of portal addresses, and the reasons why an address cannot be used."""
 
 import pytest
 

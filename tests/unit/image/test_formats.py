@@ -1,4 +1,4 @@
-"""Which content is taken for which format, and what is read from qemu-img's words."""
+"""Detection of image formats, and parsing of the output of qemu-img."""
 
 import json
 import subprocess

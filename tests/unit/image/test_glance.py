@@ -1,4 +1,4 @@
-"""How Glance is asked: in whose name, of which server, how often, and what is made of what it answers."""
+"""Requests to Glance: credentials, servers, retries, errors."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""What is read from Glance's description of an image."""
+"""Parsing of image records of Glance."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How much room a pool has, and that the bounds, the filter and the weigher's measure say the same."""
+"""The free capacity of a pool: bounds, filter and weigher compute the same value."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Who may take a volume from a server, by what Nova says; Nova is an HTTP server that knows one attachment."""
+"""Who may detach a volume from a server, by the answers of Nova; Nova is an HTTP server with one attachment."""
 
 import http.server
 import json

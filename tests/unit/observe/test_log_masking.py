@@ -1,4 +1,4 @@
-"""What is a secret in a line of a log, in text and in JSON."""
+"""Secrets are masked in log lines, in text and JSON."""
 
 import json
 import logging

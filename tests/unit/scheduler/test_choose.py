@@ -1,4 +1,4 @@
-"""Decisions: who is chosen, what is said of the others, and names of filters and weighers from elsewhere."""
+"""Scheduling decisions: the chosen pool, the reasons of the others, external filters and weighers."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The language of filter_function and goodness_function: values, binding, and what is said of mistakes."""
+"""The language of filter_function and goodness_function: values, precedence, error messages."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Every operator of extra specs, and which keys count."""
+"""The operators of extra specs, and which keys are evaluated."""
 
 import pytest
 

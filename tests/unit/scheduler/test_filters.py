@@ -1,4 +1,4 @@
-"""Each filter: which pools pass, and the sentence with the numbers for those that do not."""
+"""Each filter: which pools pass, and the reason with numbers for those that do not."""
 
 import dataclasses
 

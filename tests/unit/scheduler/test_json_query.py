@@ -1,4 +1,4 @@
-"""The hint `query`: operators, variables, mistakes."""
+"""The scheduler hint `query`: operators, variables, errors."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the weighers measure, how measures become weights, and the stochastic order."""
+"""Weighers: their values, normalization to weights, and the stochastic order."""
 
 import collections
 import random

@@ -1,4 +1,4 @@
-"""Room for files that are converted, and what becomes of them."""
+"""Disk space for image conversion, and cleanup of its files."""
 
 import types
 

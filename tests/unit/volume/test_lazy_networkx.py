@@ -1,4 +1,4 @@
-"""networkx without its algorithms until they are asked for; each case in a Python of its own."""
+"""The lazy import of networkx; each case in a separate Python process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A volume gets its snapshot's bytes back by the blocks that differ alone."""
+"""Reverting to a copy-on-write snapshot writes only the differing blocks."""
 
 import random
 

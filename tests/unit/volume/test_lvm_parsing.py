@@ -1,4 +1,4 @@
-"""What LVM 2.03.16 printed, as the driver reads it."""
+"""Parsing of the output of LVM 2.03.16."""
 
 import pytest
 

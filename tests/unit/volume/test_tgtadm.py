@@ -1,4 +1,4 @@
-"""What tgtadm says is understood."""
+"""Parsing of the output of tgtadm."""
 
 from cinder_lite.volume.targets import tgtadm
 
