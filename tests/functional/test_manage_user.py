@@ -1,4 +1,4 @@
-"""cinder-lite-manage, run by root: it creates files as the user of the service, and reads and writes named files as root.
+"""cinder-lite-manage, run by root: it creates files as the user of the service; named files are read and written as root.
 
 If the tests do not run as root, or with a Python that other users cannot access, the service runs as the same user.
 """

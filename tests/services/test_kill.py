@@ -1,4 +1,4 @@
-"""SIGKILL at random times under random load: accepted requests are completed or fail with a reason, nothing is left behind.
+"""SIGKILL at random times under random load: accepted requests are completed or fail with a reason, nothing is left.
 
 CINDER_LITE_KILLS is the number of kills for each database, CINDER_LITE_KILL_SEED the seed of the run.
 """
