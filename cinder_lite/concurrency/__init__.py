@@ -4,6 +4,7 @@ The mode is `eventlet` unless the environment sets `CINDER_LITE_CONCURRENCY=thre
 call of an entry point, before anything else is imported.
 """
 
+import collections
 import contextlib
 import ctypes
 import importlib
@@ -119,35 +120,58 @@ def log_level() -> int:
 
 
 class Pool:
-    """At most `size` calls at a time; further ones are queued."""
+    """At most `size` calls at a time, each in a thread of its own; further ones are queued, and take no thread.
+
+    Why no futurist executor (3.5.0, measured with 64 places): its native threads never end, and each wakes up every
+    second (68 wake-ups and 2 ms of CPU a second in all, here none). A call costs 40 us in native threads (here 150) and
+    65 us in green ones (here 35), where the shortest job takes 10 ms. The places that `outside` gives up and the limit
+    of `drain` would be added in as many lines as these.
+    """
 
     def __init__(self, size: int):
-        self._free = threading.Semaphore(size)
-        self._running = 0
+        self._free, self._running, self._returning = size, 0, 0
+        self._queue: collections.deque[tuple[Callable[..., object], tuple[Any, ...]]] = collections.deque()
         self._changed = threading.Condition()
 
     def submit(self, function: Callable[..., object], *args: Any) -> None:
         with self._changed:
             self._running += 1
-        spawn(self._call, function, args)
+            self._queue.append((function, args))
+            self._start()
+
+    def _start(self):
+        """Start queued calls in the free places, except those that calls which come back from `outside` wait for."""
+        while self._queue and self._free > self._returning:
+            spawn(self._call, *self._queue[0])
+            self._queue.popleft()
+            self._free -= 1
 
     def _call(self, function, args):
         try:
-            with self._free:
-                function(*args)
+            function(*args)
         finally:
             with self._changed:
                 self._running -= 1
-                self._changed.notify_all()
+                self._release()
+
+    def _release(self):
+        self._free += 1
+        self._changed.notify_all()
+        self._start()
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:
         """Within one of its calls: while the block waits for another service, another call may run in its place."""
-        self._free.release()
+        with self._changed:
+            self._release()
         try:
             yield
         finally:
-            self._free.acquire()
+            with self._changed:
+                self._returning += 1
+                self._changed.wait_for(lambda: self._free)
+                self._returning -= 1
+                self._free -= 1
 
     @property
     def running(self) -> int:
@@ -164,6 +188,10 @@ class Periodic:
     """Call a function every `interval` seconds in a thread of its own until stopped; errors go to `on_error`.
 
     The function is first called one interval after `start` (at once with `now=True`), and at once after `kick`.
+
+    It stays beside futurist.periodics and oslo.service's looping calls because neither can be kicked: the wait of
+    both ends with the interval alone. futurist's worker takes a thread as this does, and the interval stands in a
+    decorator, where these come from the configuration: adapting it would take more lines than these.
     """
 
     def __init__(self, interval: float, function: Callable[[], object], on_error: Callable[[Exception], object]):

@@ -68,3 +68,91 @@ def test_native_threads_that_log_at_once_wait_for_each_other():
     for thread in threads:
         thread.join(60)
     assert found == [True]
+
+
+class Gate:
+    """Calls that stay until they are let go, and how many of them have been there at once."""
+
+    def __init__(self):
+        self.open, self.changed = threading.Event(), threading.Condition()
+        self.here = self.most = self.ended = 0
+
+    def call(self):
+        self.step(1)
+        self.open.wait(60)
+        self.step(-1)
+
+    def step(self, by):
+        with self.changed:
+            self.here += by
+            self.most, self.ended = max(self.most, self.here), self.ended + (by < 0)
+            self.changed.notify_all()
+
+    def wait(self, condition):
+        with self.changed:
+            assert self.changed.wait_for(condition, 60)
+
+
+def test_a_pool_runs_so_many_calls_at_a_time_and_all_of_them():
+    pool, gate = concurrency.Pool(3), Gate()
+    for _ in range(20):
+        pool.submit(gate.call)
+    gate.wait(lambda: gate.here == 3)
+    assert pool.running == 20 and not pool.drain(0)
+    gate.open.set()
+    assert pool.drain(60) and pool.running == 0
+    assert (gate.most, gate.ended) == (3, 20)
+
+
+def test_calls_that_are_queued_take_no_thread():
+    pool, gate, before = concurrency.Pool(3), Gate(), threading.active_count()
+    for _ in range(200):
+        pool.submit(gate.call)
+    gate.wait(lambda: gate.here == 3)
+    assert threading.active_count() <= before + 3
+    gate.open.set()
+    assert pool.drain(60)
+
+
+def test_a_call_that_raises_gives_its_place_back(monkeypatch, capsys):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    pool, gate = concurrency.Pool(1), Gate()
+    gate.open.set()
+    pool.submit({}.pop, "nothing")
+    pool.submit(gate.call)
+    assert pool.drain(60) and gate.ended == 1
+
+
+def test_another_call_runs_while_one_waits_outside():
+    pool, gate, ends = concurrency.Pool(1), Gate(), []
+
+    def leave():
+        with pool.outside():
+            gate.wait(lambda: gate.here == 1)
+            gate.open.set()
+        ends.append("back")
+
+    pool.submit(leave)
+    pool.submit(gate.call)
+    assert pool.drain(60) and ends == ["back"] and gate.most == 1
+
+
+def test_a_call_that_comes_back_goes_before_those_that_are_queued():
+    pool, gate, order = concurrency.Pool(1), Gate(), []
+    outside = threading.Event()
+
+    def leave():
+        with pool.outside():
+            gate.wait(lambda: gate.here == 1)
+            outside.set()
+        order.append("back")
+
+    pool.submit(leave)
+    pool.submit(gate.call)
+    outside.wait(60)
+    with gate.changed:
+        gate.changed.wait_for(lambda: pool._returning, 60)
+    for number in range(5):
+        pool.submit(order.append, number)
+    gate.open.set()
+    assert pool.drain(60) and order == ["back", 0, 1, 2, 3, 4]
