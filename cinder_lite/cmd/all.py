@@ -4,28 +4,29 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite.api import service as api  # noqa: E402
-from cinder_lite.backup.service import BackupService  # noqa: E402
-from cinder_lite.db import migrate  # noqa: E402
+from oslo_config import cfg
+
+from cinder_lite.api import listener
+from cinder_lite.db import migrate
 from cinder_lite.observe import metrics
-from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
-from cinder_lite.service import daemon, process  # noqa: E402
-from cinder_lite.volume.service import VolumeService  # noqa: E402
+from cinder_lite.service import daemon, process
+from cinder_lite.service.api import ApiService
+from cinder_lite.service.backup import BackupService
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.scheduler import SchedulerService
+from cinder_lite.service.volume import VolumeService
 
 
-def services(shared, sock):
-    """The four, in the order in which they start; the API comes last, when the others can do what it accepts."""
-    return [VolumeService(shared), SchedulerService(shared), BackupService(shared), api.ApiService(shared, sock)]
-
-
-@process.daemon("cinder-lite-all")
-def main(conf):
-    sock = api.listen(conf)
-    shown = metrics.listen(conf, "all")
-    shared = process.Process(conf)
+@daemon.entry_point("cinder-lite-all")
+def main(conf: cfg.ConfigOpts) -> None:
+    sock = listener.listen(conf)
+    metrics_sock = metrics.listen(conf, "all")
+    shared = process.Process(conf, INTERFACES)
     migrate.sync(shared.db)
-    shared.show_metrics(shown, standing=True)
-    daemon.Daemon(conf, services(shared, sock)).run()
+    shared.serve_metrics(metrics_sock, database_totals=True)
+    # The API comes last, when the others can process the requests that it accepts.
+    daemon.Daemon(conf, [VolumeService(shared), SchedulerService(shared), BackupService(shared),
+                         ApiService(shared, sock)]).run()
 
 
 if __name__ == "__main__":

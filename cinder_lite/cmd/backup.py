@@ -4,18 +4,20 @@ from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite.backup.service import BackupService  # noqa: E402
-from cinder_lite.db import migrate  # noqa: E402
+from oslo_config import cfg
+
 from cinder_lite.observe import metrics
-from cinder_lite.service import daemon, process  # noqa: E402
+from cinder_lite.service import daemon, process
+from cinder_lite.service.backup import BackupService
+from cinder_lite.service.interfaces import INTERFACES
 
 
-@process.daemon("cinder-lite-backup")
-def main(conf):
-    shown = metrics.listen(conf, "backup")
-    shared = process.Process(conf)
-    migrate.expect_current(shared)
-    shared.show_metrics(shown)
+@daemon.entry_point("cinder-lite-backup")
+def main(conf: cfg.ConfigOpts) -> None:
+    metrics_sock = metrics.listen(conf, "backup")
+    shared = process.Process(conf, INTERFACES)
+    shared.wait_for_schema()
+    shared.serve_metrics(metrics_sock)
     daemon.Daemon(conf, [BackupService(shared)]).run()
 
 

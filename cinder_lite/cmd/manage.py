@@ -30,6 +30,7 @@ from cinder_lite.manage import (
     upgrade,
 )
 from cinder_lite.service import process
+from cinder_lite.service.interfaces import INTERFACES
 
 #: Words of the command -> (what it does, its arguments, whether it needs the database at this release's revision).
 COMMANDS = {words: command for group in (
@@ -62,7 +63,7 @@ def _run(args):
                for path in getattr(args, name, ())]
     conf = configuration.load(options, prog="cinder-lite-manage")
     with effective_user.owning(conf.state_path):
-        return _work(process.Process(conf), args)
+        return _work(process.Process(conf, INTERFACES), args)
 
 
 def _work(shared, args):

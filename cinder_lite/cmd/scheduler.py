@@ -1,21 +1,23 @@
-"""cinder-lite-scheduler: decides where volumes go."""
+"""cinder-lite-scheduler: places volumes on pools."""
 
 from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite.db import migrate  # noqa: E402
+from oslo_config import cfg
+
 from cinder_lite.observe import metrics
-from cinder_lite.scheduler.service import SchedulerService  # noqa: E402
-from cinder_lite.service import daemon, process  # noqa: E402
+from cinder_lite.service import daemon, process
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.scheduler import SchedulerService
 
 
-@process.daemon("cinder-lite-scheduler")
-def main(conf):
-    shown = metrics.listen(conf, "scheduler")
-    shared = process.Process(conf)
-    migrate.expect_current(shared)
-    shared.show_metrics(shown, standing=True)
+@daemon.entry_point("cinder-lite-scheduler")
+def main(conf: cfg.ConfigOpts) -> None:
+    metrics_sock = metrics.listen(conf, "scheduler")
+    shared = process.Process(conf, INTERFACES)
+    shared.wait_for_schema()
+    shared.serve_metrics(metrics_sock, database_totals=True)
     daemon.Daemon(conf, [SchedulerService(shared)]).run()
 
 

@@ -1,21 +1,23 @@
-"""cinder-lite-volume: makes volumes on the backends."""
+"""cinder-lite-volume: manages volumes on the backends."""
 
 from cinder_lite import concurrency
 
 concurrency.patch()
 
-from cinder_lite.db import migrate  # noqa: E402
+from oslo_config import cfg
+
 from cinder_lite.observe import metrics
-from cinder_lite.service import daemon, process  # noqa: E402
-from cinder_lite.volume.service import VolumeService  # noqa: E402
+from cinder_lite.service import daemon, process
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.volume import VolumeService
 
 
-@process.daemon("cinder-lite-volume")
-def main(conf):
-    shown = metrics.listen(conf, "volume")
-    shared = process.Process(conf)
-    migrate.expect_current(shared)
-    shared.show_metrics(shown)
+@daemon.entry_point("cinder-lite-volume")
+def main(conf: cfg.ConfigOpts) -> None:
+    metrics_sock = metrics.listen(conf, "volume")
+    shared = process.Process(conf, INTERFACES)
+    shared.wait_for_schema()
+    shared.serve_metrics(metrics_sock)
     daemon.Daemon(conf, [VolumeService(shared)]).run()
 
 

@@ -75,7 +75,7 @@ def _names(options: Iterable[cfg.Opt]) -> set[str]:
             for name in (option.dest, option.name, *(old.name for old in option.deprecated_opts if old.name))}
 
 
-def tell(conf: cfg.ConfigOpts, backends: Collection[str] = ()) -> None:
+def log_unread(conf: cfg.ConfigOpts, backends: Collection[str] = ()) -> None:
     """Name in the log, in one line, what `unread` finds."""
     names = [f"[{section}]" if option is None else f"[{section}] {option}" for section, option in unread(conf, backends)]
     if names:

@@ -5,9 +5,8 @@ import uuid
 
 import sqlalchemy as sa
 
-from cinder_lite import db
+from cinder_lite import db, errors
 from cinder_lite.db import schema
-from cinder_lite.service import daemon, process
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 
@@ -58,11 +57,11 @@ def suffices(found: str | None, needed: str = HEAD) -> bool:
     return found is not None and found.isdigit() and int(found) >= int(needed)
 
 
-def expect_current(shared: process.Process) -> None:
-    """Wait for the database; end the process when it has not been synced for this release."""
-    found = process.wait_for(lambda: current(shared.db), "the database")
+def expect_current(database: db.Database) -> None:
+    """Raise Misconfigured when the database has not been synced for this release."""
+    found = current(database)
     if found is None:
-        daemon.fatal("the database is empty: run 'cinder-lite-manage db sync' first")
+        raise errors.Misconfigured("the database is empty: run 'cinder-lite-manage db sync' first")
     if not suffices(found):
-        daemon.fatal(f"the database is at revision {found}, this release needs {HEAD}: run "
-                      "'cinder-lite-manage db sync'")
+        raise errors.Misconfigured(f"the database is at revision {found}, this release needs {HEAD}: run "
+                                   "'cinder-lite-manage db sync'")

@@ -23,7 +23,7 @@ from oslo_config import cfg
 from cinder_lite import db, errors
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
-from cinder_lite.host import effective_user
+from cinder_lite.host import effective_user, host_lock
 from cinder_lite.manage import OK, VIOLATED, Failed, counted
 from cinder_lite.manage.database import reason
 from cinder_lite.rpc import notification_bus, transport
@@ -155,18 +155,16 @@ def _sections(shared: process.Process) -> Iterator[Finding]:
 
 def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     """(option, function that raises) for each reason why a daemon refuses to start; daemons call the same functions."""
-    from cinder_lite.api import policy
-    from cinder_lite.api import service as api
+    from cinder_lite.api import listener, policy
     from cinder_lite.api.auth import strategy
-    from cinder_lite.observe import tracing
+    from cinder_lite.observe import log_setup, tracing
     from cinder_lite.scheduler import choose
-    from cinder_lite.service import daemon
     from cinder_lite.volume import backends
 
-    yield from (("log", functools.partial(daemon.expect_log, prog=prog)) for prog in DAEMONS)
-    yield "[DEFAULT] state_path", lambda conf: daemon.expect_locks(conf.state_path)
+    yield from (("log", functools.partial(log_setup.check_writable, prog=prog)) for prog in DAEMONS)
+    yield "[DEFAULT] state_path", lambda conf: host_lock.check_directory(conf.state_path)
     yield "[DEFAULT] auth_strategy", strategy.check_configuration
-    yield "[DEFAULT] osapi_volume_listen", api.check_listen_address
+    yield "[DEFAULT] osapi_volume_listen", listener.check_address
     yield "[oslo_policy] policy_file", policy.Policy
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_context import context
 
 from cinder_lite import errors
-from cinder_lite.service import daemon
+from cinder_lite.host import exit
 
 #: Metrics that become spans -> the span's name, formatted with the metric's labels.
 SPANS = {
@@ -70,7 +70,7 @@ class Tracer:
                                             resource=resources.Resource.create({"service.name": name}))
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
         self._tracer = self._provider.get_tracer("cinder_lite")
-        daemon.at_the_end(self.flush)
+        exit.register(self.flush)
 
     def count(self, name: str, amount: float, *labels: str) -> None:
         if self._meter is not None:

@@ -13,11 +13,12 @@ from cinder_lite import concurrency, conf, db, errors
 from cinder_lite.api import fault
 from cinder_lite.api.app import Application
 from cinder_lite.api.auth import strategy
-from cinder_lite.api.service import domains
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
-from cinder_lite.observe import health
-from cinder_lite.service import daemon, process
+from cinder_lite.observe import health, log_setup
+from cinder_lite.service import process
+from cinder_lite.service.api import domains
+from cinder_lite.service.interfaces import INTERFACES
 from cinder_lite.wsgi import body
 
 LOG = logging.getLogger(__name__)
@@ -89,13 +90,10 @@ def configuration() -> cfg.ConfigOpts:
 def build() -> tuple[WSGIApplication, Callable[[], None]]:
     """The API with its database and broker, and what ends them. Connections and threads are those of this process."""
     settings = configuration()
-    daemon.set_up_logging(settings, PROG)
-    unread.tell(settings)
-    shared = process.Process(settings)
-    found = migrate.current(shared.db)
-    if not migrate.suffices(found):
-        raise errors.Misconfigured(f"the database is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
-                                   "'cinder-lite-manage db sync'")
+    log_setup.set_up(settings, PROG)
+    unread.log_unread(settings)
+    shared = process.Process(settings, INTERFACES)
+    migrate.expect_current(shared.db)
     application = Application(settings, shared.db, domains(shared), lambda: health.examine(shared))
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -16,6 +16,7 @@ from cinder_lite import context, db, states
 from cinder_lite.db import audit, jobs, metadata_index, migrate, quotas, schema
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.service import process
+from cinder_lite.service.interfaces import INTERFACES
 
 HOST, BACKEND = "here", "here@file-1"
 POOL = f"{BACKEND}#file-1"
@@ -59,7 +60,7 @@ class Installation:
                 """))
         os.mkdir(os.path.join(self.state, "volumes"))
         self.conf = configuration.load([], files=[self.conf_file])
-        self.db = process.Process(self.conf).db
+        self.db = process.Process(self.conf, INTERFACES).db
 
     def sync(self):
         migrate.sync(self.db)

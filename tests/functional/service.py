@@ -9,12 +9,14 @@ import time
 import requests
 
 from cinder_lite import conf
-from cinder_lite.api import service as api
-from cinder_lite.backup.service import BackupService
+from cinder_lite.api import listener
 from cinder_lite.db import migrate
-from cinder_lite.scheduler.service import SchedulerService
 from cinder_lite.service import process
-from cinder_lite.volume.service import VolumeService
+from cinder_lite.service.api import ApiService
+from cinder_lite.service.backup import BackupService
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.scheduler import SchedulerService
+from cinder_lite.service.volume import VolumeService
 from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests.meta.source import TOP
 from tests.services.processes import Process, free_port
@@ -77,12 +79,12 @@ class Service:
         if self.tgtd is not None:
             self.tgtd.start()
         self.conf = conf.load(argv=["--config-file", self.config_file])
-        self.process = process.Process(self.conf)
+        self.process = process.Process(self.conf, INTERFACES)
         migrate.sync(self.process.db)
-        sock = api.listen(self.conf)
+        sock = listener.listen(self.conf)
         self.volume = VolumeService(self.process)
         self.services = [self.volume, SchedulerService(self.process), BackupService(self.process),
-                         api.ApiService(self.process, sock)]
+                         ApiService(self.process, sock)]
         for service in self.services:
             service.start()
 

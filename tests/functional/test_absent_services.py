@@ -8,11 +8,13 @@ import pytest
 import requests
 
 from cinder_lite import conf, db, states
-from cinder_lite.api import service as api
+from cinder_lite.api import listener
 from cinder_lite.client import local
 from cinder_lite.db import migrate, schema
-from cinder_lite.scheduler.service import SchedulerService
 from cinder_lite.service import process
+from cinder_lite.service.api import ApiService
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.scheduler import SchedulerService
 from tests.functional.client import Client
 from tests.functional.fixtures import Roles
 from tests.functional.service import Service, until
@@ -26,9 +28,9 @@ class Alone(Service):
 
     def start(self):
         self.conf = conf.load(argv=["--config-file", self.config_file])
-        self.process = process.Process(self.conf)
+        self.process = process.Process(self.conf, INTERFACES)
         migrate.sync(self.process.db)
-        self.services = [api.ApiService(self.process, api.listen(self.conf))]
+        self.services = [ApiService(self.process, listener.listen(self.conf))]
         self.services[0].application.authenticate = Roles()
         self.services[0].start()
         return self

@@ -151,7 +151,7 @@ def test_a_configuration_of_cinders_is_understood(name, tmp_path, caplog):
     opened.dispose()
     assert {*unread.unread(loaded), *unread.unread(loaded, loaded.enabled_backends)} >= useless
     with caplog.at_level(logging.WARNING):
-        unread.tell(loaded)
+        unread.log_unread(loaded)
     assert len(caplog.records) == (0 if name == "guide" else 1) and "secret" not in caplog.text
 
 

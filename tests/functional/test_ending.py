@@ -11,12 +11,13 @@ DAEMON = """
 import atexit, sys
 from cinder_lite import concurrency
 concurrency.patch()
-from cinder_lite.service import daemon, process
-@process.daemon("cinder-lite-test")
+from cinder_lite.host import exit
+from cinder_lite.service import daemon
+@daemon.entry_point("cinder-lite-test")
 def main(conf):
     atexit.register(print, "taken apart")
-    daemon.at_the_end(lambda: 1 / 0)
-    daemon.at_the_end(lambda: print("last words"))
+    exit.register(lambda: 1 / 0)
+    exit.register(lambda: print("last words"))
     {ending}
 sys.argv = ["cinder-lite-test", "--config-file", "{settings}"]
 main()

@@ -58,7 +58,7 @@ def service():
 def shown(service):
     """Call it to look at the metrics."""
     port = free_port()
-    exporter = service.process.show_metrics(http_server.listen("127.0.0.1", port), standing=True)
+    exporter = service.process.serve_metrics(http_server.listen("127.0.0.1", port), database_totals=True)
     yield lambda: parsed(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
     exporter.stop()
 
@@ -129,7 +129,7 @@ def test_every_metric_of_the_table_is_shown(service, shown):
 
 def test_other_paths_say_where_they_are(service):
     port = free_port()
-    exporter = service.process.show_metrics(http_server.listen("127.0.0.1", port))
+    exporter = service.process.serve_metrics(http_server.listen("127.0.0.1", port))
     answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
     assert (answer.status_code, answer.text) == (404, "The metrics are at /metrics.\n")
     exporter.stop()

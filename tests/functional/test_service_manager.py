@@ -135,7 +135,7 @@ def test_a_worker_that_hangs_is_replaced(manager):
     while manager.take():
         pass
     manager.hear("STATUS", "2 of 2 workers")
-    assert f"worker {hung} has given no sign of life" in manager.process.tail()
+    assert f"worker {hung} has not reported" in manager.process.tail()
     assert manager.process.stop() == 0
 
 

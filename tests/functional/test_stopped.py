@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from cinder_lite import concurrency
-from cinder_lite.backup.service import BackupService
+from cinder_lite.service.backup import BackupService
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import SECTION, sound

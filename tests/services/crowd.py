@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
 from cinder_lite import context
-from cinder_lite.api import service
 from cinder_lite.api.app import Application
 from cinder_lite.db import metadata_index, migrate, schema
-from cinder_lite.service import process
+from cinder_lite.service import api, process
+from cinder_lite.service.interfaces import INTERFACES
 from tests.services.daemons import as_text
 
 PROJECT, OTHER = "a" * 32, "b" * 32
@@ -53,11 +53,11 @@ class Crowd:
 
     def __init__(self, url, directory):
         self.conf = configuration.load(["--config-file", _file(url, directory)], files=[])
-        shared = process.Process(self.conf)
+        shared = process.Process(self.conf, INTERFACES)
         self.db, self.roles = shared.db, ["admin"]
         self.counts, self.ids = dict.fromkeys(KINDS, 0), {kind: [] for kind in KINDS}
         migrate.sync(self.db)
-        self.application = Application(self.conf, self.db, service.domains(shared), lambda: (200, [], b""))
+        self.application = Application(self.conf, self.db, api.domains(shared), lambda: (200, [], b""))
         self.application.authenticate = self._asker
         self._random = random.Random(7)
 

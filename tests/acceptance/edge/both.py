@@ -6,10 +6,10 @@ import os
 import subprocess
 
 from cinder_lite import conf, context
-from cinder_lite.api import service
 from cinder_lite.api.app import Application
 from cinder_lite.db import migrate
-from cinder_lite.service import process
+from cinder_lite.service import api, process
+from cinder_lite.service.interfaces import INTERFACES
 from tests.meta.source import TOP
 from tests.services.daemons import as_text
 from tests.services.processes import Directory
@@ -68,10 +68,10 @@ class Ours:
         config = self.directory.make("cinder.conf", as_text({
             "DEFAULT": {"state_path": self.directory.path, **SETTINGS},
             "database": {"connection": url or f"sqlite:///{self.directory.path}/db.sqlite"}}))
-        shared = process.Process(conf.load(["--config-file", config], files=[]))
+        shared = process.Process(conf.load(["--config-file", config], files=[]), INTERFACES)
         self.db = shared.db
         migrate.sync(self.db)
-        self.application = Application(shared.conf, self.db, service.domains(shared), lambda: (200, [], b""))
+        self.application = Application(shared.conf, self.db, api.domains(shared), lambda: (200, [], b""))
         self.application.authenticate = self._who
 
     @staticmethod

@@ -11,7 +11,8 @@ import pytest
 from cinder_lite import conf
 from cinder_lite.host import privsep
 from cinder_lite.service import process
-from cinder_lite.volume.service import VolumeService
+from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.volume import VolumeService
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 from tests.functional.test_moves import DATA, PLACES, act
@@ -56,7 +57,7 @@ class TwoHosts(Service):
     def start_second(self):
         """Start the second host's service."""
         files = [word for file in (self.config_file, self.second_file) for word in ("--config-file", file)]
-        shared = process.Process(conf.load(argv=files))
+        shared = process.Process(conf.load(argv=files), INTERFACES)
         # Messages in memory are those of one transport.
         vars(shared)["transport"] = self.process.transport
         self.second = VolumeService(shared)

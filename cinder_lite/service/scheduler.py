@@ -2,10 +2,11 @@
 
 from cinder_lite import concurrency
 from cinder_lite.db import jobs, messages
+from cinder_lite.host import host_lock
 from cinder_lite.rpc import messaging
 from cinder_lite.scheduler.manager import LOG, SchedulerManager
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
-from cinder_lite.service import daemon, process
+from cinder_lite.service import heartbeat, process
 
 BINARY = "cinder-scheduler"
 #: Seconds between purges of old jobs and messages.
@@ -17,16 +18,16 @@ class SchedulerService:
 
     def __init__(self, shared: process.Process) -> None:
         self.process, self.conf = shared, shared.conf
-        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.conf.host)
-        self.manager = shared.counted(SchedulerManager(shared.db, self.conf, shared.volume))
+        self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.conf.host)
+        self.manager = shared.metered(SchedulerManager(shared.db, self.conf, shared.volume))
         self.manager.events = shared.events
-        self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance)
         self._purging = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._purging_failed)
         self._server: messaging.Server | None = None
 
     def start(self) -> None:
-        self.lock.take()
+        self.lock.acquire()
         self.heartbeat.start()
         self._server = server = self.process.server(SchedulerRPC, self.manager, self.conf.host)
         server.start()

@@ -6,10 +6,10 @@ import time
 from cinder_lite import concurrency, db
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools, volumes
-from cinder_lite.host import network
+from cinder_lite.host import host_lock, network
 from cinder_lite.jobs import worker
 from cinder_lite.rpc import messaging
-from cinder_lite.service import daemon, process
+from cinder_lite.service import heartbeat, process
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.jobs import lost_snapshots
@@ -36,8 +36,8 @@ class BackendService:
         self.process, self.conf = shared, shared.conf
         self.backend = backends.Backend(self.conf, section)
         self._owner_uuid = None  # the service's uuid that is recorded with the backend's volumes
-        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.backend.name)
-        self.heartbeat = process.Heartbeat(shared, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
+        self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.backend.name)
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
                                            self._columns, self._recorded)
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
         managing = Adoption(shared.db, self.conf, self.backend)
@@ -48,7 +48,7 @@ class BackendService:
                                      self.images, exports,
                                      moves.handlers | managing.handlers | grouping.handlers | self.images.handlers)
         self.manager.worker.events = shared.events
-        shared.counted(self.manager.worker, self.backend.driver, self.backend.target)
+        shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
         self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,
                                                self._measuring_failed)
         self._sweeping = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
@@ -70,7 +70,7 @@ class BackendService:
 
     def start(self) -> None:
         """Start the backend; can be called again after it has raised."""
-        self.lock.take()
+        self.lock.acquire()
         # Registered before the check, which may take long: requests that only this backend can take wait for it.
         self.heartbeat.start()
         self.backend.check()
@@ -155,7 +155,7 @@ class VolumeService:
     def __init__(self, shared: process.Process) -> None:
         self.backends = [BackendService(shared, section) for section in backends.enabled(shared.conf)]
         self._stopping, self.ready = False, False
-        unread.tell(shared.conf, shared.conf.enabled_backends)
+        unread.log_unread(shared.conf, shared.conf.enabled_backends)
 
     def start(self) -> None:
         for backend in self.backends:

@@ -8,7 +8,8 @@ from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
 from cinder_lite.db import jobs
-from cinder_lite.service import daemon, process
+from cinder_lite.host import host_lock
+from cinder_lite.service import heartbeat
 
 LOG = logging.getLogger(__name__)
 
@@ -21,12 +22,12 @@ class BackupService:
     def __init__(self, shared):
         self.process, self.conf = shared, shared.conf
         self.store = stores.load(self.conf)
-        self.lock = daemon.HostLock(self.conf.state_path, BINARY, self.conf.host)
-        self.heartbeat = process.Heartbeat(shared, BINARY, self.conf.host, self.conf.storage_availability_zone,
+        self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.conf.host)
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host, self.conf.storage_availability_zone,
                                            self.lock.instance, self._facts)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
         self.manager.worker.events = shared.events
-        shared.counted(self.manager.worker)
+        shared.metered(self.manager.worker)
         self._checks = concurrency.Periodic(self.conf.backup_check_interval, self.check, self._unchecked)
         self._server, self.wrong = None, None
 
@@ -54,10 +55,10 @@ class BackupService:
         LOG.warning("checking the store failed, will be tried again: %s", error)
 
     def start(self):
-        self.lock.take()
+        self.lock.acquire()
         self.heartbeat.start()
-        process.wait_for(lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner),
-                         "the database")
+        heartbeat.wait_for_database(
+            lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
         self._server = self.process.server(BackupRPC, self.manager, self.conf.host)
         self._server.start()
         self.manager.worker.start()

@@ -1,21 +1,16 @@
 """Runs the API: listens on its socket and serves the application with an HTTP server."""
 
-import errno
 import logging
 import socket
 from typing import Any
 
-from oslo_config import cfg
-
 from cinder_lite import errors
 from cinder_lite.api import fault
 from cinder_lite.api.app import Application
-from cinder_lite.api.auth import strategy
 from cinder_lite.backup.api import Backups
 from cinder_lite.concurrency import http_limits, http_server
-from cinder_lite.host import systemd
 from cinder_lite.observe import health
-from cinder_lite.service import daemon, process
+from cinder_lite.service import process
 from cinder_lite.volume.verbs.attachments import Attachments
 from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
 from cinder_lite.volume.verbs.images import Imaging
@@ -27,40 +22,6 @@ from cinder_lite.volume.verbs.transfers import Transfers
 from cinder_lite.volume.verbs.volumes import Volumes
 
 LOG = logging.getLogger(__name__)
-#: The name by which the service manager stores the socket.
-SOCKET = "api"
-
-
-def listen(conf: cfg.ConfigOpts) -> socket.socket:
-    """The socket that all workers share. Ends the process with an error message when it cannot be opened.
-
-    The service manager keeps it open during a restart of the service, so that clients wait and are not refused.
-    """
-    address, port = conf.osapi_volume_listen, conf.osapi_volume_listen_port
-    strategy.check_configuration(conf)
-    kept = systemd.kept(SOCKET)
-    try:
-        sock = None if kept is None else http_server.take_over(kept, address, port)
-        if sock is None:
-            sock = http_server.listen(address, port)
-            systemd.keep(SOCKET, sock)
-        return sock
-    except OSError as error:
-        return daemon.fatal(_listen_error(conf, error))
-
-
-def check_listen_address(conf: cfg.ConfigOpts) -> None:
-    """Raise Misconfigured when the API cannot listen on the configured address; a running service may use the port."""
-    try:
-        http_server.listen(conf.osapi_volume_listen, conf.osapi_volume_listen_port).close()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise errors.Misconfigured(_listen_error(conf, error)) from error
-
-
-def _listen_error(conf: cfg.ConfigOpts, error: OSError) -> str:
-    return (f"the API cannot listen on {conf.osapi_volume_listen}:{conf.osapi_volume_listen_port}: {error.strerror}. "
-            "Does another service use the port? osapi_volume_listen_port sets another one.")
 
 
 class ApiService:
@@ -68,7 +29,7 @@ class ApiService:
 
     def __init__(self, shared: process.Process, sock: socket.socket) -> None:
         self.process, self.conf = shared, shared.conf
-        self.application = shared.counted(Application(self.conf, shared.db, domains(shared), self.examine))
+        self.application = shared.metered(Application(self.conf, shared.db, domains(shared), self.examine))
         self._server = http_server.WSGIServer(sock, self.application, http_limits.Limits(
             connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
             request_timeout=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,

@@ -1,0 +1,60 @@
+"""Lock a service name on this host, so that one process at a time works for it."""
+
+import fcntl
+import logging
+import os
+import tempfile
+import time
+import uuid
+from typing import TextIO
+
+from cinder_lite import errors
+from cinder_lite.host import systemd
+
+LOG = logging.getLogger(__name__)
+
+
+class HostLock:
+    """A lock file of a service name on this host.
+
+    The holder can rely on every former process of the name being dead, and take over its jobs at once. `instance` is a
+    new uuid of this process.
+    """
+
+    def __init__(self, state_path: str, binary: str, host: str):
+        self.path = os.path.join(check_directory(state_path), f"{binary}-{host}".replace("/", "_"))
+        self.instance = str(uuid.uuid4())
+        self._file: TextIO | None = None
+
+    def acquire(self) -> None:
+        """Wait for the lock; does nothing if it is held already."""
+        if self._file is not None:
+            return
+        self._file = open(self.path, "w")
+        is_logged = False
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not is_logged:
+                    LOG.warning("%s is locked by another process of this service; waiting for it to end", self.path)
+                    systemd.notify(status=f"waiting for another process of this service, which locks {self.path}, to end")
+                    is_logged = True
+                time.sleep(0.2)
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def check_directory(state_path: str) -> str:
+    """The directory of lock files, made if needed. Raises Misconfigured when no file can be created in it."""
+    directory = os.path.join(state_path, "locks")
+    try:
+        os.makedirs(directory, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise errors.Misconfigured(f"state_path {state_path} cannot be used: {error}") from error
+    return directory
