@@ -79,4 +79,4 @@ def log_unread(conf: cfg.ConfigOpts, backends: Collection[str] = ()) -> None:
     """Name in the log, in one line, what `unread` finds."""
     names = [f"[{section}]" if option is None else f"[{section}] {option}" for section, option in unread(conf, backends)]
     if names:
-        LOG.warning("these settings mean nothing here and are ignored: %s", ", ".join(names))
+        LOG.warning("unknown options are ignored: %s", ", ".join(names))

@@ -147,7 +147,8 @@ def _sections(shared: process.Process) -> Iterator[Finding]:
     """Backends without a section: with nothing but defaults, they are hardly intended."""
     conf = shared.conf
     there = {section for section, _ in unread.written(conf)}
-    if conf.get_location("enabled_backends").location.is_user_controlled:
+    found = conf.get_location("enabled_backends")
+    if found is not None and found.location.is_user_controlled:
         for section in conf.enabled_backends:
             if section not in there:
                 yield Finding(f"[DEFAULT] enabled_backends: {section}", f"no section [{section}] describes it")
