@@ -1,4 +1,4 @@
-"""The backup service."""
+"""Runs the backup service: heartbeat, jobs and checks of the store."""
 
 import logging
 
@@ -9,7 +9,8 @@ from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
 from cinder_lite.db import jobs
 from cinder_lite.host import host_lock
-from cinder_lite.service import heartbeat
+from cinder_lite.rpc import messaging
+from cinder_lite.service import heartbeat, process
 
 LOG = logging.getLogger(__name__)
 
@@ -17,59 +18,60 @@ BINARY = "cinder-backup"
 
 
 class BackupService:
-    """Moves bytes between volumes and the store."""
+    """Makes, restores and deletes backups in one store."""
 
-    def __init__(self, shared):
+    def __init__(self, shared: process.Process) -> None:
         self.process, self.conf = shared, shared.conf
         self.store = stores.load(self.conf)
         self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.conf.host)
         self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host, self.conf.storage_availability_zone,
-                                           self.lock.instance, self._facts)
+                                           self.lock.instance, self._columns)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker)
-        self._checks = concurrency.Periodic(self.conf.backup_check_interval, self.check, self._unchecked)
-        self._server, self.wrong = None, None
+        self._checks = concurrency.Periodic(self.conf.backup_check_interval, self.check, self._check_failed)
+        self._server: messaging.Server | None = None
+        self.failure: str | None = None
 
-    def _facts(self):
-        return {"backend_up": self.wrong is None, "backend_reason": self.wrong}
+    def _columns(self):
+        return {"backend_up": self.failure is None, "backend_reason": self.failure}
 
-    def check(self):
-        """Find out whether the store can be used, and say so at once when it no longer can, or can again."""
-        wrong = None
+    def check(self) -> None:
+        """Check the store; a change is logged and reported at once."""
+        failure = None
         try:
             concurrency.in_thread(self.store.check)
         except base.StoreError as error:
-            wrong = str(error)
-        if wrong == self.wrong:
+            failure = str(error)
+        if failure == self.failure:
             return
-        self.wrong = wrong
-        if wrong:
-            LOG.warning("the store cannot be used: %s", wrong)
+        self.failure = failure
+        if failure:
+            LOG.warning("the store cannot be used: %s", failure)
         else:
             LOG.info("the store can be used again")
         self.heartbeat.beat()
 
     @staticmethod
-    def _unchecked(error):
+    def _check_failed(error):
         LOG.warning("checking the store failed, will be tried again: %s", error)
 
-    def start(self):
+    def start(self) -> None:
         self.lock.acquire()
         self.heartbeat.start()
         heartbeat.wait_for_database(
             lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
-        self._server = self.process.server(BackupRPC, self.manager, self.conf.host)
-        self._server.start()
+        self._server = server = self.process.server(BackupRPC, self.manager, self.conf.host)
+        server.start()
         self.manager.worker.start()
-        # Aside: a store that is slow to answer is no reason not to restore from it, or not to end what was begun.
+        # In a thread of its own: a store that answers slowly must not block restores or jobs that are resumed.
         self._checks.start(now=True)
 
-    def status(self):
-        store = f"store down ({self.wrong}), " if self.wrong else ""
+    def status(self) -> str:
+        store = f"store down ({self.failure}), " if self.failure else ""
         return f"backup: {store}{self.manager.worker.status()}"
 
-    def stop(self, timeout):
+    def stop(self, timeout: float) -> None:
         if self._server is not None:
             self._server.stop()
         self._checks.stop()
