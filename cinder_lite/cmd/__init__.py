@@ -1,1 +1,1 @@
-"""The daemons' entry points."""
+"""Contains the entry points of the daemons and of cinder-lite-manage."""

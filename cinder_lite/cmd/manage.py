@@ -1,4 +1,4 @@
-"""cinder-lite-manage: the operator's command for the database, the services, usage, jobs, settings, and what is off."""
+"""cinder-lite-manage: administers the database, services, quotas, jobs and configuration, and repairs inconsistencies."""
 
 from cinder_lite import concurrency
 
@@ -8,6 +8,7 @@ import argparse  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 
 from oslo_config import cfg  # noqa: E402
 
@@ -16,6 +17,7 @@ from cinder_lite import db, errors
 from cinder_lite.host import effective_user, release  # noqa: E402
 from cinder_lite.manage import (
     REFUSED,
+    Commands,
     Failed,
     api_surface,
     database,
@@ -32,8 +34,7 @@ from cinder_lite.manage import (
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
 
-#: Words of the command -> (what it does, its arguments, whether it needs the database at this release's revision).
-COMMANDS = {words: command for group in (
+COMMANDS: Commands = {words: command for group in (
     database, services, quotas, jobs, hosts, settings, upgrade, doctor, export, import_cinder, api_surface)
     for words, command in group.COMMANDS.items()}
 
@@ -41,7 +42,7 @@ COMMANDS = {words: command for group in (
 def _parser():
     files = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for option in ("--config-file", "--config-dir"):
-        files.add_argument(option, action="append", metavar="PATH", help="as the services take it")
+        files.add_argument(option, action="append", metavar="PATH", help="as for the services")
     parser = argparse.ArgumentParser(prog="cinder-lite-manage", description=__doc__.partition(": ")[2], parents=[files])
     parser.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     folders = {(): parser.add_subparsers(metavar="COMMAND", required=True)}
@@ -78,26 +79,26 @@ def _work(shared, args):
         shared.close()
 
 
-def main(argv=None):
-    """Run the command; returns the exit status: 0, 1 when something is off, 2 when it could not be carried out."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns the exit status: 0, 1 if a problem was found, 2 if the command failed."""
     parser = _parser()
     for word in sys.argv[1:] if argv is None else argv:
         if not word.isprintable():
-            parser.error(f"{word!a} is no text that can be printed")
+            parser.error(f"{word!a} has characters that cannot be printed")
     args = parser.parse_args(argv)
-    # What is said stands in the answers; a log without handlers would say it again.
+    # The command prints its errors itself; without a handler, logging would print them again.
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         return _run(args)
     except (Failed, errors.Error, errors.Misconfigured, cfg.Error, OSError) as error:
         print(f"cinder-lite-manage: {error}", file=sys.stderr)
-    except Exception as error:  # noqa: BLE001 - the outermost of a command: one line, and a status that says that it failed
+    except Exception as error:  # noqa: BLE001 - the outermost handler: one line and an exit status
         print(f"cinder-lite-manage: unexpected {type(error).__name__}: {error}", file=sys.stderr)
     return REFUSED
 
 
-def command():
-    """The process of the command. It ends at once: threads that wait must not wake up in an interpreter that is taken apart."""
+def command() -> None:
+    """Run the command and end the process at once: waiting threads must not wake up while the interpreter shuts down."""
     status = main()
     try:
         sys.stdout.flush()

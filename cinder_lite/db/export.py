@@ -1,4 +1,4 @@
-"""All rows of a database in a form that any of the databases takes: for export, restore and a change of database."""
+"""Reads and writes all rows of the database in a form for any of the supported databases."""
 
 import datetime
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ from cinder_lite.db import audit, schema
 
 PAGE = 500
 TABLES = schema.METADATA.sorted_tables
-#: What db sync puts in.
-MADE = (schema.volume_types, schema.group_types)
+#: Tables that db sync inserts rows into.
+SYNCED = (schema.volume_types, schema.group_types)
 
 
 def rows(database: db.Database) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(table, row as plain values) of everything, as it was at one moment."""
+    """(table, row as plain values) of all tables, as of one moment."""
     with audit.moment(database) as tx:
         for table in TABLES:
             query = sa.select(table).order_by(*table.primary_key.columns).execution_options(yield_per=PAGE)
@@ -29,15 +29,16 @@ def _plain(value):
 
 
 def is_empty(tx: db.Transaction) -> bool:
-    """Whether there is nothing but what db sync makes."""
-    return not any(tx.execute(sa.select(sa.exists().select_from(table))).scalar() for table in TABLES if table not in MADE)
+    """Whether there are no rows besides those of db sync."""
+    return not any(tx.execute(sa.select(sa.exists().select_from(table))).scalar()
+                   for table in TABLES if table not in SYNCED)
 
 
-def fill(tx: db.Transaction, found: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, int]:
-    """Put what `rows` gave into the empty tables. Returns {table: number of rows}."""
+def restore(tx: db.Transaction, found: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, int]:
+    """Insert the result of rows() into the empty tables. Returns {table: number of rows}."""
     counts: dict[str, int] = {}
     waiting: dict[str, list[dict[str, Any]]] = {}
-    for table in MADE:
+    for table in SYNCED:
         tx.execute(sa.delete(table))
     for name, row in found:
         waiting.setdefault(name, []).append(_typed(schema.METADATA.tables[name], row))
@@ -46,14 +47,15 @@ def fill(tx: db.Transaction, found: Iterable[tuple[str, dict[str, Any]]]) -> dic
     for name, some in waiting.items():
         _insert(tx, name, some, counts)
     if tx.dialect.name == "postgresql":
-        # Numbers that are given do not move the sequence which gives them.
+        # Explicit ids do not advance the sequence.
         tx.execute(sa.text("SELECT setval(pg_get_serial_sequence('services', 'id'), "
                            "(SELECT coalesce(max(id), 0) + 1 FROM services), false)"))
     return counts
 
 
 def _typed(table, row):
-    return {name: datetime.datetime.fromisoformat(value) if value and isinstance(table.c[name].type, sa.DateTime) else value
+    times = {column.name for column in table.c if isinstance(column.type, sa.DateTime)}
+    return {name: datetime.datetime.fromisoformat(value) if value and name in times else value
             for name, value in row.items()}
 
 

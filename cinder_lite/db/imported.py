@@ -1,4 +1,4 @@
-"""What was taken over from a Cinder, and the rows that this made."""
+"""Inserts imported rows and records their ids, for the import from Cinder."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,12 +10,13 @@ from cinder_lite import db
 from cinder_lite.db import audit, schema
 
 A = schema.imported
-#: Tables whose rows have a name that only one may have.
+#: Tables with unique names.
 NAMED = {"volume_types": schema.volume_types, "qos_specs": schema.qos_specs, "group_types": schema.group_types}
-#: Columns that refer to rows of those.
+#: Columns that refer to rows of these tables.
 REFERENCES = {
-    "volume_types": (schema.volumes.c.volume_type_id, schema.snapshots.c.volume_type_id, schema.default_types.c.volume_type_id,
-                     schema.volume_type_projects.c.volume_type_id, schema.quotas.c.type_id),
+    "volume_types": (schema.volumes.c.volume_type_id, schema.snapshots.c.volume_type_id,
+                     schema.default_types.c.volume_type_id, schema.volume_type_projects.c.volume_type_id,
+                     schema.quotas.c.type_id),
     "qos_specs": (schema.volume_types.c.qos_specs_id,),
     "group_types": (schema.groups.c.group_type_id,),
 }
@@ -27,7 +28,7 @@ def table(name: str) -> sa.Table:
 
 
 def known(tx: db.Transaction) -> dict[str, set[str]]:
-    """{kind: ids} of what was taken over before; it may have been deleted since."""
+    """{kind: ids} of former imports, including resources that were deleted since."""
     found: dict[str, set[str]] = {}
     for kind, id in tx.execute(sa.select(A.c.kind, A.c.id)):
         found.setdefault(kind, set()).add(id)
@@ -58,13 +59,13 @@ def insert(tx: db.Transaction, name: str, rows: Sequence[dict[str, Any]]) -> Non
         tx.execute(sa.insert(table(name)), rows[start:start + ROWS])
 
 
-def note(tx: db.Transaction, kind: str, ids: Collection[str]) -> None:
-    """Remember that these were taken over."""
+def record(tx: db.Transaction, kind: str, ids: Collection[str]) -> None:
+    """Record ids as imported."""
     insert(tx, "adopted", [{"kind": kind, "id": id} for id in ids])
 
 
-def settle_sums(tx: db.Transaction, conf: cfg.ConfigOpts) -> None:
-    """Make usage and the pools' room the sums of all rows that count."""
+def recalculate(tx: db.Transaction, conf: cfg.ConfigOpts) -> None:
+    """Set quota usage and the allocated capacity of pools to the sums of the rows that they count."""
     for project in sorted({key[0] for key, _, _ in audit.usage_differences(tx, not conf.no_snapshot_gb_quota)}):
         audit.rewrite_usage(tx, not conf.no_snapshot_gb_quota, project)
     for row, _, _ in audit.pool_differences(tx):

@@ -1,4 +1,4 @@
-"""Migrations: bringing a database to the release's schema, and refusing to work with an older one."""
+"""Upgrades the schema, and determines whether this release can work with the schema of a database."""
 
 import os
 import uuid
@@ -16,7 +16,7 @@ HEAD = "0010"
 
 
 def current(database: db.Database) -> str | None:
-    """The revision of the database; None for an empty one, and for a file that is not there and is not made by asking."""
+    """The revision of the database; None for an empty one and for a file that does not exist, which is not created."""
     if db.is_missing(database.url):
         return None
     with database.read() as tx:
@@ -26,8 +26,8 @@ def current(database: db.Database) -> str | None:
 
 
 def sync(database: db.Database, revision: str = "head") -> None:
-    """Bring the database to the revision, and put in what every installation has."""
-    # Imported here: daemons that only look at the revision do without it.
+    """Upgrade the schema to the revision, and insert the default volume type."""
+    # Imported here: daemons only read the revision and do not need alembic.
     import alembic.command
     import alembic.config
 
@@ -41,7 +41,7 @@ def sync(database: db.Database, revision: str = "head") -> None:
 
 
 def _first_type(database):
-    """The type __DEFAULT__, which exists from the start and is the configured default."""
+    """Insert the volume type __DEFAULT__, the configured default, if there is no type."""
     types = schema.volume_types
     with database.write() as tx:
         if tx.execute(sa.select(types.c.id).limit(1)).first() is None:
@@ -50,15 +50,15 @@ def _first_type(database):
 
 
 def suffices(found: str | None, needed: str = HEAD) -> bool:
-    """Whether this release (or what needs another revision) can work on a database of that one: its own, or a later one.
+    """Whether software that needs the revision `needed` can work with a database of revision `found`.
 
-    Migrations only add, so that a release goes on with the database of the next one while services are upgraded.
+    Migrations only add to the schema, so that a release works with the schema of the next one during an upgrade.
     """
     return found is not None and found.isdigit() and int(found) >= int(needed)
 
 
 def expect_current(database: db.Database) -> None:
-    """Raise Misconfigured when the database has not been synced for this release."""
+    """Raise Misconfigured unless this release can work with the schema."""
     found = current(database)
     if found is None:
         raise errors.Misconfigured("the database is empty: run 'cinder-lite-manage db sync' first")

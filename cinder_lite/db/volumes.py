@@ -118,7 +118,7 @@ def ownership(service_uuid: str | None) -> dict[str, Any]:
     return {"service_uuid": service_uuid, "shared_targets": False}
 
 
-def belong(tx: db.Transaction, service_host: str, service_uuid: str) -> None:
+def set_service(tx: db.Transaction, service_host: str, service_uuid: str) -> None:
     """Write on all volumes of a backend that they belong to the service."""
     values = ownership(service_uuid)
     differs = sa.or_(*(sa.or_(V.c[name].is_(None), V.c[name] != value) for name, value in values.items()))

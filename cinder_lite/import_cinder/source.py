@@ -1,7 +1,12 @@
-"""What was found in a Cinder's database: its rows, and the many small tables that belong to one resource each, gathered."""
+"""Holds the rows that were read from a Cinder database, and maps its host names."""
 
 import functools
 import json
+from collections.abc import Mapping
+from typing import Any
+
+#: A row of Cinder's database: {column: value}.
+Row = dict[str, Any]
 
 #: Tables that are read.
 TABLES = (
@@ -10,22 +15,22 @@ TABLES = (
     "encryption", "quality_of_service_specs", "default_volume_types", "quotas", "quota_classes", "groups",
     "group_volume_type_mapping", "group_snapshots", "group_types", "group_type_specs", "group_type_projects", "transfers",
     "messages", "services", "clusters", "consistencygroups")
-#: The key of the row that gives a QoS spec its name, and of the one that says who keeps to it.
+#: The keys of the rows that hold the name of a QoS spec, and its consumer.
 QOS_NAME, QOS_CONSUMER = "QoS_Specs_Name", "consumer"
 
 
-class Found:
-    """`rows` is {table: [row]} of TABLES; `places` translates host strings."""
+class Records:
+    """`rows` is {table: [row]} of TABLES; `hosts` maps host strings."""
 
-    def __init__(self, rows, places):
-        self.rows, self.places = rows, places
+    def __init__(self, rows: Mapping[str, list[Row]], hosts: "HostMap"):
+        self.rows, self.hosts = rows, hosts
 
-    def pairs(self, table, owner, id):
-        """{key: value} of the rows of a table that belong to one resource, by its column `owner`."""
-        return self._gathered(table, owner).get(id, {})
+    def pairs(self, table: str, owner: str, id: str) -> dict[str, str]:
+        """{key: value} of the rows of a table that belong to one resource; `owner` is the column of its id."""
+        return self._pairs_by_owner(table, owner).get(id, {})
 
-    @functools.cache  # noqa: B019 - it lives as long as the command
-    def _gathered(self, table, owner):
+    @functools.cache  # noqa: B019 - the object lives as long as the command
+    def _pairs_by_owner(self, table, owner):
         found = {}
         for row in self.rows[table]:
             if row[owner] is not None:
@@ -33,44 +38,44 @@ class Found:
         return found
 
     @functools.cache  # noqa: B019
-    def by(self, table, column="id"):
+    def by(self, table: str, column: str = "id") -> dict[Any, Row]:
         """{value of a column: row}."""
         return {row[column]: row for row in self.rows[table]}
 
     @functools.cache  # noqa: B019
-    def lists(self, table, column):
+    def lists(self, table: str, column: str) -> dict[Any, list[Row]]:
         """{value of a column: [rows]}."""
-        found = {}
+        found: dict[Any, list[Row]] = {}
         for row in self.rows[table]:
             found.setdefault(row[column], []).append(row)
         return found
 
     @property
-    def qos_specs(self):
-        """A QoS spec is the row without an owner; its pairs have its id as theirs."""
+    def qos_specs(self) -> list[Row]:
+        """The rows of QoS specs: those without an owner; the rows of their pairs have their id as owner."""
         return [row for row in self.rows["quality_of_service_specs"]
                 if row["specs_id"] is None and row["key"] == QOS_NAME]
 
 
-def document(text):
+def document(text: Any) -> dict[str, Any]:
     """A JSON object from its text; {} for none."""
     found = text if isinstance(text, dict) else json.loads(text or "{}")
     return found if isinstance(found, dict) else {}
 
 
-class Places:
-    """Host strings of Cinder in ours.
+class HostMap:
+    """Maps host strings of Cinder to those of cinder-lite.
 
-    Cinder names the one pool of an LVM or RBD backend after its volume_backend_name, we after its section. `mapping`
-    ({old: new}) renames hosts, backends (host@section) or pools; the longest that fits wins, and a pool that it names is
-    taken as it is.
+    Cinder names the only pool of an LVM or RBD backend after its volume_backend_name, cinder-lite after its section.
+    `mapping` ({old: new}) renames hosts, backends (host@section) or pools; the longest match applies, and a pool that it
+    names keeps that name. `used` are the names that matched.
     """
 
-    def __init__(self, mapping):
+    def __init__(self, mapping: Mapping[str, str]):
         self.mapping = mapping
-        self.used = set()
+        self.used: set[str] = set()
 
-    def __call__(self, host):
+    def __call__(self, host: str | None) -> str | None:
         if not host:
             return None
         for old in sorted(self.mapping, key=len, reverse=True):

@@ -1,15 +1,17 @@
-"""Statuses that a stopped Cinder left: work that is under way nowhere is settled, and each decision is told."""
+"""Replaces the transitional statuses that a stopped Cinder left in imported resources."""
 
 import collections
+from collections.abc import Callable
 
 from cinder_lite import states
 from cinder_lite.db import attachments
+from cinder_lite.import_cinder.source import Records, Row
 
 Attached = collections.namedtuple("Attached", "attach_status")
 
 
-def present(found, volume_id):
-    """A volume's attachments that there are."""
+def present(found: Records, volume_id: str) -> list[Row]:
+    """The attachments of a volume that are attached, attaching or reserved."""
     return [row for row in found.lists("volume_attachment", "volume_id").get(volume_id, ())
             if row["attach_status"] in attachments.STRENGTH]
 
@@ -18,7 +20,7 @@ def _by_attachments(found, row):
     return attachments.strongest([Attached(one["attach_status"]) for one in present(found, row["id"])])
 
 
-def volume(found, row):
+def volume(found: Records, row: Row) -> tuple[str, str, str | None]:
     """(status, attach_status, migration_status) of a volume."""
     status, attach_status = _by_attachments(found, row)
     settled = states.without_work("volume", row["status"])
@@ -35,22 +37,22 @@ def volume(found, row):
     return settled, attach_status, moving
 
 
-def volume_status(row, found):
+def volume_status(row: Row, found: Records) -> str:
     return volume(found, row)[0]
 
 
-def attach_status(row, found):
+def attach_status(row: Row, found: Records) -> str:
     return volume(found, row)[1]
 
 
-def migration_status(row, found):
+def migration_status(row: Row, found: Records) -> str | None:
     return volume(found, row)[2]
 
 
-def other(kind):
-    """The status of a resource that has no attachments."""
-    def settle(row, _found):
+def other(kind: str) -> Callable[[Row, Records], str]:
+    """A function for the status of resources of a kind without attachments."""
+    def status(row, _found):
         settled = states.without_work(kind, row["status"])
         return states.AVAILABLE if settled == states.BACK else settled
 
-    return settle
+    return status

@@ -1,12 +1,15 @@
-"""cinder-lite-manage routes and openapi: what the API is."""
+"""cinder-lite-manage routes and openapi: lists the API's operations and prints their OpenAPI document."""
+
+import argparse
 
 import orjson
 
-from cinder_lite.manage import OK, table
+from cinder_lite.manage import OK, Commands, table
+from cinder_lite.service.process import Process
 
 
-def routes(_shared, _args):
-    """show every operation of the API"""
+def routes(_shared: Process, _args: argparse.Namespace) -> int:
+    """list every operation of the API"""
     from cinder_lite.api.routes import ROUTES
 
     table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
@@ -15,7 +18,7 @@ def routes(_shared, _args):
     return OK
 
 
-def openapi(_shared, args):
+def openapi(_shared: Process, args: argparse.Namespace) -> int:
     """print the API as an OpenAPI 3.1 document"""
     from cinder_lite.api import openapi, versions
 
@@ -24,8 +27,8 @@ def openapi(_shared, args):
     return OK
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     ("routes",): (routes, (), False),
     ("openapi",): (openapi, (("--microversion", {
-        "default": "latest", "metavar": "X.Y", "help": "of which microversion; default: the newest"}),), False),
+        "default": "latest", "metavar": "X.Y", "help": "microversion of the document (default: latest)"}),), False),
 }

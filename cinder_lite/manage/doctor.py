@@ -1,18 +1,20 @@
-"""cinder-lite-manage doctor: what it asks for and what it prints."""
+"""cinder-lite-manage doctor: runs the consistency checks and prints their findings."""
 
+import argparse
 import sys
 
 import orjson
 
-from cinder_lite.manage import OK, VIOLATED, Failed
+from cinder_lite.manage import OK, VIOLATED, Commands, Failed
+from cinder_lite.service.process import Process
 
 
-def examine(shared, args):
-    """check what must always hold; ends with 1 when something does not"""
+def examine(shared: Process, args: argparse.Namespace) -> int:
+    """check the database, the backends and the backup store for inconsistencies; exit status 1 if there are any"""
     from cinder_lite.doctor import Doctor
 
     if args.delete_orphans and not args.repair:
-        raise Failed("--delete-orphans goes with --repair")
+        raise Failed("--delete-orphans requires --repair")
     doctor = Doctor(shared.db, shared.conf, args.pause)
     report = doctor.repair(args.delete_orphans) if args.repair else doctor.examine()
     if args.json:
@@ -36,14 +38,15 @@ def _print_report(report, repairing):
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     if not report.violations:
-        print("All is well: every promise has its job, and every sum is right.")
+        print("No inconsistencies found.")
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     ("doctor",): (examine, (
-        ("--repair", {"action": "store_true", "help": "repair what is off, and say what was done"}),
-        ("--delete-orphans", {"action": "store_true", "help": "with --repair: also delete data that has no row"}),
+        ("--repair", {"action": "store_true", "help": "repair inconsistencies and print each repair"}),
+        ("--delete-orphans", {"action": "store_true",
+                              "help": "with --repair: also delete volumes, snapshots and backups without a database row"}),
         ("--json", {"action": "store_true", "help": "print JSON"}),
         ("--pause", {"type": float, "default": 1.0, "metavar": "SECONDS",
-                     "help": "time between the two looks that must agree (default: %(default)s)"})), True),
+                     "help": "time between the two passes that must agree (default: %(default)s)"})), True),
 }

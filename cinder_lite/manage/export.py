@@ -1,9 +1,10 @@
-"""cinder-lite-manage export and restore: the control plane itself, in a file that any of the databases takes.
+"""cinder-lite-manage export and restore: saves the database and the configuration to a file for any supported database.
 
-The file is gzip of JSON lines: a head with format, revision and settings, a line a row, and the number of rows at the end.
-It is read once to its end, where gzip has the checksum, before anything in it is believed.
+The file is gzip of JSON lines: a header with format, revision and configuration, a line per row, and the number of rows at
+the end. It is read to its end once, where gzip keeps the checksum, before its contents are used.
 """
 
+import argparse
 import gzip
 import os
 import zlib
@@ -16,32 +17,34 @@ from cinder_lite.conf import unread
 from cinder_lite.db import export as portable
 from cinder_lite.db import migrate
 from cinder_lite.host import effective_user
-from cinder_lite.manage import OK, Failed, table
+from cinder_lite.manage import OK, Commands, Failed, table
 from cinder_lite.manage.database import expect_schema
+from cinder_lite.service.process import Process
 
 FORMAT = "cinder-lite export 1"
 HIDDEN = "<hidden>"
-#: Bytes that are read at once to find the checksum.
+#: Bytes per read while the checksum is verified.
 PIECE = 1024**2
-#: Options of files that belong to the settings; the first has secrets alone.
+#: Options that name further configuration files; the first file consists of secrets.
 FILES = ("http_basic_auth_user_file", "http_basic_auth_roles_file", "resource_query_filters_file")
-#: Parts of the names of options whose values nobody else should see, whichever library reads them.
+#: Parts of the names of options with secret values, whichever library reads them.
 SECRETS = ("password", "secret", "token", "fixed_key", "connection", "transport_url")
 
 
-def export(shared, args):
-    """write all that the database knows, and the settings, to a file"""
+def export(shared: Process, args: argparse.Namespace) -> int:
+    """save the database and the configuration to a file"""
     found = migrate.current(shared.db)
     if found != migrate.HEAD:
-        raise Failed(f"the database is at revision {found}, of which this release does not know all: export it with the "
-                     "release that it is of")
+        raise Failed(f"the database is at revision {found}, this release needs {migrate.HEAD}: export it with the release "
+                     "that it belongs to")
     head = {"format": FORMAT, "revision": found, "at": db.now().isoformat(),
             "settings": _settings(shared.conf, args.with_secrets)}
-    counts, aside = {}, f"{args.file}.part"
+    temporary = f"{args.file}.part"
+    counts: dict[str, int] = {}
     with effective_user.who_started():
         if os.path.lexists(args.file) and not args.force:
-            raise Failed(f"{args.file} is there already: name another file, or replace it by --force")
-        raw = open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            raise Failed(f"{args.file} already exists: choose another name, or replace it with --force")
+        raw = open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     with raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", filename="") as file:
             _line(file, head)
@@ -52,18 +55,18 @@ def export(shared, args):
         raw.flush()
         os.fsync(raw.fileno())
     with effective_user.who_started():
-        os.rename(aside, args.file)
+        os.rename(temporary, args.file)
     table(("Table", "Rows"), counts.items())
     print(f"Wrote {args.file}" + (", which contains secrets." if args.with_secrets else ", without passwords and keys."))
     return OK
 
 
-def _line(file, what):
-    file.write(orjson.dumps(what) + b"\n")
+def _line(file, value):
+    file.write(orjson.dumps(value) + b"\n")
 
 
 def _settings(conf, with_secrets):
-    """{name of a file: its text}."""
+    """{file name: text} of the configuration files."""
     secret = {option.dest for _, options in configuration.list_opts() for option in options if option.secret}
     found = {}
     for path in [*unread.files(conf), *(conf[option] for option in FILES[not with_secrets:] if conf[option])]:
@@ -83,8 +86,8 @@ def _hidden(line, secret):
     return line
 
 
-def restore(shared, args):
-    """fill an empty database from a file that export wrote; with --settings only write its settings to a directory"""
+def restore(shared: Process, args: argparse.Namespace) -> int:
+    """restore an export to an empty database; with --settings, only extract its configuration files"""
     try:
         with _opened(args.file) as raw, gzip.open(raw) as file:
             while file.read(PIECE):
@@ -97,14 +100,14 @@ def restore(shared, args):
             expect_schema(shared)
             with shared.db.write() as tx:
                 if not portable.is_empty(tx):
-                    raise Failed("the database is not empty: restore fills one that 'cinder-lite-manage db sync' has just "
-                                 "made, before any service has used it")
-                counts = portable.fill(tx, _rows(args.file, file))
+                    raise Failed("the database is not empty: restore needs a database that 'cinder-lite-manage db sync' has "
+                                 "just created and that no service has used")
+                counts = portable.restore(tx, _rows(args.file, file))
     except (gzip.BadGzipFile, zlib.error, EOFError, orjson.JSONDecodeError) as error:
-        raise Failed(f"{args.file} is not a whole export: {error}") from error
+        raise Failed(f"{args.file} is not a complete export: {error}") from error
     table(("Table", "Rows"), counts.items())
-    print(f"Restored what was there at {head['at']} UTC. Start the services, then run 'cinder-lite-manage doctor': it tells "
-          "what has changed on the backends since.")
+    print(f"Restored the state of {head['at']} UTC. Start the services, then run 'cinder-lite-manage doctor': it reports the "
+          "changes on the backends since.")
     return OK
 
 
@@ -116,15 +119,15 @@ def _opened(path):
 def _head(path, file):
     head = orjson.loads(file.readline())
     if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise Failed(f"{path} is not an export of cinder-lite that this release knows")
+        raise Failed(f"{path} is not an export of cinder-lite, or of an unknown format")
     if not migrate.suffices(migrate.HEAD, head["revision"]):
-        raise Failed(f"{path} is of revision {head['revision']}, this release knows {migrate.HEAD}: use the release that "
-                     "made it, or a later one")
+        raise Failed(f"{path} is of revision {head['revision']}, this release supports {migrate.HEAD}: use the release that "
+                     "created it, or a later one")
     return head
 
 
 def _rows(path, file):
-    """The rows, and after the last one whether they are all."""
+    """Yield the rows, then check their number. Raises Failed if rows are missing."""
     seen = 0
     for line in file:
         found = orjson.loads(line)
@@ -134,7 +137,7 @@ def _rows(path, file):
             break
         seen += 1
         yield found
-    raise Failed(f"{path} is not a whole export: rows are missing")
+    raise Failed(f"{path} is not a complete export: rows are missing")
 
 
 def _write_settings(directory, settings):
@@ -145,17 +148,17 @@ def _write_settings(directory, settings):
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text)
         except FileExistsError as error:
-            raise Failed(f"{path} is there already; name another directory") from error
-        print(f"Wrote {path}" + (f"; fill in what is {HIDDEN}." if HIDDEN in text else "."))
+            raise Failed(f"{path} already exists; choose another directory") from error
+        print(f"Wrote {path}" + (f"; replace each {HIDDEN} with its value." if HIDDEN in text else "."))
     return OK
 
 
-COMMANDS = {
+COMMANDS: Commands = {
     ("export",): (export, (
         ("file", {"metavar": "FILE"}),
-        ("--force", {"action": "store_true", "help": "replace a file that is there"}),
-        ("--with-secrets", {"action": "store_true", "help": "also the passwords and keys in the settings"})), True),
+        ("--force", {"action": "store_true", "help": "replace an existing file"}),
+        ("--with-secrets", {"action": "store_true", "help": "include the passwords and keys of the configuration"})), True),
     ("restore",): (restore, (
         ("file", {"metavar": "FILE"}),
-        ("--settings", {"metavar": "DIRECTORY", "help": "only write the settings that are in the file"})), False),
+        ("--settings", {"metavar": "DIRECTORY", "help": "only extract the configuration files to this directory"})), False),
 }

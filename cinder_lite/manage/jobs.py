@@ -1,11 +1,14 @@
-"""cinder-lite-manage job: what is being done."""
+"""cinder-lite-manage job: lists jobs."""
+
+import argparse
 
 from cinder_lite.db import audit
-from cinder_lite.manage import OK, table
+from cinder_lite.manage import OK, Commands, table
+from cinder_lite.service.process import Process
 
 
-def show(shared, args):
-    """list what is being done, with --all also what was done lately"""
+def show(shared: Process, args: argparse.Namespace) -> int:
+    """list queued and running jobs"""
     with shared.db.read() as tx:
         rows = audit.latest_jobs(tx) if args.all else audit.live_jobs(tx)
     table(("Id", "Job", "Resource", "Project", "Status", "At", "Attempt", "Progress", "Created", "Error"), [
@@ -15,4 +18,7 @@ def show(shared, args):
     return OK
 
 
-COMMANDS = {("job", "list"): (show, (("--all", {"action": "store_true", "help": "also what is over"}),), True)}
+COMMANDS: Commands = {
+    ("job", "list"): (show, (("--all", {"action": "store_true", "help": "the latest 200 jobs, ended ones included"}),),
+                      True),
+}

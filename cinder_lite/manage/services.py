@@ -1,13 +1,16 @@
-"""cinder-lite-manage service: which services there are, and forgetting those that are not any more."""
+"""cinder-lite-manage service: lists the services and removes former ones."""
 
-from collections.abc import Callable
-from typing import Any
+import argparse
 
+from oslo_config import cfg
+
+from cinder_lite import db
 from cinder_lite.db import services
-from cinder_lite.manage import OK, Failed, table
+from cinder_lite.manage import OK, Commands, Failed, table
+from cinder_lite.service.process import Process
 
 
-def show(shared, _args):
+def show(shared: Process, _args: argparse.Namespace) -> int:
     """list the services and whether they are up"""
     with shared.db.read() as tx:
         rows = services.page(tx)
@@ -18,8 +21,8 @@ def show(shared, _args):
     return OK
 
 
-def remove(shared, args):
-    """forget a service that does not exist any more"""
+def remove(shared: Process, args: argparse.Namespace) -> int:
+    """remove a service that no longer exists from the list"""
     with shared.db.write() as tx:
         expect_down(tx, shared.conf, args.binary, args.host)
         services.remove(tx, args.binary, args.host)
@@ -27,13 +30,13 @@ def remove(shared, args):
     return OK
 
 
-def expect_down(tx, conf, binary, host):
-    """Raise Failed while the service lives, ServiceNotFound when there is none."""
+def expect_down(tx: db.Transaction, conf: cfg.ConfigOpts, binary: str, host: str) -> None:
+    """Raise Failed while the service is up, ServiceNotFound if there is none."""
     if services.is_up(services.get(tx, binary, host), conf.service_down_time):
         raise Failed(f"{binary} on {host} is up: stop it first")
 
 
-COMMANDS: dict[tuple[str, str], tuple[Callable[..., object], tuple[Any, ...], bool]] = {
+COMMANDS: Commands = {
     ("service", "list"): (show, (), True),
     ("service", "remove"): (remove, (("binary", {}), ("host", {})), True),
 }

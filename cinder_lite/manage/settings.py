@@ -24,7 +24,7 @@ from cinder_lite import db, errors
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
 from cinder_lite.host import effective_user, host_lock
-from cinder_lite.manage import OK, VIOLATED, Failed, counted
+from cinder_lite.manage import OK, VIOLATED, Commands, Failed, counted
 from cinder_lite.manage.database import reason
 from cinder_lite.rpc import notification_bus, transport
 from cinder_lite.service import process
@@ -45,10 +45,11 @@ class Finding:
 
 
 def check(shared: process.Process, _args: argparse.Namespace) -> int:
-    """find options that are unknown, deprecated or invalid, and test what they name; ends with 1 for any"""
+    """find unknown, deprecated and invalid options, and test the services that they name; exit status 1 if there is a problem"""
     problems = 0
     for found in findings(shared):
-        print(f"ok       {found.subject}" if found.problem is None else f"PROBLEM  {found.subject}: {found.problem}", flush=True)
+        print(f"ok       {found.subject}" if found.problem is None else f"PROBLEM  {found.subject}: {found.problem}",
+              flush=True)
         problems += found.problem is not None
     print(f"{counted(problems, 'problem')}." if problems else "Configuration is valid.")
     return VIOLATED if problems else OK
@@ -67,9 +68,9 @@ def _files(shared: process.Process) -> Iterator[Finding]:
     paths = unread.files(shared.conf)
     for path in paths:
         if not os.access(path, os.R_OK):
-            raise Failed(f"{path} cannot be read by {effective_user.name()}, as whom the services run: give it to their group (chgrp) "
-                         "and let that read it (chmod 640)")
-    yield Finding(f"read {', '.join(paths)}" if paths else "no file of settings was found: the defaults are used")
+            raise Failed(f"{path} cannot be read by {effective_user.name()}, the user of the services: change its group to "
+                         "theirs (chgrp) and let the group read it (chmod 640)")
+    yield Finding(f"read {', '.join(paths)}" if paths else "no configuration file was found: the defaults are used")
 
 
 def _unknown(shared: process.Process) -> Iterator[Finding]:
@@ -81,12 +82,12 @@ def _unknown(shared: process.Process) -> Iterator[Finding]:
     drivers = {option.dest for option in driver_options()}
     for section, option in [*unread.unread(conf), *(unread.unread(conf, described) if described else ())]:
         if option is None:
-            yield Finding(f"[{section}]", _advice(section, known, "section") + "; if it describes a backend, name it in "
+            yield Finding(f"[{section}]", _advice(section, known, "section") + "; if it describes a backend, add it to "
                         "[DEFAULT] enabled_backends")
         elif others := [other for other in known if _plain(option) in known[other]]:
-            yield Finding(f"[{section}] {option}", f"it is read only in [{'], ['.join(others)}]: move it there")
+            yield Finding(f"[{section}] {option}", f"it is valid only in [{'], ['.join(others)}]: move it there")
         elif _plain(option) in drivers:
-            yield Finding(f"[{section}] {option}", "it is read only in the section of a backend whose driver has it")
+            yield Finding(f"[{section}] {option}", "it is valid only in the section of a backend whose driver has this option")
         else:
             yield Finding(f"[{section}] {option}", _advice(option, known[section], "option"))
 
@@ -151,7 +152,7 @@ def _sections(shared: process.Process) -> Iterator[Finding]:
     if found is not None and found.location.is_user_controlled:
         for section in conf.enabled_backends:
             if section not in there:
-                yield Finding(f"[DEFAULT] enabled_backends: {section}", f"no section [{section}] describes it")
+                yield Finding(f"[DEFAULT] enabled_backends: {section}", f"there is no section [{section}]")
 
 
 def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
@@ -271,4 +272,4 @@ def _store(shared: process.Process) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _backends, _limits, _store)
-COMMANDS = {("config", "check"): (check, (), False)}
+COMMANDS: Commands = {("config", "check"): (check, (), False)}

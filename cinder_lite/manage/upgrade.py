@@ -1,4 +1,4 @@
-"""cinder-lite-manage status upgrade-check: whether services of this release can work beside those that run."""
+"""cinder-lite-manage status upgrade-check: checks whether services of this release can run beside the running ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 from cinder_lite import db
 from cinder_lite.db import audit, migrate, services
 from cinder_lite.jobs import lifecycle
-from cinder_lite.manage import sentence, settings
+from cinder_lite.manage import Commands, sentence, settings
 from cinder_lite.service import process
 
 
 def check(shared: process.Process, _args: argparse.Namespace) -> int:
-    """look whether this release can work beside the services that run; ends with 1 for warnings, 2 for failures"""
+    """check whether this release can run beside the running services; exit status 1 for warnings, 2 for failures"""
     return int(Checks(shared).check())
 
 
@@ -29,14 +29,14 @@ class Checks(UpgradeCommands):
         found = migrate.current(self._shared.db)
         if not migrate.suffices(found):
             return Result(Code.WARNING, f"The database is at revision {found or 'none'}, this release needs "
-                          f"{migrate.HEAD}: run 'cinder-lite-manage db sync' before its services start; those that run "
-                          "go on meanwhile.")
+                          f"{migrate.HEAD}: run 'cinder-lite-manage db sync' before its services start; the running "
+                          "services continue to work.")
         if found != migrate.HEAD:
-            return Result(Code.WARNING, f"The database is of a later release than this, at revision {found}.")
+            return Result(Code.WARNING, f"The database is at revision {found}, of a later release than this one.")
         return Result(Code.SUCCESS)
 
     def messages(self) -> Result:
-        """A service records which version of messages it understands; another major version is not compatible."""
+        """Compare the message versions that the running services support; another major version is not compatible."""
         from cinder_lite.volume.rpcapi import VolumeRPC
 
         if migrate.current(self._shared.db) is None:
@@ -47,12 +47,12 @@ class Checks(UpgradeCommands):
         found = []
         for row in rows:
             theirs, ours = _numbers(row.rpc_version), _numbers(VolumeRPC.version)
-            where = f"{row.binary} on {row.host} understands messages {row.rpc_version}, this release {VolumeRPC.version}"
+            where = f"{row.binary} on {row.host} supports messages {row.rpc_version}, this release {VolumeRPC.version}"
             if theirs[0] != ours[0]:
-                found.append((Code.FAILURE, f"{where}: upgrade to a release between the two first"))
+                found.append((Code.FAILURE, f"{where}: upgrade to an intermediate release first"))
             elif theirs != ours:
-                found.append((Code.WARNING, f"{where}: what only the later one knows is refused until both are of one "
-                              "release"))
+                found.append((Code.WARNING, f"{where}: requests that only the later release supports are refused until "
+                              "both are of one release"))
         return _result(found)
 
     def jobs(self) -> Result:
@@ -60,7 +60,7 @@ class Checks(UpgradeCommands):
             return Result(Code.SUCCESS)
         with self._shared.db.read() as tx:
             return _result((Code.FAILURE, f"job {job.id} ({job.action} {job.kind}) is of a later release: let a service "
-                            "of that release end it first") for job in audit.live_jobs(tx) if not _runs_here(job))
+                            "of that release complete it first") for job in audit.live_jobs(tx) if not _runs_here(job))
 
     def settings(self) -> Result:
         return _result((Code.WARNING, f"{found.subject}: {found.problem}") for found in settings.findings(
@@ -84,4 +84,4 @@ def _runs_here(job: db.Row) -> bool:
     return engine is not None and (not engine.actions or job.action in engine.actions)
 
 
-COMMANDS = {("status", "upgrade-check"): (check, (), False)}
+COMMANDS: Commands = {("status", "upgrade-check"): (check, (), False)}

@@ -65,7 +65,7 @@ class BackendService:
         self.backend.ownership = volumes.ownership(row.uuid)
         if row.uuid != self._owner_uuid:
             with self.process.db.write() as tx:
-                volumes.belong(tx, self.backend.name, row.uuid)
+                volumes.set_service(tx, self.backend.name, row.uuid)
             self._owner_uuid = row.uuid
 
     def start(self) -> None:

@@ -110,9 +110,9 @@ def _misread(text):
 
 
 @pytest.mark.parametrize("spoil,said", [
-    (_cut, "is not a whole export"), (_without_end, "rows are missing"), (_without_a_row, "rows are missing"),
-    (_later, "of revision 9999"), *((_flipped(at / 16), "is not a whole export") for at in range(1, 16)),
-    (_misread, "is not a whole export: CRC check failed"), (lambda text: b"hello", "is not a whole export"),
+    (_cut, "is not a complete export"), (_without_end, "rows are missing"), (_without_a_row, "rows are missing"),
+    (_later, "of revision 9999"), *((_flipped(at / 16), "is not a complete export") for at in range(1, 16)),
+    (_misread, "is not a complete export: CRC check failed"), (lambda text: b"hello", "is not a complete export"),
     (lambda text: gzip.compress(b"{}"), "is not an export of cinder-lite")])
 def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, said):
     everything.fill(here.db, 3)
@@ -132,7 +132,7 @@ def test_no_settings_are_written_of_what_is_not_whole(here, there, run, tmp_path
     run(here, "export", str(file))
     file.write_bytes(spoil(file.read_bytes()))
     status, out, error = run(there, "restore", str(file), "--settings", str(tmp_path / "etc"))
-    assert status == 2 and not out and "is not a whole export" in error and not (tmp_path / "etc").exists()
+    assert status == 2 and not out and "is not a complete export" in error and not (tmp_path / "etc").exists()
 
 
 def test_a_database_of_a_later_release_is_not_exported_by_half(here, run, tmp_path):
@@ -152,7 +152,7 @@ def test_settings_come_back_with_or_without_secrets(here, there, run, tmp_path, 
     file, directory = str(tmp_path / "export"), tmp_path / "etc"
     assert run(here, "export", file, *["--with-secrets"] * with_secrets)[0] == 0
     status, out, _ = run(there, "restore", file, "--settings", str(directory))
-    assert status == 0 and ("fill in what is <hidden>" in out) is not with_secrets
+    assert status == 0 and ("replace each <hidden> with its value" in out) is not with_secrets
     text = (directory / "cinder.conf").read_text()
     assert f"state_path = {here.state}" in text and ("sesame" in text) is with_secrets
     assert (directory / "htpasswd").exists() is with_secrets

@@ -88,7 +88,7 @@ def test_the_doctor_is_reassuring_when_all_is_well(here, run):
     here.volume()
     here.count()
     assert run("doctor", "--pause", "0") == (
-        0, "All is well: every promise has its job, and every sum is right.\n", "")
+        0, "No inconsistencies found.\n", "")
 
 
 def test_the_doctor_says_what_is_off_and_what_it_did(here, run):
@@ -99,7 +99,7 @@ def test_the_doctor_says_what_is_off_and_what_it_did(here, run):
     assert status == 1 and lines[0].startswith("status without job: ") and id in lines[0]
     assert [line.split(":")[0] for line in lines[1:]] == ["quota usage mismatch"] * 2 + ["pool usage mismatch"]
     status, out, _ = run("doctor", "--pause", "0", "--repair")
-    assert status == 0 and out.count("REPAIRED ") == 3 and out.endswith("every sum is right.\n")
+    assert status == 0 and out.count("REPAIRED ") == 3 and out.endswith("No inconsistencies found.\n")
     assert run("doctor", "--pause", "0")[0] == 0
 
 

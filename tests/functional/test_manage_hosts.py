@@ -51,7 +51,7 @@ def test_a_pool_of_another_backend_takes_over_unless_jobs_wait(here, run):
     job = here.add("jobs", kind="volume", action="delete", resource_id=id)
     stop_services(here)
     status, _, error = run("volume", "update-host", f"{BACKEND}#a", "there@lvm#b")
-    assert status == 2 and f"1 job of {BACKEND} wait" in error
+    assert status == 2 and f"{BACKEND} has 1 pending job" in error
     here.delete("jobs", job)
     assert run("volume", "update-host", f"{BACKEND}#a", "there@lvm#b")[0] == 0
     assert here.row("volumes", id).host == "there@lvm#b"

@@ -56,7 +56,7 @@ def test_what_is_there_is_exported_over_only_by_force(here, tmp_path, capsys, ki
     file = tmp_path / "export"
     file.write_text("mine") if kind == "file" else file.symlink_to(tmp_path / "elsewhere")
     assert manage.main(["export", str(file), "--config-file", here.conf_file]) == 2
-    assert f"{file} is there already" in capsys.readouterr().err
+    assert f"{file} already exists" in capsys.readouterr().err
     assert file.is_symlink() or file.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.glob("export*")) == ["export"]
     assert manage.main(["export", str(file), "--force", "--config-file", here.conf_file]) == 0

@@ -101,7 +101,7 @@ def test_settings_that_the_service_cannot_read_are_told(here, run):
     os.chmod(here.conf_file, 0o600)
     status, out, error = run("config", "check")
     if ROOT:
-        assert status == 2 and f"cannot be read by {SERVICE.pw_name}, as whom the services run" in error
+        assert status == 2 and f"cannot be read by {SERVICE.pw_name}, the user of the services" in error
     else:
         assert status == 0, out
 

@@ -76,7 +76,7 @@ SHOWS = {
     "curl -s -H": '"healthy":true',
     "cinder-lite doctor": "All is well: 3 services",
     "cinder-lite top": "Services: 3 of 3 up",
-    "cinder-lite-manage": "All is well",
+    "cinder-lite-manage": "No inconsistencies found.",
     "grep -h": "delete of volume",
     "curl -s http://127.0.0.1:9776": "cinder_lite_http_request_seconds_count",
 }

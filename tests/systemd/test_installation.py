@@ -67,7 +67,7 @@ def test_install_again_says_what_it_would_do_and_keeps_settings(host):
 
 def test_the_operators_command_is_the_service_when_root_starts_it(host, run):
     assert run("cinder-lite-manage config check").endswith("Configuration is valid.")
-    assert run("cinder-lite-manage doctor").startswith("All is well")
+    assert run("cinder-lite-manage doctor").startswith("No inconsistencies found.")
     assert run("find /var/lib/cinder /var/log/cinder ! -user cinder") == ""
     run("umask 077; cinder-lite-manage export /var/backups/export; cinder-lite-manage restore /var/backups/export --settings /var/backups/restored")
     assert run("stat -c '%a %U' /var/backups/export /var/backups/restored/cinder.conf").split("\n") == ["600 root"] * 2
