@@ -26,7 +26,7 @@ def filled(driver, size=1):
     return made
 
 
-def test_a_working_backend_says_so_and_reports_pools(driver):
+def test_a_working_backend_passes_its_check_and_reports_pools(driver):
     driver.check()
     driver.clean_up()
     for pool in driver.pools():
@@ -65,7 +65,7 @@ def test_a_new_volume_reads_as_zeros(keeper):
     assert content(keeper.path(made)) == (3 * GIB, {})
 
 
-def test_creating_again_keeps_what_is_there(keeper):
+def test_a_repeated_create_keeps_the_data(keeper):
     made = filled(keeper)
     before = content(keeper.path(made))
     keeper.create(made)
@@ -91,7 +91,7 @@ def test_a_repeated_snapshot_keeps_the_first_moment(keeper):
     assert content(keeper.snapshot_path(taken)) == before
 
 
-def test_a_clone_is_equal_and_goes_its_own_way(keeper):
+def test_a_clone_is_equal_and_independent(keeper):
     source, made = filled(keeper), volume()
     before = content(keeper.path(source))
     keeper.clone(made, source, ignore)
@@ -125,7 +125,7 @@ def test_copies_may_be_larger_than_their_source(keeper):
     assert content(keeper.path(restored)) == (3 * GIB, blocks)
 
 
-def test_progress_rises_to_the_whole(keeper):
+def test_progress_rises_to_the_total(keeper):
     source = filled(keeper)
     progress, seen = backends.following()
     keeper.clone(volume(), source, progress)
@@ -166,7 +166,7 @@ def test_reverting_brings_the_content_back_and_keeps_the_size(keeper):
     assert content(keeper.snapshot_path(taken))[1] == blocks
 
 
-def test_names_are_what_is_there(keeper):
+def test_names_lists_all_objects(keeper):
     one, two = filled(keeper), volume(2)
     taken = snapshot(one)
     keeper.create_snapshot(taken)
@@ -179,7 +179,7 @@ def test_names_are_what_is_there(keeper):
     assert not keeper.exists(one)
 
 
-def test_what_is_promised_is_counted(keeper):
+def test_provisioned_capacity_is_reported(keeper):
     one, two = volume(3), volume(4)
     keeper.create(one)
     keeper.create(two)
@@ -192,7 +192,7 @@ def test_what_is_promised_is_counted(keeper):
     assert keeper.pools()[0].provisioned_gb == pytest.approx(5, abs=0.1)
 
 
-def test_taking_over_never_replaces_what_has_the_name(keeper):
+def test_managing_never_replaces_an_existing_object(keeper):
     mine, theirs = filled(keeper), volume(2)
     keeper.create(theirs)
     before = content(keeper.path(mine))
@@ -202,7 +202,7 @@ def test_taking_over_never_replaces_what_has_the_name(keeper):
     assert sorted(keeper.names()) == sorted([(mine.name, GIB), (theirs.name, 2 * GIB)])
 
 
-def test_what_is_the_services_own_is_recognised_by_its_name(keeper):
+def test_objects_of_the_service_are_recognized_by_name(keeper):
     """Whatever kind the driver takes it for: nothing that has a row is taken over."""
     source, cloned, restored = filled(keeper), volume(), volume()
     taken = snapshot(source)
@@ -213,7 +213,7 @@ def test_what_is_the_services_own_is_recognised_by_its_name(keeper):
     assert {ownership.id_in(name) for name in found} == {source.id, cloned.id, restored.id, taken.id}
 
 
-def test_of_two_that_take_over_the_same_one_gets_it(keeper):
+def test_concurrent_managing_of_one_object_succeeds_once(keeper):
     theirs, first, second = filled(keeper), volume(), volume()
     before = content(keeper.path(theirs))
     reference = {"source-name": theirs.name}

@@ -88,7 +88,7 @@ def test_copies_share_blocks_where_they_can(kind, disks):
 
 
 @pytest.mark.parametrize("name", backends.KEEPING_DATA)
-def test_a_copy_cut_off_by_a_crash_is_never_seen_and_is_made_again(name, tmp_path, disks):
+def test_an_interrupted_copy_is_invisible_and_is_repeated(name, tmp_path, disks):
     driver = backends.DRIVERS[name](tmp_path, disks)
     source, made = filled(driver), volume()
     program = ("import os, sys\n"
@@ -164,7 +164,7 @@ def write_new(path):
         new.write("x")
 
 
-def test_a_copy_of_what_changes_meanwhile_is_refused(plain):
+def test_a_copy_of_a_file_that_keeps_changing_is_refused(plain):
     source, made = filled(plain), volume()
     if shares(plain):
         return
@@ -173,7 +173,7 @@ def test_a_copy_of_what_changes_meanwhile_is_refused(plain):
     assert os.listdir(plain.directory) == [source.name]
 
 
-def test_a_copy_of_what_changes_once_is_made_again(plain):
+def test_a_copy_of_a_file_that_changes_once_is_repeated(plain):
     source, made = filled(plain), volume()
     late = [b"late"]
     plain.clone(made, source, lambda done, whole: late and write(plain.path(source), 0, late.pop()))
@@ -224,7 +224,7 @@ def test_a_mounted_disk_is_up_and_a_read_only_one_down(kind, disks):
 
 
 @pytest.mark.parametrize("kind", ["tmpfs"] if backends.can_mount() else [])
-def test_a_full_disk_is_said_and_leaves_nothing(kind, disks):
+def test_a_full_disk_is_reported_and_leaves_nothing(kind, disks):
     driver = backends.file_driver(disks(kind))
     source, made = filled(driver), volume()
     with pytest.raises(base.DriverError, match=f"cannot copy {source.name} to {made.name}: No space left on device"):

@@ -55,7 +55,7 @@ def pid_of(target, name):
     return target._process(name).pid
 
 
-def test_what_a_client_writes_is_in_the_file_and_comes_back(target, volume, tmp_path):
+def test_written_data_is_in_the_file_and_is_read_back(target, volume, tmp_path):
     name, path = volume(seed=1)
     _, source = volume(seed=2)
     address = uri(target, name, target.export(name, path))
@@ -91,7 +91,7 @@ def test_an_export_outlives_the_service_and_is_found_again(target, volume, tmp_p
     later.remove(name)
 
 
-def test_an_export_that_died_comes_back_at_the_same_place(target, volume, tmp_path):
+def test_a_dead_export_is_restarted_at_the_same_address(target, volume, tmp_path):
     name, path = volume()
     export = target.export(name, path)
     process = target._process(name)
@@ -140,7 +140,7 @@ def test_exporting_again_changes_nothing_for_a_client(target, volume):
     assert size_of(uri(target, name, export)) == 2 * SIZE
 
 
-def test_growth_and_another_file_show_at_once_when_nobody_is_connected(target, volume, tmp_path):
+def test_a_new_size_or_file_is_exported_at_once_without_clients(target, volume, tmp_path):
     name, path = volume(seed=1)
     export = target.export(name, path)
     os.truncate(path, 2 * SIZE)
@@ -164,7 +164,7 @@ def test_a_read_only_export_cannot_be_written(target, volume, tmp_path):
     assert digest(path) == digest(source)
 
 
-def test_what_a_client_discards_becomes_a_hole(target, volume):
+def test_discarded_blocks_become_holes(target, volume):
     name, path = volume()
     address = uri(target, name, target.export(name, path))
     before = os.stat(path).st_blocks
@@ -185,7 +185,7 @@ def test_many_are_exported_and_removed_at_once(target, volume, tmp_path):
     assert os.listdir(target.state_path) == []
 
 
-def test_a_full_port_range_is_said(tmp_path, volume):
+def test_a_full_port_range_is_reported(tmp_path, volume):
     narrow = target_on(tmp_path, nbd_port_range="14997-14998")
     made = [volume(MIB) for _ in range(3)]
     for one in made[:2]:
@@ -206,11 +206,11 @@ def test_settings_that_cannot_be_are_refused(tmp_path, values, said):
         target_on(tmp_path, **values).check()
 
 
-def test_an_open_address_is_taken_when_it_is_meant_and_one_of_this_host(tmp_path):
+def test_an_unprotected_address_must_belong_to_this_host(tmp_path):
     with pytest.raises(base.TargetError, match="198.51.100.7 is not an address of this host, which has .*127.0.0.1"):
         target_on(tmp_path, target_ip_address="198.51.100.7", nbd_unprotected=True).check()
 
 
-def test_a_missing_device_is_said(target, tmp_path):
+def test_a_missing_device_is_reported(target, tmp_path):
     with pytest.raises(base.TargetError, match="cannot export .*gone: No such file"):
         target.export("volume-gone", str(tmp_path / "gone"))

@@ -55,7 +55,7 @@ def seen():
     return done.stdout.splitlines()
 
 
-def test_links_and_addresses_are_seen_as_they_change(seen):
+def test_changes_of_links_and_addresses_are_detected(seen):
     assert seen == [
         "link eth1 is down", "eth1 10.1.0.1", "10.1.0.1 127.0.0.1", "10.1.0.1 link eth1 has no carrier", "10.1.0.1 10.1.0.1",
         "eth1 fd01::1", "10.1.0.1 is not an address of this host"]

@@ -51,7 +51,7 @@ def data_of(target, name, export):
     return found["data"]
 
 
-def test_what_an_initiator_writes_is_in_the_file_and_comes_back(target, volume, tmp_path):
+def test_written_data_is_in_the_file_and_is_read_back(target, volume, tmp_path):
     name, path = volume(seed=1)
     _, source = volume(seed=2)
     data = data_of(target, name, target.export(name, path))
@@ -60,7 +60,7 @@ def test_what_an_initiator_writes_is_in_the_file_and_comes_back(target, volume, 
     assert digest(path) == digest(source) == digest_of(url(data), tmp_path)
 
 
-def test_connection_data_is_what_os_brick_expects(target, volume):
+def test_connection_data_has_the_keys_of_os_brick(target, volume):
     name, path = volume()
     export = target.export(name, path)
     data = data_of(target, name, export)
@@ -82,7 +82,7 @@ def test_secondary_addresses_are_listed_for_multipath(daemon, target, volume, tm
     assert data["target_luns"] == [1] * 3
 
 
-def test_hosts_are_let_in_when_it_is_said(daemon, volume, tmp_path):
+def test_portals_open_when_access_is_enabled(daemon, volume, tmp_path):
     second = target_on(daemon, tmp_path, target_ip_address="127.0.0.3")
     second.check()
     name, path = volume()
@@ -104,7 +104,7 @@ def test_a_portal_that_another_program_has_is_named(daemon, tmp_path):
             taken.check()
 
 
-def test_a_tgtd_with_a_socket_of_its_own(tmp_path, monkeypatch, volume):
+def test_a_tgtd_with_a_separate_control_socket(tmp_path, monkeypatch, volume):
     socket_path = str(tmp_path / "socket")
     port = free_port()
     daemon = tgtd.TgtDaemon(f"127.0.0.1:{port}", control_port(), str(tmp_path / "log"))
@@ -122,7 +122,7 @@ def test_a_tgtd_with_a_socket_of_its_own(tmp_path, monkeypatch, volume):
         daemon.stop()
 
 
-def test_another_tgtd_lets_nobody_in_before_it_is_said_again(tmp_path, volume):
+def test_a_failed_check_disables_access(tmp_path, volume):
     daemon = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", control_port(), str(tmp_path / "log"))
     target = target_on(daemon, tmp_path)
     target.access_enabled = True
@@ -133,7 +133,7 @@ def test_another_tgtd_lets_nobody_in_before_it_is_said_again(tmp_path, volume):
 
 @pytest.mark.parametrize("changes", [
     {"auth_password": "wrong" * 4}, {"auth_username": "nobody"}, {"auth_method": None}])
-def test_who_does_not_know_the_secret_is_refused(target, volume, changes):
+def test_a_wrong_secret_is_refused(target, volume, changes):
     name, path = volume()
     data = data_of(target, name, target.export(name, path))
     before = digest(path)
@@ -190,7 +190,7 @@ def connected(target, name):
     return tgtadm.connections(target._run(tgtadm.show_connections(shown(target, name).tid)))
 
 
-def test_an_export_whose_secret_was_lost_is_made_anew(target, volume):
+def test_an_export_without_its_secret_is_created_again(target, volume):
     name, path = volume()
     lost, kept = target.export(name, path), target.export(name, path)
     assert lost.auth != kept.auth
@@ -303,7 +303,7 @@ def test_a_read_only_export_cannot_be_written(target, volume, tmp_path):
     assert digest(path) == digest(source)
 
 
-def test_what_an_initiator_discards_becomes_a_hole(target, volume):
+def test_discarded_blocks_become_holes(target, volume):
     name, path = volume()
     address = url(data_of(target, name, target.export(name, path)))
     before = os.stat(path).st_blocks
@@ -336,20 +336,20 @@ def test_errors_hold_no_secret(target, volume, tmp_path):
         target.export(name, str(tmp_path / "gone"), export)
 
 
-def test_a_daemon_is_taken_over_by_a_later_run(daemon):
+def test_a_running_daemon_is_adopted_by_a_later_run(daemon):
     later = tgtd.TgtDaemon(daemon.portal, daemon.control_port)
     later.start()
     assert later.alive() and later._pid() == daemon._pid()
 
 
-def test_a_portal_in_use_is_said(daemon):
+def test_a_portal_in_use_is_reported(daemon):
     blocked = tgtd.TgtDaemon(daemon.portal, control_port())
     with pytest.raises(base.TargetError, match=f"cannot listen on {daemon.portal}: Address already in use"):
         blocked.start()
     assert not blocked.alive()
 
 
-def test_a_control_port_in_use_is_said(daemon):
+def test_a_control_port_in_use_is_reported(daemon):
     blocked = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", daemon.control_port)
     with pytest.raises(base.TargetError, match=f"another tgtd answers on control port {daemon.control_port}"):
         blocked.start()

@@ -77,7 +77,7 @@ def scheduled_once(service):
     scheduler.heartbeat.stop()
 
 
-def test_an_api_alone_is_not_well(service, client, started):
+def test_an_api_without_other_services_is_unhealthy(service, client, started):
     status, found = problems(service)
     assert (status, found) == (503, ["no scheduler has been started yet: start one", "no volume service has been started yet: start one"])
     process_, errors = started("create", "1", "--name", "first", "--wait")
@@ -116,7 +116,7 @@ def test_members_get_the_reason_without_names(service, client, stage, binary, na
     assert any(name in problem for problem in problems(service)[1])
 
 
-def test_what_is_done_waits_for_nothing(service, client):
+def test_completed_jobs_wait_for_nothing(service, client):
     with service.process.db.write() as tx:
         for number, (status, owner) in enumerate(((states.SUCCEEDED, None), (states.FAILED, None), (states.RUNNING, "o"))):
             tx.execute(schema.jobs.insert().values(

@@ -97,7 +97,7 @@ def test_forced_delete_during_create_leaves_nothing(service, client, gate, types
     sound(service, client)
 
 
-def test_forced_delete_of_a_backup_under_way_frees_its_volume(service, client, gate, types):
+def test_forced_delete_of_a_running_backup_releases_its_volume(service, client, gate, types):
     volume = client.made("volumes", size=1, volume_type="one")
     snapshot = client.made("snapshots", volume_id=volume["id"])
     opened = gate("hold-snapshot_path")
@@ -110,7 +110,7 @@ def test_forced_delete_of_a_backup_under_way_frees_its_volume(service, client, g
     sound(service, client)
 
 
-def test_forced_delete_of_a_volume_made_from_a_backup_frees_the_backup(service, client, gate, types):
+def test_forced_delete_of_a_volume_restored_from_a_backup_releases_the_backup(service, client, gate, types):
     volume = client.made("volumes", size=1, volume_type="one")
     backup = client.made("backups", volume_id=volume["id"])
     opened = gate("hold-create", "two")

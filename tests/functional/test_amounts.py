@@ -77,7 +77,7 @@ def test_a_resource_has_so_many_items_at_most(client, kind):
         assert client(method, path, {key: {"key0": "other"}})[0] in (200, 202)
 
 
-def test_every_way_to_add_to_a_volume_and_a_snapshot(client):
+def test_every_way_to_add_metadata_is_bounded(client):
     volume = client.made("volumes", size=1, metadata=items(MOST))["id"]
     snapshot = client.made("snapshots", volume_id=volume, metadata=items(MOST))["id"]
     for path in (f"/volumes/{volume}", f"/snapshots/{snapshot}"):
@@ -103,7 +103,7 @@ def test_image_metadata_is_bounded_by_items_and_by_characters(client):
     assert add(items(MOST)) == 400
 
 
-def test_what_an_earlier_release_let_grow_can_shrink(service, client):
+def test_items_beyond_the_limit_can_be_removed(service, client):
     id = volume(client)
     with service.process.db.write() as tx:
         tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == id).values(metadata=items(MOST + 5)))

@@ -36,7 +36,7 @@ def test_a_record_names_the_store_as_cinder_does(client, backup):
     assert exported(client, backup["id"])["backup_service"] == "cinder.backup.drivers.posix.PosixBackupDriver"
 
 
-def test_a_record_under_another_id_leads_to_the_same_data_until_both_are_deleted(client, backup, service):
+def test_a_record_imported_under_another_id_shares_the_data_until_both_are_deleted(client, backup, service):
     new = str(uuid.uuid4())
     client("POST", "/backups/import_record", {"backup-record": exported(client, backup["id"], new)}, expect=201)
     assert client.settled("backups", new)["object_count"] == backup["object_count"]
@@ -115,24 +115,24 @@ WRONG = {
 
 
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
-def test_what_no_service_has_exported_is_refused(client, known, change):
+def test_a_record_that_no_service_exported_is_refused(client, known, change):
     service, document = known
     assert imported(client, service, {key: value for key, value in {**document, "id": NEW, **change}.items()
                                       if value is not ...}) == 400
 
 
 @pytest.mark.parametrize("text", ["", "e30=", "bnVsbA==", "W10=", "Ig==", "not base64", "eyJpZCI6", encoded({"id": NEW})])
-def test_what_is_no_record_is_refused(client, text):
+def test_an_invalid_record_is_refused(client, text):
     assert client("POST", "/backups/import_record", {"backup-record": {
         "backup_service": "cinder.backup.drivers.posix.PosixBackupDriver", "backup_url": text}})[0] == 400
 
 
-def test_a_backup_of_another_size_than_its_record_says_ends_in_error(client, known):
+def test_a_backup_of_another_size_than_its_record_ends_in_error(client, known):
     service, document = known
     assert imported(client, service, {**document, "id": NEW, "size": 2}) == 201
 
 
-def test_none_becomes_its_own_ancestor(client, known):
+def test_a_backup_cannot_become_its_own_ancestor(client, known):
     service, document = known
     other = "66666666-2222-4333-8444-555555555555"
     record = {**document, "id": other, "parent_id": NEW}
@@ -172,7 +172,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_no_record_is_more_than_the_service_bears(client, known, data):
+def test_oversized_records_are_refused(client, known, data):
     service, document = known
     base = data.draw(st.sampled_from(({**document, "id": NEW}, CINDERS)))
     record = dict(base)
@@ -191,7 +191,7 @@ BAD = [{"facts": []}, {"facts": "x"}, {"facts": {"service_metadata": 7}}, {"fact
 
 
 @pytest.mark.parametrize("row", BAD)
-def test_rows_that_were_taken_in_unread_are_examined_and_deleted(client, service, row):
+def test_unverified_imported_rows_are_verified_and_deleted(client, service, row):
     """Those of the releases before."""
     with service.process.db.write() as tx:
         BACKUP.remove(tx, NEW)

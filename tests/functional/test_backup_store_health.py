@@ -58,7 +58,7 @@ def state(client):
     return backup["state"]
 
 
-def test_a_store_that_fails_is_told_and_one_that_is_mended_used(service, client):
+def test_a_failed_store_is_reported_and_a_repaired_store_is_used(service, client):
     volume = client.made("volumes", size=1)["id"]
     assert (problems(service), state(client)) == ([], "up")
 

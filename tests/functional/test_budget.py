@@ -123,7 +123,7 @@ def fifty(service):
     ("snapshots", "/snapshots/detail?x=1", 1), ("attachments", "/attachments/detail?x=1", 1),
     ("backups", "/backups/detail?x=1", 1), ("messages", "/messages?x=1", 1), ("jobs", "/jobs?x=1", 1),
 ])
-def test_a_page_costs_the_same_whatever_its_length(fifty, work, kind, path, most):
+def test_a_page_costs_the_same_for_any_length(fifty, work, kind, path, most):
     path = path.replace("x=1", "sort=created_at")
     counts = {}
     for limit in (1, 50):

@@ -48,7 +48,7 @@ def initialize(service, id):
         headers={"X-Auth-Token": f"tester:{Client(service.url).project}", "OpenStack-API-Version": "volume 3.71"}, timeout=120)
 
 
-def test_requests_to_one_backend_leave_room_for_others(service, client):
+def test_requests_to_one_backend_do_not_block_others(service, client):
     ids = [client.made("volumes", size=1, volume_type="hung")["id"] for _ in range(3)]
     gate = os.path.join(service.state, "targets", "hung", ".hold-before-export")
     os.makedirs(os.path.dirname(gate), exist_ok=True)
@@ -71,7 +71,7 @@ def test_requests_to_one_backend_leave_room_for_others(service, client):
     assert initialize(service, ids[0]).ok
 
 
-def test_backups_that_wait_for_a_backend_leave_room_for_others(service, client):
+def test_backups_that_wait_for_a_backend_do_not_block_others(service, client):
     volume, other = (client.made("volumes", size=1, volume_type=name)["id"] for name in ("hung", "other"))
     done = client.made("backups", volume_id=other)
     snapshots = [client.made("snapshots", volume_id=volume)["id"] for _ in range(3)]

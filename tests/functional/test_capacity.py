@@ -32,7 +32,7 @@ def take(here, size, count, specs):
         pool_capacity.take(tx, here.conf, POOL, size, count, specs)
 
 
-def test_thick_volumes_take_what_is_really_free(pool):
+def test_thick_volumes_claim_free_capacity(pool):
     with pytest.raises(errors.NoCapacity):
         take(pool, 80, 20, THICK)
     take(pool, 40, 10, THICK)
@@ -41,7 +41,7 @@ def test_thick_volumes_take_what_is_really_free(pool):
         take(pool, 11, 1, THICK)
 
 
-def test_thin_volumes_take_what_may_be_promised(pool):
+def test_thin_volumes_claim_provisioned_capacity(pool):
     take(pool, 80, 20, THIN)
     assert taken(pool) == (50, 80, 20)
 

@@ -155,7 +155,7 @@ def test_a_configuration_of_cinders_is_understood(name, tmp_path, caplog):
     assert len(caplog.records) == (0 if name == "guide" else 1) and "secret" not in caplog.text
 
 
-def test_what_is_of_use_is_not_called_useless(tmp_path):
+def test_known_options_are_not_reported_as_unknown(tmp_path):
     file = tmp_path / "cinder.conf"
     file.write_text(KOLLA.format(state=tmp_path))
     loaded = conf.load(argv=["--config-file", str(file)])

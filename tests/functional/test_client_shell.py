@@ -76,13 +76,13 @@ def test_a_local_service_is_used_unless_one_is_named(tmp_path):
         assert local.defaults(environ, argv, tmp_path) == {}
 
 
-def test_nobody_there_is_said_with_what_to_do(command):
+def test_a_missing_service_is_reported_with_a_remedy(command):
     done = command("list", CINDER_LITE_ENDPOINT="http://127.0.0.1:1/v3")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("ERROR: Nobody answers at http://127.0.0.1:1/v3. Start a service")
 
 
-def test_waiting_ends_when_it_is_done(command, client):
+def test_waiting_ends_with_the_job(command, client):
     add_type(client, "real", "file-1")
     made = facts(ok(command("create", "1", "--name", "waited", "--volume-type", "real", "--wait")))
     assert (made["status"], made["name"]) == ("available", "waited")
@@ -101,7 +101,7 @@ def test_waiting_ends_when_it_is_done(command, client):
     assert client("GET", "/volumes", expect=200)["volumes"] == client("GET", "/backups", expect=200)["backups"] == []
 
 
-def test_waiting_for_what_fails_ends_with_the_reason(command, client):
+def test_waiting_for_a_failing_job_ends_with_its_reason(command, client):
     add_type(client, "nowhere", "absent")
     done = command("create", "1", "--name", "lost", "--volume-type", "nowhere", "--wait")
     assert done.returncode == 1
@@ -134,7 +134,7 @@ def test_waiting_for_a_restore_ends_with_that_of_its_new_volume(service, command
     ok(command("delete", "kept", "from-spoilt", "--wait"))
 
 
-def test_explain_knows_where_a_volume_went_and_what_is_gone(command):
+def test_explain_shows_the_placement_and_deleted_resources(command):
     id = facts(ok(command("create", "1", "--name", "placed", "--wait")))["id"]
     explained = ok(command("explain", "placed"))
     assert f"volume placed ({id}): available" in explained
@@ -148,7 +148,7 @@ def test_explain_knows_where_a_volume_went_and_what_is_gone(command):
     assert absent.returncode == 1 and "no job of one" in absent.stderr
 
 
-def test_jobs_lists_what_was_done(command, client):
+def test_jobs_lists_completed_jobs(command, client):
     volume = client.made("volumes", size=1)
     lines = ok(command("jobs", "--resource", volume["id"])).splitlines()
     assert [line.split()[:5] for line in lines[1:]] == [["create", "volume", volume["id"], "succeeded", "100%"]]
@@ -186,14 +186,14 @@ def test_durations_are_short(span, text):
     assert tables.duration(span) == text
 
 
-def test_help_and_completion_know_the_new_commands(command):
+def test_help_and_completion_include_the_new_commands(command):
     assert "--wait" in ok(command("help", "create"))
     listed = ok(command("help"))
     assert "explain" in listed and "usage: cinder-lite" in listed
     assert {"jobs", "explain", "--all-projects"} <= set(ok(command("bash-completion")).split())
 
 
-def test_versions_are_told_without_a_token_and_nothing_else_is(service):
+def test_only_versions_are_shown_without_a_token(service):
     # keystoneauth's discovery, on which openstacksdk relies, sends none.
     answer = requests.get(f"{service.url}/v3/", timeout=60)
     assert (answer.status_code, answer.json()["versions"][0]["version"]) == (200, "3.71")

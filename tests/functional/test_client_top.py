@@ -142,7 +142,7 @@ def test_the_doctor_is_content(command):
     assert done.stdout.startswith("All is well: 4 services, the database answers in ")
 
 
-def test_the_doctor_says_what_is_wrong(command, service):
+def test_doctor_prints_the_problems(command, service):
     with service.process.db.write() as tx:
         id = tx.execute(sa.insert(schema.services).values(
             uuid=str(uuid.uuid4()), binary="cinder-volume", host="h@lvm", availability_zone="nova", seen_at=db.now(),
@@ -156,7 +156,7 @@ def test_the_doctor_says_what_is_wrong(command, service):
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("top",)])
-def test_nobody_there_is_said(command, words):
+def test_a_missing_service_is_reported(command, words):
     done = command(*words, CINDER_LITE_ENDPOINT="http://127.0.0.1:1/v3")
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr

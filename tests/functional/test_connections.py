@@ -224,7 +224,7 @@ ENDS = (_transfer, _terminate, _terminate_all, _detach, _detach_by_id, _detach_w
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda one: one.__name__.strip("_"))
-def test_what_ends_the_right_ends_the_connection(service, client, helper, end):
+def test_the_end_of_the_right_to_the_data_ends_the_connection(service, client, helper, end):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1{'-shared' if end is _another_is_detached else ''}")["id"]
     info = initialized(client, id)
     assert reaches(info)
@@ -240,7 +240,7 @@ def test_what_ends_the_right_ends_the_connection(service, client, helper, end):
 
 
 @pytest.mark.parametrize("end", ["delete", "reset", "force_detach"])
-def test_what_ends_an_attachment_ends_its_connection(service, client, helper, end):
+def test_the_end_of_an_attachment_ends_its_connection(service, client, helper, end):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     found = attached(client, id)
     info = found["connection_info"]
@@ -305,7 +305,7 @@ KEEPS = (_offer, _retype, _extend, _snapshot, _back_up, _other_ends, _attach, _a
 
 
 @pytest.mark.parametrize("keep", KEEPS, ids=lambda one: one.__name__.strip("_"))
-def test_what_leaves_the_right_keeps_the_connection(service, client, helper, keep):
+def test_other_actions_keep_the_connection(service, client, helper, keep):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     info = initialized(client, id)
     keep(service, client, id)
@@ -403,7 +403,7 @@ def test_a_read_only_volume_is_attached_read_only(client, helper, way):
     assert reads(info) and not writes(info)
 
 
-def test_a_read_only_volume_is_initialized_and_attached_the_old_way_read_only(client, helper):
+def test_a_read_only_volume_is_exported_read_only_by_the_legacy_actions(client, helper):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     act(client, id, "os-update_readonly_flag", {"readonly": True})
     info = initialized(client, id)
@@ -415,7 +415,7 @@ def test_a_read_only_volume_is_initialized_and_attached_the_old_way_read_only(cl
     assert initialized(client, id)["access_mode"] == "ro"
 
 
-def test_the_flag_changes_a_connection_that_is_there(client, helper):
+def test_the_read_only_flag_changes_an_existing_connection(client, helper):
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     info = initialized(client, id)
     act(client, id, "os-update_readonly_flag", {"readonly": True})

@@ -151,7 +151,7 @@ def person(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", TYPED)
-def test_what_a_page_says_can_be_typed(person, page):
+def test_the_commands_of_a_page_run(person, page):
     typed = [command for command in commands(page) if "db sync" in command or not begins(command)]
     assert typed
     for command in typed:
@@ -160,7 +160,7 @@ def test_what_a_page_says_can_be_typed(person, page):
 
 
 @pytest.mark.parametrize("page", sorted(set(pages()) - set(TYPED) - OWN))
-def test_what_is_not_typed_here_is_run_by_another_test(page):
+def test_other_commands_are_run_by_another_test(page):
     for command in commands(page):
         test = begins(command)
         assert test, f"{page}: nothing runs: {command}"
@@ -168,7 +168,7 @@ def test_what_is_not_typed_here_is_run_by_another_test(page):
 
 
 @pytest.mark.parametrize("page", pages())
-def test_settings_are_those_that_there_are(tmp_path, page):
+def test_settings_exist(tmp_path, page):
     known = unread.known(configuration.load([], files=[os.devnull]))
     of_backends = {option.dest for option in (*configuration.BACKEND, *driver_options())}
     for number, block in enumerate(block for block in blocks(page) if block.is_settings):

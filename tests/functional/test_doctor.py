@@ -46,7 +46,7 @@ def test_a_sound_installation_is_clean(here):
 
 # -- statuses without jobs
 
-def test_a_creating_volume_without_job_is_made_again(here):
+def test_a_creating_volume_without_a_job_is_created_again(here):
     id = here.volume(status=states.CREATING, host=None, launched_at=None)
     here.count()
     assert repaired(here, "status without job")
@@ -54,7 +54,7 @@ def test_a_creating_volume_without_job_is_made_again(here):
     assert (job.action, job.stage, job.host, job.status) == ("create", "scheduler", None, states.QUEUED)
 
 
-def test_a_placed_creating_volume_goes_on_at_its_backend(here):
+def test_a_placed_creating_volume_is_resumed_at_its_backend(here):
     id = here.volume(status=states.CREATING, launched_at=None)
     here.count()
     repaired(here, "status without job")
@@ -82,7 +82,7 @@ def test_a_deleting_volume_that_has_no_place_is_gone_at_once(here):
 @pytest.mark.parametrize("action,before,after", [
     ("extend", states.IN_USE, VOLUME.actions["extend"].failed), ("revert", states.AVAILABLE, states.ERROR),
     ("backup", states.AVAILABLE, states.AVAILABLE), ("restore", states.AVAILABLE, VOLUME.actions["restore"].failed)])
-def test_what_cannot_be_done_again_to_a_volume_has_failed(here, action, before, after):
+def test_an_action_that_cannot_be_repeated_has_failed(here, action, before, after):
     id = here.volume(status=doing(VOLUME, action), previous_status=before)
     here.count()
     repaired(here, "status without job")
@@ -90,7 +90,7 @@ def test_what_cannot_be_done_again_to_a_volume_has_failed(here, action, before, 
 
 
 @pytest.mark.parametrize("action,after", [("revert", states.AVAILABLE), ("backup", states.AVAILABLE)])
-def test_a_snapshot_that_nobody_uses_is_available(here, action, after):
+def test_an_unused_snapshot_is_available(here, action, after):
     id = here.snapshot(here.volume(), status=doing(SNAPSHOT, action))
     here.count()
     repaired(here, "status without job")
@@ -98,7 +98,7 @@ def test_a_snapshot_that_nobody_uses_is_available(here, action, after):
 
 
 @pytest.mark.parametrize("action", ["create", "delete"])
-def test_a_snapshot_is_made_or_deleted_again(here, action):
+def test_a_snapshot_is_created_or_deleted_again(here, action):
     id = here.snapshot(here.volume(), status=doing(SNAPSHOT, action))
     here.count()
     repaired(here, "status without job")
@@ -106,7 +106,7 @@ def test_a_snapshot_is_made_or_deleted_again(here, action):
     assert (job.kind, job.action, job.resource_id, job.host) == ("snapshot", action, id, BACKEND)
 
 
-def test_a_backup_that_nobody_makes_has_failed_and_does_not_count(here):
+def test_a_backup_without_a_job_has_failed_and_uses_no_quota(here):
     id = here.backup(here.volume(), status=states.CREATING)
     here.count()
     repaired(here, "status without job")
@@ -115,7 +115,7 @@ def test_a_backup_that_nobody_makes_has_failed_and_does_not_count(here):
     assert {row.in_use for row in here.rows("quota_usages") if row.resource.startswith("backup")} == {0}
 
 
-def test_a_backup_is_deleted_again_and_comes_back_from_a_restore(here):
+def test_a_backup_is_deleted_again_or_available_after_a_restore(here):
     volume = here.volume()
     deleting = here.backup(volume, status=states.DELETING)
     restoring = here.backup(volume)
@@ -128,7 +128,7 @@ def test_a_backup_is_deleted_again_and_comes_back_from_a_restore(here):
 
 
 @pytest.mark.parametrize("status", [states.QUEUED, states.RUNNING])
-def test_what_another_resources_job_holds_is_held(here, status):
+def test_resources_held_by_another_job_stay_held(here, status):
     lease = {"status": status, "lease_until": db.now() + LONG_AGO}
     read, restored, reverted, made, deleted = (here.volume() for _ in range(5))
     for volume, action in ((read, "backup"), (restored, "restore"), (reverted, "revert"), (deleted, "delete")):
@@ -171,7 +171,7 @@ def test_a_job_that_was_just_begun_is_given_time(here):
     assert found(here) == []
 
 
-def test_a_job_whose_resource_was_reset_is_ended_and_what_it_held_is_freed(here):
+def test_a_job_of_a_reset_resource_ends_and_releases_its_holds(here):
     volume = here.volume(status=doing(VOLUME, "backup"), previous_status=states.AVAILABLE)
     backup = here.backup(volume, status=states.ERROR)
     here.count()
@@ -204,7 +204,7 @@ def test_a_job_without_service_is_named_and_cannot_be_repaired(here, stage, host
 
 # -- sums
 
-def test_usage_is_made_the_sum(here):
+def test_usage_is_set_to_the_sum(here):
     volume = here.volume(size=7, volume_type_id="gold")
     here.snapshot(volume, size=7, volume_type_id="gold")
     here.backup(volume, size=7)
@@ -221,7 +221,7 @@ def test_usage_is_made_the_sum(here):
             ("snapshots", ""): 1, ("snapshots", "gold"): 1, ("backups", ""): 1, ("backup_gigabytes", ""): 7}
 
 
-def test_a_negative_usage_of_what_has_no_rows_is_found(here):
+def test_a_negative_usage_without_rows_is_found(here):
     here.add("quota_usages", project_id=PROJECT, resource="groups", type_id="", in_use=-1)
     repaired(here, "quota usage mismatch")
 
@@ -235,7 +235,7 @@ def test_snapshots_do_not_weigh_where_they_are_not_to(here):
         assert quotas.usages(tx, PROJECT)[("gigabytes", "")] == 3
 
 
-def test_what_an_extend_has_claimed_counts_while_it_runs(here):
+def test_the_claim_of_a_running_extend_counts(here):
     id = here.volume(size=3, status=doing(VOLUME, "extend"), previous_status=states.AVAILABLE)
     here.count()
     job = here.add("jobs", kind="volume", action="extend", resource_id=id, args={"new_size": 10, "old_size": 3})
@@ -247,7 +247,7 @@ def test_what_an_extend_has_claimed_counts_while_it_runs(here):
     assert here.rows("pools", name=POOL)[0].allocated_gb == 3
 
 
-def test_a_pool_is_made_the_sum(here):
+def test_the_capacity_of_a_pool_is_set_to_the_sum(here):
     here.volume(size=5)
     here.volume(size=6, counted=False)
     here.count()
@@ -288,7 +288,7 @@ def test_the_old_attaching_and_detaching_are_not_contradictions(here, status, at
     assert found(here) == []
 
 
-def test_what_is_left_of_a_volume_that_is_gone_is_removed(here):
+def test_rows_of_a_deleted_volume_are_removed(here):
     id = here.volume()
     here.snapshot(id)
     here.add("attachments", volume_id=id)
@@ -310,7 +310,7 @@ def test_labels_follow_the_metadata(here):
     assert {(row.key, row.value) for row in here.rows("labels")} == {("a", "b"), ("same", "1"), ("readonly", "True")}
 
 
-def test_labels_stand_where_lists_look(here):
+def test_the_metadata_index_is_complete(here):
     id = here.volume(metadata={"a": "b"})
     here.label("volume", id)
     with here.db.write() as tx:
@@ -322,7 +322,7 @@ def test_labels_stand_where_lists_look(here):
 
 # -- no false alarms
 
-def test_there_is_no_alarm_while_volumes_come_and_go(here):
+def test_there_is_no_finding_while_volumes_are_created_and_deleted(here):
     with here.churning():
         looks = [doctor(here)._pass() for _ in range(10)]
     assert [finding.text for look in looks for finding in look] == []

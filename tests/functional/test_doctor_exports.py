@@ -23,7 +23,7 @@ def examine(service):  # noqa: F811
     return [one for one in found.examine().violations if "connection" in one.invariant], found
 
 
-def test_an_export_without_a_connection_is_found_and_taken_back(service, client, helper):  # noqa: F811
+def test_an_export_without_a_connection_is_found_and_removed(service, client, helper):  # noqa: F811
     id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
     info = initialized(client, id)
     row, = rows(service, volume_id=id)

@@ -33,7 +33,7 @@ def test_an_object_without_a_row_is_listed_and_deleted_only_on_request(here, kin
     assert not os.path.exists(here.path(name))
 
 
-def test_what_a_failed_retry_left_on_another_backend_is_an_orphan(here):
+def test_an_object_of_a_failed_retry_on_another_backend_is_an_orphan(here):
     id = here.add("volumes", host="here@other#pool")
     here.count()
     here.put(f"volume-{id}")
@@ -55,7 +55,7 @@ def test_a_running_backup_holds_its_frozen_copy_and_an_ended_one_does_not(here):
     assert ("orphaned snapshot", (BACKEND, f"snapshot-{id}")) in examine(here)
 
 
-def test_a_volume_and_a_snapshot_that_are_not_there_are_named_and_left_alone(here):
+def test_a_missing_volume_and_a_missing_snapshot_are_reported_and_not_changed(here):
     volume, other = here.volume(), here.volume()
     snapshot = here.snapshot(other)
     here.count()
@@ -69,7 +69,7 @@ def test_a_volume_and_a_snapshot_that_are_not_there_are_named_and_left_alone(her
 
 
 @pytest.mark.parametrize("status", [states.CREATING, states.ERROR])
-def test_a_volume_that_was_never_made_is_not_missed(here, status):
+def test_a_volume_that_was_never_created_is_not_missing(here, status):
     id = here.add("volumes", status=status, launched_at=None)
     here.add("jobs", kind="volume", action="create", resource_id=id,
              status=states.QUEUED if status == states.CREATING else states.FAILED)
@@ -126,7 +126,7 @@ def test_a_backup_without_manifest_is_named(here):
     assert examine(here) == [("backup without manifest", (id,))]
 
 
-def test_the_data_of_an_imported_backup_is_known_whatever_its_id(here):
+def test_the_data_of_an_imported_backup_is_no_orphan_under_any_id(here):
     old = str(uuid.uuid4())
     volume = here.volume()
     here.store("ab/cd/x", old, "manifest")

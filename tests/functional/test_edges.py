@@ -24,12 +24,12 @@ def client(running):
     (f"/os-quota-class-sets/{LONG}", {"quota_class_set": {"volumes": 1}}),
     (f"/default-types/{LONG}", {"default_type": {"volume_type": "__DEFAULT__"}}),
 ])
-def test_names_that_no_column_has_room_for(client, path, body):
+def test_names_longer_than_their_column(client, path, body):
     assert client("PUT", path, body)[0] == 400
 
 
 @pytest.mark.parametrize("token", [f"tester:{LONG}", f"{LONG}:p"])
-def test_tokens_that_no_column_has_room_for(running, token):
+def test_tokens_longer_than_their_column(running, token):
     answer = Client(running.url)._session.post(f"{running.url}/v3/volumes", json={"volume": {"size": 1}}, timeout=60, headers={
         "X-Auth-Token": token})
     assert answer.status_code == 400, answer.text
@@ -40,7 +40,7 @@ CONNECTORS = [{"host": LONG}, {"host": {"a": "b"}}, {"host": 7}, {"host": "h", "
 
 
 @pytest.mark.parametrize("connector", CONNECTORS, ids=lambda one: str(one)[:40])
-def test_connectors_that_are_none(client, connector):
+def test_invalid_connectors(client, connector):
     volume = client.made("volumes", size=1)
     action = f"/volumes/{volume['id']}/action"
     assert client("POST", "/attachments", {"attachment": {"volume_uuid": volume["id"], "connector": connector}})[0] == 400

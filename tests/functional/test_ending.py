@@ -25,7 +25,7 @@ main()
 
 
 @pytest.mark.parametrize("ending, status", [("return", 0), ("sys.exit(3)", 3), ("sys.exit()", 0)])
-def test_it_ends_at_once_and_says_its_last_words_though_one_of_them_fails(tmp_path, ending, status):
+def test_the_process_ends_at_once_and_runs_all_exit_functions_although_one_fails(tmp_path, ending, status):
     settings = tmp_path / "cinder.conf"
     settings.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
     done = subprocess.run([sys.executable, "-c", DAEMON.format(ending=ending, settings=settings)], cwd=TOP,

@@ -49,7 +49,7 @@ def waiting(service):
         return tx.execute(sa.select(schema.notices.c.event_type)).scalars().all()
 
 
-def test_a_volume_s_life_is_told(service, broker):
+def test_the_life_of_a_volume_has_notifications(service, broker):
     client = Client(service.url)
     volume = client.made("volumes", size=1, name="told", metadata={"a": "b"})
     client("POST", f"/volumes/{volume['id']}/action", {"os-extend": {"new_size": 2}}, expect=202)
@@ -81,7 +81,7 @@ def test_a_volume_s_life_is_told(service, broker):
     assert len({message["message_id"] for _, _, message, _ in broker.got}) == len(broker.got)
 
 
-def test_what_could_not_be_sent_is_sent_later(service, broker):
+def test_unsent_notifications_are_sent_later(service, broker):
     broker.away = True
     client = Client(service.url)
     volume = client.made("volumes", size=1)
@@ -105,7 +105,7 @@ def test_the_notice_of_a_process_that_died_is_sent_by_another(service, broker):
     assert broker.got[0][2]["message_id"] == "5" * 36
 
 
-def test_what_failed_has_no_end(service, broker):
+def test_failed_work_has_no_end_notification(service, broker):
     client = Client(service.url)
     kind = client("POST", "/types", {"volume_type": {"name": "none", "extra_specs": {
         "volume_backend_name": "none"}}}, expect=200)["volume_type"]["name"]
@@ -119,7 +119,7 @@ def test_what_failed_has_no_end(service, broker):
     assert other["id"] in str(broker.got[-1][2])
 
 
-def test_nobody_is_told_unless_somebody_wants_to_know():
+def test_notifications_are_off_by_default():
     with Service(backends=("null-1",), target=False) as running:
         Client(running.url).made("volumes", size=1)
         assert running.process.events is None
@@ -152,7 +152,7 @@ def expect(broker, since, *wanted):
     return len(broker.got)
 
 
-def test_members_are_told_of_as_if_they_were_alone(service, broker):
+def test_members_of_groups_have_their_own_notifications(service, broker):
     client = Client(service.url)
     volume_type = client("GET", "/types/default", expect=200)["volume_type"]["id"]
     group_type = client("POST", "/group_types", {"group_type": {"name": "told"}}, expect=202)["group_type"]["id"]
@@ -186,7 +186,7 @@ def test_members_are_told_of_as_if_they_were_alone(service, broker):
     expect(broker, at, both("group.delete", empty))
 
 
-def test_what_goes_along_with_a_volume_is_told_of(service, broker):
+def test_dependent_resources_have_their_own_notifications(service, broker):
     client = Client(service.url)
     volume = client.made("volumes", size=1)["id"]
     snapshot = client.made("snapshots", volume_id=volume)["id"]
@@ -224,7 +224,7 @@ SILENT = {
 }
 
 
-def test_each_action_is_told_of_or_has_a_reason():
+def test_each_action_has_notifications_or_a_reason_for_none():
     actions = {(kind, name) for kind, engine in lifecycle.KINDS.items() for name in getattr(engine, "actions", ())}
     assert actions == notifications.EVENTS.keys() | SILENT.keys() and not notifications.EVENTS.keys() & SILENT.keys()
     for job, member in notifications.ALONG.items():

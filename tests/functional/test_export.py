@@ -49,7 +49,7 @@ def run(capsys):
     return run
 
 
-def test_everything_comes_back_and_the_numbers_go_on(here, there, run, tmp_path):
+def test_all_rows_are_restored_and_sequences_continue(here, there, run, tmp_path):
     everything.fill(here.db, 3)
     file = str(tmp_path / "export")
     status, out, _ = run(here, "export", file)
@@ -114,7 +114,7 @@ def _misread(text):
     (_later, "of revision 9999"), *((_flipped(at / 16), "is not a complete export") for at in range(1, 16)),
     (_misread, "is not a complete export: CRC check failed"), (lambda text: b"hello", "is not a complete export"),
     (lambda text: gzip.compress(b"{}"), "is not an export of cinder-lite")])
-def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, said):
+def test_an_incomplete_file_changes_nothing(here, there, run, tmp_path, spoil, said):
     everything.fill(here.db, 3)
     file = tmp_path / "export"
     run(here, "export", str(file))
@@ -126,7 +126,7 @@ def test_what_is_not_whole_changes_nothing(here, there, run, tmp_path, spoil, sa
 
 
 @pytest.mark.parametrize("spoil", [_cut, _misread, *(_flipped(at / 16) for at in range(1, 16))])
-def test_no_settings_are_written_of_what_is_not_whole(here, there, run, tmp_path, spoil):
+def test_an_incomplete_file_writes_no_settings(here, there, run, tmp_path, spoil):
     everything.fill(here.db, 3)
     file = tmp_path / "export"
     run(here, "export", str(file))

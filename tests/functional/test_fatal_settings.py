@@ -121,7 +121,7 @@ def run(directory, name, text):
 
 
 @pytest.mark.parametrize("name, text, said", REFUSED, ids=lambda value: value.split("\n")[-1][:40])
-def test_it_stays_down_and_says_why_as_config_check_does(directory, capsys, name, text, said):
+def test_the_daemon_stays_down_with_the_reason_of_config_check(directory, capsys, name, text, said):
     said = said.replace("{path}", str(directory))
     done = run(directory, name, text)
     assert (done.returncode, "Traceback" in done.stderr) == (os.EX_CONFIG, False), done.stderr
@@ -160,7 +160,7 @@ class Reloaded(Apart):
         return self
 
 
-def test_what_is_read_again_and_cannot_work_changes_nothing():
+def test_a_reload_of_unusable_settings_changes_nothing():
     with Reloaded(backends=("null-1",), sections={"null-1": NULL}, target=False) as running:
         with open(running.config_file) as file:
             text = file.read()

@@ -97,7 +97,7 @@ def test_an_administrator_may(ann, bob, root, given):
     assert ann("GET", f"/snapshots/{given['snapshot']}")[0] == 404
 
 
-def test_the_volume_goes_on_without_the_snapshot_and_then_alone(ann, bob, given):
+def test_the_volume_can_be_transferred_and_deleted_without_the_foreign_snapshot(ann, bob, given):
     give(bob, ann, given["volume"], no_snapshots=True)
     give(ann, bob, given["volume"])
     assert bob("GET", f"/snapshots/{given['snapshot']}", expect=200)
@@ -128,13 +128,13 @@ def group(service, ann, bob, root):
     ("POST", "/group_snapshots", {"group_snapshot": {"group_id": "{group}"}}),
     ("POST", "/groups/action", {"create-from-src": {"source_group_id": "{group}"}}),
 ])
-def test_a_group_with_a_volume_of_another_project_is_left_alone(ann, bob, group, method, path, body):
+def test_a_group_with_a_volume_of_another_project_is_not_changed(ann, bob, group, method, path, body):
     fault = ann(method, path.format(**group), filled(body, group), expect=400)
     assert "1 volume of another project" in fault["badRequest"]["message"]
     assert bob("GET", f"/volumes/{group['foreign']}", expect=200)["volume"]["status"] == "available"
 
 
-def test_nobody_makes_a_volume_in_a_group_of_another_project(ann, bob, root, group):
+def test_a_volume_cannot_be_created_in_a_group_of_another_project(ann, bob, root, group):
     body = {"volume": {"size": 1, "group_id": group["group"]}}
     assert "another project" in root("POST", "/volumes", body, expect=400)["badRequest"]["message"]
     bob("POST", "/volumes", body, expect=404)

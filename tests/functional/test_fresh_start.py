@@ -102,7 +102,7 @@ def held(client):
     return found["volumes"]["in_use"], found["gigabytes"]["in_use"]
 
 
-def test_what_is_asked_before_any_backend_is_up_waits_and_is_done(starting):
+def test_requests_before_the_first_backend_is_up_wait_and_complete(starting):
     service, client = starting()
     ids = [client.create("volumes", size=1)["id"], client.create("volumes", size=1, availability_zone="nova")["id"],
            client.create("volumes", size=1, volume_type=typed(client, "one"))["id"]]
@@ -117,7 +117,7 @@ def test_what_is_asked_before_any_backend_is_up_waits_and_is_done(starting):
     assert host(client, member["id"]) == "test@one#one"
 
 
-def test_what_is_asked_before_there_is_a_volume_service_waits_and_is_done(starting):
+def test_requests_before_the_first_volume_service_wait_and_complete(starting):
     service, client = starting()
     service.open()
     until(lambda: all(one.started for one in service.volume.backends), "the backends to start")
@@ -133,7 +133,7 @@ def test_what_is_asked_before_there_is_a_volume_service_waits_and_is_done(starti
     client.settled("groups", group)
 
 
-def test_what_is_asked_of_a_restarted_host_waits_for_its_backends(starting):
+def test_requests_for_a_restarted_host_wait_for_its_backends(starting):
     service, client = starting()
     service.open()
     for name in ("one", "two"):
@@ -180,7 +180,7 @@ def test_waiting_has_a_bound_and_ends_with_the_reason(starting):
     assert {one["resource_uuid"] for one in client("GET", "/messages", expect=200)["messages"]} == {id, group}
 
 
-def test_what_no_backend_takes_fails_at_once_whatever_is_starting(starting):
+def test_requests_that_no_backend_can_serve_fail_at_once_during_startup(starting):
     service, client = starting(default="quota_gigabytes = -1")
     service.open()
     until(lambda: all(one.started for one in service.volume.backends), "the backends to start")
@@ -195,7 +195,7 @@ def test_what_no_backend_takes_fails_at_once_whatever_is_starting(starting):
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_the_first_request_of_a_fresh_installation_is_done(number):
+def test_the_first_request_of_a_fresh_installation_completes(number):
     service = Apart(target=False, sections={"file-1": FAST})
     try:
         service.launch("all")

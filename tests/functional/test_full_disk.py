@@ -65,7 +65,7 @@ def health(service):
     return answer.status_code, answer.json()
 
 
-def test_what_writes_is_refused_with_the_reason_and_goes_on_when_there_is_room(service, client, request):
+def test_writes_are_refused_with_the_reason_and_work_again_with_free_space(service, client, request):
     volume = client.made("volumes", size=1)["id"]
     type_ = client("POST", "/types", {"volume_type": {"name": "one"}}, expect=200)["volume_type"]["id"]
     hold = os.path.join(service.state, "volumes", ".hold-create")

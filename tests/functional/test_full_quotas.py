@@ -81,7 +81,7 @@ ASKS = {
 
 
 @pytest.mark.parametrize("what", ASKS)
-def test_what_takes_more_is_refused(service, client, full, what):
+def test_requests_beyond_the_quota_are_refused(service, client, full, what):
     path, body = ASKS[what](full)
     before = usage(client, client.project)
     fault = client("POST", path, body, expect=413)
@@ -91,7 +91,7 @@ def test_what_takes_more_is_refused(service, client, full, what):
 
 
 @pytest.mark.parametrize("path", ["/volume-transfers", "/os-volume-transfer"])
-def test_a_volume_of_another_project_is_not_taken(service, client, full, path):
+def test_a_volume_of_another_project_is_not_accepted(service, client, full, path):
     giver = Client(service.url, project=OTHER)
     volume = giver.made("volumes", size=1)["id"]
     offered = giver("POST", path, {"transfer": {"volume_id": volume}}, expect=202)["transfer"]

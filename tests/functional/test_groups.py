@@ -129,7 +129,7 @@ NOTHING = {"volumes": 0, "snapshots": 0, "gigabytes": 0, "groups": 0, "gigabytes
 
 # -- types
 
-def test_a_type_is_made_changed_and_deleted(client):
+def test_a_type_is_created_changed_and_deleted(client):
     type_ = a_type(client, description="d", group_specs={"k": "v"})
     assert type_["is_public"] is True and type_["group_specs"] == {"k": "v"}
     assert client("POST", "/group_types", {"group_type": {"name": type_["name"]}})[0] == 409
@@ -188,7 +188,7 @@ def test_a_group_has_volumes(service, client, types):
     assert usage(client) == NOTHING and files(service) == []
 
 
-def test_what_a_group_does_not_take(client, types):
+def test_volumes_that_a_group_refuses(client, types):
     group = a_group(client, "one")
     elsewhere = client.made("volumes", size=1, volume_type="two")
     body = {"size": 1, "volume_type": "two", "group_id": group["id"]}
@@ -203,7 +203,7 @@ def test_what_a_group_does_not_take(client, types):
     client.gone("volumes", elsewhere["id"])
 
 
-def test_a_group_without_a_place_says_why(client, types):
+def test_a_group_without_a_backend_has_a_reason(client, types):
     group = a_group(client, "one", "two", status="error")
     told = client("GET", f"/messages?resource_uuid={group['id']}", expect=200)["messages"]
     assert "No valid backend" in told[0]["user_message"]
@@ -233,7 +233,7 @@ def test_groups_are_listed(client, types):
     deleted(client, *(one["id"] for one in made), with_volumes=False)
 
 
-def test_a_status_is_set_by_hand_and_replication_is_refused(client, types):
+def test_reset_status_works_and_replication_is_refused(client, types):
     group = a_group(client, "one")
     act(client, group["id"], reset_status={"status": "error"})
     assert shown(client, group["id"])["status"] == "error"
@@ -342,7 +342,7 @@ def test_a_group_whose_copy_failed_can_be_deleted(service, client, types, gate):
     assert usage(client) == NOTHING and files(service) == []
 
 
-def test_a_group_ended_by_hand_in_the_middle(service, client, types, gate):
+def test_reset_status_during_a_group_operation(service, client, types, gate):
     group, _ = full(service, client)
     opened = gate("hold-create_snapshot")
     taken = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group["id"]}}, expect=202)["group_snapshot"]

@@ -50,13 +50,13 @@ def row(service):
             tx.execute(sa.delete(table).where(table.c.id == id))
 
 
-def test_who_has_no_token_learns_nothing_but_that_it_lives(service):
+def test_without_a_token_only_liveness_is_shown(service):
     assert requests.get(f"{service.url}/healthcheck", timeout=60).text == "OK"
     answer = requests.get(f"{service.url}/healthcheck?detailed", timeout=60)
     assert answer.status_code == 401 and "cinder" not in answer.text
 
 
-def test_all_is_well(service):
+def test_a_healthy_service_has_no_problems(service):
     status, found = detailed(service)
     assert (status, found["healthy"], found["problems"]) == (200, True, [])
     assert {(one["binary"], one["up"]) for one in found["services"]} == {
@@ -79,7 +79,7 @@ def test_a_backend_that_is_down_is_named_with_its_reason(service, row):
     assert detailed(service)[1]["problems"] == ["the backend h@lvm is down: there is no volume group v"]
 
 
-def test_a_job_that_nobody_takes_is_named(service, row):
+def test_an_unclaimed_job_is_reported(service, row):
     volume = str(uuid.uuid4())
     job = {"project_id": PROJECT, "kind": "volume", "args": {}, "resource_id": volume, "stage": "volume", "host": "h@away"}
     row(schema.jobs, id=str(uuid.uuid4()), action="extend", status=states.QUEUED, **job)
@@ -89,7 +89,7 @@ def test_a_job_that_nobody_takes_is_named(service, row):
     assert found["problems"][0].startswith(f"extend of volume {volume} has been waiting for the volume service on h@away for ")
 
 
-def test_a_host_can_be_taken_out_by_a_file(service, flag):
+def test_a_file_takes_a_host_out_of_the_load_balancer(service, flag):
     flag.touch()
     answer = requests.get(f"{service.url}/healthcheck", timeout=60)
     assert (answer.status_code, answer.text) == (503, "DISABLED BY FILE")

@@ -68,7 +68,7 @@ SLOW = {"nothing": b"", "half a line": b"GET /v3/", "half a head": HEAD.encode()
 
 
 @pytest.mark.parametrize("what", SLOW)
-def test_slow_clients_starve_nobody(patient, what):
+def test_slow_clients_do_not_block_others(patient, what):
     held = [connected(patient) for _ in range(MANY)]
     try:
         for connection in held:
@@ -80,7 +80,7 @@ def test_slow_clients_starve_nobody(patient, what):
     works(patient)
 
 
-def test_clients_that_do_not_read_starve_nobody(patient):
+def test_clients_that_do_not_read_do_not_block_others(patient):
     held = [connected(patient) for _ in range(MANY)]
     ask = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3
     try:
@@ -93,7 +93,7 @@ def test_clients_that_do_not_read_starve_nobody(patient):
 
 
 @pytest.mark.parametrize("what", ["half a line", "half a head", "half a body", "half a chunk"])
-def test_who_takes_too_long_is_told(strict, what):
+def test_slow_requests_get_408(strict, what):
     with connected(strict) as connection:
         connection.sendall(SLOW[what])
         assert refusal(connection) == 408
@@ -213,7 +213,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("what", RAW)
-def test_what_is_no_http_is_refused(patient, what):
+def test_non_http_requests_are_refused(patient, what):
     with connected(patient) as connection:
         connection.sendall(RAW[what])
         connection.shutdown(socket.SHUT_WR)

@@ -54,7 +54,7 @@ def test_a_level_must_make_sense(client, body, says):
     assert says in client("PUT", "/os-services/set-log", body, expect=400)["badRequest"]["message"]
 
 
-def test_hosts_are_listed_with_what_lies_on_them(client):
+def test_hosts_are_listed_with_their_volumes(client):
     hosts = client("GET", "/os-hosts", expect=200)["hosts"]
     assert {(one["service"], one["host_name"]) for one in hosts} >= {("cinder-volume", "test@null-1")}
     assert {(one["service-state"], one["service-status"]) for one in hosts} == {("enabled", "available")}
@@ -91,7 +91,7 @@ def test_there_are_no_clusters(client):
     client("GET", "/clusters", version="3.6", expect=404)
 
 
-def test_who_takes_up_whose_work(client):
+def test_cleanup_lists_the_services_that_resume_jobs(client):
     assert client("POST", "/workers/cleanup", {}, expect=202) == {"cleaning": [], "unavailable": []}
     alive = client("POST", "/workers/cleanup", {"is_up": True, "binary": "cinder-volume"}, expect=202)
     assert [(one["host"], one["binary"]) for one in alive["cleaning"]] == [("test@null-1", "cinder-volume")]

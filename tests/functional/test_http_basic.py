@@ -64,7 +64,7 @@ def test_roles_decide(ask):
 
 @pytest.mark.parametrize(("name", "password"), [
     (None, None), ("ann", "wrong"), ("nobody", "x"), ("ann", "x" * 100), ("ann", "secret-ann\0")])
-def test_who_is_not_known_is_asked_again(ask, name, password):
+def test_an_unknown_user_gets_401_with_a_challenge(ask, name, password):
     answer = ask(name, "GET", "/volumes", password=password)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
@@ -72,7 +72,7 @@ def test_who_is_not_known_is_asked_again(ask, name, password):
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Bearer x", "Basic YW5u", ""])
-def test_a_header_that_is_none_is_refused(service, header):
+def test_a_malformed_header_is_refused(service, header):
     answer = requests.get(f"{service.url}/v3/volumes", headers={"Authorization": header}, timeout=60)
     assert answer.status_code == 401
 
@@ -90,7 +90,7 @@ def test_how_services_do_is_for_administrators(service, name, status):
     assert ("cinder-volume" in answer.text) == (status == 200)
 
 
-def test_somebody_without_a_project_is_told_so(ask):
+def test_a_user_without_a_project_gets_the_reason(ask):
     answer = ask("stranger", "GET", "/volumes")
     assert answer.status_code == 403
     assert "no project" in answer.json()["forbidden"]["message"]
@@ -110,7 +110,7 @@ def test_the_files_are_read_again_when_they_change(ask, files):
         path.write_text(text)
 
 
-def test_only_who_has_the_role_service_takes_a_volume_from_a_server(ask):
+def test_only_the_role_service_may_detach_a_volume_from_a_server(ask):
     volume = ask("ann", "POST", "/volumes", {"volume": {"size": 1}}).json()["volume"]["id"]
     body = {"attachment": {"volume_uuid": volume, "instance_uuid": SERVER, "connector": {"host": "h"}}}
 
@@ -129,7 +129,7 @@ def test_only_who_has_the_role_service_takes_a_volume_from_a_server(ask):
     ("ann:$2b$04$x", "ann:blue", "NAME:PROJECT:ROLE"),
     ("ann:$2b$04$x", "bob:blue:member", "no user is both in"),
 ])
-def test_files_that_let_nobody_in_end_the_start(tmp_path, passwords, roles, said):
+def test_files_without_valid_users_prevent_the_start(tmp_path, passwords, roles, said):
     if passwords is not None:
         (tmp_path / "htpasswd").write_text(passwords)
     (tmp_path / "htroles").write_text(roles)

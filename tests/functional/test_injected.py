@@ -386,7 +386,7 @@ def check_sound(world, action):
 
 
 @pytest.mark.parametrize(("kind", "action", "number"), CASES)
-def test_what_is_raised_at_any_call_of_the_work_is_an_end(world, raiser, kind, action, number):
+def test_an_exception_at_any_call_ends_the_job(world, raiser, kind, action, number):
     begin = BEGUN[kind, action][number]
     raiser.arm((kind, action), None)
     ended(world, begin(world), action)
@@ -424,7 +424,7 @@ def _refusing(write, kind, action):
 
 
 @pytest.mark.parametrize(("kind", "action"), [("volume", "create"), ("backup", "create"), ("volume", "extend")])
-def test_what_cannot_even_be_given_up_ends_and_doctor_puts_the_sums_right(world, raiser, monkeypatch, kind, action):
+def test_a_job_whose_end_fails_ends_and_doctor_repairs_the_sums(world, raiser, monkeypatch, kind, action):
     def refuse(*_arguments, **_named):
         raise Injected(SECRET)
 

@@ -130,7 +130,7 @@ FAILURES = (too_large, no_such_type, no_such_zone_of_source, lost_data, lost_sou
 
 
 @pytest.mark.parametrize("fail", FAILURES)
-def test_why_something_failed_is_told_in_the_terms_of_who_asks(service, ann, root, types, fail):
+def test_reasons_are_in_the_terms_of_the_requester(service, ann, root, types, fail):
     kind, id, why = fail(service, ann, types)
     failed(ann, kind, id)
     shown = story(ann, id)
@@ -154,7 +154,7 @@ def test_jobs_are_not_found_by_their_host(ann, root):
     assert ann("GET", "/jobs?host=elsewhere", expect=200) == ann("GET", f"/jobs?host={HOST}@null-1", expect=200)
 
 
-def test_what_an_earlier_release_wrote_is_not_shown(service, ann, root):
+def test_reasons_of_earlier_releases_are_hidden(service, ann, root):
     text = f"create: {HOST}@file-1#file-1 has free 3 GiB of 9 GiB"
     job = row(service, "jobs", kind="volume", action="create", resource_id=str(uuid.uuid4()), status="failed", error=text)
     message = str(uuid.uuid4())

@@ -91,7 +91,7 @@ def initialize(client, id, connector=CONNECTOR):
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("way", [attach, initialize])
-def test_a_connection_that_comes_late_is_undone_and_the_reservation_with_it(service, client, hold, way, point):
+def test_a_late_connection_is_undone_with_its_reservation(service, client, hold, way, point):
     id = client.made("volumes", size=1)["id"]
     with hold(point):
         assert way(client, id)[0] == 500
@@ -102,7 +102,7 @@ def test_a_connection_that_comes_late_is_undone_and_the_reservation_with_it(serv
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_one_that_comes_late_does_not_disturb_the_next(service, client, hold, point):
+def test_a_late_connection_does_not_affect_the_next(service, client, hold, point):
     id = client.made("volumes", size=1)["id"]
     with hold(point):
         assert attach(client, id)[0] == 500
@@ -128,7 +128,7 @@ def test_a_volume_that_grows_brings_no_ended_export_back(service, client, hold):
 
 
 @pytest.mark.parametrize("point", ["before-remove", "remove"])
-def test_a_disconnection_that_comes_late_leaves_what_is_attached_meanwhile(service, client, hold, point):
+def test_a_late_disconnection_keeps_a_newer_attachment(service, client, hold, point):
     id = client.made("volumes", size=1)["id"]
     first = attach(client, id)[1]["attachment"]
     with hold(point):
@@ -166,7 +166,7 @@ def ask(service, method, id, **arguments):
     return getattr(service.process.volume.on("test@gated"), method)(ctx, volume_id=id, **arguments)
 
 
-def test_a_message_that_comes_twice_changes_nothing(service, client):
+def test_a_duplicate_message_changes_nothing(service, client):
     id = client.made("volumes", size=1)["id"]
     found = attach(client, id)[1]["attachment"]
     row, = rows(service, volume_id=id)
@@ -177,7 +177,7 @@ def test_a_message_that_comes_twice_changes_nothing(service, client):
     assert agree(service, id) and len(exported(service, id)) == 1
 
 
-def test_a_message_that_comes_after_the_end_is_refused(service, client):
+def test_a_message_after_the_end_is_refused(service, client):
     id = client.made("volumes", size=1)["id"]
     found = attach(client, id)[1]["attachment"]
     row, = rows(service, volume_id=id)
@@ -198,7 +198,7 @@ def test_the_disconnection_of_an_attachment_that_is_gone_leaves_the_present_one(
         assert agree(service, id) and len(exported(service, id)) == 1
 
 
-def test_what_the_release_before_asks_is_recorded_first(service, client):
+def test_requests_of_the_former_release_are_recorded_first(service, client):
     id = client.made("volumes", size=1)["id"]
     assert ask(service, "connect", id, attachment_id=None, connector=CONNECTOR)["data"]["volume_id"] == id
     assert agree(service, id) and len(exported(service, id)) == 1
@@ -210,7 +210,7 @@ LONG_AGO = datetime.timedelta(hours=1)
 
 
 @pytest.mark.parametrize("lost", ["intent", "attachment", "end"])
-def test_what_a_caller_left_that_was_killed_is_swept(service, client, lost):
+def test_connections_of_a_killed_caller_are_swept(service, client, lost):
     id = client.made("volumes", size=1)["id"]
     found = attach(client, id)[1]["attachment"]
     C, A = schema.connections, schema.attachments

@@ -29,7 +29,7 @@ def log(service):
         return file.read()
 
 
-def test_no_line_of_the_log_is_made_by_a_client(service):
+def test_clients_cannot_add_lines_to_the_log(service):
     """In paths, queries, headers, names and bodies, with a login and without one."""
     login = ("ann", people.password("ann"))
     for evil in EVIL:

@@ -63,7 +63,7 @@ def asked(service, client, kind, **body):
     return answer.headers["x-openstack-request-id"], made["id"]
 
 
-def test_one_id_leads_from_the_request_to_the_device(service, client):
+def test_one_request_id_from_the_request_to_the_device(service, client):
     request_id, volume = asked(service, client, "volumes", size=1)
     backup_request, _ = asked(service, client, "backups", volume_id=volume)
 
@@ -82,12 +82,12 @@ def test_one_id_leads_from_the_request_to_the_device(service, client):
     assert others == []
 
 
-def test_what_the_service_does_by_itself_is_no_request(service):
+def test_periodic_work_has_no_request_id(service):
     looks = until(lambda: [line for line in service.lines() if line["message"].startswith("check on file-1")], "a measurement")
     assert {(line["levelname"], line["context"].get("request_id")) for line in looks} == {("DEBUG", None)}
 
 
-def test_no_log_tells_secrets(service, client):
+def test_logs_contain_no_secrets(service, client):
     _, volume = asked(service, client, "volumes", size=1)
     attachment = client("POST", "/attachments", {"attachment": {
         "volume_uuid": volume, "instance_uuid": str(uuid.uuid4()), "connector": CONNECTOR}}, expect=200)["attachment"]
@@ -111,7 +111,7 @@ def test_a_user_s_error_leaves_no_traceback(service, client, method, path, body,
     assert [line for line in service.lines()[before:] if line["traceback"] or line["levelname"] == "ERROR"] == []
 
 
-def test_a_job_that_cannot_succeed_leaves_none(service, client):
+def test_a_job_that_cannot_succeed_leaves_no_traceback(service, client):
     volume = client.create("volumes", size=1, volume_type=client("POST", "/types", {"volume_type": {
         "name": "nowhere", "extra_specs": {"volume_backend_name": "nowhere"}}}, expect=200)["volume_type"]["name"])
     client.settled("volumes", volume["id"], "error")

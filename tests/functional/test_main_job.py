@@ -25,7 +25,7 @@ def scribble(service, volume_id, offset, text):
         volume.write(text)
 
 
-def test_snapshot_keeps_what_the_volume_held(client, service):
+def test_snapshot_keeps_the_data_of_the_volume(client, service):
     volume = client.made("volumes", size=1)
     scribble(service, volume["id"], 0, b"before")
     before = digest(path(service, volume["id"]))

@@ -84,14 +84,14 @@ def test_every_route_is_printed(run):
     assert any(line.split()[:2] == ["POST", "/volumes"] and "volume:create" in line for line in out.splitlines())
 
 
-def test_the_doctor_is_reassuring_when_all_is_well(here, run):
+def test_doctor_reports_that_there_is_no_inconsistency(here, run):
     here.volume()
     here.count()
     assert run("doctor", "--pause", "0") == (
         0, "No inconsistencies found.\n", "")
 
 
-def test_the_doctor_says_what_is_off_and_what_it_did(here, run):
+def test_doctor_prints_findings_and_repairs(here, run):
     id = here.volume(status=states.DELETING)
     here.add("services", uuid="u", binary="cinder-volume", host="other", seen_at=db.now())
     status, out, _ = run("doctor", "--pause", "0")

@@ -18,7 +18,7 @@ def stop_services(here):
         tx.execute(sa.update(schema.services).values(seen_at=None))
 
 
-def test_volumes_follow_their_host_with_jobs_groups_and_room(here, run):
+def test_update_host_moves_volumes_jobs_groups_and_capacity(here, run):
     moved, other = here.volume(size=3), here.volume(size=2, host="elsewhere@file-1#file-1")
     here.add("pools", name="there@file-1#file-1", service_host="there@file-1")
     live = here.add("jobs", kind="volume", action="extend", resource_id=moved, args={"new_size": 3, "old_size": 3})
@@ -60,7 +60,7 @@ def test_a_pool_of_another_backend_takes_over_unless_jobs_wait(here, run):
 @pytest.mark.parametrize("current,new,said", [
     ("here", "there", "is up: stop it first"), ("nowhere", "there", "nothing is on nowhere"),
     ("here", "there@lvm", "of one kind"), ("here@", "there@lvm", "host@backend#pool")])
-def test_what_cannot_be_renamed_is_refused(here, run, current, new, said):
+def test_invalid_renames_are_refused(here, run, current, new, said):
     here.volume()
     status, _, error = run("volume", "update-host", current, new)
     assert status == 2 and said in error
@@ -79,7 +79,7 @@ def test_backups_get_another_service(here, run):
     assert run("backup", "update-host", HOST, "there")[0] == 2
 
 
-def test_after_a_move_all_is_well(here, run):
+def test_there_is_no_inconsistency_after_update_host(here, run):
     here.volume(size=3)
     here.count()
     stop_services(here)
@@ -88,7 +88,7 @@ def test_after_a_move_all_is_well(here, run):
     assert [finding.text for finding in Doctor(here.db, here.conf, pause=0).examine().violations] == []
 
 
-def test_what_is_old_is_forgotten(here, run):
+def test_old_rows_are_purged(here, run):
     days = {day: db.now() - datetime.timedelta(days=day) for day in (0, 3)}
     for ended in days.values():
         here.add("jobs", kind="volume", action="delete", resource_id="v", status=states.SUCCEEDED, finished_at=ended)

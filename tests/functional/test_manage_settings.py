@@ -66,7 +66,7 @@ def test_right_settings_are_called_right(run, right):
     ("connection = sqlite:///", "connection = mongodb:///", "[database] connection: the database's URL is not like 'mysql"),
     ("connection = sqlite", "connection = mysql+pymysql://me:secret@127.0.0.1:1/c ; ", "correct [database] connection"),
 ])
-def test_a_mistake_is_named_with_what_to_do(run, right, old, new, said):
+def test_a_mistake_is_reported_with_a_remedy(run, right, old, new, said):
     changes = dict(right)
     changes[old] = changes.get(old, old).replace(old, new)
     status, out = run("config", "check", replace=changes)
@@ -90,7 +90,7 @@ def lines(out):
     return found
 
 
-def test_an_upgrade_has_nothing_in_its_way(run):
+def test_an_upgrade_check_without_findings(run):
     status, out = run("status", "upgrade-check")
     assert (status, lines(out)) == (0, dict.fromkeys(("database", "messages", "jobs", "settings"), ["Success"]))
 

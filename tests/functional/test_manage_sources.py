@@ -27,7 +27,7 @@ def words_of(command):
 
 
 @pytest.mark.parametrize("command", sorted(manage.COMMANDS), ids=" ".join)
-def test_a_database_that_is_not_there_is_made_by_db_sync_alone(empty, tmp_path, monkeypatch, command):
+def test_only_db_sync_creates_a_missing_database(empty, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     try:
         manage.main([*words_of(command), "--config-file", empty.conf_file])
@@ -37,7 +37,7 @@ def test_a_database_that_is_not_there_is_made_by_db_sync_alone(empty, tmp_path, 
 
 
 @pytest.mark.parametrize("source", ["sqlite:///{}/nosuch", "sqlite:///{}/no/such", "{}/nosuch.conf", "{}/cinders.conf"])
-def test_a_cinder_that_is_not_there_is_refused(here, tmp_path, capsys, source):
+def test_a_missing_cinder_database_is_refused(here, tmp_path, capsys, source):
     (tmp_path / "cinders.conf").write_text(f"[database]\nconnection = sqlite:///{tmp_path}/nosuch\n")
     before = sorted(os.listdir(tmp_path))
     for flags in ([], ["--dry-run"]):
@@ -46,13 +46,13 @@ def test_a_cinder_that_is_not_there_is_refused(here, tmp_path, capsys, source):
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_a_file_to_be_restored_that_is_not_there_is_named(here, tmp_path, capsys):
+def test_a_missing_export_file_is_reported(here, tmp_path, capsys):
     assert manage.main(["restore", str(tmp_path / "nosuch"), "--config-file", here.conf_file]) == 2
     assert "nosuch" in capsys.readouterr().err and not (tmp_path / "nosuch").exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nowhere"])
-def test_what_is_there_is_exported_over_only_by_force(here, tmp_path, capsys, kind):
+def test_an_existing_file_is_overwritten_only_by_force(here, tmp_path, capsys, kind):
     file = tmp_path / "export"
     file.write_text("mine") if kind == "file" else file.symlink_to(tmp_path / "elsewhere")
     assert manage.main(["export", str(file), "--config-file", here.conf_file]) == 2

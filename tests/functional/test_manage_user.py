@@ -68,7 +68,7 @@ def owners(here):
             if path.name not in ("cinder.conf", "cinder.conf.changed")}
 
 
-def test_what_it_makes_is_the_services(here, run):
+def test_created_files_belong_to_the_user_of_the_service(here, run):
     assert run("db", "sync")[0] == 0
     status, out, _ = run("config", "check")
     assert status == 0, out
@@ -77,14 +77,14 @@ def test_what_it_makes_is_the_services(here, run):
     assert set(made.values()) == {SERVICE.pw_name}
 
 
-def test_who_ran_it_is_who_he_was_when_it_has_ended(here, run):
+def test_the_user_is_restored_at_the_end(here, run):
     before = os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get("HOME")
     run("db", "sync")
     assert run("restore", "nowhere")[0] == 2
     assert (os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get("HOME")) == before
 
 
-def test_files_that_it_is_told_are_those_of_who_runs_it(here, run, roots):
+def test_named_files_are_accessed_as_the_calling_user(here, run, roots):
     run("db", "sync")
     status, out, error = run("export", str(roots / "export"))
     assert status == 0, error
@@ -96,7 +96,7 @@ def test_files_that_it_is_told_are_those_of_who_runs_it(here, run, roots):
     assert set(owners(here).values()) == {SERVICE.pw_name}
 
 
-def test_settings_that_the_service_cannot_read_are_told(here, run):
+def test_settings_that_the_service_cannot_read_are_reported(here, run):
     run("db", "sync")
     os.chmod(here.conf_file, 0o600)
     status, out, error = run("config", "check")
@@ -106,7 +106,7 @@ def test_settings_that_the_service_cannot_read_are_told(here, run):
         assert status == 0, out
 
 
-def test_a_cinder_conf_that_only_root_may_read_is_taken_over_from(here, run, roots):
+def test_a_cinder_conf_that_only_root_can_read_is_imported(here, run, roots):
     run("db", "sync")
     (roots / "cinder.conf").write_text(f"[database]\nconnection = sqlite:///{here.state}/none\n")
     (roots / "cinder.conf").chmod(0o600)
@@ -114,7 +114,7 @@ def test_a_cinder_conf_that_only_root_may_read_is_taken_over_from(here, run, roo
     assert status == 2 and "there is no file" in error
 
 
-def test_it_ends_as_it_says(here, run):
+def test_the_exit_status_is_that_of_the_command(here, run):
     """Threads that wait are woken by the change of user, and the interpreter has gone meanwhile."""
     run("db", "sync")
     settings = pathlib.Path(here.conf_file)

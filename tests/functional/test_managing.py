@@ -86,7 +86,7 @@ def removed(service, client, *ids):
 
 
 @pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage"])
-def test_a_volume_is_taken_over(service, client, foreign, at):
+def test_a_volume_is_managed(service, client, foreign, at):
     name = foreign("disk-of-others", GIB + 5)
     seen = listed(client)[name]
     assert seen["safe_to_manage"] and seen["size"] == 2 and seen["cinder_id"] is seen["reason_not_safe"] is None
@@ -103,7 +103,7 @@ def test_a_volume_is_taken_over(service, client, foreign, at):
     assert not os.path.exists(path(service, mine))
 
 
-def test_a_volume_is_let_go_of_and_taken_again(service, client, foreign):
+def test_a_volume_is_unmanaged_and_managed_again(service, client, foreign):
     volume = managed(client, foreign("one"))
     let_go(client, "volumes", volume["id"])
     client.gone("volumes", volume["id"])
@@ -115,7 +115,7 @@ def test_a_volume_is_let_go_of_and_taken_again(service, client, foreign):
     removed(service, client, again["id"])
 
 
-def test_one_that_is_ours_or_not_there_is_not_taken(service, client):
+def test_managed_and_missing_volumes_are_refused(service, client):
     ours = client.made("volumes", size=1)
     for name, why in ((f"volume-{ours['id']}", f"it belongs to volume {ours['id']} already"),
                       ("nothing", "cannot look at nothing: No such file"),
@@ -131,7 +131,7 @@ def test_one_that_is_ours_or_not_there_is_not_taken(service, client):
     removed(service, client, ours["id"])
 
 
-def test_what_the_quota_does_not_allow_stays_as_it_is(service, client, foreign):
+def test_a_volume_beyond_the_quota_is_not_changed(service, client, foreign):
     name = foreign("big", 21 * GIB)
     id = manage(client, name)["volume"]["id"]
     client.settled("volumes", id, "error")
@@ -143,7 +143,7 @@ def test_what_the_quota_does_not_allow_stays_as_it_is(service, client, foreign):
     sound(service, client)
 
 
-def test_snapshots_are_let_go_of_and_taken_over(service, client, foreign):
+def test_snapshots_are_unmanaged_and_managed(service, client, foreign):
     volume = managed(client, foreign("origin"))
     snapshot = client.made("snapshots", volume_id=volume["id"])
     let_go(client, "volumes", volume["id"], expect=400)
@@ -181,7 +181,7 @@ def test_lists_are_sorted_and_paged(service, client, foreign):
 @pytest.mark.parametrize(("query", "says"), [
     ("", "Exactly one host"), ("cluster=c", "There is no cluster c"), (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
     (f"host={HOST.split('#')[0]}&marker=x", "The marker x")])
-def test_a_bad_question_says_what_would_be_right(service, client, query, says):
+def test_a_bad_request_is_refused_with_the_valid_values(service, client, query, says):
     for kind in ("volumes", "snapshots"):
         assert says in client("GET", f"/manageable_{kind}?{query}", expect=400)["badRequest"]["message"]
 
@@ -194,7 +194,7 @@ def test_a_bad_request_is_refused(service, client, body):
 
 
 @pytest.mark.parametrize("path", ["manageable_volumes", "os-volume-manage", "manageable_snapshots", "os-snapshot-manage"])
-def test_a_host_that_is_not_there_is_not_found(client, path):
+def test_an_unknown_host_is_not_found(client, path):
     refusals = [client("GET", f"/{path}{detail}?host=nowhere@one", expect=404)["itemNotFound"] for detail in ("", "/detail")]
     if "volume" in path:
         body = {"volume": {"host": "nowhere@one#one", "ref": {"source-name": "x"}}}
@@ -226,7 +226,7 @@ REFERENCES = [{}, "a-name", {"source-id": "x"}, {"source-name": 5}, {"source-nam
 
 @pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage"])
 @pytest.mark.parametrize("reference", REFERENCES)
-def test_what_is_no_reference_of_the_driver_is_refused_with_a_sentence(client, at, reference):
+def test_an_invalid_reference_is_refused_with_a_message(client, at, reference):
     body = {"host": HOST, "ref": reference}
     said = client("POST", at, {"volume": body}, expect=400)["badRequest"]["message"]
     assert "is named by" in said
@@ -241,7 +241,7 @@ def test_the_same_of_snapshots(service, client, at):
     removed(service, client, volume["id"])
 
 
-def test_more_than_a_name_may_be_said(service, client, foreign):
+def test_a_reference_may_have_more_keys_than_a_name(service, client, foreign):
     body = {"host": HOST, "ref": {"source-name": foreign("one"), "of": {"somebody": [1]}}}
     volume = client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])
     removed(service, client, volume["id"])
@@ -254,7 +254,7 @@ def guarded(tmp_path_factory):
 
 
 @pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage", "/manageable_snapshots", "/os-snapshot-manage"])
-def test_members_hear_that_they_may_not_whatever_the_reference(guarded, at):
+def test_members_get_403_for_any_reference(guarded, at):
     ann = people.client(guarded, "ann")
     volume = ann.made("volumes", size=1)["id"]
     for reference in (*REFERENCES, {"source-name": "x"}):

@@ -98,7 +98,7 @@ def leftover(service, args):
 
 @pytest.mark.parametrize("kind", OWNED)
 @pytest.mark.parametrize("prefix", ["", "_"])
-def test_what_has_an_owner_is_not_taken(service, client, kind, prefix):
+def test_objects_with_an_owner_are_refused(service, client, kind, prefix):
     name = OWNED[kind](service, client)
     before = os.stat(path(service, name))
     asked = prefix + name
@@ -118,7 +118,7 @@ def test_what_has_an_owner_is_not_taken(service, client, kind, prefix):
     assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
 
 
-def test_lists_say_that_they_are_managed(service, client):
+def test_lists_show_that_they_are_managed(service, client):
     names = [OWNED[kind](service, client) for kind in OWNED]
     listed = {}
     for kind in ("volumes", "snapshots"):
@@ -129,7 +129,7 @@ def test_lists_say_that_they_are_managed(service, client):
         assert listed[name]["cinder_id"]
 
 
-def test_a_file_with_two_names_is_not_taken(service, client):
+def test_a_file_with_two_names_is_refused(service, client):
     name = put(service, "twice")
     os.link(path(service, name), path(service, "thrice"))
     id = client("POST", "/manageable_volumes", {"volume": {"host": HOST, "ref": {"source-name": name}}}, expect=202)["volume"]["id"]

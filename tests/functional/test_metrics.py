@@ -63,7 +63,7 @@ def shown(service):
     exporter.stop()
 
 
-def test_work_is_counted_where_it_is_done(service, shown):
+def test_work_is_counted_in_its_process(service, shown):
     client = Client(service.url)
     kind = client("POST", "/types", {"volume_type": {"name": "file", "extra_specs": {
         "volume_backend_name": "file-1"}}}, expect=200)["volume_type"]["name"]
@@ -87,7 +87,7 @@ def test_work_is_counted_where_it_is_done(service, shown):
     assert found["database_up"][""] == 1
 
 
-def test_what_stands_in_the_database_is_shown(service, shown):
+def test_metrics_of_the_database_are_served(service, shown):
     found = shown()
     assert found["service_up"]['binary="cinder-scheduler",host="test"'] == 1
     assert found["backend_up"]['host="test@null-1"'] == found["backup_store_up"]['host="test"'] == 1
@@ -96,7 +96,7 @@ def test_what_stands_in_the_database_is_shown(service, shown):
     assert found["pool_allocated_bytes"][pool] % 2**30 == 0
 
 
-def test_what_a_job_waits_for_is_shown(service, shown):
+def test_the_wait_of_a_job_is_served(service, shown):
     """A job for a backend that nobody runs."""
     client = Client(service.url)
     assert "jobs" not in shown() and shown()["job_unclaimed_seconds"][""] == 0
@@ -127,7 +127,7 @@ def test_every_metric_of_the_table_is_shown(service, shown):
     assert missing == []
 
 
-def test_other_paths_say_where_they_are(service):
+def test_other_paths_name_the_metrics_path(service):
     port = free_port()
     exporter = service.process.serve_metrics(http_server.listen("127.0.0.1", port))
     answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
@@ -193,7 +193,7 @@ def test_nothing_is_imported_where_metrics_are_off():
     assert ran.stdout.strip() == "False", ran.stderr
 
 
-def test_a_port_that_is_left_out_has_its_default(tmp_path):
+def test_an_omitted_port_has_its_default(tmp_path):
     # An address of the loopback that nobody else uses.
     file = tmp_path / "cinder.conf"
     file.write_text(f"[metrics]\nenabled = true\naddress = 127.200.0.7\nports = api:{free_port()}\n")

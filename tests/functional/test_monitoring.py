@@ -83,14 +83,14 @@ SHOWS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_command_does_what_the_page_says(service, command):
+def test_the_command_has_the_documented_result(service, command):
     done = run(service, command)
     expected = [shown for words, shown in SHOWS.items() if command.startswith(words)]
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert len(expected) == 1 and expected[0] in done.stdout
 
 
-def test_the_log_is_json_and_tells_notifications(service):
+def test_the_log_is_json_and_contains_notifications(service):
     with open(os.path.join(service.state, "log", "cinder-lite-all.log")) as file:
         lines = [json.loads(line) for line in file]
     assert {"cinder_lite.api.app", "cinder_lite.jobs.worker"} <= {line["name"] for line in lines}

@@ -38,7 +38,7 @@ def test_a_moved_volume_has_its_own_name_by_which_it_can_be_managed_again(servic
     clean(service, client, again)
 
 
-def test_a_name_that_is_taken_is_not_given(service, client, types):
+def test_a_name_in_use_is_not_given(service, client, types):
     """As where two backends share a directory, volume group or pool."""
     id = filled(service, client, free=True)
     taken = os.path.join(service.state, "two", f"volume-{id}")

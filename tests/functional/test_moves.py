@@ -116,7 +116,7 @@ def usage(client):
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_a_migrated_volume_has_its_data_and_nothing_is_left(service, client, types, locked):
+def test_a_migrated_volume_has_its_data_and_the_source_is_removed(service, client, types, locked):
     id = filled(service, client, free=True)
     before = usage(client)
     act(client, id, "os-migrate_volume", {"host": "test@two#two", "lock_volume": locked})
@@ -133,7 +133,7 @@ def test_a_migrated_volume_has_its_data_and_nothing_is_left(service, client, typ
     clean(service, client, id)
 
 
-def test_nobody_gets_at_a_volume_that_moves(service, client, types, gate):
+def test_other_actions_on_a_migrating_volume_are_refused(service, client, types, gate):
     id = filled(service, client, free=True)
     opens = gate("hold-create", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two"})
@@ -189,7 +189,7 @@ def test_where_a_volume_cannot_go(service, client, types, host, says):
     clean(service, client, id)
 
 
-def test_what_cannot_move(service, client, types):
+def test_volumes_that_cannot_be_migrated(service, client, types):
     id = filled(service, client, free=True)
     snapshot = client.made("snapshots", volume_id=id)
     says = act(client, id, "os-migrate_volume", {"host": "test@two"}, 400)["badRequest"]["message"]
@@ -249,7 +249,7 @@ def test_retypes_that_are_refused_at_once(service, client, types):
     clean(service, client, id)
 
 
-def test_what_nobody_waits_for_is_not_completed(service, client, types):
+def test_a_completion_without_a_migration_is_refused(service, client, types):
     id, other = (client.made("volumes", size=1, volume_type="one")["id"] for _ in range(2))
     for action, body in (("os-migrate_volume_completion", {"new_volume": other, "error": False}),
                          ("os-extend_volume_completion", {"error": False})):
@@ -258,7 +258,7 @@ def test_what_nobody_waits_for_is_not_completed(service, client, types):
     clean(service, client, id, other)
 
 
-def test_a_copy_goes_on_where_a_kill_has_cut_it_off():
+def test_a_copy_is_resumed_after_a_kill():
     configured = Service(
         backends=("one", "two"), sections={name: PLAIN.format(name=name) for name in ("one", "two")}, target=False,
         default=f"job_sweep_interval = 0.2\njob_lease = 3\nvolume_copy_bps_limit = {40 * MIB}")

@@ -74,7 +74,7 @@ def copied_group(client, type_id):
     return [member, *copies]
 
 
-def test_whatever_made_or_moved_a_volume(service, client, types):  # noqa: F811
+def test_every_way_to_create_or_move_a_volume(service, client, types):  # noqa: F811
     first = client.made("volumes", size=1, volume_type="one")
     snapshot = client.made("snapshots", volume_id=first["id"])
     there = [first, client.made("volumes", source_volid=first["id"], size=1),
@@ -95,7 +95,7 @@ def test_whatever_made_or_moved_a_volume(service, client, types):  # noqa: F811
     assert belongs(service, client, moving, "one")
 
 
-def test_one_that_is_being_made_is_taken_to_share_its_target(client, types, gate):  # noqa: F811
+def test_a_volume_that_is_being_created_has_shared_targets(client, types, gate):  # noqa: F811
     opens = gate("hold-create", "one")
     id = client.create("volumes", size=1, volume_type="one")["id"]
     shown = client("GET", f"/volumes/{id}", expect=200, version="3.69")["volume"]

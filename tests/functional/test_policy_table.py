@@ -174,7 +174,7 @@ def _right(found):
     return rows[0]["who"] if rows else "reader"
 
 
-def test_every_id_in_a_path_is_known_to_be_of_a_project_or_not():
+def test_every_id_in_a_path_is_classified_by_project():
     ids = {name for found in ROUTES for name in arguments(found) if name.endswith("_id")}
     assert ids - OWNED.keys() - SHARED == set()
 

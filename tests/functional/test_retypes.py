@@ -162,7 +162,7 @@ def test_usage_is_exact_when_it_is_given_up(installed, of_before):
     exact(installed)
 
 
-def test_snapshots_that_were_left_behind_are_fetched(installed):
+def test_snapshots_with_the_former_type_are_updated(installed):
     """Releases before left them at the type that the volume had."""
     row, job, new = begun(installed)
     oldest = installed.add("volume_types", name="oldest", extra_specs={})

@@ -122,7 +122,7 @@ def test_a_nova_that_is_away_learns_it_later(service, client, nova):
     clean(service, client, id)
 
 
-def test_a_server_that_is_gone_needs_to_learn_nothing(service, client, nova):
+def test_an_event_for_a_deleted_server_is_completed(service, client, nova):
     server = str(uuid.uuid4())
     nova.gone.add(server)
     id = client.made("volumes", size=1)["id"]
@@ -165,7 +165,7 @@ def test_a_retype_in_use_moves_by_nova(service, client, types, nova, swapping): 
 
 
 @pytest.mark.parametrize("action", ["migrate", "retype"])
-def test_what_nova_cannot_copy_stays_where_it_is(service, client, types, nova, swapping, action):  # noqa: F811
+def test_a_volume_that_nova_cannot_copy_is_not_migrated(service, client, types, nova, swapping, action):  # noqa: F811
     id = filled(service, client, free=True)
     before = usage(client)
     attachment = swapping.attachments[id] = attached(client, id)
@@ -189,7 +189,7 @@ def test_what_nova_cannot_copy_stays_where_it_is(service, client, types, nova, s
     clean(service, client, id)
 
 
-def test_what_nova_refuses_to_copy_stays_where_it_is(service, client, types, nova):  # noqa: F811
+def test_a_volume_that_nova_refuses_to_copy_is_not_migrated(service, client, types, nova):  # noqa: F811
     id = filled(service, client, free=True)
     attachment = attached(client, id)
     act(client, id, "os-migrate_volume", {"host": "test@two"})
@@ -200,7 +200,7 @@ def test_what_nova_refuses_to_copy_stays_where_it_is(service, client, types, nov
     clean(service, client, id)
 
 
-def test_an_administrator_ends_what_nova_never_does(service, client, types, nova):  # noqa: F811
+def test_an_administrator_ends_a_migration_that_nova_never_completes(service, client, types, nova):  # noqa: F811
     id = filled(service, client, free=True)
     attachment = attached(client, id)
     nova.swap = lambda *_ids: None

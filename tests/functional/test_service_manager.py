@@ -139,7 +139,7 @@ def test_a_worker_that_hangs_is_replaced(manager):
     assert manager.process.stop() == 0
 
 
-def test_waiting_for_the_database_is_not_ready_and_ends_when_asked(manager):
+def test_a_service_that_waits_for_the_database_is_not_ready_and_stops_on_sigterm(manager):
     manager.configure("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     manager.start("scheduler")
     manager.hear("STATUS", "waiting for the database: ")
@@ -148,7 +148,7 @@ def test_waiting_for_the_database_is_not_ready_and_ends_when_asked(manager):
 
 
 @pytest.mark.parametrize("name", ["api", "volume"])
-def test_what_starting_again_would_not_mend_ends_with_a_status_of_its_own(manager, name):
+def test_errors_that_a_restart_cannot_fix_have_a_separate_exit_status(manager, name):
     manager.start(name)
     assert manager.process.wait_end() == os.EX_CONFIG
     manager.hear("STATUS", "the database is empty: run 'cinder-lite-manage db sync' first")
@@ -188,7 +188,7 @@ def test_an_api_that_is_to_listen_elsewhere_does_not_hold_on_to_the_former_addre
         assert asking.recv(65536).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_nobody_is_cut_off_while_the_api_is_started_again(manager):
+def test_no_client_is_disconnected_while_the_api_restarts(manager):
     sync(manager)
     again(manager)
     refused, answered, stop = [], [0] * 4, threading.Event()
@@ -219,7 +219,7 @@ def test_nobody_is_cut_off_while_the_api_is_started_again(manager):
     assert refused == []
 
 
-def test_who_says_nothing_does_not_hold_up_the_end(manager):
+def test_idle_clients_do_not_delay_the_end(manager):
     sync(manager)
     again(manager)
     with socket.create_connection(("127.0.0.1", manager.port), timeout=60):

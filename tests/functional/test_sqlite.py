@@ -43,7 +43,7 @@ def kept(service):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_was_accepted_beside_commands_is_there_after_a_kill(service, seed, capsys):
+def test_accepted_requests_survive_a_kill_while_commands_run(service, seed, capsys):
     until(service.answers, "the API to answer")
     client, ids = Client(service.url), set()
     commands = sorted(manage.COMMANDS)

@@ -112,7 +112,7 @@ def attached(client, volume):
 
 
 @pytest.mark.parametrize("end", ["os-reset_status", "os-force_delete"])
-def test_a_volume_that_is_being_backed_up_is_taken_from_the_backup(service, client, gate, end):
+def test_reset_and_forced_delete_of_a_volume_end_its_backup(service, client, gate, end):
     """The frozen copy goes, also when the volume is gone."""
     volume = client.made("volumes", size=1)["id"]
     attached(client, volume)
@@ -145,7 +145,7 @@ def test_a_frozen_copy_that_cannot_be_removed_at_the_end_of_its_backup_is_remove
     sound(service, client)
 
 
-def test_the_snapshot_of_a_backup_is_taken_from_it(service, client, gate):
+def test_forced_delete_of_a_snapshot_ends_its_backup(service, client, gate):
     volume = client.made("volumes", size=1)["id"]
     snapshot = client.made("snapshots", volume_id=volume)["id"]
     opened = gate("hold-snapshot_path")

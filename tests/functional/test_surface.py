@@ -61,7 +61,7 @@ def test_every_route_has_its_row():
     assert ROUTE_OF.keys() - {key(row) for row in ROWS if row["served"] == "here"} == OWN
 
 
-def test_what_is_to_come_has_no_route_yet():
+def test_later_operations_have_no_route():
     assert [name(row) for row in ROWS if row["served"] == "later" and key(row) in ROUTE_OF] == []
 
 

@@ -46,7 +46,7 @@ def test_a_request_is_a_trace_down_to_the_driver(service, collector):
     assert {value.value.string_value for value in root.attributes if value.key == "cinder_lite.request_id"} == {request_id}
 
 
-def test_what_is_done_for_nobody_is_no_trace(service, collector):
+def test_work_without_a_request_has_no_trace(service, collector):
     service.process.meter.flush()
     assert [span.name for span in collector.spans if span.name.startswith("driver check")] == []
 

@@ -93,7 +93,7 @@ def test_snapshots_may_stay(service, client, other):
     sound(service, client)
 
 
-def test_an_offer_is_taken_back(client, other):
+def test_a_transfer_is_deleted(client, other):
     volume = client.made("volumes", size=1)
     transfer = offered(client, volume["id"])["transfer"]
     assert offered(client, volume["id"], expect=400)["badRequest"]["message"].endswith("but it is awaiting-transfer")
@@ -141,7 +141,7 @@ def test_lists(client):
         client("DELETE", f"{PATHS[1]}/{id}", expect=202)
 
 
-def test_what_cannot_be_given(client):
+def test_volumes_that_cannot_be_transferred(client):
     volume = client.made("volumes", size=1)
     attachment = client("POST", "/attachments", {"attachment": {
         "volume_uuid": volume["id"], "instance_uuid": str(uuid.uuid4())}}, expect=200)["attachment"]

@@ -58,7 +58,7 @@ def connected(client, type_id):
 
 # -- QoS
 
-def test_a_spec_is_made_changed_and_deleted(client):
+def test_a_qos_spec_is_created_changed_and_deleted(client):
     answer = client("POST", "/qos-specs", {"qos_specs": {"name": " gold ", "consumer": "both", "read_iops_sec": "100"}},
                     expect=200)
     spec = answer["qos_specs"]
@@ -112,7 +112,7 @@ def test_a_spec_goes_with_types(client):
 
 
 @pytest.mark.parametrize(("consumer", "heard"), [("front-end", True), ("both", True), ("back-end", False)])
-def test_a_host_hears_what_it_is_to_keep_to(client, consumer, heard):
+def test_a_host_receives_its_qos_specs(client, consumer, heard):
     spec, type_ = a_spec(client, consumer=consumer, total_iops_sec="500"), a_type(client)
     client("GET", f"/qos-specs/{spec['id']}/associate?vol_type_id={type_['id']}", expect=202)
     assert connected(client, type_["id"])[1]["qos_specs"] == ({"total_iops_sec": "500"} if heard else None)
@@ -156,7 +156,7 @@ def keyed(specs, rate):
 Row = collections.namedtuple("Row", ["type_qos_consumer", "type_qos_specs", "size"])
 
 
-def test_a_host_hears_the_rate_of_the_size_at_that_moment(client):
+def test_a_host_receives_the_rate_for_the_current_size(client):
     type_id = of_spec(client, "front-end", total_iops_sec_per_gb="10", read_iops_sec="7")
     volume, info = connected(client, type_id)
     assert info["qos_specs"] == {"total_iops_sec": 10, "read_iops_sec": "7"}
@@ -197,7 +197,7 @@ def test_the_same_spec_in_two_types_lets_an_attached_volume_change(client):
 
 
 @pytest.mark.parametrize("consumer", ["front-end", "back-end", "both"])
-def test_the_filter_function_of_a_backend_knows_them(client, consumer):
+def test_a_filter_function_can_use_qos_specs(client, consumer):
     def limited(number):
         return of_spec(client, consumer, "choosy", maxIOPS=number)
 
@@ -233,7 +233,7 @@ def encrypted(client):
     return type_["id"]
 
 
-def test_a_types_encryption_is_made_changed_and_deleted(client):
+def test_the_encryption_of_a_type_is_created_changed_and_deleted(client):
     type_ = a_type(client)
     path = f"/types/{type_['id']}/encryption"
     assert client("GET", path, expect=200) == {}
@@ -263,7 +263,7 @@ def test_encryption_in_use_stays(client):
     assert volume["encrypted"] is True
 
 
-def test_an_encrypted_volume_says_so(client):
+def test_an_encrypted_volume_is_marked(client):
     volume, info = connected(client, encrypted(client))
     assert volume["encrypted"] is True and info["encrypted"] is True
     path = f"/volumes/{volume['id']}/encryption"

@@ -44,7 +44,7 @@ def found(here):
     ("back-end", {}, True), ("both", {}, True), ("front-end", {}, False),
     ("back-end", {"volume_backend_name": "file-1"}, True), ("both", {"volume_backend_name": "elsewhere"}, False),
     ("back-end", {"QoS_support": "<is> True"}, False)])
-def test_a_type_whose_limits_nobody_applies_is_named(here, check, consumer, extra_specs, told):
+def test_a_type_with_unapplied_limits_is_reported(here, check, consumer, extra_specs, told):
     name = limited(here, consumer, **extra_specs)
     lines, findings = check(), found(here)
     assert [len(lines), len(findings)] == [told, told]
@@ -61,7 +61,7 @@ def test_a_backend_that_applies_them_is_not_named(here):
     assert found(here) == []
 
 
-def test_types_without_limits_and_without_a_database_are_none_of_it(here, check):
+def test_types_without_limits_are_not_reported_and_no_database_is_needed(here, check):
     assert check() == [] == found(here)
     with here.db.write() as tx:
         types.create(tx, "plain", None, True, {})

@@ -90,7 +90,7 @@ def test_the_client(run, name):
 
 @pytest.mark.parametrize("words", [("list", "--sort", "foo"), ("list", "--limit", "x"), ("list", "--fields", "x,"),
                                    ("show", "absent"), ("create", "x"), ("extend", "absent", "x"), ("jobs", "--limit", "-1")])
-def test_what_is_wrong_is_said_in_one_line(run, words):
+def test_a_wrong_argument_is_reported_in_one_line(run, words):
     status, _, wrong = run(*words)
     if words[1] == "--fields":
         assert status == 0, wrong

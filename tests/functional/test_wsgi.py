@@ -172,7 +172,7 @@ def test_sigterm_ends_it_after_the_requests_in_progress(beside, server):
     assert Client(beside.url).settled("volumes", answer.json()["volume"]["id"])["name"] == "last"
 
 
-def test_what_cannot_work_is_refused_with_its_reason_in_the_log(beside, tmp_path):
+def test_unusable_settings_are_refused_with_the_reason_in_the_log(beside, tmp_path):
     settings = tmp_path / "cinder.conf"
     text = open(beside.config_file).read()
     settings.write_text(text.replace("allow_noauth_anywhere = true", ""))

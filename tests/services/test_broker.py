@@ -33,7 +33,7 @@ def connect(service, volume_id):
     return status, next(iter(body.values())) if body else None
 
 
-def test_what_was_accepted_without_a_broker_is_done_once(service, database, broker):
+def test_requests_accepted_without_a_broker_are_completed_once(service, database, broker):
     first = volume(service, database)
     clients = [load.Client(service, f"broker {number}") for number in range(CLIENTS)]
     for client in clients:
@@ -100,7 +100,7 @@ class Cut:
         raise db.Unreachable(OSError("connection refused"))
 
 
-def test_a_database_that_is_away_for_who_is_asked_is_away_for_who_asks(broker):
+def test_a_database_failure_of_the_callee_is_reported_to_the_caller(broker):
     config = conf.load(argv=[])
     config.set_override("transport_url", broker.url)
     connection, sender = transport.connect(config), messaging.Sender()

@@ -113,7 +113,7 @@ def test_volumes(cinder):
     cinder.gone("list", "clone")
 
 
-def test_what_is_refused_is_said(cinder):
+def test_refusals_are_shown(cinder):
     absent = cinder.run("show", "absent")
     assert (absent.returncode, absent.stderr) == (1, "ERROR: No volume with a name or ID of 'absent' exists.\n")
     assert cinder.run("create", "0").returncode == 1
@@ -179,7 +179,7 @@ def test_types(cinder):
     cinder.gone("type-list", "fast")
 
 
-def test_a_type_that_no_backend_serves_says_so(cinder):
+def test_a_type_without_a_backend_is_reported(cinder):
     cinder("type-create", "nowhere")
     cinder("type-key", "nowhere", "set", "volume_backend_name=absent")
     done = cinder.run("create", "1", "--name", "lost", "--volume-type", "nowhere", "--poll")
@@ -221,7 +221,7 @@ def test_services_and_pools(cinder):
     assert [row["Name"] for row in cinder.rows("availability-zone-list")] == ["nova"]
 
 
-def test_what_the_client_asks_about_the_service(cinder):
+def test_queries_about_the_service(cinder):
     [row] = cinder.rows("api-version")
     assert (row["ID"], row["Status"], row["Version"], row["Min_version"]) == ("v3.0", "CURRENT", "3.71", "3.0")
     assert "os-quota-sets" in [row["Alias"] for row in cinder.rows("list-extensions")]

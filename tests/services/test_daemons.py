@@ -13,7 +13,7 @@ def running(request, database, broker):
         yield four.start()
 
 
-def test_each_process_comes_back_after_being_killed_and_ends_when_asked_to(running):
+def test_each_process_recovers_after_sigkill_and_stops_on_sigterm(running):
     assert running.request("POST", "/volumes", {"volume": {"size": 3}})[0] == 202
     for name in daemons.NAMES:
         running.kill(name)

@@ -25,7 +25,7 @@ def texts(findings):
     return [finding.text for finding in findings]
 
 
-def test_what_is_broken_is_found_and_repaired(here):
+def test_inconsistencies_are_found_and_repaired(here):
     volume = here.volume(size=3, metadata={"a": "b"}, volume_type_id="gold")
     here.snapshot(volume, size=3, status=states.DELETING)
     here.backup(volume, status=states.CREATING)
@@ -46,7 +46,7 @@ def test_what_is_broken_is_found_and_repaired(here):
     assert (pool.allocated_gb, pool.volume_count) == (5, 3)
 
 
-def test_there_is_no_alarm_under_load(here):
+def test_there_is_no_finding_under_load(here):
     with here.churning():
         looks = [doctor(here)._pass() for _ in range(10)]
     assert [text for look in looks for text in texts(look)] == []

@@ -49,7 +49,7 @@ def made(service, database):
     return body["volume"]["id"]
 
 
-def test_what_was_done_is_told_though_all_die(service, broker):
+def test_notifications_arrive_although_all_services_die(service, broker):
     service, database = service
     consumer = Consumer(broker)
     first = made(service, database)

@@ -67,7 +67,7 @@ def remove_all(service, database, clients):
     assert os.listdir(service.path("")) == []
 
 
-def test_what_was_accepted_is_finished_whoever_is_killed(service, database):
+def test_accepted_requests_are_completed_whichever_process_is_killed(service, database):
     print(f"CINDER_LITE_KILL_SEED={SEED} CINDER_LITE_KILLS={KILLS}")
     clients = [load.Client(service, f"{SEED} {number}") for number in range(CLIENTS)]
     killer = random.Random(SEED)

@@ -48,7 +48,7 @@ def outcome(service, database, expected):
     assert checks.wrong(service, database, []) == []
 
 
-def test_what_kills_the_volume_service_is_given_up(service, database):
+def test_a_job_that_kills_the_volume_service_is_given_up(service, database):
     extended, reverted, kept, deleted, cascaded = (made(service, database, "volumes", size=1) for _ in range(5))
     snapshot = made(service, database, "snapshots", volume_id=reverted)
     gone_too = made(service, database, "snapshots", volume_id=cascaded)
@@ -72,7 +72,7 @@ def test_what_kills_the_volume_service_is_given_up(service, database):
     assert status(service, "snapshots", gone_too) == "error_deleting"
 
 
-def test_what_kills_the_backup_service_is_given_up(service, database):
+def test_a_job_that_kills_the_backup_service_is_given_up(service, database):
     source, target = (made(service, database, "volumes", size=1) for _ in range(2))
     restored, lent, deleted = (made(service, database, "backups", volume_id=target) for _ in range(3))
     snapshot = made(service, database, "snapshots", volume_id=target)
@@ -92,7 +92,7 @@ def test_what_kills_the_backup_service_is_given_up(service, database):
     assert status(service, "snapshots", snapshot) == "available"
 
 
-def test_a_volume_without_a_place_gives_back_what_it_was_to_be_made_from(service, database):
+def test_a_volume_without_a_backend_releases_its_source(service, database):
     volume = made(service, database, "volumes", size=1)
     backup = made(service, database, "backups", volume_id=volume)
     status_, _ = service.request("PUT", "/os-services/disable", {"binary": "cinder-volume", "host": "test@file"})
@@ -104,7 +104,7 @@ def test_a_volume_without_a_place_gives_back_what_it_was_to_be_made_from(service
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_what_is_still_to_be_copied_is_not_overwritten(service, database):
+def test_a_source_of_a_pending_copy_is_not_overwritten(service, database):
     cloned, taken, idle = (made(service, database, "volumes", size=1) for _ in range(3))
     snapshots = {volume: made(service, database, "snapshots", volume_id=volume) for volume in (cloned, taken, idle)}
     backup = made(service, database, "backups", volume_id=idle)

@@ -48,7 +48,7 @@ def test_the_demonstration_holds_over_iscsi(state):
     assert users(state) == []
 
 
-def test_it_serves_until_ctrl_c_and_goes_on_with_what_is_there(state):
+def test_quickstart_serves_until_ctrl_c_and_uses_existing_data(state):
     port = processes.free_port()
     words = ["--state", state, "--port", str(port), "--target", "nbd"]
     log = os.path.join(os.path.dirname(state), "log")
@@ -73,7 +73,7 @@ def test_it_serves_until_ctrl_c_and_goes_on_with_what_is_there(state):
         os.truncate(log, 0)
 
 
-def test_a_port_that_is_taken_is_said(state):
+def test_a_port_in_use_is_reported(state):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("--once", "--state", state, "--port", str(port), "--target", "nbd")

@@ -63,7 +63,7 @@ def take(broker):
         return taken
 
 
-def test_a_broker_keeps_durable_messages_or_comes_back_empty(broker):
+def test_a_broker_keeps_durable_messages_or_restarts_empty(broker):
     put(broker, "before")
     broker.restart()
     put(broker, "restarted")

@@ -31,7 +31,7 @@ def goes_on(clients, more=10):
     processes.until(lambda: sum(client.accepted for client in clients) > before + more, what="the clients' work")
 
 
-def test_services_that_are_asked_to_end_lose_nothing(service, database, clients):
+def test_services_that_get_sigterm_lose_nothing(service, database, clients):
     for name in daemons.NAMES * TIMES:
         goes_on(clients)
         process = service.processes[name]
@@ -45,7 +45,7 @@ def test_services_that_are_asked_to_end_lose_nothing(service, database, clients)
     assert checks.rows(database, "SELECT id, action, attempt FROM jobs WHERE attempt > 1") == []
 
 
-def test_services_go_on_after_a_hangup(service, database, clients):
+def test_services_continue_after_sighup(service, database, clients):
     pids = {name: process.pid for name, process in service.processes.items()}
     for name in daemons.NAMES:
         service.kill(name, signal.SIGHUP)

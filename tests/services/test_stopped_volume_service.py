@@ -57,7 +57,7 @@ def no_findings(service):
 
 
 @pytest.mark.parametrize("service", [60], indirect=True)
-def test_it_holds_up_nobody_else(service, database):
+def test_a_stopped_service_delays_no_other(service, database):
     id, answers = volume(service, database), []
     asking = [threading.Thread(target=lambda number=number: answers.append(initialize(service, id, number)))
               for number in range(MANY)]
@@ -77,7 +77,7 @@ def test_it_holds_up_nobody_else(service, database):
 
 
 @pytest.mark.parametrize("service", [2], indirect=True)
-def test_what_it_does_late_is_undone(service, database):
+def test_late_work_is_undone(service, database):
     id = volume(service, database)
     with stopped(service):
         assert attach(service, id)[0] == 500

@@ -65,7 +65,7 @@ def made(service, kind, **values):
     return jobs[0]["request_id"], id
 
 
-def test_each_process_is_seen_into(service, collector, ports):
+def test_each_process_serves_its_metrics(service, collector, ports):
     volume_request, volume = made(service, "volumes", size=1)
     status, body = service.request("POST", f"/volumes/{volume}/action", {
         "os-initialize_connection": {"connector": load.CONNECTOR}})

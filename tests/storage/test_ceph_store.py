@@ -15,13 +15,13 @@ from tests.storage.real_cinder import CEPH, PROJECT, Project
 
 # Every store's tests, with this one.
 from tests.unit.backup.test_stores import (  # noqa: F401
+    test_a_failed_put_keeps_the_former_object,
     test_a_folder_is_listed_and_removed_alone,
-    test_a_put_whose_parts_fail_leaves_what_was,
+    test_a_missing_object_is_reported,
     test_an_empty_object_is_an_object,
-    test_an_object_comes_back_whole_and_in_parts,
+    test_an_object_is_read_completely_and_in_ranges,
     test_delete_may_be_repeated,
     test_put_replaces,
-    test_what_is_missing_is_said_so,
 )
 
 POOL = "backups"

@@ -30,7 +30,7 @@ def application(_environ, start_response):
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_a_server_goes_on_after(name):
+def test_a_server_continues_after(name):
     sock = Failing(socket.AF_INET, socket.SOCK_STREAM)
     sock.bind(("127.0.0.1", 0))
     sock.listen(10)

@@ -20,7 +20,7 @@ def names(expression):
     return re.findall(rf"{metrics.PREFIX}\w+", expression)
 
 
-def test_every_panel_asks_for_what_there_is():
+def test_every_panel_uses_existing_metrics():
     assert [(title, name) for title, expression, _ in EXPRESSIONS for name in names(expression) if name not in SERIES] == []
 
 
@@ -39,6 +39,6 @@ def test_labels_are_those_of_the_metrics():
     assert wrong == []
 
 
-def test_every_panel_has_a_number_of_its_own():
+def test_every_panel_has_a_unique_id():
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)

@@ -58,7 +58,7 @@ def test_the_services_understand_every_setting(directory, choices):
         assert keystone.configuration_error(conf) is None
 
 
-def test_each_server_gets_a_password_of_its_own(directory):
+def test_each_server_gets_a_separate_password(directory):
     written(directory, services=True)
     first = settings.passwords()
     assert all(re.fullmatch(r"[\w-]{32}", password) for password in first)
@@ -67,7 +67,7 @@ def test_each_server_gets_a_password_of_its_own(directory):
     assert len(passwords) == 5 and settings.login_password() in texts["admin.rc"]
 
 
-def test_what_traces_need_is_installed_when_they_are_switched_on(directory):
+def test_the_tracing_extra_is_installed_if_traces_are_enabled(directory):
     assert settings.extras() == ""
     written(directory)
     assert settings.extras() == ""
@@ -76,7 +76,7 @@ def test_what_traces_need_is_installed_when_they_are_switched_on(directory):
     assert settings.extras() == "[tracing]"
 
 
-def test_embedded_there_is_no_server_to_set_up(directory):
+def test_the_embedded_installation_needs_no_server(directory):
     written(directory)
     assert settings.passwords() == (None, None)
 
@@ -88,7 +88,7 @@ def test_volumes_and_the_api_are_offered_on_the_address(directory, address, host
     assert f"http://{host}:8776/v3" in texts["admin.rc"]
 
 
-def test_what_was_chosen_need_not_be_said_again(directory):
+def test_choices_need_not_be_repeated(directory):
     written(directory, backend="lvm", services=True)
     choices, other = settings.parse(["--dry-run"])
     assert choices == settings.Choices(backend="lvm", services=True) and other.dry_run
@@ -105,13 +105,13 @@ def test_what_was_chosen_need_not_be_said_again(directory):
     (["--address", "192.0.2.77"], "--address cannot be '192.0.2.77', which is not an address of this machine"),
     (["--address", "127.1"], "--address cannot be '127.1'"),
 ])
-def test_what_cannot_be_is_refused(capsys, said, why):
+def test_invalid_choices_are_refused(capsys, said, why):
     with pytest.raises(SystemExit):
         settings.parse(said)
     assert why in capsys.readouterr().err
 
 
-def test_what_was_installed_is_removed_when_its_address_has_gone(directory):
+def test_an_installation_is_removed_although_its_address_is_gone(directory):
     written(directory, address="192.0.2.77")
     assert settings.parse(["--remove"])[1].remove
 
@@ -123,7 +123,7 @@ def test_other_choices_than_those_installed_are_refused(directory, capsys):
     assert "this machine was installed with backend = lvm" in capsys.readouterr().err
 
 
-def test_help_says_every_flag():
+def test_help_lists_every_option():
     said = subprocess.run([TOOLS / "install", "--help"], capture_output=True, text=True, check=True).stdout
     for field in dataclasses.fields(settings.Choices):
         assert f"--{field.name.replace('_', '-')}" in said
@@ -131,7 +131,7 @@ def test_help_says_every_flag():
 
 @pytest.mark.parametrize("user", [0, 65534])
 @pytest.mark.parametrize("flags", [[], ["--services", "--backend", "lvm"], ["--auth", "keystone", "--keystone-url", "http://k/v3"]])
-def test_a_dry_run_says_its_plan_anywhere(user, flags):
+def test_a_dry_run_prints_its_plan_on_any_machine(user, flags):
     place = processes.Directory("plan")
     shutil.copytree(TOOLS, f"{place.path}/tools")
     # As where there is neither Debian nor systemd.
@@ -152,7 +152,7 @@ def test_packages_from_a_directory_that_is_not_there_are_refused(capsys):
     assert "there is no directory /nosuch" in capsys.readouterr().err
 
 
-def test_a_login_of_a_release_before_is_written_anew_with_its_password(directory):
+def test_a_login_of_a_former_release_is_rewritten_with_its_password(directory):
     written(directory)
     with open(settings.LOGIN, "w") as file:
         file.write("export OS_AUTH_TYPE=http_basic OS_ENDPOINT=http://127.0.0.1:8776/v3\nexport OS_PASSWORD=kept\n")

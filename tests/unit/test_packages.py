@@ -12,11 +12,11 @@ def step(command):
                           capture_output=True, text=True)
 
 
-def test_a_step_that_takes_long_shows_that_it_goes_on():
+def test_a_long_step_shows_progress():
     done = step("echo said; sleep 3")
     assert done.returncode == 0 and re.fullmatch(r"Doing it +\.+ \d+ s\n", done.stdout)
 
 
-def test_a_step_that_fails_says_why():
+def test_a_failed_step_shows_its_output():
     done = step("echo why; exit 3")
     assert (done.returncode, done.stderr) == (3, "why\n")

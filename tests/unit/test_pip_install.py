@@ -27,7 +27,7 @@ FAILING = "#!/bin/sh\necho the index wants what uv has not >&2\nexit 2\n"
      ["--allow-insecure-host", "a", "--allow-insecure-host", "b"], {"SSL_CERT_FILE": "/ca.pem", "UV_HTTP_TIMEOUT": "60"}),
     ({"proxy": "http://p:1"}, [], dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://p:1")),
 ])
-def test_what_pip_is_set_to_uv_is_told(settings, arguments, variables):
+def test_settings_of_pip_are_translated_for_uv(settings, arguments, variables):
     assert pip_install.translated(settings) == (arguments, variables)
 
 
@@ -57,12 +57,12 @@ def install(tree, **environment):
     return done.stdout + done.stderr
 
 
-def test_pip_installs_where_there_is_no_uv_and_none_can_be_had(tree):
+def test_pip_installs_if_uv_is_not_available(tree):
     assert "Successfully installed tiny" in install(tree)
     assert [path.name for path in (tree / ".tox").iterdir()] == []
 
 
-def test_pip_installs_what_uv_cannot(tree):
+def test_pip_installs_if_uv_fails(tree):
     (tree / "bin").mkdir()
     (tree / "bin/uv").write_text(FAILING)
     (tree / "bin/uv").chmod(0o755)

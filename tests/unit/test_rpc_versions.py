@@ -58,24 +58,24 @@ def client():
     sender.stop()
 
 
-def test_an_old_client_asks_a_new_service(client):
+def test_an_old_client_calls_a_new_service(client):
     assert client(New, Old).show(CTX, id="v") == ["v", False]
 
 
-def test_a_new_client_asks_an_old_service_what_it_knows(client):
+def test_a_new_client_calls_existing_methods_of_an_old_service(client):
     asked = client(Old, New)
     assert asked.show(CTX, id="v") == ["v", False]
     assert asked.show(CTX, id="v", deep=False) == ["v", False]
 
 
-def test_a_new_client_is_told_what_an_old_service_does_not_know(client):
+def test_a_new_client_gets_an_error_for_methods_missing_in_an_old_service(client):
     asked = client(Old, New)
     for method, arguments in (("count", {}), ("show", {"id": "v", "deep": True})):
         with pytest.raises(messaging.TooOld, match=f"does not support '{method}' yet; upgrade it"):
             getattr(asked, method)(CTX, **arguments)
 
 
-def test_two_new_ones_know_all(client):
+def test_new_clients_and_services_support_all_methods(client):
     asked = client(New, New)
     assert (asked.show(CTX, id="v", deep=True), asked.count(CTX)) == (["v", True], 3)
 
@@ -85,7 +85,7 @@ def kinds(error):
     return {one for below in error.__subclasses__() for one in (below, *kinds(below))}
 
 
-def test_what_a_service_answers_is_the_same_error_to_who_asks_over_a_broker():
+def test_errors_of_a_service_have_the_same_class_over_a_broker():
     for module in ("backup.manager", "scheduler.manager", "volume.jobs.volumes", "image.download"):
         importlib.import_module(f"cinder_lite.{module}")
     # Those of rpc itself are raised where the question is asked.

@@ -11,10 +11,10 @@ from tests.functional.test_connections import (  # noqa: F401
     test_a_read_only_volume_is_attached_read_only,
     test_hosts_have_secrets_of_their_own_and_go_one_by_one,
     test_one_host_reads_and_another_writes,
+    test_other_actions_keep_the_connection,
+    test_the_end_of_an_attachment_ends_its_connection,
+    test_the_end_of_the_right_to_the_data_ends_the_connection,
     test_two_attachments_of_one_host_share_its_connection_until_the_last_goes,
-    test_what_ends_an_attachment_ends_its_connection,
-    test_what_ends_the_right_ends_the_connection,
-    test_what_leaves_the_right_keeps_the_connection,
     types,
 )
 from tests.storage import lvm

@@ -24,7 +24,7 @@ def test_a_complete_section_can_be_served(tmp_path):
     ("auth_type", "auth_type"), ("auth_url", "auth_url"), ("username", "username or user_id"),
     ("password", "password"), ("user_domain_name", "user_domain_name"), ("project_name", "project_name"),
     ("project_domain_name", "project_domain_name")])
-def test_what_is_missing_is_named(tmp_path, missing, named):
+def test_missing_options_are_reported(tmp_path, missing, named):
     wrong = strategy.configuration_error(loaded(tmp_path, "auth_strategy = keystone", **{**COMPLETE, missing: None}))
     assert "[keystone_authtoken] is incomplete" in wrong
     assert named in wrong
@@ -44,7 +44,7 @@ def test_a_section_elsewhere_is_looked_at(tmp_path):
 @pytest.mark.parametrize(("address", "anywhere", "fine"), [
     ("127.0.0.1", False, True), ("::1", False, True), ("0.0.0.0", False, False), ("192.0.2.1", False, False),
     ("192.0.2.1", True, True)])
-def test_noauth_is_for_loopback_unless_asked_otherwise(tmp_path, address, anywhere, fine):
+def test_noauth_needs_loopback_unless_allowed(tmp_path, address, anywhere, fine):
     wrong = strategy.configuration_error(loaded(tmp_path, f"osapi_volume_listen = {address}\nallow_noauth_anywhere = {anywhere}"))
     assert (wrong is None) is fine
     assert fine or "allow_noauth_anywhere" in wrong

@@ -25,7 +25,7 @@ def test_a_document_is_read(raw, media, document):
     b"{'a': 1}",
     b"[" * 5000 + b"]" * 5000, b'{"a":' * 51 + b"1" + b"}" * 51, b'{"a": ' + b"[" * 50 + b"]" * 50 + b"}",
 ])
-def test_what_is_no_document(raw):
+def test_invalid_documents(raw):
     with pytest.raises(errors.BadRequest):
         body.read(raw, "application/json")
 
@@ -50,7 +50,7 @@ def test_other_media_types(media):
     (volume_bodies.RESET_STATUS["properties"]["os-reset_status"], [{"status": "Error"}, {"attach_status": "detached"}],
      [{}, {"status": "deleting"}, {"status": "x"}, {"colour": "red"}, {"migration_status": "maybe"}, []]),
 ])
-def test_words_of_schemas(schema, good, bad):
+def test_keywords_of_schemas(schema, good, bad):
     for value in good:
         body.check({"key": value}, {"type": "object", "properties": {"key": schema}}, V)
     for value in bad:
@@ -68,7 +68,7 @@ SCHEMA = {"type": "object", "properties": {
     ((3, 10), {"later": 2, "formerly": "no number"}, {"later": 2}),
     ((3, 49), {"always": 1, "other": 2}, {"always": 1}),
 ])
-def test_a_version_knows_some_keys_and_drops_others(version, document, kept):
+def test_keys_outside_their_versions_are_dropped(version, document, kept):
     assert body.check(document, SCHEMA, version) == kept
 
 
@@ -95,7 +95,7 @@ def test_no_body_at_all():
     ({"volume": {"size": 1, "multiattach": "x"}}, "'x' is not one of True, False"),
     ({"volume": 7}, "'7' is not of type object"),
 ])
-def test_a_refusal_says_what_would_be_right(document, said):
+def test_a_refusal_contains_the_valid_values(document, said):
     with pytest.raises(errors.BadRequest) as refused:
         body.check(document, volume_bodies.CREATE, V)
     assert said in str(refused.value)
@@ -105,7 +105,7 @@ def test_a_refusal_says_what_would_be_right(document, said):
     (None, "The body is missing"), ({}, "exactly one key"), ({"a": 1, "b": 2}, "exactly one key"),
     ({"c": 1}, "There is no such action: c. There are: a, b."),
 ])
-def test_an_action_is_one_known_key(document, said):
+def test_an_action_body_has_one_known_key(document, said):
     with pytest.raises(errors.BadRequest) as refused:
         body.action_of(document, {"a": None, "b": None})
     assert said in str(refused.value)

@@ -68,7 +68,7 @@ EVERY = list(ROWS)
                                                                     ["two", "100%"]),
     ("colour=red", []), ("colour~=red", []), ("facts={}", []), ("display_name=one", ["one"]), ("project_id=a1", EVERY),
 ])
-def test_what_administrators_find(database, query, names):
+def test_filters_of_administrators(database, query, names):
     assert found(database, query) == names
 
 
@@ -85,7 +85,7 @@ def test_filters_begin_at_versions(database, query, version, names):
 @pytest.mark.parametrize("query", [
     "bootable=perhaps", "created_at=x", "created_at=gt:x", "created_at=2026-01-02T03:04:05.678901", "created_at=",
     "created_at=gt:0001-01-01T00:00:00%2B23:59", "na%C3%AFve=x"])
-def test_values_that_are_none(query):
+def test_invalid_values(query):
     with pytest.raises(errors.InvalidInput):
         filters.clauses(asked(query), "volume")
 
@@ -94,13 +94,13 @@ def test_values_that_are_none(query):
     ("name=one", "3.31", ["one"]), ("host=x", "3.30", EVERY), ("colour=x&name=one", "3.0", ["one"]),
     ("name~=o", "3.30", EVERY), ("name~=o", "3.34", ["one", "two"]), ("glance_metadata={'os':'beos'}", "3.4", ["100%"]),
 ])
-def test_what_users_find(database, query, version, names):
+def test_filters_of_members(database, query, version, names):
     assert found(database, query, version=version, admin=False) == names
 
 
 @pytest.mark.parametrize(("query", "version"), [
     ("with_count=1", "3.44"), ("host=x", "3.31"), ("colour=x", "3.71"), ("name~=o", "3.31"), ("host~=o", "3.34"), ("display_name=x", "3.31")])
-def test_what_users_may_not_ask_from_3_31(query, version):
+def test_filters_that_members_may_not_use_from_3_31(query, version):
     with pytest.raises(errors.InvalidInput) as refused:
         filters.clauses(asked(query, version, admin=False), "volume")
     assert query.split("=")[0] in str(refused.value)
@@ -112,7 +112,7 @@ def test_every_unknown_filter_is_named():
     assert "Invalid filters a, b are found" in str(refused.value)
 
 
-def test_the_status_of_attachments_is_what_answers_call_so():
+def test_the_status_filter_of_attachments_uses_the_shown_status():
     clause, = filters.clauses(asked("status=attached"), "attachment")
     assert clause.compare(schema.attachments.c.attach_status.in_(["attached"]))
 

@@ -34,7 +34,7 @@ def wrong(logins, name="ann", address="192.0.2.1"):
     assert logins.check(name, address, lambda: False) is False
 
 
-def test_the_right_password_is_let_in_whatever_was_tried_before(logins, clock):
+def test_a_correct_password_is_accepted_after_failures(logins, clock):
     for _ in range(50):
         wrong(logins)
     clock.slept.clear()
@@ -70,7 +70,7 @@ def test_a_network_of_ipv6_is_one_place(logins, clock):
     assert clock.slept[-1] == LONGEST_DELAY
 
 
-def test_what_was_long_ago_is_forgotten(logins, clock):
+def test_old_failures_expire(logins, clock):
     for _ in range(12):
         wrong(logins)
     clock.now += 3600
@@ -97,7 +97,7 @@ def test_so_many_are_checked_at_a_time(logins, places, most):
     assert not +logins._occupied
 
 
-def test_what_fails_gives_its_slot_back(logins):
+def test_a_failed_check_releases_its_slot(logins):
     for _ in range(50):
         with pytest.raises(ZeroDivisionError):
             logins.check("ann", "192.0.2.1", lambda: 1 / 0)

@@ -42,7 +42,7 @@ def test_the_operators_file_counts_when_it_is_read_again(policy):
     assert policy.allows(somebody(), "volume:get", "green")
 
 
-def test_the_file_says_who_is_an_administrator(policy):
+def test_the_policy_file_defines_administrators(policy):
     assert not policy.is_administrator(somebody("cloud_admin"))
     policy.file.write_text('"context_is_admin": "role:cloud_admin"\n')
     policy.reload()

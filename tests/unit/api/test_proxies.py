@@ -37,6 +37,6 @@ def test_the_clients_address(peer, on, trusted, headers, found):
     assert address(peer, on, trusted, **headers) == found
 
 
-def test_what_is_no_network_is_found_before_the_start():
+def test_an_invalid_network_prevents_the_start():
     assert "trusted_proxies" in proxies.configuration_error(types.SimpleNamespace(trusted_proxies=["10.0.0.300"]))
     assert proxies.configuration_error(types.SimpleNamespace(trusted_proxies=["10.0.0.0/8", "::1"])) is None

@@ -22,7 +22,7 @@ def test_pages(query, limit, offset, marker):
     "limit=", "limit=-1", "limit=x", "limit=1.5", "offset=-1", "offset=x", "offset=", "offset=2147483648",
     pytest.param("limit=" + "9" * 5000, id="a long limit"),
 ])
-def test_pages_that_are_none(query):
+def test_invalid_pages(query):
     with pytest.raises(errors.InvalidInput):
         asked(query).paging()
 
@@ -43,7 +43,7 @@ def test_orders(query, sort):
     "sort=a&sort_key=b", "sort=a&sort_dir=asc", "sort=a:up", "sort_key=a&sort_dir=down",
     "sort_key=a&sort_dir=asc&sort_dir=asc",
 ])
-def test_orders_that_are_none(query):
+def test_invalid_orders(query):
     with pytest.raises(errors.InvalidInput):
         asked(query).paging()
 
@@ -66,7 +66,7 @@ def test_flags(query, value):
 
 
 @pytest.mark.parametrize("query", ["f=", "f=perhaps", "f=2", "f=+true"])
-def test_flags_that_are_none(query):
+def test_invalid_flags(query):
     with pytest.raises(errors.InvalidInput):
         asked(query).flag("f")
 
@@ -78,7 +78,7 @@ def test_all_projects_are_for_administrators(query, admin, everything):
     assert asked(query, admin=admin).all_projects is everything
 
 
-def test_filters_are_what_neither_pages_nor_sorts():
+def test_filters_exclude_paging_and_sorting_keys():
     req = asked("limit=1&marker=x&offset=0&sort=a&sort_key=b&sort_dir=c&with_count=1&all_tenants=1&name=n&size=1")
     assert req.filters() == {"name": "n", "size": "1"}
 
@@ -96,13 +96,13 @@ def test_the_next_link_keeps_the_query_with_another_marker():
     (None, {"X-Forwarded-Host": "a.example.org", "X-Forwarded-Proto": "https"}, "https://a.example.org"),
     ("https://b.example.org/x/", {"X-Forwarded-Host": "a.example.org"}, "https://b.example.org/x"),
 ])
-def test_the_root_that_clients_know(endpoint, headers, root):
+def test_the_root_url_of_clients(endpoint, headers, root):
     req = asked(public_endpoint=endpoint, oslo_middleware=types.SimpleNamespace(enable_proxy_headers_parsing=True))
     req.http.headers.update(headers)
     assert req.root == root
 
 
-def test_nobody_tells_the_service_its_url_unless_that_is_asked_for():
+def test_forwarded_headers_are_ignored_by_default():
     req = asked()
     req.http.headers.update({"X-Forwarded-Host": "evil.example.org", "X-Forwarded-Proto": "https", "Forwarded": "host=evil"})
     assert req.root == "http://127.0.0.1:8776"

@@ -60,13 +60,13 @@ def test_an_operation_below_its_version_is_not_found(method, path, document):
     assert "3.5" in str(refused.value)
 
 
-def test_actions_are_told_by_the_body():
+def test_actions_are_selected_by_the_body():
     assert choose("POST", "/things/7/action", document={"fly": {}})[0] == "fly"
     with pytest.raises(errors.BadRequest):
         choose("POST", "/things/7/action", document={"swim": {}})
 
 
-def test_collections_are_told_from_projects():
+def test_collections_are_distinguished_from_projects():
     assert TABLE.is_collection("things")
     assert not TABLE.is_collection("a1")
 

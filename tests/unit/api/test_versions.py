@@ -11,7 +11,7 @@ from cinder_lite.api import versions
     ("VOLUME 3.5", (3, 5)), ("  volume   3.5  ", (3, 5)), ("compute 2.1, volume 3.9", (3, 9)),
     ("volume 3.9,volume 3.10", (3, 9)),
 ])
-def test_a_header_asks_for_a_version(header, version):
+def test_the_version_of_a_header(header, version):
     assert versions.requested(header) == version
 
 

@@ -35,7 +35,7 @@ def test_others_are_refused_with_the_reason(name):
 
 
 @pytest.mark.parametrize("name", ["posix", "ceph"])
-def test_what_failed_before_anything_was_stored_can_be_deleted(name):
+def test_a_backup_that_failed_before_storing_can_be_deleted(name):
     failed = types.SimpleNamespace(id="b", volume_id="v", snapshot_id=None, container=None,
                                    facts=cinder.facts(row(DRIVERS + name), None))
     cinder.Adopted(None, types.SimpleNamespace()).of(failed).delete(failed)

@@ -29,7 +29,7 @@ def changed(text, edit, growth):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(letters, strategies.integers(0, BLOCK - 1), layouts, links, strategies.booleans(), strategies.booleans())
-def test_what_is_brought_back_is_what_was_written(text, tail, layout, links, in_memory, over_old):
+def test_restored_data_equals_written_data(text, tail, layout, links, in_memory, over_old):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         store = stores.MemoryStore() if in_memory else stores.directory(folder / "store")

@@ -67,7 +67,7 @@ def test_each_compression_is_undone(store, tmp_path, compression):
 
 
 @pytest.mark.parametrize("compression", PACK)
-def test_an_increment_lies_over_what_is_before_it(store, tmp_path, compression):
+def test_an_incremental_backup_overlays_its_parents(store, tmp_path, compression):
     full = put(store, "a", [(0, FIRST, "zlib")])
     second = put(store, "b", [(MIB, SECOND, compression), (2 * MIB, bytes(8192), compression)])
     third = put(store, "c", [(MIB + 1024, SECOND[::-1], compression)])
@@ -89,7 +89,7 @@ def test_damage_is_found(store, tmp_path, compression, at):
 
 @pytest.mark.parametrize("compression", PACK)
 @pytest.mark.parametrize("change", [lambda data: data[:-100], lambda data: data + data])
-def test_what_is_cut_off_or_too_long_is_found(store, tmp_path, compression, change):
+def test_truncated_and_oversized_objects_are_found(store, tmp_path, compression, change):
     place = put(store, "a", [(0, FIRST, compression)])
     name = f"{place.container}/{place.prefix}-00001"
     store.put(name, (change(store.get(name)),))
@@ -101,7 +101,7 @@ def test_what_is_cut_off_or_too_long_is_found(store, tmp_path, compression, chan
     assert compression != "none" and holds(tmp_path / "v", [(0, FIRST)])
 
 
-def test_a_compression_that_is_not_known_is_named(store, tmp_path):
+def test_an_unknown_compression_is_reported(store, tmp_path):
     place = put(store, "a", [(0, FIRST, "none")])
     document = json.loads(store.get(place.metadata))
     document["objects"][0][f"{place.prefix}-00001"]["compression"] = "lzma"
@@ -110,7 +110,7 @@ def test_a_compression_that_is_not_known_is_named(store, tmp_path):
         restored(store, [place], tmp_path / "v")
 
 
-def test_a_restore_goes_on_from_where_it_was(store, tmp_path):
+def test_a_restore_is_resumed(store, tmp_path):
     place = put(store, "a", [(0, FIRST, "bz2"), (7 * MIB, SECOND, "zstd")])
     seen = []
     restored(store, [place], tmp_path / "v", progress=lambda done, whole: seen.append((done, whole)))

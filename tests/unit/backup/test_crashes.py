@@ -46,7 +46,7 @@ def restored(objects, tmp_path, backup_id="two"):
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_run_cut_off_at_any_change_is_gone_on_with(volume, tmp_path, after):
+def test_a_run_interrupted_at_any_change_is_resumed(volume, tmp_path, after):
     start = based(volume)
     path = volume(CHANGED)
     whole = stores.MortalStore(dict(start))
@@ -64,7 +64,7 @@ def test_a_run_cut_off_at_any_change_is_gone_on_with(volume, tmp_path, after):
         assert objects == start
 
 
-def test_what_was_finished_is_not_stored_again(volume):
+def test_stored_segments_are_not_stored_again(volume):
     start, path = based(volume), volume(CHANGED)
     objects = dict(start)
     whole = stores.MortalStore(dict(start))
@@ -112,7 +112,7 @@ def test_another_content_is_never_mixed_with_the_first(volume, tmp_path, after):
 
 
 @pytest.mark.parametrize("loss", ["index", "segment", "cut index", "cut segment", "cut progress"])
-def test_a_record_of_progress_is_not_believed_blindly(volume, tmp_path, loss):
+def test_recorded_progress_is_verified(volume, tmp_path, loss):
     objects, path = based(volume), volume(CHANGED)
     whole = stores.MortalStore(dict(objects))
     volumes.write(whole, "two", path, SIZE, parent="one")
@@ -170,7 +170,7 @@ def test_a_worker_of_a_deleted_backup_stops_and_cleans_up(volume):
     assert objects == start
 
 
-def test_a_restore_goes_on_from_any_progress_it_reported(volume, tmp_path):
+def test_a_restore_is_resumed_from_any_reported_progress(volume, tmp_path):
     store = stores.MemoryStore()
     data = pattern(CHANGED)
     volumes.write(store, "one", volume(CHANGED), SIZE)
@@ -211,7 +211,7 @@ WORKER = """
 """
 
 
-def test_a_killed_process_leaves_nothing_but_what_the_next_one_takes(volume, tmp_path):
+def test_a_killed_process_leaves_only_objects_that_the_next_one_uses(volume, tmp_path):
     path = volume(CHANGED)
     for lines in range(1, 60, 8):
         worker = subprocess.Popen([sys.executable, "-c", textwrap.dedent(WORKER), tmp_path / "store", path],

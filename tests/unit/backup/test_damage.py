@@ -77,7 +77,7 @@ def used_by_two(name, offset):
 
 
 @pytest.mark.parametrize("how", ["removed", "cut", "emptied"])
-def test_a_lost_or_cut_segment_is_found(store, tmp_path, how):
+def test_a_missing_or_truncated_segment_is_found(store, tmp_path, how):
     for name in segments(store, "one"):
         whole = store.get(name)
         damage(store, name, how)
@@ -112,14 +112,14 @@ def test_any_damage_to_the_manifest_is_found(store):
         reader.verify(store, place)
 
 
-def test_a_manifest_of_a_later_release_is_said_so(store):
+def test_a_manifest_of_a_later_release_is_reported(store):
     place = volumes.place(store, "one")
     store.put(place.manifest, (store.get(place.manifest).replace(b"backup 1 ", b"backup 2 ", 1),))
     with pytest.raises(manifest.BackupError, match="format 2, this release knows 1"):
         reader.verify(store, place)
 
 
-def test_a_damaged_parent_asks_for_a_full_backup(store, tmp_path):
+def test_a_damaged_parent_requires_a_full_backup(store, tmp_path):
     damage(store, volumes.place(store, "two").manifest, 100)
     with pytest.raises(manifest.NeedsFullBackup, match="make a full backup"):
         volumes.write(store, "three", tmp_path / "volume", len(pattern(FULL)), parent="two")

@@ -46,7 +46,7 @@ def test_columns(kept, before, after):
     assert restored(kept, **before) == after
 
 
-def test_what_cinder_recorded():
+def test_records_of_cinder():
     kept = {"version": 2, "volume-base-metadata": {"display_name": "n", "display_description": "d", "bootable": True},
             "volume-metadata": {"k": "v"}, "volume-glance-metadata": {"min_disk": "1"}}
     assert chunked.described(kept) == WHOLE

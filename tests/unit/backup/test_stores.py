@@ -15,7 +15,7 @@ def store(request, tmp_path):
     return stores.directory(tmp_path / "store") if request.param == "posix" else stores.MemoryStore()
 
 
-def test_an_object_comes_back_whole_and_in_parts(store):
+def test_an_object_is_read_completely_and_in_ranges(store):
     assert store.put("c/a/1", (b"hello ", memoryview(b"wor"), b"ld")) == 11
     assert store.get("c/a/1") == b"hello world"
     assert store.get("c/a/1", 6) == b"world"
@@ -35,7 +35,7 @@ def test_put_replaces(store):
     assert store.get("c/a") == b"short"
 
 
-def test_what_is_missing_is_said_so(store):
+def test_a_missing_object_is_reported(store):
     for call in (store.get, store.size):
         with pytest.raises(base.ObjectMissing, match="c/nothing"):
             call("c/nothing")
@@ -63,7 +63,7 @@ def test_a_folder_is_listed_and_removed_alone(store):
     assert set(store.names("c")) == {"c/ab/1", "c/b"}
 
 
-def test_a_put_whose_parts_fail_leaves_what_was(store):
+def test_a_failed_put_keeps_the_former_object(store):
     def parts():
         yield b"new"
         raise KeyError("source")
@@ -83,7 +83,7 @@ def test_check_passes_and_leaves_nothing(tmp_path):
     assert os.listdir(store.incoming) == []
 
 
-def test_check_says_what_is_wrong(tmp_path):
+def test_check_reports_the_reason(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(base.StoreError, match="backup_posix_path.*file"):
         stores.directory(tmp_path / "file").check()
@@ -118,7 +118,7 @@ def test_files_are_private(tmp_path):
     assert os.stat(tmp_path / "store/c").st_mode & 0o777 == 0o700
 
 
-def test_sweep_removes_what_nobody_writes_any_more(tmp_path):
+def test_sweep_removes_abandoned_writes(tmp_path):
     store = stores.directory(tmp_path / "store")
     store.check()
     dead, young, alive = (os.path.join(store.incoming, name) for name in ("dead", "young", "alive"))

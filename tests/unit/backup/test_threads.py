@@ -22,7 +22,7 @@ def test_several_native_threads_work_at_once():
     assert len({ident for _, ident in results}) == 3
 
 
-def test_other_work_goes_on_meanwhile():
+def test_other_work_continues_meanwhile():
     """What the pipeline waits for is done by a green (or native) thread of the process."""
     original = concurrency.native("threading")
     done = original.Event()
@@ -42,7 +42,7 @@ def test_no_more_is_begun_than_so_far_ahead():
     assert len(begun) <= 2 * 2
 
 
-def test_an_error_comes_in_its_turn_and_ends_the_rest():
+def test_an_error_is_raised_in_order_and_ends_the_pipeline():
     begun = []
 
     def work(number):
@@ -58,7 +58,7 @@ def test_an_error_comes_in_its_turn_and_ends_the_rest():
     assert max(begun) < 10
 
 
-def test_no_thread_is_left():
+def test_no_thread_remains():
     before = concurrency.native("threading").active_count()
     assert list(native_threads.map_in_threads(str, range(10), 4)) == [str(number) for number in range(10)]
     assert concurrency.native("threading").active_count() == before

@@ -33,14 +33,14 @@ def own_bytes(store, backup_id):
 
 @pytest.mark.parametrize("tail", [0, 1, 511])
 @pytest.mark.parametrize("letters", [FULL, "a", ".", "." * 30, "a" * 50, "A" * 12, "." * 25 + "a"])
-def test_a_full_backup_comes_back(store, volume, tmp_path, letters, tail):
+def test_a_full_backup_is_restored(store, volume, tmp_path, letters, tail):
     data = pattern(letters, tail)
     volumes.write(store, "one", volume(letters, tail), len(data))
     assert volumes.bring_back(store, "one", tmp_path / "target", len(data)) == data
     assert volumes.bring_back(store, "one", tmp_path / "target", len(data), old=b"\xff" * len(data)) == data
 
 
-def test_the_result_tells_what_lies_in_the_store(store, volume):
+def test_the_result_describes_the_stored_objects(store, volume):
     data = pattern(FULL)
     result = volumes.write(store, "one", volume(FULL), len(data))
     place = volumes.place(store, "one")
@@ -108,7 +108,7 @@ def test_holes_are_neither_read_nor_written(store, tmp_path):
             assert sum(end - start for start, end in written.extents(0, size)) == 3 * piece
 
 
-def test_an_incremental_stores_what_changed(store, volume, tmp_path):
+def test_an_incremental_backup_stores_changed_blocks(store, volume, tmp_path):
     volumes.write(store, "one", volume("abcdefgh" * 3), 24 * BLOCK)
     changed = "abcdefgh" + "aXcdefgh" + "abcd.fgq"
     result = volumes.write(store, "two", volume(changed), 24 * BLOCK, parent="one")
@@ -150,7 +150,7 @@ def test_a_grown_volume_of_the_same_content_keeps_its_parents_index(store, volum
     assert volumes.bring_back(store, "two", tmp_path / "target", 32 * BLOCK) == pattern("ab" + "." * 30)
 
 
-def test_when_a_full_backup_is_needed_it_is_said(store, volume):
+def test_a_required_full_backup_is_reported(store, volume):
     volumes.write(store, "one", volume("abcd"), 4 * BLOCK)
     larger = writer.Format(2 * BLOCK, 4 * BLOCK, 12 * BLOCK)
     with pytest.raises(manifest.NeedsFullBackup, match="512 bytes and backup_sha_block_size_bytes is 1024"):
@@ -169,7 +169,7 @@ def test_another_segment_size_does_not_matter_to_a_chain(store, volume, tmp_path
     assert volumes.bring_back(store, "two", tmp_path / "target", 8 * BLOCK) == pattern("abXdefgh")
 
 
-def test_progress_rises_to_the_whole(store, volume, tmp_path):
+def test_progress_rises_to_the_total(store, volume, tmp_path):
     seen = []
     size = len(pattern(FULL, 7))
 
@@ -183,7 +183,7 @@ def test_progress_rises_to_the_whole(store, volume, tmp_path):
         assert part == sorted(part) and part[-1] == (size, size) and len(part) > 2
 
 
-def test_a_cancelled_backup_is_none_and_can_be_gone_on_with(store, volume, tmp_path):
+def test_a_cancelled_backup_is_absent_and_can_be_resumed(store, volume, tmp_path):
     size, asked = len(pattern(FULL)), []
     with pytest.raises(manifest.Cancelled):
         volumes.write(store, "one", volume(FULL), size, cancelled=lambda: asked.append(1) or len(asked) > 6)
@@ -209,7 +209,7 @@ def test_delete_leaves_nothing_and_may_be_repeated(store, volume):
     assert reader.verify(store, volumes.place(store, "other"))
 
 
-def test_a_backup_that_is_there_is_not_made_again(store, volume):
+def test_an_existing_backup_is_not_repeated(store, volume):
     first = volumes.write(store, "one", volume("abc"), 3 * BLOCK)
     assert volumes.write(store, "one", volume("xyz"), 3 * BLOCK, origin="something else") == first
 

@@ -37,7 +37,7 @@ def test_holes_and_zeros_are_not_written(places):
     assert os.stat(places[1]["path"]).st_blocks * 512 <= len(DATA) + MIB
 
 
-def test_a_copy_stops_where_it_can_go_on(places):
+def test_a_copy_stops_where_it_can_be_resumed(places):
     seen, asked = [], iter([False, False, True])
     with pytest.raises(copy.Cancelled):
         copy.copy(*places, SIZE, progress=lambda done, whole: seen.append((done, whole)), cancelled=lambda: next(asked))
@@ -47,7 +47,7 @@ def test_a_copy_stops_where_it_can_go_on(places):
     assert bytes_of(places[1]) == bytes_of(places[0]) and seen[-1] == (SIZE, SIZE)
 
 
-def test_progress_tells_only_what_is_durable(places, monkeypatch):
+def test_progress_counts_only_durable_data(places, monkeypatch):
     monkeypatch.setattr(copy, "SYNC_INTERVAL", 8 * MIB)
     seen = []
     copy.copy(*places, SIZE, progress=lambda done, whole: seen.append(done))

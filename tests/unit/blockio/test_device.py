@@ -27,7 +27,7 @@ def extents(path, start=0, end=16 * MIB):
         return list(source.extents(start, end))
 
 
-def test_extents_are_what_holds_data(sparse):
+def test_extents_cover_the_data(sparse):
     assert extents(sparse) == [(MIB, 5 * MIB), (8 * MIB, 9 * MIB)]
     assert extents(sparse, 2 * MIB, 3 * MIB) == [(2 * MIB, 3 * MIB)]
     assert extents(sparse, 4 * MIB, 8 * MIB) == [(4 * MIB, 5 * MIB)]
@@ -79,7 +79,7 @@ def test_zeroed_ranges_read_as_zeros(sparse, punch):
         assert not any(begin >= 5 * MIB for begin, _ in extents(sparse))
 
 
-def test_zeroing_allocates_nothing_where_there_is_nothing(sparse):
+def test_zeroing_a_hole_allocates_nothing(sparse):
     before = os.stat(sparse).st_blocks
     with device.Target(sparse, lambda fd, start, length: False) as target:
         target.zero(9 * MIB, 16 * MIB)

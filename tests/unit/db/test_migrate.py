@@ -89,7 +89,7 @@ def test_volumes_of_before_belong_to_their_services(tmp_path):
 
 
 @pytest.mark.parametrize("specs", [None, {"of": "somebody"}])
-def test_the_group_type_of_consistency_groups_is_made_once(tmp_path, specs):
+def test_the_group_type_of_consistency_groups_is_created_once(tmp_path, specs):
     found, T = database(tmp_path), schema.group_types
     migrate.sync(found, "0005")
     if specs is not None:

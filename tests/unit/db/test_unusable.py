@@ -39,6 +39,6 @@ def test_sqlite(code, reason):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "mysql", "mariadb", "postgresql"])
-def test_other_errors_are_none_of_these(dialect):
+def test_other_errors_are_not_classified(dialect):
     for error in (ValueError(), ValueError("text"), OSError(5, "text"), KeyError(None)):
         assert unusable.reason(dialect, error) is None

@@ -30,7 +30,7 @@ ADDRESSES = (
 @pytest.mark.parametrize("word, meant", [
     ("10.0.0.2", "10.0.0.2"), ("eth1", "10.0.0.1"), ("eth6", "fd00::7"), ("fd00:0::1", "fd00::1"),
     ("127.0.0.2", "127.0.0.2"), ("fe80::1", "fe80::1")])
-def test_what_a_word_means(word, meant):
+def test_resolving_addresses_and_interface_names(word, meant):
     assert network.usable(word, LINKS, ADDRESSES) == meant
 
 

@@ -16,7 +16,7 @@ def image(disk_format="raw", container_format="bare"):
 
 
 @pytest.mark.parametrize("disk_format", ["raw", "iso", "ami", "qcow2", "vmdk", "vdi", "vhd", "vhdx"])
-def test_formats_that_are_taken(disk_format):
+def test_accepted_formats(disk_format):
     formats.check_declared(image(disk_format))
 
 
@@ -49,7 +49,7 @@ def partitioned():
 
 
 @pytest.mark.parametrize("piece", [1000, MIB, 8 * MIB])
-def test_content_is_what_it_is_however_it_arrives(tmp_path, piece):
+def test_detection_is_independent_of_chunk_boundaries(tmp_path, piece):
     assert inspected(made(tmp_path / "q", "qcow2"), "qcow2", piece) == "qcow2"
     assert inspected(bytes(5 * MIB), "raw", piece) == "raw"
     assert inspected(partitioned(), "raw", piece) == "gpt"
@@ -81,7 +81,7 @@ def said(**more):
     return json.dumps({"format": "qcow2", "virtual-size": 3 * MIB, "format-specific": {"data": {}}, **more})
 
 
-def test_the_size_that_qemu_img_tells():
+def test_the_size_in_the_output_of_qemu_img():
     assert formats.virtual_size(said(), "qcow2") == 3 * MIB
     assert formats.virtual_size(said(format="vpc"), "vhd") == 3 * MIB
 
@@ -91,7 +91,7 @@ def test_the_size_that_qemu_img_tells():
     ({"full-backing-filename": "/etc/passwd"}, "qcow2", "backing file"), ({"encrypted": True}, "qcow2", "encrypted"),
     ({"format-specific": {"data": {"data-file": "x"}}}, "qcow2", "another file"),
     ({"format": "vmdk", "format-specific": {"data": {"create-type": "monolithicFlat"}}}, "vmdk", "type monolithicFlat")])
-def test_what_qemu_img_tells_and_is_refused(more, disk_format, says):
+def test_outputs_of_qemu_img_that_are_refused(more, disk_format, says):
     with pytest.raises(formats.ImageRefused, match=says):
         formats.virtual_size(said(**more), disk_format)
 
@@ -102,7 +102,7 @@ def test_a_disk_that_does_not_fit():
         formats.check_fits(2 * 1024 * MIB + 1, 2)
 
 
-def test_conversions_there_and_back_tell_how_far_they_are(tmp_path):
+def test_conversions_in_both_directions_report_progress(tmp_path):
     source, there, back, told = tmp_path / "source", tmp_path / "there", tmp_path / "back", []
     source.write_bytes(b"\1" * MIB + bytes(7 * MIB))
     back.write_bytes(bytes(8 * MIB))
@@ -113,7 +113,7 @@ def test_conversions_there_and_back_tell_how_far_they_are(tmp_path):
     assert formats.virtual_size(qemu.info(str(there), "qcow2", 1, 10), "qcow2") == 8 * MIB
 
 
-def test_what_qemu_img_says_of_a_failure(tmp_path):
+def test_errors_of_qemu_img(tmp_path):
     (tmp_path / "bad").write_bytes(b"nothing" * 1000)
     with pytest.raises(qemu.ConversionFailed, match="not in qcow2 format"):
         qemu.to_raw(str(tmp_path / "bad"), "qcow2", str(tmp_path / "out"), False, lambda percent: None)

@@ -62,7 +62,7 @@ def asker(**more):
     return context.Context(user_id="ann", project_id="p1", overwrite=False, **more)
 
 
-def test_who_asks_without_keystone(client, server):
+def test_identity_headers_without_keystone(client, server):
     assert client.show(asker(roles=["member"]), ID).id == ID
     path, headers = server.asked[0]
     assert path == f"/v2/images/{ID}"
@@ -76,7 +76,7 @@ def test_the_users_token_is_passed_on_and_nothing_beside_it(client, server):
     assert headers["X-Auth-Token"] == "secret" and "X-Project-Id" not in headers
 
 
-def test_asked_again_while_it_may_help(client, server):
+def test_retries_while_they_may_help(client, server):
     server.answers.insert(0, (503, b"later"))
     server.answers.insert(0, (502, b"later"))
     assert client.show(asker(), ID).id == ID
@@ -97,14 +97,14 @@ def test_a_server_that_is_away_is_passed_over(server):
 
 @pytest.mark.parametrize(("status", "error", "says"), [
     (404, errors.ImageNotFound, ID), (403, errors.BadRequest, "403 You may not"), (415, errors.BadRequest, "415 You may not")])
-def test_what_it_refuses(client, server, status, error, says):
+def test_refusals_of_glance(client, server, status, error, says):
     server.answers = [(status, b"<html><title>x</title>\n<body><h1>403 Forbidden</h1>You may not<br/></body></html>")]
     with pytest.raises(error) as raised:
         client.show(asker(), ID)
     assert says.split()[0] in str(raised.value) and "<" not in str(raised.value)
 
 
-def test_nobody_to_ask():
+def test_no_server_configured():
     with pytest.raises(errors.NoImageService, match="glance_api_servers"):
         made().show(asker(), ID)
 

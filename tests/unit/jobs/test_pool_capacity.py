@@ -27,7 +27,7 @@ def test_amount(value, number):
     assert amount(value) == number
 
 
-def test_facts_have_the_published_names_and_do_not_let_capabilities_change_what_is_measured():
+def test_facts_have_the_published_names_and_capabilities_do_not_override_measurements():
     one = pool(total_gb=10, free_gb=4, thin=True, capabilities={"vendor_name": "Acme", "free_capacity_gb": 99})
     facts = one.facts()
     assert facts["vendor_name"] == "Acme"
@@ -160,7 +160,7 @@ def test_the_filter_admits_exactly_what_the_bounds_admit(one, request):
 
 @settings(derandomize=True, max_examples=500, deadline=None)
 @given(any_pool, any_request)
-def test_a_pool_that_passes_has_the_room(one, request):
+def test_a_pool_that_passes_has_the_capacity(one, request):
     room = virtual_free(one, request.thin)
     if filters.capacity(one, request) is None and request.size and room is not None:
         assert room >= request.size - 1e-4
@@ -170,7 +170,7 @@ def test_a_pool_that_passes_has_the_room(one, request):
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(any_pool, st.lists(st.integers(1, 300), max_size=30))
-def test_taking_room_again_and_again_never_promises_more_than_the_limit(one, sizes):
+def test_repeated_claims_never_exceed_the_limit(one, sizes):
     """What the scheduler's UPDATE does, many times between two reports."""
     provisioned, free = one.provisioned_gb, amount(one.free_gb)
     for size in sizes:

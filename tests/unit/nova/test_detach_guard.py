@@ -60,7 +60,7 @@ def using(attachment_id):
 
 
 @pytest.mark.parametrize("row", [{"instance_uuid": None}, {"connection_info": {}, "attached_host": None}])
-def test_what_no_server_can_have_is_free(tmp_path, row):
+def test_volumes_without_a_server_may_be_detached(tmp_path, row):
     assert detaching(tmp_path).check(USER, [attachment(**row)]) is None
 
 

@@ -29,7 +29,7 @@ def names(decision):
     return [one.pool.name for one in decision.ranked]
 
 
-def test_the_best_comes_first_and_each_of_the_others_has_its_reason():
+def test_the_best_pool_is_first_and_each_other_has_a_reason():
     decision = choose(Request(500, zones=("nova",)), POOLS, DEFAULTS, BY_CAPACITY)
     assert names(decision) == ["n2@lvm#vg", "n5@rbd#vms"]
     assert [(one.pool, one.filter) for one in decision.refusals] == [
@@ -52,7 +52,7 @@ def test_the_plain_form_survives_json_and_explains_the_same():
     assert explain(json.loads(json.dumps(decision.plain(), allow_nan=False))) == decision.explain()
 
 
-def test_when_none_fits():
+def test_no_pool_fits():
     decision = choose(Request(5000, "extend", only_pool="n1@lvm#vg"), POOLS[:2], DEFAULTS, BY_CAPACITY)
     assert decision.ranked == ()
     assert decision.explain() == [
@@ -65,7 +65,7 @@ def test_when_none_fits():
     ]
 
 
-def test_no_option_switches_off_the_state_of_the_service_the_fixed_place_and_what_was_tried():
+def test_options_cannot_disable_the_mandatory_filters():
     request = Request(1, only_backend="n4@lvm", only_because="the source is there")
     assert names(choose(request, POOLS, {}, ())) == []
     assert names(choose(Request(1, excluded=("n1@lvm#vg", "n2@lvm")), POOLS, {}, ())) == ["n3@lvm#vg", "n5@rbd#vms"]
@@ -87,7 +87,7 @@ def test_the_stochastic_order_has_the_same_pools_and_is_repeatable():
     assert set(names(first)) == {"n1@lvm#vg", "n2@lvm#vg", "n3@lvm#vg", "n5@rbd#vms"}
 
 
-def test_multipliers_replace_what_a_weigher_has():
+def test_multipliers_replace_the_defaults_of_weighers():
     weighers = load_weighers(["CapacityWeigher", "VolumeNumberWeigher"], {"CapacityWeigher": -2.0})
     assert [one.multiplier for one in weighers] == [-2.0, -1.0]
     assert names(choose(Request(1), POOLS[:2], DEFAULTS, weighers)) == ["n1@lvm#vg", "n2@lvm#vg"]
@@ -138,7 +138,7 @@ def test_filters_and_weighers_from_entry_points(plugin):
     assert [one.reason for one in decision.refusals] == ["1 is odd", "3 is odd"]
 
 
-def test_a_plugin_that_cannot_be_imported_says_so(plugin):
+def test_a_plugin_that_cannot_be_imported_is_reported(plugin):
     with pytest.raises(ImportError, match="color_plugin_gone"):
         load_filters(["GoneFilter"])
 
@@ -166,7 +166,7 @@ any_pools = st.lists(
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(any_pools, st.integers(0, 1200), st.booleans(), st.booleans())
-def test_every_pool_is_ranked_or_refused_and_none_is_ranked_without_the_room(pools, size, thick, stochastic):
+def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pools, size, thick, stochastic):
     request = Request(size, extra_specs={"provisioning:type": "thick"} if thick else {})
     decision = choose(request, pools, DEFAULTS, load_weighers(WEIGHERS), stochastic=stochastic)
     assert len(decision.ranked) + len(decision.refusals) == len(pools)

@@ -113,7 +113,7 @@ def test_values(text, expected):
         ("1 'and' 2", "at character 3: expected an operator or the end, found 'and'"),
     ],
 )
-def test_what_cannot_be_read(text, message):
+def test_invalid_expressions(text, message):
     with pytest.raises(ExpressionError) as caught:
         check(text)
     assert str(caught.value) == message
@@ -139,7 +139,7 @@ def test_what_cannot_be_read(text, message):
         ("capabilities.none", "capabilities.none is None, neither a number nor a text"),
     ],
 )
-def test_what_has_no_value(text, message):
+def test_expressions_without_a_value(text, message):
     check(text)
     with pytest.raises(ExpressionError) as caught:
         evaluate(text, VARIABLES)

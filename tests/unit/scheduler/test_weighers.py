@@ -68,7 +68,7 @@ def test_each_weigher(pools, weigher, expected):
     assert order(pools, weigher) == expected
 
 
-def test_thin_pools_weigh_what_they_may_promise_and_thick_requests_what_is_free():
+def test_thin_pools_weigh_provisionable_and_thick_requests_free_capacity():
     pools = [pool("thick", free_gb=500), pool("thin", free_gb=100, thin=True, max_over_subscription_ratio="10")]
     assert order(pools, named("CapacityWeigher")) == [("thin", 1), ("thick", 0)]
     thick = Request(1, extra_specs={"provisioning:type": "thick"})

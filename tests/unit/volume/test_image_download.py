@@ -8,7 +8,7 @@ from cinder_lite.jobs import worker
 from cinder_lite.volume.jobs import image_download
 
 
-def test_room_is_taken_before_it_is_needed(tmp_path):
+def test_space_is_reserved_before_it_is_needed(tmp_path):
     image_download.reserve(str(tmp_path / "some"), 1_000_000)
     assert (tmp_path / "some").stat().st_blocks * 512 >= 1_000_000
     with pytest.raises(worker.Refused, match=f"image_conversion_dir {tmp_path} has no room for the {2**60} bytes"):
@@ -18,7 +18,7 @@ def test_room_is_taken_before_it_is_needed(tmp_path):
 
 @pytest.mark.parametrize(("error", "superseded", "kept"), [
     (None, False, False), (ValueError, False, False), (worker.Interrupted, False, True), (worker.Interrupted, True, False)])
-def test_files_stay_only_for_who_goes_on_with_them(tmp_path, error, superseded, kept):
+def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
     path = tmp_path / "file"
     path.touch()
     try:
@@ -30,7 +30,7 @@ def test_files_stay_only_for_who_goes_on_with_them(tmp_path, error, superseded, 
     assert path.exists() == kept
 
 
-def test_zeros_are_written_only_over_what_is_not_zero():
+def test_zeros_are_written_only_over_data():
     done = []
     target = types.SimpleNamespace(sync=None, write=lambda at, data: done.append(("write", at, len(data))),
                                    zero=lambda begin, end: done.append(("zero", begin, end)))

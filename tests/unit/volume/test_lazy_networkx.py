@@ -47,7 +47,7 @@ def test_flow_runs_without_the_algorithms():
     "networkx.cycles.__name__",
     "sorted(networkx.generators.__all__)[:3] if hasattr(networkx.generators, '__all__') else 0",
 ])
-def test_everything_else_is_there_when_asked_for(expression):
+def test_other_attributes_are_loaded_on_demand(expression):
     assert python(f"{SPARED}print({expression})") == python(f"import networkx; print({expression})")
 
 
@@ -56,6 +56,6 @@ def test_all_names_of_networkx_are_there():
     assert python(f"{SPARED}networkx.find_cliques; print({names})") == python(f"import networkx; print({names})")
 
 
-def test_what_is_not_there_is_refused():
+def test_missing_attributes_are_refused():
     assert "has no attribute 'colour'" in python(
         f"{SPARED}\ntry:\n    networkx.colour\nexcept AttributeError as error:\n    print(error)")

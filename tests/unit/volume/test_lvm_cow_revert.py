@@ -17,7 +17,7 @@ def test_only_differing_blocks_are_found():
     assert list(cow_revert.differing(KEPT, KEPT)) == []
 
 
-def test_what_has_changed_is_written_back_and_what_was_added_becomes_zeros(tmp_path):
+def test_changed_blocks_are_written_back_and_added_ones_are_zeroed(tmp_path):
     snapshot, volume = tmp_path / "snapshot", tmp_path / "volume"
     snapshot.write_bytes(KEPT + b"not the snapshot's any more" * 1000)
     changed = bytearray(KEPT)

@@ -100,7 +100,7 @@ def test_tags(rows):
     assert rows["_snapshot-4"].tags == frozenset()
 
 
-def test_a_whole_group():
+def test_a_complete_group():
     group = parsing.group(FULLREPORT)
     assert (group.size, group.free, group.attr, group.missing) == (10733223936, 4265607168, "wz--n-", 0)
     assert [row.name for row in group.rows] == ["_snapshot-1", "_snapshot-3", "_snapshot-4", "vg-pool", "volume-1",
@@ -125,7 +125,7 @@ def test_refusals(sign, said):
     assert [one for one in signs if one.search(said)] == [sign]
 
 
-def test_what_was_said_is_one_line_without_chatter():
+def test_error_output_is_one_line():
     assert parsing.said(
         "File descriptor 7 (/dev/mapper/vg-volume--2) leaked on lvremove invocation. Parent PID 726: /bin/bash\n"
         "  WARNING: Sum of all thin volume sizes (101.00 GiB) exceeds the size of thin pool vg/vg-pool.\n"

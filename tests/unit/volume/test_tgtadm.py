@@ -50,14 +50,14 @@ def test_targets_have_names_and_numbers():
     assert tgtadm.targets("") == {}
 
 
-def test_a_target_that_is_whole():
+def test_a_complete_target():
     iqn = "iqn.2010-10.org.openstack:volume-a"
     assert tgtadm.target(SHOWN, iqn) == tgtadm.Shown(
         1, iqn, path="/srv/with a space/volume-a", online=True, read_only=True, in_use=True, accounts=("user",),
         allowed=("ALL",))
 
 
-def test_a_target_that_is_half_made():
+def test_an_incomplete_target():
     iqn = "iqn.2010-10.org.openstack:volume-ab"
     assert tgtadm.target(SHOWN, iqn) == tgtadm.Shown(12, iqn)
 
@@ -76,7 +76,7 @@ def test_portals_are_addresses_and_ports():
     assert tgtadm.portals("Portal: [::1]:33002,1\nPortal: 0.0.0.0:3260,1\n") == {"[::1]:33002", "0.0.0.0:3260"}
 
 
-def test_what_is_said_of_a_command_holds_no_secret():
+def test_command_descriptions_contain_no_secret():
     arguments = tgtadm.new_account("user", "hidden")
     assert tgtadm.described(arguments) == "new account"
     assert "hidden" in arguments
