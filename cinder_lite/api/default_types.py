@@ -18,7 +18,7 @@ def set_default(req: Request) -> dict[str, Any]:
     query_values.check_length("The project's id", req.default_project_id)
     with req.db.write() as tx:
         try:
-            type_ = types.named(tx, req.ctx, req.body["volume_type"])
+            type_ = types.get_by_name_or_id(tx, req.ctx, req.body["volume_type"])
         except errors.TypeNotFound as error:
             raise errors.BadRequest(str(error)) from error
         types.set_default(tx, req.default_project_id, type_.id)

@@ -39,7 +39,7 @@ def _volume_services(req: Request, tx: db.Transaction) -> Sequence[Row]:
 def show(req: Request) -> dict[str, Any]:
     """GET /os-hosts/{host}: show the volumes and snapshots there, in total and by project."""
     with req.db.read() as tx:
-        held = volumes.held_by_projects(tx, [row.host for row in _volume_services(req, tx)])
+        held = volumes.usage_by_project(tx, [row.host for row in _volume_services(req, tx)])
     held = [("(total)", *(sum(column) for column in zip(*(row[1:] for row in held), strict=True)))
             if held else ("(total)", 0, 0, 0, 0), *held]
     return {"host": [{"resource": {

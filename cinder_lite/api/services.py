@@ -112,7 +112,7 @@ def get_pools(req: Request) -> Page:
     filters.check(req, "pool", wanted, admins_too=True)
     with req.db.read() as tx:
         rows = pools.with_services(tx)
-        type_ = types.named(tx, req.ctx, wanted.pop("volume_type")) if (
+        type_ = types.get_by_name_or_id(tx, req.ctx, wanted.pop("volume_type")) if (
             req.at("3.35") and wanted.get("volume_type")) else None
     wanted.pop("volume_type", None)
     return pages.Page([row for row in rows if row.name is not None and _matches(req, row, wanted, type_)])

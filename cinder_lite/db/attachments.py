@@ -73,7 +73,7 @@ def delete(tx: db.Transaction, id: str) -> bool:
     return tx.execute(sa.delete(A).where(A.c.id == id)).rowcount == 1
 
 
-def give(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None:
+def reassign(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None:
     """The attachments of one volume become another's."""
     tx.execute(sa.update(A).where(A.c.volume_id == from_volume.id).values(
         volume_id=to_volume.id, project_id=to_volume.project_id, updated_at=db.now()))

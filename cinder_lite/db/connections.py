@@ -70,7 +70,7 @@ def delete_all(tx: db.Transaction, volume_id: str) -> None:
     tx.execute(sa.delete(C).where(C.c.volume_id == volume_id))
 
 
-def give(tx: db.Transaction, from_id: str, to_id: str) -> None:
+def reassign(tx: db.Transaction, from_id: str, to_id: str) -> None:
     """The connections of one volume become another's."""
     tx.execute(sa.update(C).where(C.c.volume_id == from_id).values(volume_id=to_id, updated_at=db.now()))
 

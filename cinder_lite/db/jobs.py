@@ -32,7 +32,7 @@ def add(tx: db.Transaction, ctx: context.Context, kind: str, resource_id: str, a
     return id
 
 
-def asker(job: db.Row, overwrite: bool = True) -> context.Context:
+def requester(job: db.Row, overwrite: bool = True) -> context.Context:
     """The context of who asked for a job, for what the job asks of others; `overwrite`: and for this thread's log."""
     return context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True, request_id=job.request_id,
                            overwrite=overwrite)
@@ -101,7 +101,7 @@ def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner
     return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
 
 
-def standing(tx: db.Transaction) -> Sequence[db.Row]:
+def pending(tx: db.Transaction) -> Sequence[db.Row]:
     """How many jobs have not ended, and since when: a row (kind, action, stage, status, count, since) for each sort."""
     sort = (J.c.kind, J.c.action, J.c.stage, J.c.status)
     return tx.execute(sa.select(*sort, sa.func.count().label("count"), sa.func.min(J.c.created_at).label("since")).where(
@@ -122,7 +122,7 @@ def oldest_unclaimed(tx: db.Transaction, *where: str | None) -> db.Row | None:
 
 
 @db.retried
-def take_over(database: db.Database, stage: str, hosts: Collection[str] | None, owner: str) -> None:
+def expire_leases(database: db.Database, stage: str, hosts: Collection[str] | None, owner: str) -> None:
     """Free the jobs of the hosts' former processes: only for who knows that these are dead.
 
     Their leases end a moment ago, so that the doctor does not take them for jobs that nobody came for.
@@ -253,13 +253,13 @@ def _close(tx, job, lease_until, **values):
     return ended.rowcount == 1
 
 
-def let_go(tx: db.Transaction, id: str, owner: str) -> None:
+def mark_stopped(tx: db.Transaction, id: str, owner: str) -> None:
     """The worker of a job that was ended from outside has stopped."""
     tx.execute(sa.update(J).where(J.c.id == id, J.c.owner == owner, J.c.status.not_in(states.LIVE_JOB)).values(
         lease_until=None))
 
 
-def at_work(tx: db.Transaction, ids: Collection[str]) -> Sequence[str]:
+def still_running(tx: db.Transaction, ids: Collection[str]) -> Sequence[str]:
     """Those of the ended jobs whose workers may not have stopped yet."""
     return tx.execute(sa.select(J.c.id).where(
         J.c.id.in_(ids), J.c.status.not_in(states.LIVE_JOB), J.c.lease_until > db.now())).scalars().all()

@@ -20,7 +20,7 @@ def subject(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
     return FINDERS[kind](tx, id)
 
 
-def along(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[str]:
+def affected(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[str]:
     """Ids of the resources of that kind, in that status, to which a job does something besides its own."""
     found: Sequence[db.Row | None]
     if job.kind == "group":
@@ -49,5 +49,5 @@ def unsent(tx: db.Transaction, owner: str, seconds: float, most: int = 100) -> S
         N.c.created_at, N.c.id).limit(most)).all()
 
 
-def sent(tx: db.Transaction, id: str) -> None:
+def delete(tx: db.Transaction, id: str) -> None:
     tx.execute(sa.delete(N).where(N.c.id == id))

@@ -70,20 +70,20 @@ def _more(size, count):
             "free_gb": sa.case((P.c.thin.is_(True), P.c.free_gb), else_=P.c.free_gb - size)}
 
 
-def measured(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
+def update_stats(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
              values: dict[str, Any]) -> None:
     """Write a measurement that was begun at `since`, plus what was being created then or has been since.
 
     allocated_gb and volume_count are ours, not the backend's: they are left alone, or counted when the row is new.
     """
-    coming = tx.execute(sa.select(volumes.TOGETHER).where(
+    coming = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
         V.c.host == name, V.c.counted.is_(True),
         sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
     values = dict(values, provisioned_gb=values["provisioned_gb"] + coming, measured_at=since)
     if not values["thin"] and values["free_gb"] is not None:
         values["free_gb"] -= coming
     if tx.execute(sa.update(P).where(P.c.name == name).values(**values)).rowcount == 0:
-        held = tx.execute(sa.select(volumes.TOGETHER, sa.func.count()).where(
+        held = tx.execute(sa.select(volumes.TOTAL_SIZE, sa.func.count()).where(
             V.c.host == name, V.c.counted.is_(True))).one()
         tx.execute(sa.insert(P).values(name=name, service_host=service_host, allocated_gb=held[0],
                                        volume_count=held[1], **values))

@@ -100,17 +100,17 @@ def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
     if not full:
         missing = sorted(rows.keys() - allowance.used.keys())
         if change.type_id and any(type_id for _, type_id in missing):
-            types.hold(tx, change.type_id)
+            types.lock_shared(tx, change.type_id)
         for resource, type_id in missing:
             _insert_if_missing(tx, change.project_id, resource, type_id)
         if _add(tx, change.project_id, rows, allowance) == len(rows):
             return
         if change.type_id:  # whoever deletes a type waits for its usage, and removes it first
-            types.hold(tx, change.type_id)
+            types.lock_shared(tx, change.type_id)
     # Rows that had room are changed by now, so that usage is read again only where somebody took the room since.
     used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
     tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
-    raise over(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
+    raise over_quota(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
 
 
 def _add(tx, project_id, rows, allowance):
@@ -157,7 +157,7 @@ CODES = {"volumes": "VolumeLimitExceeded", "snapshots": "SnapshotLimitExceeded",
          "backup_gigabytes": "VolumeBackupSizeExceedsAvailableQuota"}
 
 
-def over(resource: str, type_id: str, asked: int, limit: int, in_use: int) -> errors.OverQuota:
+def over_quota(resource: str, type_id: str, asked: int, limit: int, in_use: int) -> errors.OverQuota:
     """The error of a claim that does not fit."""
     of = f"quota '{resource}'" + (f" of volume type {type_id}" if type_id else "")
     unit = "G" if resource.endswith("gigabytes") else ""
@@ -166,7 +166,7 @@ def over(resource: str, type_id: str, asked: int, limit: int, in_use: int) -> er
         f"{'has' if in_use == 1 else 'have'} been consumed."))
 
 
-def check_largest(size: int, conf: cfg.ConfigOpts) -> None:
+def check_max_size(size: int, conf: cfg.ConfigOpts) -> None:
     """Raise InvalidInput for a volume larger than any may be; clients count on being told of quotas first."""
     if size > conf.max_volume_size:
         raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")

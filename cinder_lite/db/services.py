@@ -24,7 +24,7 @@ def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, *
     return tx.execute(ROW.where(*where)).one()
 
 
-def silent(tx: db.Transaction, binary: str, host: str, instance: str) -> None:
+def mark_down(tx: db.Transaction, binary: str, host: str, instance: str) -> None:
     """The service says that it ends: down at once, not only after service_down_time."""
     tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(
         seen_at=None, updated_at=db.now()))

@@ -41,7 +41,7 @@ def find(tx: db.Transaction, id: str | None) -> db.Row | None:
     return tx.execute(ROW.where(T.c.id == id)).first()
 
 
-def named(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
+def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
     """The type of that id or name, if the asker may use it. Raises TypeNotFound."""
     where = [sa.or_(T.c.id == word, T.c.name == word)]
     if not ctx.is_admin:
@@ -86,7 +86,7 @@ def update(tx: db.Transaction, id: str, **values: Any) -> None:
         raise errors.TypeNotFound(id=id)
 
 
-def hold(tx: db.Transaction, *ids: str) -> None:
+def lock_shared(tx: db.Transaction, *ids: str) -> None:
     """See to it that the types stay until the transaction ends, in which something becomes of them. Raises TypeNotFound."""
     found = set(tx.execute(sa.select(T.c.id).where(T.c.id.in_(ids)).order_by(T.c.id).with_for_update(read=True)).scalars())
     for id in ids:
@@ -141,7 +141,7 @@ def project_default(tx: db.Transaction, project_id: str) -> db.Row | None:
 
 
 def set_default(tx: db.Transaction, project_id: str, type_id: str) -> None:
-    hold(tx, type_id)
+    lock_shared(tx, type_id)
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
     tx.execute(sa.insert(D).values(project_id=project_id, volume_type_id=type_id))
 
@@ -164,7 +164,7 @@ def _number(spec):
     return int(spec) if isinstance(spec, str) and spec.isascii() and spec.isdecimal() and len(spec) < 10 else None
 
 
-def shares(type_: Any) -> bool:
+def is_multiattach(type_: Any) -> bool:
     """Whether volumes of the type can be attached more than once: its extra spec multiattach says "<is> True"."""
     words = (type_.extra_specs.get("multiattach") or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

@@ -33,7 +33,7 @@ _UNSET = dict.fromkeys(Row._fields) | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
     "shared_targets": True}
 #: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
-TOGETHER = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
+TOTAL_SIZE = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
 LISTING = listing.Listing(V, frozenset((
     "id", "status", "size", "name", "availability_zone", "created_at", "updated_at", "bootable", "host", "project_id",
@@ -88,7 +88,7 @@ def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
 
 def summary(tx: db.Transaction, visible: listing.Condition) -> db.Row:
     """(count, GiB together) of the visible volumes."""
-    return tx.execute(sa.select(sa.func.count(), TOGETHER).where(visible)).one()
+    return tx.execute(sa.select(sa.func.count(), TOTAL_SIZE).where(visible)).one()
 
 
 def metadata_values(tx: db.Transaction, visible: listing.Condition) -> Sequence[db.Row]:
@@ -125,12 +125,12 @@ def set_service(tx: db.Transaction, service_host: str, service_uuid: str) -> Non
     tx.execute(sa.update(V).where(V.c.host.startswith(f"{service_host}#", autoescape=True), differs).values(**values))
 
 
-def held_by_projects(tx: db.Transaction, service_hosts: Collection[str]) -> list[tuple[Any, ...]]:
+def usage_by_project(tx: db.Transaction, service_hosts: Collection[str]) -> list[tuple[Any, ...]]:
     """What lies on those services' backends: [(project, volumes, their GiB, snapshots, their GiB)]."""
     S = schema.snapshots
     sums: dict[str, list[int]] = {}
     there = sa.or_(*(V.c.host.startswith(f"{host}#", autoescape=True) for host in service_hosts))
-    queries = (sa.select(V.c.project_id, sa.func.count(), TOGETHER).where(there).group_by(V.c.project_id),
+    queries = (sa.select(V.c.project_id, sa.func.count(), TOTAL_SIZE).where(there).group_by(V.c.project_id),
                sa.select(S.c.project_id, sa.func.count(), sa.cast(sa.func.sum(S.c.size), sa.BigInteger))
                .join(V, V.c.id == S.c.volume_id).where(there).group_by(S.c.project_id))
     for place, query in enumerate(queries):

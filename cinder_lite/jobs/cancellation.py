@@ -73,6 +73,6 @@ def _wait(database, conf, ids):
     end = time.monotonic() + conf.job_lease
     while ids and time.monotonic() < end:
         with database.read() as tx:
-            ids = jobs.at_work(tx, ids)
+            ids = jobs.still_running(tx, ids)
         if ids:
             time.sleep(INTERVAL)

@@ -133,13 +133,13 @@ def uncount_backup(tx, _conf, row):
 def remove_later(tx, job, volume, host, attached=None):
     """Promise that what a pool has of a drivers.Volume is removed, and what is `attached` there. Returns the job's id."""
     args = {"name_id": volume.name_id, "size": volume.size, "facts": volume.facts, "attached": attached}
-    return jobs.add(tx, jobs.asker(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
+    return jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", volume.id, "remove", "volume", service_of(host), args)
 
 
 def remove_copy_later(tx, job, row, copy_id):
     """Promise that the frozen copy `copy_id` of a volume is removed, from which a job that was ended has read."""
     args = {"name_id": row.name_id, "size": row.size, "facts": row.facts, "copy_id": copy_id}
-    jobs.add(tx, jobs.asker(job, overwrite=False), "leftover", row.id, "remove_copy", "volume", service_of(row.host), args)
+    jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", row.id, "remove_copy", "volume", service_of(row.host), args)
 
 
 # -- the actions

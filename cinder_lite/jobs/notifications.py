@@ -110,7 +110,7 @@ class Events:
         if (job.kind, job.action) in ALONG:
             kind, action = ALONG[job.kind, job.action]
             found += [self.subject(tx, kind, id, EVENTS[kind, action])
-                      for id in notifications.along(tx, job, kind, KINDS[kind].actions[action].doing)]
+                      for id in notifications.affected(tx, job, kind, KINDS[kind].actions[action].doing)]
         return [one for one in found if one is not None]
 
     @staticmethod
@@ -157,7 +157,7 @@ class Events:
                 self.bus.tell(notice.id, notice.created_at, notice.publisher_id, notice.event_type, told["payload"], {
                     name: told[name] for name in ("request_id", "user_id", "project_id")})
                 with self.db.write() as tx:
-                    notifications.sent(tx, notice.id)
+                    notifications.delete(tx, notice.id)
             if not found:
                 return
 

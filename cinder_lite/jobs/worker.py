@@ -60,7 +60,7 @@ class Work:
 
     def __init__(self, worker, job):
         self.job, self.args = job, dict(job.args) if isinstance(job.args, dict) else {}
-        self.ctx = jobs.asker(job)
+        self.ctx = jobs.requester(job)
         self.kept, self.lost = {}, {}
         self.done_too, self.ending, self.failed_too, self.later = [], [], [], []
         self.next_stage, self.reason = None, None
@@ -76,7 +76,7 @@ class Work:
 
     def after_others(self, tx):
         """Raise Interrupted while those may still be at work whose jobs were ended for this one."""
-        if self.args.get("after") and jobs.at_work(tx, self.args["after"]):
+        if self.args.get("after") and jobs.still_running(tx, self.args["after"]):
             raise Interrupted
 
     def keep(self, **values):
@@ -416,7 +416,7 @@ class Worker:
     def _let_go(self, job):
         """Whoever has ended the job from outside waits for that."""
         with quiet(f"telling that job {job.id} is let go"):
-            self._transact(lambda tx: jobs.let_go(tx, job.id, self.owner))
+            self._transact(lambda tx: jobs.mark_stopped(tx, job.id, self.owner))
 
     @db.retried
     def _transact(self, write):

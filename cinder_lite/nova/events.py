@@ -36,7 +36,7 @@ class ServerEvents:
         servers = [one.instance_uuid for one in attachments.of_volume(tx, job.resource_id)
                    if one.instance_uuid and one.attach_status == wanted]
         return servers and jobs.add(
-            tx, jobs.asker(job, overwrite=False), "server", job.resource_id, event, job.stage, job.host,
+            tx, jobs.requester(job, overwrite=False), "server", job.resource_id, event, job.stage, job.host,
             {"servers": servers, "succeeded": succeeded})
 
     def send(self, work: worker.Work) -> None:

@@ -62,7 +62,7 @@ def _query(database, down_time):
     began = time.monotonic()
     try:
         with database.read() as tx:
-            rows, pending, oldest = services.page(tx), jobs.standing(tx), jobs.oldest_unclaimed(tx)
+            rows, pending, oldest = services.page(tx), jobs.pending(tx), jobs.oldest_unclaimed(tx)
             waiting = list(_waiting_for(tx, rows, oldest, down_time))
     except db.ERRORS as error:
         return {"up": False, "error": str(error).strip().splitlines()[0]}, None

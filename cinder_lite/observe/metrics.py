@@ -165,7 +165,7 @@ def standing(database: db.Database, down_time: int) -> Iterator[Sample]:
     """Yield a Sample for each gauge in STANDING."""
     try:
         with database.read() as tx:
-            found = jobs.standing(tx), jobs.oldest_unclaimed(tx), services.page(tx), pools.with_services(tx)
+            found = jobs.pending(tx), jobs.oldest_unclaimed(tx), services.page(tx), pools.with_services(tx)
     except db.ERRORS as error:
         LOG.warning("metrics read from the database are missing: %s", error)
         yield "database_up", (), 0

@@ -116,7 +116,7 @@ class SchedulerManager(SchedulerRPC):
             job, volume = jobs.with_volume(tx, job_id)
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
-            jobs.asker(job)  # sets the log's context
+            jobs.requester(job)  # sets the log's context
             requests = PLACEMENTS[job.action].requests(tx, job, volume) if volume is not None else ()
             found = self._pools(tx)
         if job.kind == "group":

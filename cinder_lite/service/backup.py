@@ -60,7 +60,7 @@ class BackupService:
         self.lock.acquire()
         self.heartbeat.start()
         heartbeat.wait_for_database(
-            lambda: jobs.take_over(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
+            lambda: jobs.expire_leases(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
         self._server = server = self.process.server(BackupRPC, self.manager, self.conf.host)
         server.start()
         self.manager.worker.start()

@@ -43,7 +43,7 @@ class Heartbeat:
         self._beats.stop()
         try:
             with self.db.write() as tx:
-                services.silent(tx, self.binary, self.host, self.instance)
+                services.mark_down(tx, self.binary, self.host, self.instance)
         except db.Unreachable as error:
             LOG.warning("the end of %s could not be recorded: %s", self.host, error)
 

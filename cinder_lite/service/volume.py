@@ -75,7 +75,7 @@ class BackendService:
         self.heartbeat.start()
         self.backend.check()
         self.heartbeat.beat()
-        jobs.take_over(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
+        jobs.expire_leases(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
         self._clean_up()
         self.measure()
         self._measuring.start()
@@ -112,7 +112,7 @@ class BackendService:
         found = self.backend.measure() if self.backend.up else []
         with self.process.db.write() as tx:
             for name, values in found:
-                pools.measured(tx, name, self.backend.name, since, values)
+                pools.update_stats(tx, name, self.backend.name, since, values)
             if found:
                 pools.forget_others(tx, self.backend.name, [name for name, _ in found])
         if self.backend.up != was_up:

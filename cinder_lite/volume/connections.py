@@ -103,7 +103,7 @@ def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: tar
         return row
     others = [one for one in connections.of_volume(tx, row.volume_id) if one.export_name and one.id != row.id]
     present = [one for one in others if one.state != states.ENDING]
-    like = next((one for one in present if target.sharing == targets.TOGETHER or row.initiator and
+    like = next((one for one in present if target.sharing == targets.TOTAL_SIZE or row.initiator and
                  (one.initiator, one.host, one.read_only) == (row.initiator, row.host, row.read_only)), None)
     # Within one export, hosts are distinguished by the initiator's name alone.
     if like is None and target.sharing == targets.BY_INITIATOR:

@@ -79,7 +79,7 @@ def test_a_type_that_a_group_takes_stays(pool):
     with pool.db.write() as tx:
         types.delete(tx, type_)
     with pool.db.write() as tx, pytest.raises(errors.TypeNotFound):
-        types.hold(tx, type_)
+        types.lock_shared(tx, type_)
 
 
 def test_a_type_whose_specs_are_null_or_no_numbers_limits_nothing(pool):
@@ -88,7 +88,7 @@ def test_a_type_whose_specs_are_null_or_no_numbers_limits_nothing(pool):
     type_ = pool.add("volume_types", name="odd", extra_specs=specs)
     with pool.db.read() as tx:
         row = types.find(tx, type_)
-    assert types.shares(row) is False
+    assert types.is_multiattach(row) is False
     types.check_size(row, 5)
 
 

@@ -51,7 +51,7 @@ class Check(engine.Step):
             "id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
             "description": wanted.description, "size": size, "volume_type_id": type_.id, "availability_zone": zone,
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
-            "multiattach": types.shares(type_), "metadata": wanted.metadata,
+            "multiattach": types.is_multiattach(type_), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
         if wanted.group_id:
             row["group_id"] = wanted.group_id
@@ -77,9 +77,9 @@ class Check(engine.Step):
 
     def _type(self, tx, ctx, wanted, source):
         if wanted.type:
-            type_ = types.named(tx, ctx, wanted.type)
+            type_ = types.get_by_name_or_id(tx, ctx, wanted.type)
         elif source is not None and source.kind == "image" and source.row.volume_type:
-            type_ = types.named(tx, ctx, source.row.volume_type)
+            type_ = types.get_by_name_or_id(tx, ctx, source.row.volume_type)
         elif source is not None and source.type_id:
             type_ = types.get(tx, context.system(), source.type_id)
         else:
@@ -211,7 +211,7 @@ class Record(engine.Step):
                 metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
                                            row["volume_type_id"]), plan.allowance)
-            quotas.check_largest(row["size"], self.conf)
+            quotas.check_max_size(row["size"], self.conf)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):

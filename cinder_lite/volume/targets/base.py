@@ -49,7 +49,7 @@ class Export:
 
 #: How a target keeps the connections of one volume apart: by an export for each, by the initiator's name within one export,
 #: or not at all.
-SEPARATE, BY_INITIATOR, TOGETHER = "separate", "by initiator", "together"
+SEPARATE, BY_INITIATOR, TOTAL_SIZE = "separate", "by initiator", "together"
 #: The driver_volume_type of connections that targets of the release before make, under the volume's name.
 FORMER_KINDS = ("iscsi", "nbd")
 #: What stands between a volume's name and the word that tells its further exports apart.
@@ -173,7 +173,7 @@ class Target(abc.ABC):
 
     @property
     def sharing(self):
-        """SEPARATE, BY_INITIATOR or TOGETHER."""
+        """SEPARATE, BY_INITIATOR or TOTAL_SIZE."""
         return SEPARATE
 
     def new_auth(self):

@@ -49,7 +49,7 @@ class LioTarget(iscsi.IscsiTarget):
     @property
     def sharing(self):
         # The kernel does not open one device for two backstores, so that hosts cannot have an export each.
-        return base.BY_INITIATOR if self.options.target_initiator_acls else base.TOGETHER
+        return base.BY_INITIATOR if self.options.target_initiator_acls else base.TOTAL_SIZE
 
     def check_connector(self, connector):
         if self.options.target_initiator_acls:

@@ -37,7 +37,7 @@ class Groups:
             type_ = groups.usable_type(tx, ctx, type_word)
             if (type_.name == groups.LEGACY_TYPE) != legacy:
                 raise errors.BadRequest(f"Group type {type_.name} is for consistency groups; choose another.")
-            wanted = [types.named(tx, ctx, word) for word in type_words]
+            wanted = [types.get_by_name_or_id(tx, ctx, word) for word in type_words]
             zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
             self._check_zone(tx, zone)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
@@ -45,7 +45,7 @@ class Groups:
                "description": description, "availability_zone": zone, "group_type_id": type_.id,
                "volume_types": {"ids": [one.id for one in wanted]}}
         with self.db.write() as tx:
-            types.hold(tx, *row["volume_types"]["ids"])
+            types.lock_shared(tx, *row["volume_types"]["ids"])
             job_id = GROUP.insert(tx, ctx, "create", row)
             quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
             return job_id, groups.find(tx, row["id"])

@@ -38,14 +38,14 @@ class Managing:
     def _record(self, ctx, host, reference, type_word, described):
         with self.db.read() as tx:
             found = find_up(tx, host, self.conf.service_down_time)
-            type_ = types.named(tx, ctx, type_word) if type_word else types.default(tx, self.conf, ctx.project_id)
+            type_ = types.get_by_name_or_id(tx, ctx, type_word) if type_word else types.default(tx, self.conf, ctx.project_id)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
-               "volume_type_id": type_.id, "multiattach": types.shares(type_), "admin_metadata": {},
+               "volume_type_id": type_.id, "multiattach": types.is_multiattach(type_), "admin_metadata": {},
                "image_metadata": {}, "facts": {}, "export": {}, "created_at": db.now(), **described}
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
         with self.db.write() as tx:
-            types.hold(tx, type_.id)
+            types.lock_shared(tx, type_.id)
             job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
             metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
             quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": 1}, type_.id), allowance)

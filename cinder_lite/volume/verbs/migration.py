@@ -50,13 +50,13 @@ class Migrations:
     @db.retried
     def _begin_retype(self, ctx, id, new_type, may_move):
         with self.db.read() as tx:
-            row, type_ = volumes.get(tx, ctx, id), types.named(tx, ctx, new_type)
+            row, type_ = volumes.get(tx, ctx, id), types.get_by_name_or_id(tx, ctx, new_type)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
             consumer, _ = qos_specs.of_type(tx, type_.id)
         if type_.id == row.volume_type_id:
             raise errors.InvalidInput(reason=f"Volume {id} is of type {type_.name} already.")
         types.check_size(type_, row.size)
-        multiattach = types.shares(type_)
+        multiattach = types.is_multiattach(type_)
         needed = [guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING, guards.NO_GROUP, guards.NO_COPIES,
                   guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
         if multiattach != row.multiattach:
@@ -65,7 +65,7 @@ class Migrations:
             needed.append(guards.HOSTS_LIMITS_KEPT)
         with self.db.write() as tx:
             server = self._server_of(tx, row) if may_move else None
-            types.hold(tx, type_.id)
+            types.lock_shared(tx, type_.id)
             shares = retypes.shares(tx, self.conf, row)
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
                 "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,

@@ -66,7 +66,7 @@ class Swaps:
                 f"one that leaves a server is in-use or detaching, and is {row.status}; the one that takes its place is "
                 f"reserved, attaching or in-use, and is {new.status}"))
         if not failed:
-            attachments.give(tx, row, new)
+            attachments.reassign(tx, row, new)
             mirror(tx, row)
             mirror(tx, new)
         return new.id
@@ -80,9 +80,9 @@ class Swaps:
         """Returns the id of the job that clears the former place."""
         jobs.conclude(tx, job)
         attachments.delete_all(tx, row.id)  # gone already, unless Nova attached it the old way
-        attachments.give(tx, new, row)
+        attachments.reassign(tx, new, row)
         connections.delete_all(tx, row.id)  # what the former place exports goes with it
-        connections.give(tx, new.id, row.id)
+        connections.reassign(tx, new.id, row.id)
         metadata_index.remove(tx, new.id)
         VOLUME.remove(tx, new.id)
         VOLUME.settle(tx, row.id, job.action, True)

@@ -138,7 +138,7 @@ class Volumes:
             job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
             quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
-            quotas.check_largest(new_size, self.conf)
+            quotas.check_max_size(new_size, self.conf)
             pool_capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
         return job_id, service_of(row.host)
 
