@@ -1,4 +1,10 @@
-"""Lock a service name on this host, so that one process at a time works for it."""
+"""Lock a service name on this host, so that one process at a time works for it.
+
+The lock is flock(2). fasteners 0.20, and oslo.concurrency by it, lock with lockf(3), which is no replacement: such a lock
+is the process's, so that a second object in the same process (cinder-lite-all) gets it as well, and opening and closing
+the file anywhere in the process releases it; and it takes no notice of a flock, so that a process of the release before
+would go on beside one of this release. tests/unit/host/test_host_lock.py shows the difference.
+"""
 
 import fcntl
 import logging

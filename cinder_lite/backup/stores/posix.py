@@ -123,7 +123,10 @@ class PosixStore(base.Store):
 
 
 def _write(path, parts):
-    """Write a new file through to the disk, locked meanwhile, so that a sweep can tell it is alive."""
+    """Write a new file through to the disk, locked meanwhile, so that a sweep can tell it is alive.
+
+    flock, and not fasteners' lockf: the sweep opens and closes the file in the same process, which releases the latter.
+    """
     with open(path, "xb", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for part in parts:
