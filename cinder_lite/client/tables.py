@@ -1,7 +1,9 @@
-"""How the command writes tables, times and bars: with lines and colours on a terminal, plain columns elsewhere."""
+"""Formats tables, times and progress bars: with lines and colours on a terminal, as plain columns elsewhere."""
 
 import datetime
 import json
+from collections.abc import Sequence
+from typing import Any, TextIO
 
 import rich.box
 import rich.console
@@ -15,62 +17,63 @@ COLOURS = {states.QUEUED: "yellow", states.RUNNING: "cyan", states.SUCCEEDED: "g
 
 
 class Output:
-    """Writes to a stream; `terminal` overrules what the stream says of itself."""
+    """Writes to a stream, by default standard output; `terminal` overrides whether it is a terminal."""
 
-    def __init__(self, file=None, terminal=None):
-        # Never narrower than what is written: ids have to stay whole, so that they can be copied.
+    def __init__(self, file: TextIO | None = None, terminal: bool | None = None) -> None:
+        # Wider than any line: ids must not be wrapped, so that they can be copied.
         self.console = rich.console.Console(file=file, force_terminal=terminal, highlight=False, soft_wrap=True,
                                             width=1000)
 
     @property
-    def terminal(self):
+    def terminal(self) -> bool:
         return self.console.is_terminal
 
-    def line(self, text="", style=None):
+    def line(self, text: str = "", style: str | None = None) -> None:
         self.console.print(text, style=style, markup=False)
 
-    def document(self, value):
+    def document(self, value: Any) -> None:
+        """Print a value as JSON."""
         self.console.print(json.dumps(value, indent=2), markup=False)
 
-    def table(self, columns, rows):
-        """Rows of texts under columns; what is a status has its colour on a terminal."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print rows of texts under column titles; statuses are coloured on a terminal."""
         if self.terminal:
-            made = rich.table.Table(*columns, box=rich.box.ROUNDED)
+            table = rich.table.Table(*columns, box=rich.box.ROUNDED)
             for row in rows:
-                made.add_row(*(_coloured(cell) for cell in row))
-            self.console.print(made, soft_wrap=False)
+                table.add_row(*(_coloured(cell) for cell in row))
+            self.console.print(table, soft_wrap=False)
             return
         widths = [max(map(len, column)) for column in zip(columns, *rows)]
         for row in (columns, *rows):
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
-    def bar(self, percent, width=10):
-        """A percentage, as a bar before the figure on a terminal."""
+    def bar(self, percent: int, width: int = 10) -> str:
+        """A percentage, on a terminal with a bar before the number."""
         if not self.terminal:
             return f"{percent}%"
         full = round(width * percent / 100)
         return f"{'━' * full}{' ' * (width - full)} {percent}%"
 
 
-def _coloured(cell):
+def _coloured(cell: str) -> str:
     colour = COLOURS.get(cell)
     return f"[{colour}]{cell}[/]" if colour else rich.markup.escape(cell)
 
 
-def seconds(begin, end=None):
-    """Seconds between two times as the API writes them (UTC), `end` being now by default; None without a beginning."""
+def seconds(begin: str | None, end: str | None = None) -> float | None:
+    """Seconds between two times as the API writes them (UTC), `end` being now by default; None without `begin`."""
     if not begin:
         return None
     last = _time(end) if end else datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     return max(0.0, (last - _time(begin)).total_seconds())
 
 
-def _time(text):
+def _time(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text.removesuffix("Z"))
 
 
-def duration(span):
-    """Seconds as people read them: 30 ms, 4.2 s, 42 s, 5 min, 3 h, 2 d."""
+def duration(span: float | None) -> str:
+    """A number of seconds as text: 30 ms, 4.2 s, 42 s, 5 min, 3 h, 2 d."""
     if span is None:
         return "-"
     if span < 1:

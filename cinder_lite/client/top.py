@@ -1,4 +1,4 @@
-"""`top`: services, pools and running jobs on a screen that is renewed until it is left."""
+"""`top`: shows services, pools and running jobs on a screen that is updated until it is closed."""
 
 import collections
 import contextlib
@@ -7,6 +7,8 @@ import sys
 import termios
 import time
 import tty
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import rich.console
 import rich.live
@@ -19,72 +21,76 @@ from cinder_lite import states
 from cinder_lite.client import jobs, tables
 
 GIB = 1024**3
-#: Seconds over which a rate is measured: jobs say each second how many percent are done.
+#: Seconds over which a rate is measured: jobs report their percentage each second.
 WINDOW = 20
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-#: Kinds of resources that have a size, and how it is asked for.
+#: kind of resource that has a size -> its collection in the API
 SIZED = {"volume": "volumes", "snapshot": "snapshots", "backup": "backups"}
 
 
 class Rates:
-    """How fast jobs move bytes, from what they have said of themselves."""
+    """Computes the rates of jobs from samples of their progress."""
 
-    def __init__(self, clock=time.monotonic):
-        self._clock, self._said = clock, {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: job id -> (time, percent), the oldest first
+        self._samples: dict[str, collections.deque[tuple[float, float]]] = {}
 
-    def note(self, found):
-        """Take note of what jobs say now; those that are not among them are forgotten."""
+    def record(self, found: Sequence[dict[str, Any]]) -> None:
+        """Add the present progress of jobs; the samples of all others are dropped."""
         now = self._clock()
-        self._said = {job["id"]: self._said.get(job["id"], collections.deque()) for job in found}
+        self._samples = {job["id"]: self._samples.get(job["id"], collections.deque()) for job in found}
         for job in found:
-            said = self._said[job["id"]]
-            if not said or said[-1][1] != job["progress"]:
-                said.append((now, job["progress"]))
-            while len(said) > 2 and now - said[1][0] > WINDOW:
-                said.popleft()
+            samples = self._samples[job["id"]]
+            if not samples or samples[-1][1] != job["progress"]:
+                samples.append((now, job["progress"]))
+            while len(samples) > 2 and now - samples[1][0] > WINDOW:
+                samples.popleft()
 
-    def percent(self, id):
-        """Percent a second, None when that is not known yet."""
-        said = self._said.get(id, ())
-        if len(said) < 2 or said[-1][1] <= said[0][1]:
+    def percent(self, id: str) -> float | None:
+        """Percent per second, None as long as there are too few samples."""
+        samples = self._samples.get(id)
+        if not samples or len(samples) < 2 or samples[-1][1] <= samples[0][1]:
             return None
-        return (said[-1][1] - said[0][1]) / (max(said[-1][0], self._clock() - WINDOW) - said[0][0])
+        return (samples[-1][1] - samples[0][1]) / (max(samples[-1][0], self._clock() - WINDOW) - samples[0][0])
 
 
 class Top:
-    """What the screen shows of the service that a cinderclient `cs` talks to."""
+    """The screen of the service that the cinderclient `cs` uses."""
 
-    def __init__(self, cs, endpoint):
+    def __init__(self, cs: Any, endpoint: str) -> None:
         self._http, self._jobs, self._endpoint = cs.client, jobs.Jobs(cs), endpoint
-        self.rates, self._sizes = Rates(), {}
-        self._shown, self._error = [], None
+        self.rates = Rates()
+        self._sizes: dict[str, int | None] = {}
+        self._shown: list[rich.table.Table] = []
+        self._error: str | None = None
 
-    def frame(self):
-        """The screen as it is now. While nobody answers it stays what it was, and says so."""
+    def frame(self) -> rich.console.Group:
+        """The present screen. While the service cannot be reached it is the last one, with the error."""
         try:
-            self._shown, self._error = self._look(), None
+            self._shown, self._error = self._tables(), None
         except (exceptions.ConnectionError, session_errors.ConnectFailure, session_errors.RetriableConnectionFailure):
             if not self._shown:
                 raise
-            self._error = self._error or f"Nobody answers since {time.strftime('%H:%M:%S')}; this is what was there before."
+            self._error = self._error or f"No response since {time.strftime('%H:%M:%S')}; this is the last known state."
         except exceptions.ClientException as error:
             if error.code < 500 or not self._shown:
                 raise
-            self._error = f"{error}; this is what was there before."
+            self._error = f"{error}; this is the last known state."
         title = rich.text.Text(f"cinder-lite  {self._endpoint}  {time.strftime('%H:%M:%S')}", style="bold")
-        trouble = [rich.text.Text(self._error, style="red")] if self._error else []
-        return rich.console.Group(title, *trouble, *self._shown)
+        message = [rich.text.Text(self._error, style="red")] if self._error else []
+        return rich.console.Group(title, *message, *self._shown)
 
-    def _look(self):
+    def _tables(self) -> list[rich.table.Table]:
         services = self._http.get("/os-services")[1]["services"]
         pools = self._http.get("/scheduler-stats/get_pools?detail=true")[1]["pools"]
         running = self._jobs.list(status=states.RUNNING, all_tenants=1, limit=jobs.PAGE)
         queued = self._jobs.list(status=states.QUEUED, all_tenants=1, limit=jobs.PAGE)
-        self.rates.note(running)
-        return [self._services(services), self._pools(pools), self._work(running, queued)]
+        self.rates.record(running)
+        return [self._services(services), self._pools(pools), self._jobs_table(running, queued)]
 
     @staticmethod
-    def _services(found):
+    def _services(found: Sequence[dict[str, Any]]) -> rich.table.Table:
         up = sum(service["state"] == "up" for service in found)
         table = _table(f"Services: {up} of {len(found)} up", "Service", "Host", "State", "Zone", "Heartbeat")
         for service in sorted(found, key=lambda one: (one["state"] == "up", one["binary"], one["host"])):
@@ -98,8 +104,8 @@ class Top:
         return table
 
     @staticmethod
-    def _pools(found):
-        table = _table(f"Pools: {len(found)}", "Pool", "Used", "Of", "Promised", "Volumes")
+    def _pools(found: Sequence[dict[str, Any]]) -> rich.table.Table:
+        table = _table(f"Pools: {len(found)}", "Pool", "Used", "Total", "Provisioned", "Volumes")
         for pool in sorted(found, key=lambda one: one["name"]):
             facts = pool["capabilities"]
             total, free = facts.get("total_capacity_gb"), facts.get("free_capacity_gb")
@@ -109,23 +115,24 @@ class Top:
                           _size(facts.get("provisioned_capacity_gb")), str(facts.get("total_volumes", "-")))
         return table
 
-    def _work(self, running, queued):
-        table = _table(f"Jobs: {len(running)} running, {len(queued)} queued", "Job", "Resource", "Done", "Rate", "Left", "Since",
-                       "Where")
+    def _jobs_table(self, running: jobs.JobList, queued: jobs.JobList) -> rich.table.Table:
+        table = _table(f"Jobs: {len(running)} running, {len(queued)} queued", "Job", "Resource", "Progress", "Rate",
+                       "Remaining", "Elapsed", "Host")
         for job in sorted(running, key=lambda one: one["created_at"]):
             percent, size = self.rates.percent(job["id"]), self._size_of(job)
             rate = f"{_bytes(percent / 100 * size)}/s" if percent and size else "-"
-            left = tables.duration((100 - job["progress"]) / percent) if percent else "-"
+            remaining = tables.duration((100 - job["progress"]) / percent) if percent else "-"
             again = f", attempt {job['attempt']}" if job["attempt"] > 1 else ""
-            table.add_row(f"{job['action']} {job['kind']}", job["resource_id"], _bar(job["progress"]), rate, left,
+            table.add_row(f"{job['action']} {job['kind']}", job["resource_id"], _bar(job["progress"]), rate, remaining,
                           tables.duration(tables.seconds(job["created_at"])), f"{job['host'] or job['stage']}{again}")
         for job in sorted(queued, key=lambda one: one["created_at"]):
-            table.add_row(f"{job['action']} {job['kind']}", job["resource_id"], rich.text.Text("queued", style="yellow"), "", "",
+            table.add_row(f"{job['action']} {job['kind']}", job["resource_id"],
+                          rich.text.Text("queued", style="yellow"), "", "",
                           tables.duration(tables.seconds(job["created_at"])), job["host"] or job["stage"])
         return table
 
-    def _size_of(self, job):
-        """Bytes of what a job works on, asked for once; None where that has no size."""
+    def _size_of(self, job: jobs.Job) -> int | None:
+        """Bytes of a job's resource, fetched once; None where that has no size."""
         id = job["resource_id"]
         if id not in self._sizes:
             collection = SIZED.get(job["kind"])
@@ -137,24 +144,25 @@ class Top:
         return self._sizes[id]
 
 
-def run(top, interval, once=False):
-    """Show it until q is typed, or once where that is asked for or nobody looks."""
+def run(top: Top, interval: float, once: bool = False) -> None:
+    """Update the screen every `interval` seconds until q is pressed; print it once with `once` or no terminal."""
     console = rich.console.Console(highlight=False)
     if once or not console.is_terminal:
-        # Nothing is cut off where it may be searched.
+        # Output that may be searched is not truncated.
         console = console if console.is_terminal else rich.console.Console(highlight=False, width=1000)
         console.print(top.frame())
         return
-    with rich.live.Live(top.frame(), console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live, _keys() as key:
+    live = rich.live.Live(top.frame(), console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
+    with live, _keys() as key:
         while key(interval) not in ("q", "Q"):
             live.update(top.frame(), refresh=True)
 
 
 @contextlib.contextmanager
-def _keys():
-    """A function that waits so many seconds for a key, "" when none comes."""
+def _keys() -> Iterator[Callable[[float], str]]:
+    """A function that waits at most so many seconds for a key; it returns "" without one."""
     if not sys.stdin.isatty():
-        yield lambda seconds: time.sleep(seconds) or ""
+        yield _sleep
         return
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
@@ -164,25 +172,31 @@ def _keys():
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def _table(title, *columns):
-    table = rich.table.Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=False)
+def _sleep(seconds: float) -> str:
+    time.sleep(seconds)
+    return ""
+
+
+def _table(title: str, *columns: str) -> rich.table.Table:
+    table = rich.table.Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
+                             expand=False)
     for column in columns:
         table.add_column(column, header_style="dim", no_wrap=True)
     return table
 
 
-def _bar(percent, warn=False, width=20):
-    """A bar; with `warn` it is yellow from 80 and red from 95 percent."""
+def _bar(percent: float, warn: bool = False, width: int = 20) -> rich.text.Text:
+    """A progress bar; with `warn` it is yellow from 80 and red from 95 percent."""
     full = round(width * max(0, min(100, percent)) / 100)
     style = "cyan" if not warn else "green" if percent < 80 else "yellow" if percent < 95 else "red"
     return rich.text.Text.assemble(("━" * full, style), ("─" * (width - full), "bright_black"), f" {percent:3.0f}%")
 
 
-def _size(gigabytes):
+def _size(gigabytes: float | str | None) -> str:
     return _bytes(gigabytes * GIB) if isinstance(gigabytes, int | float) else str(gigabytes or "-")
 
 
-def _bytes(count):
+def _bytes(count: float) -> str:
     power = 0
     while count >= 1024 and power < len(UNITS) - 1:
         count, power = count / 1024, power + 1

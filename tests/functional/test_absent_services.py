@@ -82,18 +82,18 @@ def test_an_api_without_other_services_is_unhealthy(service, client, started):
     assert (status, found) == (503, ["no scheduler has been started yet: start one", "no volume service has been started yet: start one"])
     process_, errors = started("create", "1", "--name", "first", "--wait")
     volume = until(lambda: client("GET", "/volumes", expect=200)["volumes"], "the volume")[0]["id"]
-    until(lambda: f"create of volume {volume} waits: no scheduler has been started yet" in errors(), "the reason")
+    until(lambda: f"create of volume {volume} is waiting: no scheduler has been started yet" in errors(), "the reason")
     assert process_.poll() is None
     status, found = problems(service)
     assert status == 503 and found[0].startswith(f"create of volume {volume} has been waiting for the scheduler for ")
     assert "no scheduler has been started yet; start it" in found[0]
     scheduled_once(service)
-    until(lambda: f"create of volume {volume} waits: no scheduler is up since " in errors(), "the time")
+    until(lambda: f"create of volume {volume} is waiting: no scheduler is up since " in errors(), "the time")
     explained, _ = started("explain", volume)
-    assert "waits: no scheduler is up since 2" in explained.communicate(timeout=60)[0]
+    assert "waiting: no scheduler is up since 2" in explained.communicate(timeout=60)[0]
     doctor, _ = started("doctor")
     said = doctor.communicate(timeout=60)[0]
-    assert doctor.returncode == 1 and f"of volume {volume} has been waiting for the scheduler for" in said and "All is well" not in said
+    assert doctor.returncode == 1 and f"of volume {volume} has been waiting for the scheduler for" in said and "No problems found" not in said
     client.create("volumes", size=1)
     assert any(", and 1 more: no scheduler is up since " in one for one in problems(service)[1])
 

@@ -79,7 +79,7 @@ def test_a_local_service_is_used_unless_one_is_named(tmp_path):
 def test_a_missing_service_is_reported_with_a_remedy(command):
     done = command("list", CINDER_LITE_ENDPOINT="http://127.0.0.1:1/v3")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("ERROR: Nobody answers at http://127.0.0.1:1/v3. Start a service")
+    assert done.stderr.startswith("ERROR: Cannot connect to http://127.0.0.1:1/v3. Start a service")
 
 
 def test_waiting_ends_with_the_job(command, client):
@@ -97,7 +97,7 @@ def test_waiting_ends_with_the_job(command, client):
     assert [volume["status"] for volume in restored] == ["available"]
     ok(command("backup-delete", "copy", "--wait"))
     said = ok(command("delete", "waited", "restored", "--wait"))
-    assert said.count("is done") == 2 and "accepted" not in said
+    assert said.count("completed") == 2 and "accepted" not in said
     assert client("GET", "/volumes", expect=200)["volumes"] == client("GET", "/backups", expect=200)["backups"] == []
 
 
@@ -142,10 +142,10 @@ def test_explain_shows_the_placement_and_deleted_resources(command):
     assert re.search(r"^ +1\. test@file-1#file-1: weight .*^ +2\. test@null-1#null-1: weight", explained, re.M | re.S)
     ok(command("delete", "placed", "--wait"))
     gone = ok(command("explain", id)).splitlines()
-    assert gone[0] == f"volume {id}: gone"
+    assert gone[0] == f"volume {id}: deleted"
     assert [line.split("  ")[1] for line in gone if line.startswith("20")] == ["delete: succeeded", "create: succeeded"]
     absent = command("explain", "absent")
-    assert absent.returncode == 1 and "no job of one" in absent.stderr
+    assert absent.returncode == 1 and "no job of a deleted one" in absent.stderr
 
 
 def test_jobs_lists_completed_jobs(command, client):

@@ -155,8 +155,8 @@ def test_the_command_line_client_logs_in(service):
 
 
 @pytest.mark.parametrize(("name", "word", "said"), [
-    ("root", "doctor", "All is well"), ("root", "top", "Services: 3 of 3 up"),
-    ("ann", "doctor", "told to administrators only"), ("ann", "top", "403")])
+    ("root", "doctor", "No problems found"), ("root", "top", "Services: 3 of 3 up"),
+    ("ann", "doctor", "Only administrators can see"), ("ann", "top", "403")])
 def test_how_services_do_is_shown_to_administrators(service, name, word, said):
     env = {**os.environ, "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": f"{service.url}/v3", "OS_USERNAME": name,
            "OS_PASSWORD": f"secret-{name}", "OS_PROJECT_ID": "00000000000000000000000000000001"}

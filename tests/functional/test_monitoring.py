@@ -74,7 +74,7 @@ def run(service, command):
 SHOWS = {
     "curl -s http://127.0.0.1:8776/healthcheck": "OK",
     "curl -s -H": '"healthy":true',
-    "cinder-lite doctor": "All is well: 3 services",
+    "cinder-lite doctor": "No problems found: 3 services",
     "cinder-lite top": "Services: 3 of 3 up",
     "cinder-lite-manage": "No inconsistencies found.",
     "grep -h": "delete of volume",

@@ -22,6 +22,12 @@ ODD, BYTES = "{[☃:=%2F", "{[☃:\udcff=%2F"
 LEFT_OUT = {"top", "help", "bash-completion"}
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Odd words that name files to be written name them in a directory of the test."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def service():
     with Service(backends=("null-1",), target=False) as running:

@@ -6,8 +6,13 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.meta import source
 
+#: The entries of the tree's top level.
+TOP_LEVEL = {".ci", ".gitignore", "LICENSE", "README.md", "bin", "cinder_lite", "constraints.txt", "docs", "etc",
+             "pyproject.toml", "setup.cfg", "tests", "tools", "tox.ini"}
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 500, 60
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "contrib", "misc"}
 
@@ -46,6 +51,13 @@ def test_no_path_of_one_machine_stands_in_the_tree():
              for number, line in enumerate(text.splitlines(), 1)
              if any(path in line for path in here) or (anyone.search(line) and "re.compile" not in line)]
     assert found == []
+
+
+@pytest.mark.skipif(not (source.TOP / ".git").exists(), reason="a release has no list of its files")
+def test_the_top_level_holds_known_entries_only():
+    """A file that a test writes into the working directory by mistake must not be committed."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=source.TOP, capture_output=True, text=True, check=True).stdout
+    assert {name.partition("/")[0] for name in files.split("\0") if name} == TOP_LEVEL
 
 
 def test_the_linter_finds_nothing():

@@ -1,28 +1,33 @@
-"""Commands that take several resources: each is tried by itself, and one that fails makes the whole command fail."""
+"""Runs commands that take several resources for each one by itself; one failure makes the whole command fail."""
 
 import argparse
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from cinderclient import exceptions
 
-#: Names of arguments of which there may be several, each a resource.
-RESOURCES = ("volume", "snapshot", "backup", "transfer", "group", "group_snapshot", "message", "consistencygroup", "cgsnapshot",
-             "vol_type", "group_type", "entity", "attachment", "qos_specs")
+#: Names of arguments that take several resources.
+RESOURCES = ("volume", "snapshot", "backup", "transfer", "group", "group_snapshot", "message", "consistencygroup",
+             "cgsnapshot", "vol_type", "group_type", "entity", "attachment", "qos_specs")
+
+#: A command: function(cs, args).
+Command = Callable[[Any, argparse.Namespace], Any]
 
 
-def argument(command):
+def argument(command: argparse.ArgumentParser) -> str | None:
     """The name of the argument of a command's parser that takes several resources, or None."""
     return next((one.dest for one in command._actions
                  if not one.option_strings and one.nargs == "+" and one.dest in RESOURCES), None)
 
 
-def one_by_one(function, name):
-    """`function(cs, args)`, called for each value of the argument; CommandError names those for which it failed.
+def for_each(function: Command, name: str) -> Command:
+    """`function(cs, args)`, called for each value of the argument. Raises CommandError, which names the failed ones.
 
-    What cinderclient does with several is a success as long as one of them is.
+    cinderclient's own loop succeeds if one of them does.
     """
     @functools.wraps(function)
-    def run(cs, args):
+    def run(cs: Any, args: argparse.Namespace) -> Any:
         values = getattr(args, name)
         if len(values) < 2:
             return function(cs, args)
