@@ -103,7 +103,7 @@ def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: tar
         return row
     others = [one for one in connections.of_volume(tx, row.volume_id) if one.export_name and one.id != row.id]
     present = [one for one in others if one.state != states.ENDING]
-    like = next((one for one in present if target.sharing == targets.TOTAL_SIZE or row.initiator and
+    like = next((one for one in present if target.sharing == targets.TOGETHER or row.initiator and
                  (one.initiator, one.host, one.read_only) == (row.initiator, row.host, row.read_only)), None)
     # Within one export, hosts are distinguished by the initiator's name alone.
     if like is None and target.sharing == targets.BY_INITIATOR:
@@ -112,7 +112,7 @@ def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: tar
         name, auth = like.export_name, like.auth
     else:
         taken = target.sharing == targets.SEPARATE and volume_name in {one.export_name for one in others}
-        name = f"{volume_name}{targets.FURTHER}{row.id[:8]}" if taken else volume_name
+        name = f"{volume_name}{targets.SUFFIX_SEPARATOR}{row.id[:8]}" if taken else volume_name
         auth = target.new_auth()
     connections.write(tx, row, export_name=name, auth=auth)
     return _reread(tx, row.id)

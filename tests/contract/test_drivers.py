@@ -197,7 +197,7 @@ def test_managing_never_replaces_an_existing_object(keeper):
     keeper.create(theirs)
     before = content(keeper.path(mine))
     with pytest.raises(base.DriverError, match=mine.id):
-        keeper.adopt(mine, {"source-name": theirs.name})
+        keeper.manage(mine, {"source-name": theirs.name})
     assert content(keeper.path(mine)) == before
     assert sorted(keeper.names()) == sorted([(mine.name, GIB), (theirs.name, 2 * GIB)])
 
@@ -209,7 +209,7 @@ def test_objects_of_the_service_are_recognized_by_name(keeper):
     keeper.create_snapshot(taken)
     keeper.clone(cloned, source, ignore)
     keeper.from_snapshot(restored, taken, ignore)
-    found = [ownership.name_of(one.reference) for one in (*keeper.foreign_volumes(), *keeper.foreign_snapshots())]
+    found = [ownership.name_of(one.reference) for one in (*keeper.existing_volumes(), *keeper.existing_snapshots())]
     assert {ownership.id_in(name) for name in found} == {source.id, cloned.id, restored.id, taken.id}
 
 
@@ -218,8 +218,8 @@ def test_concurrent_managing_of_one_object_succeeds_once(keeper):
     before = content(keeper.path(theirs))
     reference = {"source-name": theirs.name}
     keeper.inspect(reference)
-    keeper.adopt(first, reference)
+    keeper.manage(first, reference)
     with pytest.raises(base.DriverError, match=theirs.id):
-        keeper.adopt(second, reference)
+        keeper.manage(second, reference)
     assert content(keeper.path(first)) == before
     assert list(keeper.names()) == [(first.name, GIB)]

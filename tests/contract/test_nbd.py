@@ -199,7 +199,7 @@ def test_a_full_port_range_is_reported(tmp_path, volume):
 @pytest.mark.parametrize(("values", "said"), [
     ({"nbd_port_range": "many"}, "has to be like 10810-14809"),
     ({"nbd_port_range": "9-8"}, "has to be like 10810-14809"),
-    ({"target_ip_address": "192.0.2.7"}, "NBD asks nobody for a secret"),
+    ({"target_ip_address": "192.0.2.7"}, "NBD has no authentication"),
 ])
 def test_settings_that_cannot_be_are_refused(tmp_path, values, said):
     with pytest.raises(base.TargetError, match=said):

@@ -351,6 +351,6 @@ def test_a_portal_in_use_is_reported(daemon):
 
 def test_a_control_port_in_use_is_reported(daemon):
     blocked = tgtd.TgtDaemon(f"127.0.0.1:{free_port()}", daemon.control_port)
-    with pytest.raises(base.TargetError, match=f"another tgtd answers on control port {daemon.control_port}"):
+    with pytest.raises(base.TargetError, match=f"another tgtd uses control port {daemon.control_port}"):
         blocked.start()
     assert daemon.alive()

@@ -26,9 +26,7 @@ NOT_YET = (
     "cinder_lite/jobs/",
     "cinder_lite/scheduler/expressions.py",
     "cinder_lite/states.py",
-    "cinder_lite/volume/drivers/",
     "cinder_lite/volume/jobs/",
-    "cinder_lite/volume/targets/",
     "cinder_lite/volume/verbs/",
 )
 #: Migrations are scripts that alembic calls.

@@ -306,26 +306,26 @@ def test_images_of_others_are_listed_and_taken_over(driver, pool):
     pool.rbd("create", "legacy", "--size", "1500M")
     pool.rbd("snap", "create", "legacy@monday")
     own = filled(driver)
-    found = {one.reference["source-name"]: one for one in driver.foreign_volumes()}
+    found = {one.reference["source-name"]: one for one in driver.existing_volumes()}
     assert found["legacy"].size == 1500 * 1024**2 and found["legacy"].reason is None and own.name in found
-    (taken,) = driver.foreign_snapshots()
+    (taken,) = driver.existing_snapshots()
     assert (taken.reference, taken.source) == ({"source-name": "monday"}, {"source-name": "legacy"})
     reference, adopted = {"source-name": "legacy"}, volume(2)
     assert driver.inspect(reference).size == 1500 * 1024**2
     for _ in range(2):
-        driver.adopt(adopted, reference)
+        driver.manage(adopted, reference)
     kept = snapshot(adopted)
     assert driver.inspect({"source-name": "monday"}, adopted).size == 1500 * 1024**2
     for _ in range(2):
-        driver.adopt_snapshot(kept, {"source-name": "monday"})
+        driver.manage_snapshot(kept, {"source-name": "monday"})
     assert sorted(dict(driver.names())) == sorted([adopted.name, kept.name, own.name])
     for wrong, says in (({"source-name": "nothing"}, "nothing"), ({"source-id": "1"}, "source-name")):
         with pytest.raises(base.DriverError, match=says):
             driver.inspect(wrong)
         with pytest.raises(base.DriverError, match=says):
-            driver.adopt(volume(), wrong)
+            driver.manage(volume(), wrong)
         with pytest.raises(base.DriverError, match=says):
-            driver.adopt_snapshot(snapshot(adopted), wrong)
+            driver.manage_snapshot(snapshot(adopted), wrong)
     driver.delete_snapshot(kept)
     for one in (adopted, own):
         driver.delete(one)

@@ -60,7 +60,7 @@ def a_life(driver, source, deaths):
             try:
                 return call(*args)
             except base.DriverError as error:
-                assert "the process with librbd" in str(error)
+                assert "the librbd process" in str(error)
 
     while not deaths.is_set():
         one, two = volume(), volume(2)
@@ -185,7 +185,7 @@ def test_reading_and_writing_end_with_the_reason(impatient, hang):
         os.kill(target._librbd.pid, signal.SIGKILL)
         until(lambda: not target._librbd._child.alive())
         for _ in range(2):
-            with pytest.raises(device.ContentError, match="process with librbd.* ended"):
+            with pytest.raises(device.ContentError, match="librbd process.* ended"):
                 target.write(0, DATA)
         go_on = hang("osd")
         with pytest.raises(device.ContentError, match="does not answer"):

@@ -102,7 +102,7 @@ def test_a_value_that_librbd_does_not_take_is_named_and_changes_nothing(driver, 
     driver.delete(new)
     pool.rbd("create", "theirs", "--size", "1G")
     with pytest.raises(base.DriverError, match="write_bytes_sec"):
-        driver.adopt(new, {"source-name": "theirs"})
+        driver.manage(new, {"source-name": "theirs"})
     assert limits(pool, "theirs") == {}
     pool.rbd("rm", "theirs")
     driver.delete(made)

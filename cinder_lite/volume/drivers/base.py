@@ -1,14 +1,17 @@
-"""What a driver is: the small set of methods by which a backend makes, copies, measures and opens volumes.
+"""The interface of drivers, which create, copy, measure and open the volumes of a backend.
 
-A driver gets its own options and frozen values, and returns facts to keep. It knows no database, no messages, no
-status and no threads: the volume service calls it from native threads, several calls at a time for different volumes
-(never two for one volume), and may call any method again after a crash in the middle of it. So making what exists and
-removing what is gone is success, and what is half made is removed first.
+A driver gets its options and frozen values, and returns facts to store. It does not use the database, messages,
+statuses or threads: the volume service calls it from native threads, concurrently for different volumes (never for the
+same one), and can repeat any call after a crash. So creating an existing object and removing a missing one succeed, and
+incomplete objects are removed first.
 """
 
 import abc
 import dataclasses
 import typing
+from collections.abc import Callable, Iterable
+
+from oslo_config import cfg
 
 from cinder_lite import errors
 
@@ -17,7 +20,7 @@ GIB = 1024**3
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """A volume as a driver sees it. `size` is in GiB; `facts` is what the driver returned when it made it.
+    """The driver's view of a volume. `size` is in GiB; `facts` is what the driver returned at creation.
 
     `qos` are the limits that the backend has to apply, {Cinder's key: text} (see `AppliesQos`).
     """
@@ -30,14 +33,14 @@ class Volume:
     qos: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def name(self):
-        """The object's name on the backend, as Cinder names it."""
+    def name(self) -> str:
+        """The object's name on the backend, the same as Cinder's."""
         return f"volume-{self.name_id or self.id}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as a driver sees it. `size` is the volume's size in GiB when it was taken."""
+    """The driver's view of a snapshot. `size` is the volume's size in GiB when it was taken."""
 
     id: str
     size: int
@@ -45,18 +48,18 @@ class Snapshot:
     facts: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def name(self):
-        """The object's name on the backend, as Cinder names it."""
+    def name(self) -> str:
+        """The object's name on the backend, the same as Cinder's."""
         return f"snapshot-{self.id}"
 
 
 @dataclasses.dataclass(frozen=True)
 class PoolStats:
-    """What a pool can hold. Capacities in GiB; `total_gb` and `free_gb` may be "infinite" or "unknown".
+    """A pool's capacity in GiB and its capabilities; `total_gb` and `free_gb` may be "infinite" or "unknown".
 
-    `provisioned_gb` is the sum of the sizes that were promised, which exceeds what is used when volumes are thin.
-    `max_over_subscription_ratio` stands in for the backend's when the driver has an option of its own. `capabilities` is
-    whatever else a volume type's extra specs may ask for.
+    `provisioned_gb` is the sum of the provisioned sizes, which exceeds the used capacity with thin volumes.
+    `max_over_subscription_ratio` replaces the backend's option if the driver has its own. `capabilities` are further
+    facts that a volume type's extra specs can require.
     """
 
     name: str
@@ -72,143 +75,140 @@ class PoolStats:
 
 
 class DriverError(errors.Explained):
-    """The backend refused or failed; the text says what failed and, where it is known, what to do."""
+    """The backend refused or failed; the text gives the failure and, if known, the remedy."""
 
     for_members = errors.STORAGE
 
 
 class BackendDown(DriverError):
-    """The backend as a whole cannot be used now (volume group missing, cluster unreachable, directory unmounted)."""
+    """The whole backend is unusable now (volume group missing, cluster unreachable, directory not mounted)."""
 
     for_members = "the storage cannot be used at the moment; try again later"
 
 
 class InUse(DriverError):
-    """The object cannot be removed now because something depends on it."""
+    """The object cannot be removed now, because it is open or others depend on it."""
 
-    for_members = "it is in use on the storage: detach it, and delete what was made of it, first"
+    for_members = "it is in use on the storage: detach it, and delete what was created from it, first"
 
 
 class Driver(abc.ABC):
-    """The methods every driver has. Each may raise DriverError; its text goes into logs and user messages."""
+    """The methods of every driver. Each may raise DriverError; its text goes to logs and user messages."""
 
     #: Options of the driver, registered in the backend's section.
-    OPTIONS: typing.ClassVar[tuple] = ()
-    #: The protocol by which hosts reach the volumes ("iSCSI", "ceph", ...), None when a target exports them.
+    OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = ()
+    #: The protocol by which hosts reach the volumes ("iSCSI", "ceph", ...), None if a target exports them.
     protocol: typing.ClassVar[str | None] = None
     vendor = "Open Source"
-    #: Who counts calls (see cinder_lite.observe.metrics): set by the service.
-    meter = None
+    #: Records the duration of calls (see cinder_lite.observe.metrics); set by the service.
+    meter: typing.Any = None
     version = "1.0"
 
-    def __init__(self, options, backend):
-        """`options` is the backend's section of the configuration; `backend` its name, as in enabled_backends."""
+    def __init__(self, options: cfg.ConfigOpts, backend: str) -> None:
+        """`options` is the backend's section of the configuration, `backend` its name, as in enabled_backends."""
         self.options, self.backend = options, backend
 
     @abc.abstractmethod
-    def check(self):
-        """Find out whether the backend can work now; raise BackendDown with the reason when it cannot."""
+    def check(self) -> None:
+        """Raise BackendDown with the reason if the backend does not work now."""
 
-    def run_maintenance(self):
-        """Go on with work that nobody waits for (purging, flattening); called at every measurement. Idempotent."""
+    def run_maintenance(self) -> None:
+        """Continue background work (purging, flattening); called at every measurement. Idempotent."""
 
-    def clean_up(self):
-        """Remove what calls cut off by a crash have left behind; called at start, before any other work. Idempotent."""
-
-    @abc.abstractmethod
-    def pools(self):
-        """A tuple of PoolStats, measured now."""
+    def clean_up(self) -> None:
+        """Remove what interrupted calls have left; called at start, before any other work. Idempotent."""
 
     @abc.abstractmethod
-    def create(self, volume):
-        """Make an empty volume that reads as zeros. Returns facts (a dict, may be empty)."""
+    def pools(self) -> tuple[PoolStats, ...]:
+        """The present PoolStats of each pool."""
 
     @abc.abstractmethod
-    def delete(self, volume):
-        """Remove the volume. One that does not exist is removed already. May raise InUse."""
+    def create(self, volume: Volume) -> dict:
+        """Create an empty volume that reads as zeros. Returns facts (a dict, may be empty)."""
 
     @abc.abstractmethod
-    def extend(self, volume, new_size):
+    def delete(self, volume: Volume) -> None:
+        """Remove the volume; a missing one is not an error. May raise InUse."""
+
+    @abc.abstractmethod
+    def extend(self, volume: Volume, new_size: int) -> None:
         """Grow the volume to `new_size` GiB, attached or not; the new part reads as zeros."""
 
     @abc.abstractmethod
-    def create_snapshot(self, snapshot):
-        """Keep the volume's present content under the snapshot's name. Returns facts."""
+    def create_snapshot(self, snapshot: Snapshot) -> dict:
+        """Take a snapshot of the volume. Returns facts."""
 
     @abc.abstractmethod
-    def delete_snapshot(self, snapshot):
-        """Remove the snapshot. One that does not exist is removed already. May raise InUse."""
+    def delete_snapshot(self, snapshot: Snapshot) -> None:
+        """Remove the snapshot; a missing one is not an error. May raise InUse."""
 
     @abc.abstractmethod
-    def clone(self, volume, source, progress):
-        """Make `volume` with the content of `source`, and of at least its size. Returns facts.
+    def clone(self, volume: Volume, source: Volume, progress: Callable[[int, int], object]) -> dict:
+        """Create `volume` with the content of `source`; it is at least as large. Returns facts.
 
-        `progress(done, whole)` (bytes) is called now and then by drivers that copy.
+        `progress(done, whole)` (bytes) is called repeatedly by drivers that copy.
         """
 
     @abc.abstractmethod
-    def from_snapshot(self, volume, snapshot, progress):
-        """Make `volume` with the content of `snapshot`, and of at least its size. Returns facts."""
+    def from_snapshot(self, volume: Volume, snapshot: Snapshot, progress: Callable[[int, int], object]) -> dict:
+        """Create `volume` with the content of `snapshot`; it is at least as large. Returns facts."""
 
     @abc.abstractmethod
-    def names(self):
-        """The names of all volumes and snapshots on the backend: an iterable of (name, size in bytes or None).
+    def names(self) -> Iterable[tuple[str, int | None]]:
+        """(name, size in bytes or None) of all volumes and snapshots on the backend, without incomplete ones."""
 
-        What is half made is not among them.
-        """
-
-    def exists(self, volume):
+    def exists(self, volume: Volume) -> bool:
         """Whether the volume is on the backend."""
         return any(name == volume.name for name, _ in self.names())
 
 
 class HasPath(abc.ABC):
-    """A driver whose volumes are files or block devices of this host, so that a target can export them."""
+    """A driver whose volumes are files or block devices of this host, which a target exports."""
 
     @abc.abstractmethod
-    def path(self, volume):
-        """The path of the volume's file or device; it need not be open or active yet."""
+    def path(self, volume: Volume) -> str:
+        """The path of the volume's file or device, which may be inactive."""
 
     @abc.abstractmethod
-    def snapshot_path(self, snapshot):
-        """The path by which the snapshot's content can be read."""
+    def snapshot_path(self, snapshot: Snapshot) -> str:
+        """The path of the snapshot's content, which may be inactive."""
 
-    def activate(self, volume):
-        """Make the path usable (activate a logical volume); does nothing where it always is."""
+    def activate(self, volume: Volume) -> None:
+        """Make the path usable (activate a logical volume); does nothing by default."""
 
-    def deactivate(self, volume):
+    def deactivate(self, volume: Volume) -> None:
         """Undo `activate`."""
 
-    def activate_snapshot(self, snapshot):
-        """Make the snapshot's path usable, as `activate` does; its removal undoes it."""
+    def activate_snapshot(self, snapshot: Snapshot) -> None:
+        """Make the snapshot's path usable, like `activate`; removing the snapshot undoes it."""
 
 
 class Connects(abc.ABC):
-    """A driver whose volumes have a protocol of their own (RBD): it says itself how a host connects."""
+    """A driver with its own protocol (RBD), which provides the connection information itself."""
 
     @abc.abstractmethod
-    def connection(self, volume, connector):
-        """What os-brick needs: {"driver_volume_type": str, "data": {...}}."""
+    def connection(self, volume: Volume, connector: dict | None) -> dict:
+        """The connection information for os-brick: {"driver_volume_type": str, "data": {...}}."""
 
     @abc.abstractmethod
-    def disconnect(self, volume, connector):
-        """Undo what `connection` did for that connector (None: for all)."""
+    def disconnect(self, volume: Volume, connector: dict | None) -> None:
+        """Undo `connection` for that connector (None: for all)."""
 
     @abc.abstractmethod
-    def content(self, volume):
-        """Where the volume's bytes are, as plain data for `content.reader` and `content.writer` of any process here."""
+    def content(self, volume: Volume) -> dict:
+        """The location of the volume's bytes, as plain data for cinder_lite.blockio.device."""
 
     @abc.abstractmethod
-    def snapshot_content(self, snapshot):
-        """Where the snapshot's bytes are, as plain data for `content.reader`."""
+    def snapshot_content(self, snapshot: Snapshot) -> dict:
+        """The location of the snapshot's bytes, like `content`."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """A volume or snapshot on the backend that could be taken over. `size` is in bytes.
+class Manageable:
+    """A volume or snapshot on the backend that could be managed. `size` is in bytes.
 
-    `reference` names it for `adopt` (see Manages.name_in); `reason` says why it cannot be taken over, None when it can;
-    `source` is, of a snapshot, the reference of its volume.
+    `reference` names it for `manage` (see ManagesExisting.name_of); `reason` is why it cannot be managed, or None;
+    `source` is the reference of a snapshot's volume.
     """
 
     reference: dict
@@ -218,103 +218,103 @@ class Found:
     extra: dict | None = None
 
 
-class Manages(abc.ABC):
-    """A driver that takes over volumes and snapshots which others made on its backend.
+class ManagesExisting(abc.ABC):
+    """A driver that can manage existing volumes and snapshots of its backend, created by others.
 
-    What belongs to the service already is recognised by its name alone: the service marks it as managed.
+    The service itself recognizes those that it manages already, by their names.
     """
 
     @abc.abstractmethod
-    def foreign_volumes(self):
-        """A list of Found: every volume on the backend, those of the service too."""
+    def existing_volumes(self) -> list[Manageable]:
+        """All volumes on the backend, including those of the service."""
 
     @abc.abstractmethod
-    def foreign_snapshots(self):
-        """A list of Found: every snapshot on the backend, those of the service too."""
+    def existing_snapshots(self) -> list[Manageable]:
+        """All snapshots on the backend, including those of the service."""
 
-    def name_in(self, reference):
-        """The name that a reference gives. Raises DriverError for what is no reference here, whatever there is."""
+    def name_of(self, reference: dict) -> str:
+        """The name in a reference. Raises DriverError for a malformed reference."""
         name = reference.get("source-name") if isinstance(reference, dict) else None
         if not isinstance(name, str) or not name or not name.isprintable():
-            raise DriverError('what is to be managed is named by {"source-name": NAME}, with the name that it has on the '
-                              "backend")
+            raise DriverError('a reference has the form {"source-name": NAME}, with the object\'s name on the backend')
         return name
 
     @abc.abstractmethod
-    def inspect(self, reference, volume=None):
-        """The Found of that reference: a volume, or a snapshot of `volume`. Raises DriverError with what is wrong."""
+    def inspect(self, reference: dict, volume: Volume | None = None) -> Manageable:
+        """The volume with that reference, or the snapshot of `volume`. Raises DriverError if there is none."""
 
     @abc.abstractmethod
-    def adopt(self, volume, reference):
-        """Give what the reference names the volume's name; repeated, success. Returns facts."""
+    def manage(self, volume: Volume, reference: dict) -> dict:
+        """Rename the referenced object to the volume's name. Returns facts. Idempotent."""
 
     @abc.abstractmethod
-    def adopt_snapshot(self, snapshot, reference):
-        """Give what the reference names the snapshot's name; repeated, success. Returns facts."""
+    def manage_snapshot(self, snapshot: Snapshot, reference: dict) -> dict:
+        """Rename the referenced object to the snapshot's name. Returns facts. Idempotent."""
 
 
 class AppliesQos(abc.ABC):
-    """A driver that limits what is read from and written to a volume per second.
+    """A driver that limits a volume's I/O rates.
 
-    It applies `volume.qos` whenever it makes a volume or takes one over, and raises DriverError for a value that the
-    backend does not take. Keys that it does not know are ignored.
+    It applies `volume.qos` when it creates or manages a volume, and raises DriverError for a value that the backend
+    refuses. Unknown keys are ignored.
     """
 
     @abc.abstractmethod
-    def apply_qos(self, volume):
-        """Give the volume the limits of `volume.qos` and no others, attached or not. Idempotent."""
+    def apply_qos(self, volume: Volume) -> None:
+        """Replace the volume's limits by those of `volume.qos`, attached or not. Idempotent."""
 
 
 class ClonesImages(abc.ABC):
-    """A driver that can make a volume of a raw image where that lies, without anybody copying it."""
+    """A driver that can clone a raw image on the storage into a volume without copying it."""
 
     @abc.abstractmethod
-    def clone_image(self, volume, location):
-        """Make `volume` with the content of the raw image at `location`, a URL of Glance's, and of its own size.
+    def clone_image(self, volume: Volume, location: str) -> dict | None:
+        """Create `volume`, of its own size, with the content of the raw image at `location`, a URL from Glance.
 
-        The volume does not exist yet. Returns facts, or None when nothing can be cloned from there.
+        The volume does not exist yet. Returns facts, or None if the location cannot be cloned.
         """
 
 
 class Revertable(abc.ABC):
-    """A driver that can set a volume back to a snapshot by itself."""
+    """A driver that can revert a volume to a snapshot."""
 
     @abc.abstractmethod
-    def revert(self, volume, snapshot):
-        """Give the volume the snapshot's content; a volume that has grown since keeps its size, zeros at the end.
+    def revert(self, volume: Volume, snapshot: Snapshot) -> None:
+        """Give the volume the snapshot's content; an extended volume keeps its size, with zeros at the end.
 
-        The volume is not attached. Its path may lead to a new file or device afterwards, so that an export made
-        before has to be renewed (`Target.resize` or `Target.export`).
+        The volume is not attached. Its path may be a new file or device afterwards, so an earlier export has to be
+        renewed (`Target.resize` or `Target.export`).
         """
 
 
 class LosesSnapshots(abc.ABC):
-    """A driver whose snapshots can become worthless by themselves (when the room for what they keep overflows)."""
+    """A driver whose snapshots can become invalid (when the space for their copied blocks overflows)."""
 
     @abc.abstractmethod
-    def lost_snapshots(self):
-        """{name: reason} of the snapshots that cannot be read any more."""
+    def lost_snapshots(self) -> dict[str, str]:
+        """{name: reason} of the invalid snapshots."""
 
 
 class Replicates(abc.ABC):
-    """A driver that copies what is written to its volumes to other places by itself.
+    """A driver that replicates its volumes to other locations.
 
-    Pools of its backend report `replication_enabled` and `replication_targets`, so that a volume type asks for it by the
-    extra spec replication_enabled = "<is> True". The driver replicates the volumes whose `extra_specs` have it, from `create`
-    (and `clone`, `from_snapshot`) on until `delete`, and raises DriverError where it cannot begin to. The service has no
-    failover: a copy is brought into use with the backend's own tools.
+    Pools of its backend report `replication_enabled` and `replication_targets`, so that a volume type can require it
+    with the extra spec replication_enabled = "<is> True". The driver replicates volumes with it in `extra_specs` from
+    `create` (or `clone`, `from_snapshot`) until `delete`, and raises DriverError if replication cannot start. The
+    service has no failover: a replica is activated with the backend's own tools.
     """
 
     @abc.abstractmethod
     def replication_targets(self) -> tuple[str, ...]:
-        """The names of the places to which volumes are copied, as operators know them. Called at every measurement."""
+        """The operators' names of the locations to which volumes are replicated. Called at every measurement."""
 
 
 class Encrypts(abc.ABC):
-    """A driver whose backend stores every volume and snapshot encrypted, by keys that the backend keeps.
+    """A driver whose backend encrypts all volumes and snapshots with its own keys.
 
-    Pools of its backend report `encryption_at_rest` and `encryption_cipher`, which extra specs of a volume type ask for:
-    encryption_at_rest = "<is> True". It has nothing to do with the keys of encrypted volume types, which attaching hosts use.
+    Pools of its backend report `encryption_at_rest` and `encryption_cipher`, which extra specs of a volume type can
+    require: encryption_at_rest = "<is> True". This is unrelated to encrypted volume types, whose keys attaching hosts
+    use.
     """
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""The file driver: volumes and snapshots are sparse raw files in one directory, shared blocks where the disk can."""
+"""The file driver: volumes and snapshots are sparse raw files in one directory, with shared blocks if possible."""
 
 import contextlib
 import errno
@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 import urllib.parse
+from collections.abc import Callable, Iterable
 
 from oslo_config import cfg
 
@@ -14,34 +15,33 @@ from cinder_lite.volume.drivers import base
 
 OPTIONS = (
     cfg.StrOpt("file_volume_dir", default="/var/lib/cinder/volumes",
-               help="Directory for the volumes of the file driver. On XFS or btrfs snapshots and clones share blocks "
-                    "and take no time; on other file systems their data is copied."),
+               help="Directory for the volumes of the file driver. On XFS and btrfs, snapshots and clones share blocks "
+                    "and are instant; on other file systems their data is copied."),
     cfg.BoolOpt("file_require_mount", default=False,
-                help="Refuse to work unless file_volume_dir is a mount point, so that a disk that is not mounted does "
-                     "not let volumes fill the disk underneath."),
+                help="Treat the backend as down unless file_volume_dir is a mount point, so that volumes cannot fill "
+                     "the underlying disk while theirs is not mounted."),
 )
 
 PREFIXES = ("volume-", "snapshot-")
-#: How often a copy begins again because the source was written to meanwhile.
+#: Attempts at a copy, which is repeated if the source was modified meanwhile.
 ATTEMPTS = 3
 
 
-class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.ClonesImages):
-    """Sparse files named as Cinder names volumes.
+class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting, base.ClonesImages):
+    """Sparse files with Cinder's names of volumes.
 
-    A copy is made under a temporary name, `.NAME.part`, and gets its own name when it is whole and on the disk.
-    Snapshots of a volume in use are of one moment where blocks can be shared; elsewhere the copy is refused when the
-    volume was written to meanwhile.
+    A copy has a temporary name, `.NAME.part`, until it is complete and on the disk. Snapshots of a volume in use are
+    consistent if blocks can be shared; otherwise the copy fails if the volume was modified meanwhile.
     """
 
     OPTIONS = OPTIONS
 
     @property
-    def directory(self):
+    def directory(self) -> str:
         return self.options.file_volume_dir
 
-    def check(self):
-        """A directory that is missing is made; raise BackendDown when it cannot be, or cannot be written to."""
+    def check(self) -> None:
+        """Create the directory if it is missing. Raises BackendDown if that fails or it is not writable."""
         try:
             os.makedirs(self.directory, mode=0o750, exist_ok=True)
             if self.options.file_require_mount and not os.path.ismount(self.directory):
@@ -51,89 +51,92 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
                 pass
         except OSError as error:
             raise base.BackendDown(f"{self.directory} (file_volume_dir of {self.backend}) cannot be written to: "
-                                   f"{error.strerror}; mount it, change its owner or the option, or let the service's units "
-                                   "write there (ReadWritePaths=)") from error
+                                   f"{error.strerror}; mount it, change its owner or the option, or let the service's "
+                                   "units write there (ReadWritePaths=)") from error
 
-    def clean_up(self):
-        with _saying(f"cannot tidy {self.directory}"):
+    def clean_up(self) -> None:
+        with _as_driver_errors(f"cannot clean up {self.directory}"):
             for entry in self._entries():
                 if entry.name.startswith(tuple(f".{prefix}" for prefix in PREFIXES)) and entry.name.endswith(".part"):
                     _unlink(entry.path)
 
-    def pools(self):
+    def pools(self) -> tuple[base.PoolStats, ...]:
         """One pool, named after the backend.
 
-        Promised are the sizes of the volumes, and of snapshots what they occupy: a snapshot never grows, but its blocks
-        stop being shared as its volume changes.
+        The provisioned capacity is the sizes of volumes and the occupied blocks of snapshots: a snapshot never grows,
+        but its blocks stop being shared when its volume changes.
         """
-        with _saying(f"cannot measure {self.directory}"):
+        with _as_driver_errors(f"cannot measure {self.directory}"):
             disk = os.statvfs(self.directory)
-            promised = 0
+            provisioned = 0
             for entry in self._entries():
                 if entry.name.startswith(PREFIXES):
                     with contextlib.suppress(FileNotFoundError):  # removed since it was listed
                         status = entry.stat()
-                        promised += status.st_size if entry.name.startswith("volume-") else status.st_blocks * 512
+                        is_volume = entry.name.startswith("volume-")
+                        provisioned += status.st_size if is_volume else status.st_blocks * 512
         return (base.PoolStats(name=self.backend, total_gb=disk.f_blocks * disk.f_frsize / base.GIB,
                                free_gb=disk.f_bavail * disk.f_frsize / base.GIB,
-                               provisioned_gb=promised / base.GIB, thin=True, thick=False, multiattach=True,
+                               provisioned_gb=provisioned / base.GIB, thin=True, thick=False, multiattach=True,
                                online_extend=True),)
 
-    def create(self, volume):
-        """Make the file; one that is there is left as it is, whatever it holds."""
+    def create(self, volume: base.Volume) -> dict:
+        """Create the file; an existing one stays unchanged."""
         if not os.path.exists(self.path(volume)):
-            with _saying(f"cannot create {volume.name}"), self._making(volume.name) as made:
+            with _as_driver_errors(f"cannot create {volume.name}"), self._new_file(volume.name) as made:
                 os.ftruncate(made, volume.size * base.GIB)
         return {}
 
-    def delete(self, volume):
+    def delete(self, volume: base.Volume) -> None:
         self._remove(volume.name)
 
-    def extend(self, volume, new_size):
-        with _saying(f"cannot extend {volume.name}"), self._opened(volume.name, os.O_WRONLY) as file:
+    def extend(self, volume: base.Volume, new_size: int) -> None:
+        with _as_driver_errors(f"cannot extend {volume.name}"), self._opened(volume.name, os.O_WRONLY) as file:
             wanted, present = new_size * base.GIB, os.fstat(file).st_size
             if wanted < present:
                 raise base.DriverError(f"{volume.name} has {present} bytes and cannot shrink to {new_size} GiB")
             os.ftruncate(file, wanted)
             os.fsync(file)
 
-    def create_snapshot(self, snapshot):
+    def create_snapshot(self, snapshot: base.Snapshot) -> dict:
         self._copy(snapshot.volume.name, snapshot.name, 0, _quiet)
         return {}
 
-    def delete_snapshot(self, snapshot):
+    def delete_snapshot(self, snapshot: base.Snapshot) -> None:
         self._remove(snapshot.name)
 
-    def clone(self, volume, source, progress):
+    def clone(self, volume: base.Volume, source: base.Volume, progress: Callable[[int, int], object]) -> dict:
         self._copy(source.name, volume.name, volume.size * base.GIB, progress)
         return {}
 
-    def from_snapshot(self, volume, snapshot, progress):
+    def from_snapshot(self, volume: base.Volume, snapshot: base.Snapshot,
+                      progress: Callable[[int, int], object]) -> dict:
         self._copy(snapshot.name, volume.name, volume.size * base.GIB, progress)
         return {}
 
-    def revert(self, volume, snapshot):
-        """Put a copy of the snapshot in the volume's place: either the old or the new content is there, never a mix."""
-        with _saying(f"cannot revert {volume.name}"), self._opened(volume.name, os.O_RDONLY) as file:
+    def revert(self, volume: base.Volume, snapshot: base.Snapshot) -> None:
+        """Replace the volume by a copy of the snapshot, atomically."""
+        with _as_driver_errors(f"cannot revert {volume.name}"), self._opened(volume.name, os.O_RDONLY) as file:
             size = os.fstat(file).st_size
         self._copy(snapshot.name, volume.name, size, _quiet, replace=True)
 
-    def clone_image(self, volume, location):
-        """An image of Glance's file store on the same disk gives its blocks, where the disk can share them."""
+    def clone_image(self, volume: base.Volume, location: str) -> dict | None:
+        """Share the blocks of an image in Glance's file store on the same file system, if that supports it."""
         url = urllib.parse.urlsplit(location)
         path = urllib.parse.unquote(url.path)
         if url.scheme != "file" or not os.access(path, os.R_OK):
             return None
-        with _saying(f"cannot clone {path} to {volume.name}"), contextlib.suppress(_Unshared), open(path, "rb") as source:
-            with self._making(volume.name) as made:
+        with (_as_driver_errors(f"cannot clone {path} to {volume.name}"), contextlib.suppress(_Unshared),
+              open(path, "rb") as source):
+            with self._new_file(volume.name) as made:
                 if not sparse.reflink(source.fileno(), made):
                     raise _Unshared
                 os.ftruncate(made, volume.size * base.GIB)
             return {}
         return None
 
-    def names(self):
-        with _saying(f"cannot list {self.directory}"):
+    def names(self) -> Iterable[tuple[str, int | None]]:
+        with _as_driver_errors(f"cannot list {self.directory}"):
             found = []
             for entry in self._entries():
                 if entry.name.startswith(PREFIXES):
@@ -141,17 +144,17 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
                         found.append((entry.name, entry.stat().st_size))
             return found
 
-    def exists(self, volume):
+    def exists(self, volume: base.Volume) -> bool:
         return os.path.exists(self.path(volume))
 
-    def foreign_volumes(self):
+    def existing_volumes(self) -> list[base.Manageable]:
         return self._foreign(lambda name: not name.startswith("snapshot-"))
 
-    def foreign_snapshots(self):
+    def existing_snapshots(self) -> list[base.Manageable]:
         return self._foreign(lambda name: name.startswith("snapshot-"))
 
     def _foreign(self, wanted):
-        with _saying(f"cannot list {self.directory}"):
+        with _as_driver_errors(f"cannot list {self.directory}"):
             found = []
             for entry in sorted(self._entries(), key=lambda entry: entry.name):
                 if wanted(entry.name) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
@@ -159,28 +162,28 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
                         found.append(_found(entry.name, entry.stat()))
             return found
 
-    def inspect(self, reference, volume=None):
-        name = self.name_in(reference)
+    def inspect(self, reference: dict, volume: base.Volume | None = None) -> base.Manageable:
+        name = self.name_of(reference)
         if name != os.path.basename(name) or name.startswith("."):
             raise base.DriverError(f"'{name}' is not the name of a file in {self.directory}")
-        with _saying(f"cannot look at {name}"):
+        with _as_driver_errors(f"cannot inspect {name}"):
             status = os.lstat(os.path.join(self.directory, name))
         if not stat.S_ISREG(status.st_mode):
             raise base.DriverError(f"{name} in {self.directory} is not a regular file")
         return _found(name, status)
 
-    def adopt(self, volume, reference):
-        self._rename(self.name_in(reference), volume.name)
+    def manage(self, volume: base.Volume, reference: dict) -> dict:
+        self._rename(self.name_of(reference), volume.name)
         self.extend(volume, volume.size)
         return {}
 
-    def adopt_snapshot(self, snapshot, reference):
-        self._rename(self.name_in(reference), snapshot.name)
+    def manage_snapshot(self, snapshot: base.Snapshot, reference: dict) -> dict:
+        self._rename(self.name_of(reference), snapshot.name)
         return {}
 
     def _rename(self, old, new):
         before, after = (os.path.join(self.directory, name) for name in (old, new))
-        with _saying(f"cannot rename {old}"):
+        with _as_driver_errors(f"cannot rename {old}"):
             if old == new or (not os.path.lexists(before) and os.path.exists(after)):
                 return
             if os.path.lexists(after):
@@ -188,10 +191,10 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
             os.rename(before, after)
             self._sync()
 
-    def path(self, volume):
+    def path(self, volume: base.Volume) -> str:
         return os.path.join(self.directory, volume.name)
 
-    def snapshot_path(self, snapshot):
+    def snapshot_path(self, snapshot: base.Snapshot) -> str:
         return os.path.join(self.directory, snapshot.name)
 
     def _entries(self):
@@ -199,12 +202,13 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
             yield from entries
 
     def _copy(self, source_name, name, size, progress, replace=False):
-        """Copy a file to `name` unless that is there already; it gets `size` bytes (0: as many as the source has)."""
+        """Copy a file to `name` unless that exists; the copy has `size` bytes (0: the source's size)."""
         if not replace and os.path.exists(os.path.join(self.directory, name)):
             return
-        with _saying(f"cannot copy {source_name} to {name}"), self._opened(source_name, os.O_RDONLY) as source:
+        with (_as_driver_errors(f"cannot copy {source_name} to {name}"),
+              self._opened(source_name, os.O_RDONLY) as source):
             for _ in range(ATTEMPTS):
-                with contextlib.suppress(_Changed), self._making(name) as made:
+                with contextlib.suppress(_Changed), self._new_file(name) as made:
                     before = _state(source)
                     if not sparse.copy(source, made, size, progress) and _state(source) != before:
                         raise _Changed
@@ -213,8 +217,8 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
                                "it and try again, or put file_volume_dir on XFS or btrfs")
 
     @contextlib.contextmanager
-    def _making(self, name):
-        """A new empty file (its descriptor) that gets `name`, on the disk to stay, when the block ends well."""
+    def _new_file(self, name):
+        """A new empty file (its descriptor), which is synced and renamed to `name` when the block succeeds."""
         part, path = os.path.join(self.directory, f".{name}.part"), os.path.join(self.directory, name)
         _unlink(part)
         file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -230,13 +234,13 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.
         self._sync()
 
     def _remove(self, name):
-        with _saying(f"cannot delete {name}"):
+        with _as_driver_errors(f"cannot delete {name}"):
             _unlink(os.path.join(self.directory, f".{name}.part"))
             if _unlink(os.path.join(self.directory, name)):
                 self._sync()
 
     def _sync(self):
-        """Bring names that were given or taken to the disk."""
+        """Make changes of names durable."""
         directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)
@@ -257,12 +261,12 @@ class _Unshared(Exception):
 
 
 class _Changed(Exception):
-    """The source was written to while it was copied."""
+    """The source was modified while it was copied."""
 
 
 @contextlib.contextmanager
-def _saying(what):
-    """Turn the system's errors into a DriverError that begins with `what`."""
+def _as_driver_errors(what):
+    """Turn OSError into a DriverError whose text begins with `what`."""
     try:
         yield
     except OSError as error:
@@ -274,7 +278,7 @@ def _found(name, status):
     reason = None if status.st_size else "it is empty"
     if status.st_nlink > 1:
         reason = "the file has another name too, under which its data can be changed"
-    return base.Found({"source-name": name}, status.st_size, reason)
+    return base.Manageable({"source-name": name}, status.st_size, reason)
 
 
 def _state(file):
@@ -283,7 +287,7 @@ def _state(file):
 
 
 def _unlink(path):
-    """Remove a file; False when there is none."""
+    """Remove a file; False if there is none."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -292,4 +296,4 @@ def _unlink(path):
 
 
 def _quiet(done, whole):
-    """Progress that nobody follows."""
+    """Ignore progress."""

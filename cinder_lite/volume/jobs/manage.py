@@ -15,7 +15,7 @@ class Adoption:
         self.db, self.conf, self.backend = database, conf, backend
         self.handlers = {
             ("volume", "manage"): self.adopt, ("volume", "unmanage"): self.let_go,
-            ("snapshot", "manage"): self.adopt_snapshot, ("snapshot", "unmanage"): self.let_snapshot_go}
+            ("snapshot", "manage"): self.manage_snapshot, ("snapshot", "unmanage"): self.let_snapshot_go}
 
     def adopt(self, work):
         with self.db.read() as tx:
@@ -27,12 +27,12 @@ class Adoption:
             self._claim_volume(work, row, size)
         with self.db.read() as tx:
             volume = as_volume(worker.found(volumes.find(tx, row.id)))
-        facts = self.backend.call(self.backend.driver.adopt, volume, work.args["reference"])
+        facts = self.backend.call(self.backend.driver.manage, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
     def _inspect(self, reference, kind, volume=None):
         """The size in whole GiB of what the reference names, which must not belong to any resource already."""
-        if not isinstance(self.backend.driver, drivers.Manages):
+        if not isinstance(self.backend.driver, drivers.ManagesExisting):
             raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made",
                                  public="its storage cannot take over what others made")
         with self.db.read() as tx:
@@ -63,7 +63,7 @@ class Adoption:
         self.backend.remove_exports(as_volume(row))
         work.at_end(lambda tx, row: holds.forget(tx, row))
 
-    def adopt_snapshot(self, work):
+    def manage_snapshot(self, work):
         with self.db.read() as tx:
             row = worker.found(snapshots.find(tx, work.job.resource_id))
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
@@ -72,7 +72,7 @@ class Adoption:
             self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
         with self.db.read() as tx:
             snapshot = as_snapshot(snapshots.find(tx, row.id), volume)
-        facts = self.backend.call(self.backend.driver.adopt_snapshot, snapshot, work.args["reference"])
+        facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
         work.keep(facts=facts or {}, progress="100%")
 
     @db.retried

@@ -99,7 +99,7 @@ class Moves:
         so although the volume is removed there. That can be repeated after a crash, here too when the volume comes back.
         """
         driver = self.backend.driver
-        if not isinstance(driver, drivers.Manages) or self.backend.call(driver.exists, dataclasses.replace(made, name_id=None)):
+        if not isinstance(driver, drivers.ManagesExisting) or self.backend.call(driver.exists, dataclasses.replace(made, name_id=None)):
             return False
         with self.db.read() as tx:
             return all(one.args["name_id"] not in (None, made.id) for one in jobs.live_of(tx, "leftover", made.id))
@@ -130,7 +130,7 @@ class Moves:
         copy = dataclasses.replace(volume, name_id=work.job.id, facts=present.facts)
         own = dataclasses.replace(copy, name_id=None)
         try:
-            self.backend.call(self.backend.driver.adopt, own, {"source-name": copy.name})
+            self.backend.call(self.backend.driver.manage, own, {"source-name": copy.name})
         except drivers.DriverError as error:
             LOG.warning("volume %s keeps the name %s on %s: %s", volume.id, copy.name, self.backend.name, error)
             return
@@ -139,7 +139,7 @@ class Moves:
         except errors.Stale:
             # Somebody has ended the job, for whom the volume has the other name.
             with worker.quiet(f"naming {own.name} {copy.name} again"):
-                self.backend.call(self.backend.driver.adopt, copy, {"source-name": own.name})
+                self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
             raise
 
     def _let_nova_copy(self, work, row, facts):

@@ -227,18 +227,18 @@ class VolumeManager(VolumeRPC):
     def check_reference(self, ctx, reference):
         self._check_manages()
         try:
-            self.driver.name_in(reference)
+            self.driver.name_of(reference)
         except drivers.DriverError as error:
             raise errors.InvalidInput(reason=f"The reference is not one of this backend: {error}.") from error
 
     def _check_manages(self):
-        if not isinstance(self.driver, drivers.Manages):
+        if not isinstance(self.driver, drivers.ManagesExisting):
             raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.",
                                       public="Invalid input received: The driver cannot take over what others made.")
 
     def manageable(self, ctx, kind):
         self._check_manages()
-        look = self.driver.foreign_volumes if kind == "volume" else self.driver.foreign_snapshots
+        look = self.driver.existing_volumes if kind == "volume" else self.driver.existing_snapshots
         try:
             return [dataclasses.asdict(found) for found in self.backend.call(look)]
         except drivers.DriverError as error:

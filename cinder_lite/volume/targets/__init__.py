@@ -1,1 +1,1 @@
-"""Targets: how a local device is exported to other hosts."""
+"""Targets export local devices to other hosts."""

@@ -1,7 +1,7 @@
-"""What a target is: it exports a local file or block device to other hosts.
+"""The interface of targets, which export a local file or block device to other hosts.
 
-Like a driver it knows no database and may be called again after a crash: exporting what is exported and removing what
-is not is success. Calls come from native threads, several at a time for different volumes.
+Like a driver, a target does not use the database, and every call can be repeated after a crash: exporting again and
+removing a missing export succeed. Calls come from native threads, concurrently for different volumes.
 """
 
 import abc
@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import os
 import typing
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -18,16 +19,17 @@ from cinder_lite.host import network
 
 LOG = logging.getLogger(__name__)
 
-#: The address of this host on which targets listen: the one option that they share.
+#: The address of this host on which targets listen; the only option that all targets share.
 ADDRESS = cfg.StrOpt("target_ip_address", default="127.0.0.1",
-                     help="Address of this host on which volumes are exported, or the name of a link (eth1), of which "
-                          "the first global IPv4 address is taken, else the first global IPv6 address. Only this host "
-                          "itself reaches 127.0.0.1; set the storage network's address to serve others.")
+                     help="Address of this host on which volumes are exported, or the name of a network interface "
+                          "(eth1), whose first global IPv4 address, else first global IPv6 address, is used. "
+                          "127.0.0.1 is reachable from this host only; set the storage network's address to serve "
+                          "other hosts.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """An initiator that is let in, and its own secret, "CHAP user secret" or None."""
+    """An initiator that has access, and its own secret, "CHAP user secret" or None."""
 
     initiator: str
     auth: str | None = None
@@ -36,10 +38,10 @@ class Access:
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """What is kept of an export until it is removed, enough to make the same one again after a restart.
+    """The recorded facts of an export, sufficient to create the same export again after a restart.
 
     `location` is in Cinder's form for iSCSI, "portal[;portal...],group iqn lun", None before it was exported; `auth` is
-    "CHAP user secret" or None; `accesses` are the initiators that are let in, None when all are that know `auth`.
+    "CHAP user secret" or None; `accesses` are the initiators with access, None for all that have the secret `auth`.
     """
 
     location: str | None
@@ -47,35 +49,35 @@ class Export:
     accesses: tuple[Access, ...] | None = None
 
 
-#: How a target keeps the connections of one volume apart: by an export for each, by the initiator's name within one export,
+#: How a target separates the connections of one volume: by one export each, by the initiator's name within one export,
 #: or not at all.
-SEPARATE, BY_INITIATOR, TOTAL_SIZE = "separate", "by initiator", "together"
-#: The driver_volume_type of connections that targets of the release before make, under the volume's name.
+SEPARATE, BY_INITIATOR, TOGETHER = "separate", "by initiator", "together"
+#: The driver_volume_type of connections that the previous release exports under the volume's name.
 FORMER_KINDS = ("iscsi", "nbd")
-#: What stands between a volume's name and the word that tells its further exports apart.
-FURTHER = "."
+#: Separates a volume's name from the suffix of its further exports.
+SUFFIX_SEPARATOR = "."
 
 
-def volume_of(name):
-    """The volume's name in the name of an export."""
-    return name.partition(FURTHER)[0]
+def volume_of(name: str) -> str:
+    """The volume's name within the name of an export."""
+    return name.partition(SUFFIX_SEPARATOR)[0]
 
 
 class TargetError(errors.Explained):
-    """The target daemon refused or failed; the text says what failed and, where it is known, what to do."""
+    """The target refused or failed; the text gives the failure and, if known, the remedy."""
 
     for_members = errors.STORAGE
 
 
-def portal(address, port):
-    """An address and a port as clients write them, brackets around IPv6."""
+def portal(address: str, port: int | str) -> str:
+    """An address and a port in the usual form, with brackets around IPv6 addresses."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def identity(path):
-    """Which file or device a path leads to now and how long it is, "device:inode:bytes"; TargetError when it is gone.
+def identity(path: str | os.PathLike) -> str:
+    """The identity and size of the file or device at a path, "device:inode:bytes". Raises TargetError if it is missing.
 
-    A daemon that opened it earlier shows what it was then.
+    A daemon that opened the path earlier still serves the earlier file and size.
     """
     try:
         with open(path, "rb") as file:
@@ -85,27 +87,27 @@ def identity(path):
         raise TargetError(f"cannot export {path}: {error.strerror}") from error
 
 
-class Marks:
-    """A file for each name in a directory, with a line that says what was exported under it."""
+class ExportState:
+    """Stores one line of state per export, in a file of that name in a directory."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str) -> None:
         self._directory = directory
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return os.path.exists(self._path(name))
 
     def _path(self, name):
         return os.path.join(self._directory, name)
 
-    def read(self, name):
-        """The line, "" when there is none."""
+    def read(self, name: str) -> str:
+        """The line, "" if there is none."""
         try:
             with open(self._path(name)) as file:
                 return file.read()
         except FileNotFoundError:
             return ""
 
-    def write(self, name, line):
+    def write(self, name: str, line: str) -> None:
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             with open(self._path(name), "w") as file:
@@ -113,100 +115,101 @@ class Marks:
         except OSError as error:
             raise TargetError(f"cannot write to {self._directory}: {error.strerror}") from error
 
-    def remove(self, name):
+    def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path(name))
 
-    def names(self):
+    def names(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
             return os.listdir(self._directory)
         return []
 
 
 class Target(abc.ABC):
-    """Exports devices of this host. Created once a backend."""
+    """Exports devices of this host. There is one instance per backend."""
 
     #: Options of the target, registered in the backend's section.
     OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = ()
-    #: The name that pools report as storage_protocol. Another host reads an exported volume by the entry point of that name
-    #: in cinder_lite.volume.readers (see readers.Reader); without one, volumes cannot move from here to other hosts.
+    #: The storage_protocol of pools. Other hosts read an exported volume by the entry point of that name in
+    #: cinder_lite.volume.readers (see readers.Reader); without one, volumes cannot be migrated to other hosts.
     protocol: typing.ClassVar[str]
-    #: Whether another host reaches a volume by the protocol alone. False where its file or device has the same path on each.
+    #: Whether other hosts reach a volume by the protocol alone; False if its file or device has the same path on all.
     same_host: typing.ClassVar[bool] = True
-    #: Whether hosts are let in. Not before all that they use is exported again; the next `check` sees to it.
+    #: Whether hosts can connect; enabled once all volumes in use are exported again. The next `check` applies it.
     access_enabled = False
 
-    def __init__(self, options, state_path):
-        """`options` is the backend's section; `state_path` a directory of its own that survives restarts."""
+    def __init__(self, options: cfg.ConfigOpts, state_path: str) -> None:
+        """`options` is the backend's section; `state_path` a directory of the target that persists over restarts."""
         self.options, self.state_path = options, state_path
-        self._marks, self._lost = Marks(state_path), ()
+        self._state, self._lost = ExportState(state_path), ()
 
-    def usable(self, *words):
-        """The addresses of this host that the words mean now, but for those that cannot be used.
+    def usable(self, *words: str) -> list[str]:
+        """The usable addresses of this host among `words`, which are addresses or names of network interfaces.
 
-        Raises TargetError with the reasons when none can.
+        Raises TargetError with the reasons if none is usable.
         """
         found, lost = network.choose(*words)
         if not found:
             raise TargetError(f"volumes cannot be exported on {', '.join(words)}: {'; '.join(dict.fromkeys(lost))}")
         if lost != list(self._lost):
-            LOG.warning("not exported on all addresses: %s", "; ".join(lost) or "not any more")
+            LOG.warning("volumes are not exported on all addresses: %s", "; ".join(lost) or "resolved")
             self._lost = tuple(lost)
         return found
 
     @abc.abstractmethod
-    def check(self):
-        """Find out whether exports can be made now; raise TargetError with the reason and the remedy when not."""
+    def check(self) -> None:
+        """Raise TargetError with the reason and the remedy if volumes cannot be exported now."""
 
     @abc.abstractmethod
-    def addresses(self):
-        """The addresses of this host on which volumes are exported now; TargetError when there are none."""
+    def addresses(self) -> Sequence[str]:
+        """The addresses of this host on which volumes are exported now. Raises TargetError if there are none."""
 
     @abc.abstractmethod
-    def export(self, name, path, export=None, read_only=False, connector=None):
-        """Export `path` under the volume's backend name; `export` is a former Export whose name and secret to keep.
+    def export(self, name: str, path: str, export: Export | None = None, read_only: bool = False,
+               connector: dict | None = None) -> Export:
+        """Export `path` under `name`; `export` is a former Export whose name and secret are kept.
 
-        The host of `connector` is let in, with those that `export` names. What is exported already and as asked stays as it
-        is, so that its initiators notice nothing; who is not named any more is put out. When the device has become another
-        or longer, it is opened anew as soon as no initiator uses it. Returns the Export.
+        The host of `connector` and those in `export` get access; access of others is revoked. An existing export that
+        matches stays untouched, so that its initiators are not disturbed. If the device was replaced or has grown, it
+        is opened again as soon as no initiator uses it. Returns the Export.
         """
 
     @property
-    def sharing(self):
-        """SEPARATE, BY_INITIATOR or TOTAL_SIZE."""
+    def sharing(self) -> str:
+        """SEPARATE, BY_INITIATOR or TOGETHER."""
         return SEPARATE
 
-    def new_auth(self):
-        """A secret for one connection, "CHAP user secret"; None where nobody is asked for one."""
+    def new_auth(self) -> str | None:
+        """A new secret for one connection, "CHAP user secret"; None without authentication."""
 
-    def check_connector(self, connector):
-        """Raise TargetError for a connector of a host that cannot be let in."""
+    def check_connector(self, connector: dict) -> None:
+        """Raise TargetError if the connector's host cannot get access."""
 
     @abc.abstractmethod
-    def remove(self, name):
-        """Remove the export of that name, also while an initiator is logged in. None there is success."""
+    def remove(self, name: str) -> None:
+        """Remove an export, also while an initiator is logged in. A missing export is not an error."""
 
-    def remove_all(self, name):
+    def remove_all(self, name: str) -> None:
         """Remove all exports of a volume."""
         for one in {name, *(found for found in self.present() if volume_of(found) == name)}:
             self.remove(one)
 
-    def present(self):
-        """The names of what this backend has exported and not removed since, as it knows without asking the daemon."""
-        return self._marks.names()
+    def present(self) -> list[str]:
+        """The names of this backend's exports, without querying the daemon."""
+        return self._state.names()
 
     @abc.abstractmethod
-    def connection(self, name, export, connector):
-        """What os-brick needs to connect: {"driver_volume_type": str, "data": {...}}, without volume_id."""
+    def connection(self, name: str, export: Export, connector: dict | None) -> dict:
+        """The connection information for os-brick: {"driver_volume_type": str, "data": {...}}, without volume_id."""
 
     @abc.abstractmethod
-    def exported(self):
-        """{backend name: whether it is exported completely} of all that is exported now, or half so."""
+    def exported(self) -> dict[str, bool]:
+        """{name: whether the export is complete} of all present exports, incomplete ones included."""
 
     @abc.abstractmethod
-    def resize(self, name, path):
+    def resize(self, name: str, path: str) -> None:
         """Show the present size and content of the device to initiators that log in from now on.
 
-        Those that are logged in see a new size when they ask for it, where the target can do that; elsewhere nothing
-        changes while there are any, and the `export` before the next attachment does it.
+        Initiators that are logged in see the new size when they rescan, if the target supports that; otherwise the
+        size changes with the `export` before the next attachment.
         """

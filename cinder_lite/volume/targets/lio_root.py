@@ -1,7 +1,7 @@
-"""What the LIO target does as root: it makes and removes targets in the kernel, by rtslib.
+"""The privileged part of the LIO target: creates and removes targets in the kernel, with rtslib.
 
-A target is enabled when all the rest of it is there: what a call that was cut off has left is told by that, removed, and
-made again. Nothing is written to rtslib's file, and no backstore is looked up in its cache: other programs may use LIO too.
+A target is enabled as the last step, so a target left by an interrupted call is recognized, removed, and created again.
+rtslib's file is not written, and no backstore is looked up in its cache, because other programs may use LIO too.
 """
 
 import contextlib
@@ -15,19 +15,19 @@ from cinder_lite.host import privsep
 from cinder_lite.volume.targets import base
 
 CONFIGFS = pathlib.Path("/sys/kernel/config/target")
-#: Where the kernel keeps persistent reservations.
+#: The kernel's directory of persistent reservations.
 DATABASE = "/etc/target"
 TAG, LUN = 1, 0
-#: Backstores are numbered at random below this, so that calls at the same time do not draw the same.
+#: Backstores get random numbers below this, so that concurrent calls do not choose the same.
 NUMBERS = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A volume's target. `opened` is the device's identity when it was opened, "" when that is not known.
+    """A volume's target. `opened` is the device's identity when it was opened, "" if unknown.
 
-    `accesses` are {initiator: (its account, whether it only reads)} of those that are let in, None for all that know
-    `account`. An account is (user, secret) of CHAP or None; `secret` says whether anybody is asked for one.
+    `accesses` are {initiator: (account, read-only)} of those with access, None for all that have the secret of
+    `account`. An account is CHAP's (user, secret) or None; `secret`: whether authentication is required.
     """
 
     name: str
@@ -35,24 +35,24 @@ class Wanted:
     path: str
     opened: str
     serial: str
-    portals: tuple
-    account: tuple | None
-    accesses: dict | None
+    portals: tuple[str, ...]
+    account: tuple[str, ...] | None
+    accesses: dict[str, tuple] | None
     read_only: bool
     cached: bool
     secret: bool
 
 
 def _lib():
-    """rtslib, which only root's process imports."""
+    """rtslib, imported in the privileged process only."""
     import rtslib_fb
 
     return rtslib_fb
 
 
 @contextlib.contextmanager
-def _explained(what):
-    """Give errors of rtslib and the kernel the form of targets' errors."""
+def _as_target_error(what):
+    """Turn errors of rtslib and the kernel into TargetError."""
     try:
         yield
     except (_lib().RTSLibError, OSError) as error:
@@ -60,31 +60,31 @@ def _explained(what):
 
 
 @privsep.storage.entrypoint
-def check():
-    """Raise TargetError unless the kernel's LIO can be used."""
+def check() -> None:
+    """Raise TargetError if the kernel's LIO cannot be used."""
     if not CONFIGFS.is_dir():
-        raise base.TargetError("the kernel's LIO is not there: load it with 'modprobe target_core_mod', and at every start "
-                               "by that name in a file of /etc/modules-load.d")
-    with _explained("be used for iSCSI"):
+        raise base.TargetError("the kernel's LIO is not loaded: load it with 'modprobe target_core_mod', and at every "
+                               "boot with that name in a file in /etc/modules-load.d")
+    with _as_target_error("be used for iSCSI"):
         os.makedirs(DATABASE, exist_ok=True)
-        # The kernel loads the module of iSCSI itself.
+        # The kernel then loads the iSCSI module by itself.
         (CONFIGFS / "iscsi").mkdir(exist_ok=True)
 
 
 @privsep.storage.entrypoint
-def export(values):
-    """Export a volume as the values of a Wanted say; returns the identity of the device that is open."""
+def export(values: dict) -> str:
+    """Export a volume; `values` are the fields of a Wanted. Returns the identity of the opened device."""
     wanted = Wanted(**values)
-    with _explained(f"export {wanted.name}"):
+    with _as_target_error(f"export {wanted.name}"):
         opened = _identity(wanted.path)
         group = _group(wanted.iqn)
-        if group is not None and _serves(group, wanted) and (opened == wanted.opened or _in_use(group)):
+        if group is not None and _matches(group, wanted) and (opened == wanted.opened or _in_use(group)):
             _grow(group)
-            _open(group, wanted)
+            _set_access(group, wanted)
             return wanted.opened
         _drop(wanted.iqn, wanted.name)
         try:
-            _make(wanted)
+            _create(wanted)
         except BaseException:
             _drop(wanted.iqn, wanted.name)
             raise
@@ -92,33 +92,32 @@ def export(values):
 
 
 @privsep.storage.entrypoint
-def remove(iqn, name):
-    """Remove a volume's target, its sessions and its backstore; none there is success."""
-    with _explained(f"remove {name}"):
+def remove(iqn: str, name: str) -> None:
+    """Remove a volume's target, its sessions and its backstore; a missing one is not an error."""
+    with _as_target_error(f"remove {name}"):
         _drop(iqn, name)
 
 
 @privsep.storage.entrypoint
-def exported(prefix):
-    """{iqn: its portals, None where it is not open} of all targets whose names begin so."""
-    with _explained("be asked what it exports"):
+def exported(prefix: str) -> dict[str, list[str] | None]:
+    """{iqn: its portals, None if it is not enabled} of all targets with that prefix."""
+    with _as_target_error("list its targets"):
         names = [path.name for path in (CONFIGFS / "iscsi").glob("iqn.*") if path.name.startswith(prefix)]
         groups = {name: _group(name) for name in names}
-        return {name: [path.name for path in pathlib.Path(group.path, "np").iterdir()] if group and group.enable else None
-                for name, group in groups.items()}
+        return {name: _portals(group) if group and group.enable else None for name, group in groups.items()}
 
 
 @privsep.storage.entrypoint
-def resize(iqn, path):
-    """Show initiators a file's new size; that of a device the kernel sees itself."""
-    with _explained(f"resize {path}"):
+def resize(iqn: str, path: str) -> None:
+    """Show a file's new size to initiators; the kernel detects a block device's by itself."""
+    with _as_target_error(f"resize {path}"):
         group = _group(iqn)
         if group is not None and group.enable:
             _grow(group)
 
 
 def _identity(path):
-    """Which file or device a path leads to now."""
+    """The identity of the file or device at a path."""
     found = os.stat(path)
     return f"device {found.st_rdev}" if stat.S_ISBLK(found.st_mode) else f"file {found.st_dev}:{found.st_ino}"
 
@@ -128,7 +127,7 @@ def _fabric():
 
 
 def _group(iqn):
-    """The portal group of a target, None when there is none."""
+    """The portal group of a target, None if there is none."""
     try:
         return _lib().TPG(_lib().Target(_fabric(), iqn, "lookup"), TAG, "lookup")
     except _lib().RTSLibNotInCFSError:
@@ -136,7 +135,7 @@ def _group(iqn):
 
 
 def _store(group):
-    """The backstore of a group's disk, None when there is none."""
+    """The backstore of a group's disk, None if there is none."""
     try:
         return _lib().LUN(group, LUN).storage_object
     except _lib().RTSLibError:
@@ -144,12 +143,16 @@ def _store(group):
 
 
 def _plugin(wanted):
-    """Files are served by LIO's fileio, and devices whose cache is to be passed by: to those it writes synchronously."""
+    """The backstore type: fileio for files, and for devices without write cache, to which it writes synchronously."""
     return "block" if wanted.cached and stat.S_ISBLK(os.stat(wanted.path).st_mode) else "fileio"
 
 
-def _serves(group, wanted):
-    """Whether the target is whole and what is wanted but for who is let in where."""
+def _portals(group):
+    return [path.name for path in pathlib.Path(group.path, "np").iterdir()]
+
+
+def _matches(group, wanted):
+    """Whether the target is complete and as wanted, apart from portals and initiators."""
     store = _store(group)
     return (group.enable and store is not None and (store.name, store.plugin) == (wanted.name, _plugin(wanted)) and
             store.udev_path == wanted.path and
@@ -168,7 +171,7 @@ def _in_use(group):
         return bool(sessions.read().strip("\0\n ")) or any(acl.session for acl in group.node_acls)
 
 
-def _make(wanted):
+def _create(wanted):
     store = _new_store(wanted)
     group = _lib().TPG(_lib().Target(_fabric(), wanted.iqn), TAG)
     for name, value in (("authentication", wanted.secret), ("generate_node_acls", wanted.accesses is None),
@@ -177,16 +180,17 @@ def _make(wanted):
     if wanted.account and wanted.accesses is None:
         group.chap_userid, group.chap_password = wanted.account
     _lib().LUN(group, LUN, storage_object=store)
-    _open(group, wanted)
+    _set_access(group, wanted)
     group.enable = True
 
 
 def _new_store(wanted):
-    facts = {"dev": wanted.path, "wwn": wanted.serial, "index": random.randrange(NUMBERS)}
+    arguments = {"dev": wanted.path, "wwn": wanted.serial, "index": random.randrange(NUMBERS)}
     if _plugin(wanted) == "block":
-        store = _lib().BlockStorageObject(wanted.name, **facts)
+        store = _lib().BlockStorageObject(wanted.name, **arguments)
     else:
-        store = _lib().FileIOStorageObject(wanted.name, size=os.stat(wanted.path).st_size, write_back=wanted.cached, **facts)
+        store = _lib().FileIOStorageObject(wanted.name, size=os.stat(wanted.path).st_size, write_back=wanted.cached,
+                                           **arguments)
     # Some devices cannot discard.
     with contextlib.suppress(_lib().RTSLibError):
         store.set_attribute("emulate_tpu", 1)
@@ -201,8 +205,8 @@ def _grow(group):
             pathlib.Path(store.path, "control").write_text(f"fd_dev_size={size}")
 
 
-def _open(group, wanted):
-    """Serve it on the wanted portals and let the wanted initiators in, and no others."""
+def _set_access(group, wanted):
+    """Serve the target on the wanted portals, and give access to the wanted initiators and no others."""
     portals = {f"{portal.ip_address}:{portal.port}": portal for portal in group.network_portals}
     for name in wanted.portals:
         if name not in portals:
@@ -213,20 +217,21 @@ def _open(group, wanted):
         return
     for acl in list(group.node_acls):
         account = wanted.accesses.get(acl.node_wwn, (None, None))[0]
-        # The kernel asks for a secret when an initiator logs in, and never again: one that knew another is put out.
-        if acl.node_wwn not in wanted.accesses or account and (acl.chap_userid, acl.chap_password) not in (account, ("", "")):
+        # The kernel checks the secret at login only, so an initiator that logged in with another one is logged out.
+        changed = account and (acl.chap_userid, acl.chap_password) not in (account, ("", ""))
+        if acl.node_wwn not in wanted.accesses or changed:
             acl.delete()
     for name, (account, read_only) in wanted.accesses.items():
-        _let_in(group, name, account, read_only)
+        _allow(group, name, account, read_only)
 
 
-def _let_in(group, name, account, read_only):
+def _allow(group, name, account, read_only):
     acl = _lib().NodeACL(group, name)
     if account and (acl.chap_userid, acl.chap_password) != account:
         acl.chap_userid, acl.chap_password = account
     for disk in list(acl.mapped_luns):
         try:
-            disk.alias  # noqa: B018 - raises when its disk is gone
+            disk.alias  # noqa: B018 - raises if its disk is gone
         except _lib().RTSLibBrokenLink:
             disk.delete()
             continue
@@ -237,12 +242,12 @@ def _let_in(group, name, account, read_only):
 
 
 def _drop(iqn, name):
-    """Shut the target, put its initiators out, and remove it and its backstore, however much of them is there."""
+    """Disable the target, log its initiators out, and remove it and its backstore, however complete they are."""
     with contextlib.suppress(_lib().RTSLibNotInCFSError):
         _lib().Target(_fabric(), iqn, "lookup").delete()
     for path in (CONFIGFS / "core").glob(f"*_*/{name}"):
         store = _lib().tcm.StorageObject.so_from_path(path)
         for lun in store.attached_luns:
-            raise base.TargetError(f"the backstore {name} is used by the target {lun.parent_tpg.parent_target.wwn}; give "
-                                   "that one's another name")
+            raise base.TargetError(f"the backstore {name} is used by the target {lun.parent_tpg.parent_target.wwn}; "
+                                   "rename the backstore of that target")
         store.delete()

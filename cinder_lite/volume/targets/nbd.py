@@ -1,4 +1,4 @@
-"""The NBD target: one qemu-nbd process for each volume, for machines where no iSCSI target can be had."""
+"""Exports volumes by NBD, with one qemu-nbd process for each volume, for hosts without an iSCSI target."""
 
 import contextlib
 import dataclasses
@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from urllib import parse
 
 from oslo_config import cfg
@@ -20,31 +21,31 @@ from cinder_lite.volume.targets import base
 OPTIONS = (
     base.ADDRESS,
     cfg.StrOpt("nbd_transport", default="tcp", choices=("tcp", "unix"),
-               help="Export on TCP ports, or on unix sockets for clients on this host."),
+               help="Export on TCP ports, or on Unix sockets for clients on this host."),
     cfg.StrOpt("nbd_port_range", default="10810-14809",
-               help="TCP ports for exports, first and last; each exported volume takes one."),
+               help="First and last TCP port for exports; each exported volume uses one."),
     cfg.BoolOpt("nbd_unprotected", default=False,
-                help="Export on an address that other hosts reach. NBD has neither authentication nor encryption here: "
-                     "whoever reaches the port reads and writes the volume."),
+                help="Allow exports on an address that other hosts can reach. NBD is used without authentication and "
+                     "encryption: whoever reaches the port can read and write the volume."),
 )
 
-#: Seconds within which a process that is told to end has flushed and ended; then it is killed.
+#: Seconds that a process has to flush and end after SIGTERM; then it is killed.
 STOP = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """A qemu-nbd at work, known by its arguments."""
+    """A running qemu-nbd, identified by its arguments."""
 
     pid: int
-    argv: tuple
+    argv: tuple[str, ...]
 
-    def option(self, name):
+    def option(self, name: str) -> str | None:
         return next((word.partition("=")[2] for word in self.argv if word.startswith(f"--{name}=")), None)
 
     @property
-    def ended(self):
-        """Whether it is gone, or dead with all its threads, so that its port is free, and only not reaped yet."""
+    def ended(self) -> bool:
+        """Whether the process is gone, or a zombie whose threads have all ended, so that its port is free."""
         try:
             with open(f"/proc/{self.pid}/stat") as file:
                 dead = file.read().rpartition(")")[2].split()[0] in "ZX"
@@ -53,8 +54,8 @@ class Process:
             return True
 
     @property
-    def in_use(self):
-        """Whether a client is connected: a socket besides the one that it listens on."""
+    def in_use(self) -> bool:
+        """Whether a client is connected, so that there is a socket besides the listening one."""
         sockets = 0
         with contextlib.suppress(FileNotFoundError):
             for fd in os.listdir(f"/proc/{self.pid}/fd"):
@@ -64,16 +65,16 @@ class Process:
 
 
 class NbdTarget(base.Target):
-    """Exports by qemu-nbd processes that outlive the service; `state_path` holds their pid files and sockets.
+    """Exports by qemu-nbd processes, which outlive the service; `state_path` has their pid files and sockets.
 
-    A process keeps the size and the file that it opened, so they are in its description, and it is replaced when they
-    have changed and no client is connected.
+    A process keeps the size and the file that it opened, so its description names them; it is replaced when they have
+    changed and no client is connected.
     """
 
     OPTIONS = OPTIONS
     protocol = "nbd"
 
-    def check(self):
+    def check(self) -> None:
         if shutil.which("qemu-nbd") is None:
             raise base.TargetError("qemu-nbd is missing; install the package qemu-utils")
         if self.options.nbd_transport == "unix":
@@ -83,17 +84,18 @@ class NbdTarget(base.Target):
         self._ports()
         address = self.options.target_ip_address
         if not (address.startswith("127.") or address in ("::1", "lo", "localhost") or self.options.nbd_unprotected):
-            raise base.TargetError(f"target_ip_address {address} is open to other hosts, and NBD asks nobody for a "
-                                   "secret; use target_helper = tgt, or set nbd_unprotected = true on a network of its "
-                                   "own")
+            raise base.TargetError(f"target_ip_address {address} is reachable from other hosts, and NBD has no "
+                                   "authentication; use target_helper = tgt, or set nbd_unprotected = true on an "
+                                   "isolated network")
         self.addresses()
 
-    def addresses(self):
+    def addresses(self) -> Sequence[str]:
         if self.options.nbd_transport == "unix":
             return []
         return self.usable(self.options.target_ip_address)
 
-    def export(self, name, path, export=None, read_only=False, connector=None):
+    def export(self, name: str, path: str, export: base.Export | None = None, read_only: bool = False,
+               connector: dict | None = None) -> base.Export:
         try:
             os.makedirs(self.state_path, mode=0o700, exist_ok=True)
         except OSError as error:
@@ -101,39 +103,40 @@ class NbdTarget(base.Target):
         identity = base.identity(path)
         present = self._process(name)
         if present:
-            as_asked = present.argv[-1] == path and ("--read-only" in present.argv) == read_only
-            if as_asked and (present.in_use or present.option("description") == identity):
+            matches = present.argv[-1] == path and ("--read-only" in present.argv) == read_only
+            if matches and (present.in_use or present.option("description") == identity):
                 return base.Export(self._location(name, present.option("port")))
             self._stop(name)
         return base.Export(self._start(name, path, identity, export, read_only))
 
-    def remove(self, name):
+    def remove(self, name: str) -> None:
         self._stop(name)
 
-    def connection(self, name, export, connector):
-        """{"driver_volume_type": "nbd", "data": {...}}: `uri` is the whole of it, as NBD clients take it.
+    def connection(self, name: str, export: base.Export, connector: dict | None) -> dict:
+        """{"driver_volume_type": "nbd", "data": {...}}: `uri` is the complete URI for NBD clients.
 
-        Its parts are `transport` ("tcp" or "unix"), `host` and `port` or `socket_path`, and `export`, the name to ask
-        for.
+        Its parts are `transport` ("tcp" or "unix"), `host` and `port` or `socket_path`, and `export`, the export's
+        name.
         """
-        uri = parse.urlsplit(export.location)
-        data = {"uri": export.location, "export": uri.path.lstrip("/"), "discard": True}
+        location = export.location or ""
+        uri = parse.urlsplit(location)
+        data: dict = {"uri": location, "export": uri.path.lstrip("/"), "discard": True}
         if uri.scheme == "nbd":
             data |= {"transport": "tcp", "host": uri.hostname, "port": uri.port}
         else:
             data |= {"transport": "unix", "socket_path": parse.parse_qs(uri.query)["socket"][0]}
         return {"driver_volume_type": "nbd", "data": data}
 
-    def exported(self):
+    def exported(self) -> dict[str, bool]:
         return {name: True for name in self.present() if self._process(name)}
 
-    def resize(self, name, path):
+    def resize(self, name: str, path: str) -> None:
         present = self._process(name)
         if present and not present.in_use:
             former = base.Export(self._location(name, present.option("port")))
             self.export(name, path, former, "--read-only" in present.argv)
 
-    def present(self):
+    def present(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
             return [file.removesuffix(".pid") for file in os.listdir(self.state_path) if file.endswith(".pid")]
         return []
@@ -147,7 +150,7 @@ class NbdTarget(base.Target):
         return f"nbd://{base.portal(*self.addresses(), port)}/{name}"
 
     def _process(self, name):
-        """The process of that export, when it lives and is what the pid file says."""
+        """The running process of that export, None if the pid file's process is another or has ended."""
         pid_file = self._file(name, "pid")
         try:
             with open(pid_file) as file:
@@ -174,7 +177,7 @@ class NbdTarget(base.Target):
                                f"on {address}; widen it")
 
     def _launch(self, name, argv):
-        """Start a process and wait until it serves; False when its port has been taken meanwhile."""
+        """Start a process and wait until it serves; False if its port was taken meanwhile."""
         try:
             commands.run_command(argv)
         except FileNotFoundError:
@@ -182,7 +185,7 @@ class NbdTarget(base.Target):
         except subprocess.CalledProcessError as error:
             if "Address already in use" in error.stderr:
                 return False
-            raise base.TargetError(f"qemu-nbd does not export {name}: {error.stderr.strip()}") from error
+            raise base.TargetError(f"qemu-nbd cannot export {name}: {error.stderr.strip()}") from error
         except subprocess.TimeoutExpired as late:
             raise base.TargetError(f"qemu-nbd did not export {name} within {late.timeout} s") from late
         return True
@@ -194,7 +197,7 @@ class NbdTarget(base.Target):
         return range(int(first), int(last) + 1)
 
     def _free_ports(self, address, export):
-        """Ports on which nothing listens now: the former one first, then all from a random one on."""
+        """Ports without a listener: the former one first, then all from a random one on."""
         former = parse.urlsplit(export.location).port if export and export.location else None
         ports = self._ports()
         start = random.randrange(len(ports))
@@ -209,7 +212,7 @@ class NbdTarget(base.Target):
             yield port
 
     def _stop(self, name):
-        """End the process of that export and no other: it is held by a descriptor while it is looked at."""
+        """End the process of that export; a pidfd makes sure that it is no other process."""
         process = self._process(name)
         if process:
             with contextlib.suppress(ProcessLookupError):

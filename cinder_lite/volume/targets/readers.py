@@ -1,4 +1,4 @@
-"""How a host reads a volume that a target of another host exports: by the target's protocol, each an entry point."""
+"""Reads volumes that targets of other hosts export; each protocol is an entry point."""
 
 import abc
 from collections.abc import Mapping
@@ -9,26 +9,26 @@ from cinder_lite.conf import plugins
 
 #: Entry points are named like the protocol of the targets (Target.protocol), and lead to a Reader without arguments.
 NAMESPACE = "cinder_lite.volume.readers"
-#: The protocol of attached sources that a release before has recorded in jobs without naming it.
+#: The protocol of attached sources that an earlier release recorded in jobs without a name.
 UNNAMED = "iSCSI"
 
 
 class AttachFailed(errors.Explained):
-    """The volume cannot be attached here; the text gives the reason."""
+    """The volume cannot be attached to this host; the text gives the reason."""
 
     for_members = errors.STORAGE
 
 
 class Reader(abc.ABC):
-    """Attaches exported volumes to this host. Called in native threads; each method may be called again after a crash."""
+    """Attaches exported volumes to this host. Called in native threads; each call can be repeated after a crash."""
 
     @abc.abstractmethod
     def connector(self) -> dict[str, Any]:
-        """What a target needs to let this host in, {"initiator": ...}. Raises AttachFailed."""
+        """The connector that gives this host access, {"initiator": ...}. Raises AttachFailed."""
 
     @abc.abstractmethod
     def names(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """What `detach` needs of connection information, without its secrets. It is stored in a job before `attach`."""
+        """The part of connection information that `detach` needs, without secrets. It is stored before `attach`."""
 
     @abc.abstractmethod
     def attach(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,19 +39,19 @@ class Reader(abc.ABC):
 
     @abc.abstractmethod
     def detach(self, names: Mapping[str, Any]) -> None:
-        """Undo `attach`; what is not attached is success. Raises AttachFailed."""
+        """Undo `attach`; a volume that is not attached is not an error. Raises AttachFailed."""
 
 
 def protocols() -> list[str]:
-    """The protocols by which this host can read volumes of others."""
+    """The protocols by which this host can read volumes of other hosts."""
     return plugins.names(NAMESPACE)
 
 
 def of(protocol: str) -> Reader:
-    """The reader of a protocol. Raises Misconfigured when there is none."""
+    """The reader of a protocol. Raises Misconfigured if there is none."""
     return plugins.load(NAMESPACE, protocol)()
 
 
 def of_recorded(attached: Mapping[str, Any]) -> Reader:
-    """The reader of a source that a job has recorded as attached."""
+    """The reader of an attached source recorded in a job."""
     return of(attached.get("protocol", UNNAMED))

@@ -1,4 +1,4 @@
-"""The tgt target: volumes over iSCSI by tgtd, one target for each volume, its disk LUN 1 (tgtd keeps LUN 0 itself)."""
+"""Exports volumes by iSCSI with tgtd: one target for each volume, its disk is LUN 1 (tgtd reserves LUN 0)."""
 
 import os
 import random
@@ -14,44 +14,44 @@ from cinder_lite.volume.targets import base, iscsi, tgtadm
 OPTIONS = (
     *iscsi.OPTIONS,
     cfg.IntOpt("tgt_control_port", default=0, min=0, max=32767,
-               help="Control port of the tgtd to be used (its option -C), where several run on one host."),
+               help="Control port of the tgtd to use (its option -C), if several run on one host."),
     cfg.StrOpt("tgt_control_socket",
-               help="Control socket of the tgtd to be used (its environment's TGT_IPC_SOCKET), where it has one of its own."),
+               help="Control socket of the tgtd to use (its environment variable TGT_IPC_SOCKET), if it has its own."),
 )
 
-#: Free numbers among which a new target's is drawn, so that calls at the same time seldom draw the same.
+#: Free numbers from which a new target's is chosen at random, so that concurrent calls seldom choose the same.
 SPREAD = 64
 ATTEMPTS = 200
-#: Seconds within which initiators are logged out.
+#: Seconds that logging out initiators may take.
 LOGOUT = 20
 
 
 class TgtTarget(iscsi.IscsiTarget):
-    """Exports by tgtd, which forgets everything when it restarts.
+    """Exports by tgtd, whose configuration is lost when it restarts.
 
-    A target is open to initiators only when all the rest of it is there, so one that was half made is told by that and
-    made again. A file in `state_path` for each name that this backend exports tells them from those of other backends
-    on the same tgtd, and holds the identity of the device that tgtd opened.
+    Initiators get access to a target as the last step, so an incomplete target is recognized and created again.
+    `state_path` has a file for each export of this backend, which distinguishes it from those of other backends on the
+    same tgtd, and contains the identity of the opened device.
     """
 
     OPTIONS = OPTIONS
     lun = 1
 
-    def check(self):
+    def check(self) -> None:
         try:
             super().check()
             listening = tgtadm.portals(self._run(tgtadm.SHOW_PORTALS))
         except base.TargetError:
-            # When it answers again it may be another tgtd, which exports nothing yet.
+            # After an outage it may be another tgtd, which exports nothing yet.
             self.access_enabled = False
             raise
         if self.access_enabled:
             self._listen(listening)
 
     def _listen(self, listening):
-        """Have tgtd listen on all portals.
+        """Make tgtd listen on all portals.
 
-        It hangs up on initiators while it exports nothing, which open-iscsi 2.1.8 does not get over: it never logs in again.
+        tgtd closes connections while it exports nothing, after which open-iscsi 2.1.8 never logs in again.
         """
         port = self.options.target_port
         for address in self.addresses():
@@ -59,47 +59,48 @@ class TgtTarget(iscsi.IscsiTarget):
             if listening & {wanted, wildcard} or self._run_unless([tgtadm.REFUSED], tgtadm.new_portal(wanted)):
                 continue
             raise base.TargetError(
-                f"tgtd cannot listen on {wanted}, only on {', '.join(sorted(listening)) or 'nothing'}: does another program? "
-                "Correct target_ip_address, target_secondary_ip_addresses and target_port")
+                f"tgtd cannot listen on {wanted}, only on {', '.join(sorted(listening)) or 'nothing'}: is the port "
+                "used by another program? Correct target_ip_address, target_secondary_ip_addresses and target_port")
 
-    def export(self, name, path, export=None, read_only=False, connector=None):
-        made = self.made(name, export)
-        iqn, auth = iscsi.parts(made)[1], made.auth
+    def export(self, name: str, path: str, export: base.Export | None = None, read_only: bool = False,
+               connector: dict | None = None) -> base.Export:
+        wanted = self.build_export(name, export)
+        iqn, auth = iscsi.parts(wanted)[1], wanted.auth
         identity = base.identity(path)
         present = self._shown(iqn)
-        if present and export and _as_asked(present, path, auth, read_only):
-            self._renew(name, present, path, identity, read_only)
-            return made
+        if present and export and _matches(present, path, auth, read_only):
+            self._reopen(name, present, path, identity, read_only)
+            return wanted
         if present:
             self._drop(present)
-        self._marks.write(name, "")
-        self._make(name, iqn, path, auth, read_only)
-        self._marks.write(name, identity)
-        return made
+        self._state.write(name, "")
+        self._create(name, iqn, path, auth, read_only)
+        self._state.write(name, identity)
+        return wanted
 
-    def remove(self, name):
+    def remove(self, name: str) -> None:
         present = self._shown(self.iqn(name))
         if present:
             self._drop(present)
-        self._marks.remove(name)
+        self._state.remove(name)
 
-    def exported(self):
+    def exported(self) -> dict[str, bool]:
         names = {iqn.removeprefix(self.options.target_prefix): complete
                  for iqn, complete in tgtadm.targets_open(self._run(tgtadm.SHOW_TARGETS)).items()
                  if iqn.startswith(self.options.target_prefix)}
-        return {name: complete for name, complete in names.items() if name in self._marks}
+        return {name: complete for name, complete in names.items() if name in self._state}
 
-    def resize(self, name, path):
+    def resize(self, name: str, path: str) -> None:
         present = self._shown(self.iqn(name))
         if present:
-            self._renew(name, present, path, base.identity(path), present.read_only)
+            self._reopen(name, present, path, base.identity(path), present.read_only)
 
     @property
     def _cached(self):
         return self.options.iscsi_write_cache == "on"
 
     def _run(self, arguments):
-        """tgtadm's output. The command itself is kept out of errors, with their causes: it may hold a secret."""
+        """tgtadm's output. Errors and their causes do not contain the command, which may have a secret."""
         control_port, socket = str(self.options.tgt_control_port), self.options.tgt_control_socket
         try:
             return commands.run_command(["tgtadm", "--control-port", control_port, *arguments],
@@ -109,19 +110,19 @@ class TgtTarget(iscsi.IscsiTarget):
         except subprocess.TimeoutExpired as late:
             failure = base.TargetError(f"tgtd did not answer '{tgtadm.described(arguments)}' within {late.timeout} s")
         except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().removeprefix("tgtadm: ")
-            failure = base.TargetError(f"tgtd refused '{tgtadm.described(arguments)}': {said}")
-            if any(sign in said for sign in tgtadm.DOWN):
+            message = error.stderr.strip().removeprefix("tgtadm: ")
+            failure = base.TargetError(f"tgtd refused '{tgtadm.described(arguments)}': {message}")
+            if any(text in message for text in tgtadm.DOWN):
                 failure = base.TargetError(f"no tgtd answers on control port {control_port}; start it, or correct "
                                            "tgt_control_port")
         raise failure
 
-    def _run_unless(self, signs, arguments):
-        """Run it; False when tgtd refuses it for one of the signs."""
+    def _run_unless(self, refusals, arguments):
+        """Run it; False if tgtd refuses it with one of these messages."""
         try:
             self._run(arguments)
         except base.TargetError as error:
-            if not any(sign in str(error) for sign in signs):
+            if not any(text in str(error) for text in refusals):
                 raise
             return False
         return True
@@ -129,7 +130,7 @@ class TgtTarget(iscsi.IscsiTarget):
     def _shown(self, iqn):
         return tgtadm.target(self._run(tgtadm.SHOW_TARGETS), iqn)
 
-    def _make(self, name, iqn, path, auth, read_only):
+    def _create(self, name, iqn, path, auth, read_only):
         tid = self._new_target(iqn)
         try:
             if auth:
@@ -142,15 +143,15 @@ class TgtTarget(iscsi.IscsiTarget):
 
     def _new_lun(self, tid, name, path, read_only):
         self._run(tgtadm.new_lun(tid, path))
-        # tgtd punches holes for unmapped blocks, and fails the command where a device has none: those of LVM.
+        # tgtd punches holes for unmapped blocks, and fails the command on devices without holes, as those of LVM.
         self._run(tgtadm.describe_lun(tid, iscsi.serial(name), read_only, self._cached, thin=os.path.isfile(path)))
 
     def _new_target(self, iqn):
-        """Take a free number; of two calls that take the same one at once tgtd refuses one, which tries again."""
+        """Create a target with a free number; if two calls choose the same, tgtd refuses one, which retries."""
         for _ in range(ATTEMPTS):
             taken = tgtadm.targets(self._run(tgtadm.SHOW_TARGETS))
             if iqn in taken:
-                raise base.TargetError(f"{iqn} is being exported by another call at this moment")
+                raise base.TargetError(f"{iqn} is being exported by another call")
             free = sorted(set(range(1, len(taken) + SPREAD + 1)) - set(taken.values()))
             tid = random.choice(free)
             if self._run_unless([tgtadm.EXISTS], tgtadm.new_target(tid, iqn)):
@@ -159,7 +160,7 @@ class TgtTarget(iscsi.IscsiTarget):
 
     def _account(self, tid, user, secret):
         if not self._run_unless([tgtadm.EXISTS], tgtadm.new_account(user, secret)) and not self._shared(user):
-            # A call that was cut off has left it, perhaps with another secret.
+            # Left by an interrupted call, perhaps with another secret.
             self._run_unless(tgtadm.GONE, tgtadm.delete_account(user))
             self._run(tgtadm.new_account(user, secret))
         self._run(tgtadm.bind_account(tid, user))
@@ -168,9 +169,9 @@ class TgtTarget(iscsi.IscsiTarget):
         return user == self.options.chap_username
 
     def _drop(self, target):
-        """Shut the target, log its initiators out, remove it.
+        """Close the target, log its initiators out, and remove it.
 
-        tgtd refuses even --force while commands are under way, hence one connection after the other.
+        tgtd refuses even --force while commands are in progress, so connections are deleted one by one.
         """
         for initiator in target.allowed:
             self._run_unless(tgtadm.GONE, tgtadm.disallow(target.tid, initiator))
@@ -185,20 +186,20 @@ class TgtTarget(iscsi.IscsiTarget):
                     self._run_unless(tgtadm.GONE, tgtadm.delete_connection(target.tid, session, connection))
                 time.sleep(0.02)
 
-    def _renew(self, name, target, path, identity, read_only):
-        """Open the device anew when it has changed and no initiator is there: under commands tgtd must not do that."""
-        if self._marks.read(name) == identity or target.in_use:
+    def _reopen(self, name, target, path, identity, read_only):
+        """Reopen a changed device if no initiator is logged in; tgtd cannot do that while commands are in progress."""
+        if self._state.read(name) == identity or target.in_use:
             return
         for initiator in target.allowed:
             self._run(tgtadm.disallow(target.tid, initiator))
         if not self._shown(target.iqn).in_use:
             self._run(tgtadm.delete_lun(target.tid))
             self._new_lun(target.tid, name, path, read_only)
-            self._marks.write(name, identity)
+            self._state.write(name, identity)
         self._run(tgtadm.allow(target.tid))
 
 
-def _as_asked(target, path, auth, read_only):
+def _matches(target, path, auth, read_only):
     accounts = (auth.split()[1],) if auth else ()
     return (target.path == path and target.online and target.read_only == read_only
             and target.accounts == accounts and target.allowed == ("ALL",))

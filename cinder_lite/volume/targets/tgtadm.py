@@ -1,7 +1,8 @@
-"""The language of tgtadm: the arguments that ask tgtd for something, and what its answers mean. Runs nothing."""
+"""Builds the arguments of tgtadm and parses its output; runs nothing."""
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 EXISTS = "already exist"
 GONE = ("can't find", "does not exist")
@@ -9,7 +10,7 @@ REFUSED = "invalid request"
 BUSY = "still active", "has active"
 DOWN = ("failed to send request", "can't send the request")
 
-#: The page of caching (SBC-3, 6.5.5) without WCE, whose third byte is 4: tgtd writes through. As tgt-admin has it.
+#: The caching mode page (SBC-3, 6.5.5) without WCE (third byte 4), so that tgtd writes through; as in tgt-admin.
 UNCACHED = "8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14:0:0:0:0:0:0"
 
 _TARGET = re.compile(r"^Target (\d+): (\S+)$", re.M)
@@ -18,7 +19,7 @@ _FACT = re.compile(r"^( *)([^:]+):(?: (.*))?$")
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A target as tgtd has it; `path`, `online` and `read_only` are those of LUN 1, None where there is no such LUN."""
+    """A target as tgtd shows it; `path`, `online` and `read_only` are those of LUN 1, `path` is None without it."""
 
     tid: int
     iqn: str
@@ -26,45 +27,45 @@ class Shown:
     online: bool = False
     read_only: bool = False
     in_use: bool = False
-    accounts: tuple = ()
-    allowed: tuple = ()
+    accounts: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
-def ask(mode, op, *more):
+def ask(mode: str, op: str, *more: object) -> list[str]:
     """The arguments after `tgtadm --control-port N`."""
     return ["--lld", "iscsi", "--mode", mode, "--op", op, *(str(word) for word in more)]
 
 
-def new_target(tid, iqn):
+def new_target(tid: int, iqn: str) -> list[str]:
     return ask("target", "new", "--tid", tid, "--targetname", iqn)
 
 
-def delete_target(tid):
+def delete_target(tid: int) -> list[str]:
     return ask("target", "delete", "--tid", tid)
 
 
-def allow(tid, initiator="ALL"):
+def allow(tid: int, initiator: str = "ALL") -> list[str]:
     return ask("target", "bind", "--tid", tid, "--initiator-address", initiator)
 
 
-def disallow(tid, initiator):
+def disallow(tid: int, initiator: str) -> list[str]:
     return ask("target", "unbind", "--tid", tid, "--initiator-address", initiator)
 
 
-def new_lun(tid, path):
+def new_lun(tid: int, path: str) -> list[str]:
     return ask("logicalunit", "new", "--tid", tid, "--lun", 1, "--backing-store", path)
 
 
-def delete_lun(tid):
+def delete_lun(tid: int) -> list[str]:
     return ask("logicalunit", "delete", "--tid", tid, "--lun", 1)
 
 
-def describe_lun(tid, serial, read_only, cached, thin):
-    """What the initiator learns of the disk; `serial` is 32 hexadecimal digits. `thin`: that it can give room back.
+def describe_lun(tid: int, serial: str, read_only: bool, cached: bool, thin: bool) -> list[str]:
+    """Set the disk's description for initiators; `serial` is 32 hexadecimal digits, `thin`: blocks can be unmapped.
 
-    tgtd's own serial number counts targets, so that disks of two hosts, or of one host before and after a restart, look
-    like one disk to multipath. tgtd makes an NAA identifier of the bytes of scsi_id: 6 is its type with room for all of
-    them (SPC-4, 7.8.6.6.5), 001405 the company number that Linux's targets use.
+    tgtd's default serial number counts targets, so that disks of two hosts, or of one host before and after a restart,
+    look like one disk to multipath. tgtd builds an NAA identifier from scsi_id: 6 is its type with 128 bits (SPC-4,
+    7.8.6.6.5), 001405 the company id that Linux targets use.
     """
     facts = {"vendor_id": "CINDER", "product_id": "VOLUME", "scsi_id": f"6001405{serial[7:]}", "scsi_sn": serial,
              "thin_provisioning": int(thin), "readonly": int(read_only)}
@@ -74,23 +75,23 @@ def describe_lun(tid, serial, read_only, cached, thin):
                "--params", ",".join(f"{key}={value}" for key, value in facts.items()))
 
 
-def new_account(user, secret):
+def new_account(user: str, secret: str) -> list[str]:
     return ask("account", "new", "--user", user, "--password", secret)
 
 
-def delete_account(user):
+def delete_account(user: str) -> list[str]:
     return ask("account", "delete", "--user", user)
 
 
-def bind_account(tid, user):
+def bind_account(tid: int, user: str) -> list[str]:
     return ask("account", "bind", "--tid", tid, "--user", user)
 
 
-def delete_connection(tid, session, connection):
+def delete_connection(tid: int, session: str, connection: str) -> list[str]:
     return ask("conn", "delete", "--tid", tid, "--sid", session, "--cid", connection)
 
 
-def new_portal(portal):
+def new_portal(portal: str) -> list[str]:
     return ask("portal", "new", "--param", f"portal={portal}")
 
 
@@ -98,35 +99,35 @@ SHOW_TARGETS = ask("target", "show")
 SHOW_PORTALS = ask("portal", "show")
 
 
-def show_connections(tid):
+def show_connections(tid: int) -> list[str]:
     return ask("conn", "show", "--tid", tid)
 
 
-def described(arguments):
-    """What arguments ask for, without secrets, for messages."""
+def described(arguments: Sequence[str]) -> str:
+    """A description of the arguments for messages, without secrets."""
     return f"{arguments[5]} {arguments[3]}"
 
 
-def targets(text):
-    """{iqn: tid} of everything that SHOW_TARGETS answered."""
+def targets(text: str) -> dict[str, int]:
+    """{iqn: tid} from the output of SHOW_TARGETS."""
     return {match[2]: int(match[1]) for match in _TARGET.finditer(text)}
 
 
-def targets_open(text):
-    """{iqn: whether initiators are let in} of everything that SHOW_TARGETS answered."""
+def targets_open(text: str) -> dict[str, bool]:
+    """{iqn: whether initiators have access} from the output of SHOW_TARGETS."""
     found = list(_TARGET.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
     return {match[2]: "    ACL information:\n        ALL" in text[match.end():end] for match, end in zip(found, ends)}
 
 
-def target(text, iqn):
-    """The Shown of that name in what SHOW_TARGETS answered, None when there is none."""
+def target(text: str, iqn: str) -> Shown | None:
+    """The target of that name in the output of SHOW_TARGETS, None if there is none."""
     begin = next((match for match in _TARGET.finditer(text) if match[2] == iqn), None)
     if begin is None:
         return None
     end = _TARGET.search(text, begin.end())
     heading, lun, facts = None, None, {}
-    lists = {"Account information": [], "ACL information": [], "I_T nexus information": []}
+    lists: dict[str | None, list[str]] = {"Account information": [], "ACL information": [], "I_T nexus information": []}
     for line in text[begin.end():end.start() if end else len(text)].splitlines():
         depth, fact = len(line) - len(line.lstrip()), _FACT.match(line)
         if depth == 4:
@@ -142,9 +143,10 @@ def target(text, iqn):
                  accounts=tuple(lists["Account information"]), allowed=tuple(lists["ACL information"]))
 
 
-def connections(text):
-    """[(session, connection)] of what show_connections answered."""
-    found, session = [], None
+def connections(text: str) -> list[tuple[str, str]]:
+    """[(session, connection)] from the output of show_connections."""
+    found: list[tuple[str, str]] = []
+    session = ""
     for line in text.splitlines():
         key, _, value = line.strip().partition(": ")
         if key == "Session":
@@ -154,6 +156,6 @@ def connections(text):
     return found
 
 
-def portals(text):
-    """{"address:port"} of what SHOW_PORTALS answered ("Portal: 127.0.0.1:3260,1")."""
+def portals(text: str) -> set[str]:
+    """{"address:port"} from the output of SHOW_PORTALS ("Portal: 127.0.0.1:3260,1")."""
     return {line.partition(": ")[2].rpartition(",")[0] for line in text.splitlines() if line.startswith("Portal: ")}

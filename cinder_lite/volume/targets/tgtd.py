@@ -1,4 +1,4 @@
-"""A tgtd of our own: started, watched and ended, for machines where no tgtd runs as a service."""
+"""Starts and stops a private tgtd, for hosts where tgtd does not run as a service."""
 
 import contextlib
 import os
@@ -10,30 +10,30 @@ from cinder_lite import concurrency
 from cinder_lite.concurrency import commands, http_server
 from cinder_lite.volume.targets import base, tgtadm
 
-#: Seconds within which tgtd begins to listen.
+#: Seconds that tgtd may take to start listening.
 START = 20
 
 
 class TgtDaemon:
-    """A tgtd that listens on `portal` ("address:port") and is asked through `control_port`.
+    """A tgtd that listens on `portal` ("address:port") and is controlled through `control_port`.
 
-    It outlives a service that is killed, so that attached volumes stay usable; the next `start` takes it over. Its
-    messages are appended to the file `log`, when given.
+    It continues to run when the service is killed, so that attached volumes stay usable; the next `start` reuses it.
+    Its messages are appended to the file `log`, if given.
     """
 
-    def __init__(self, portal, control_port, log=None):
+    def __init__(self, portal: str, control_port: int, log: str | None = None) -> None:
         self.portal, self.control_port, self.log = portal, control_port, log
         self._child = None
 
     @property
-    def argv(self):
+    def argv(self) -> list[str]:
         return ["tgtd", "-f", "--iscsi", f"portal={self.portal}", "-C", str(self.control_port)]
 
-    def start(self):
-        """Start it, unless it runs, and wait until it listens; raises TargetError with the reason when it does not."""
+    def start(self) -> None:
+        """Start tgtd unless it runs, and wait until it listens. Raises TargetError with the reason if it does not."""
         if self._pid() is None:
             if self._listening():
-                raise base.TargetError(f"another tgtd answers on control port {self.control_port}; end it, use it, or "
+                raise base.TargetError(f"another tgtd uses control port {self.control_port}; stop it, use it, or "
                                        "set tgt_control_port")
             self._probe()
             self._launch()
@@ -42,16 +42,16 @@ class TgtDaemon:
                 if not self.alive() or not left():
                     self.stop()
                     raise base.TargetError(f"tgtd does not start on {self.portal}, control port {self.control_port}; "
-                                           f"is one of them used by another program?{self._said()}")
+                                           f"is one of them used by another program?{self._last_messages()}")
                 time.sleep(0.02)
 
-    def alive(self):
+    def alive(self) -> bool:
         return self._pid() is not None
 
-    def stop(self):
-        """End it, with SIGKILL: tgtd ignores other signals, and ends on request only when it exports nothing.
+    def stop(self) -> None:
+        """Kill tgtd with SIGKILL: it ignores other signals, and ends on request only if it exports nothing.
 
-        What initiators were told is written is with the kernel already.
+        Completed writes are in the kernel already.
         """
         pid = self._pid()
         if pid is not None:
@@ -61,7 +61,7 @@ class TgtDaemon:
             time.sleep(0.02)
 
     def _probe(self):
-        """Find out whether the portal is free: tgtd itself goes on without it when it is not."""
+        """Raise TargetError if the portal is in use; tgtd itself would continue without it."""
         address, _, port = self.portal.rpartition(":")
         try:
             http_server.listen(address.strip("[]"), int(port)).close()
@@ -71,7 +71,7 @@ class TgtDaemon:
     def _launch(self):
         try:
             with open(self.log or os.devnull, "a") as log:
-                # A session of its own: Ctrl-C at the terminal ends the service, which then ends tgtd.
+                # In its own session: Ctrl-C in the terminal stops the service, which then stops tgtd.
                 self._child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                start_new_session=True)
         except FileNotFoundError:
@@ -85,7 +85,7 @@ class TgtDaemon:
             return set()
 
     def _pid(self):
-        """The process that was started with exactly these arguments, by this object or by one of an earlier run."""
+        """The pid of the process with exactly these arguments, started by this object or in an earlier run."""
         if self._child is not None:
             return self._child.pid if self._child.poll() is None else None
         wanted = "\0".join(self.argv).encode() + b"\0"
@@ -96,8 +96,8 @@ class TgtDaemon:
                         return int(pid)
         return None
 
-    def _said(self):
+    def _last_messages(self):
         if not self.log:
             return ""
         with open(self.log) as file:
-            return " It said: " + "; ".join(file.read().splitlines()[-3:])
+            return " Its last messages: " + "; ".join(file.read().splitlines()[-3:])

@@ -118,7 +118,7 @@ class Managing:
 
 
 def _described(one, known):
-    """A Found, as a dict, with the id of the resource that it belongs to."""
+    """A drivers.Manageable, as a dict, with the id of the resource that it belongs to."""
     owner = known.get(ownership.name_of(one["reference"]))
     reason = "already managed" if owner is not None else one["reason"]
     return {**one, "safe_to_manage": reason is None, "reason_not_safe": reason, "cinder_id": owner and owner.id,

@@ -135,7 +135,7 @@ def test_a_pool_that_runs_full_is_reported_before_it_is(group, caplog):
         made.pools()
         made.pools()
     (record,) = caplog.records
-    assert f"thin pool {group}/{group}-pool runs full: 87.5 percent of its data" in record.getMessage()
+    assert f"thin pool {group}/{group}-pool is nearly full: 87.5 percent of its data" in record.getMessage()
 
 
 def create_thin(pool, first, count):
@@ -168,7 +168,7 @@ def test_metadata_that_run_full_are_reported_before_they_are_and_then_take_the_b
     assert not create_thin(pool, 200000, 1000)
     with pytest.raises(base.DriverError, match="cannot create volume-.*free space in thin pool"):
         made.create(volume())
-    with pytest.raises(base.BackendDown, match="its metadata are full; mend it with lvextend --poolmetadatasize"):
+    with pytest.raises(base.BackendDown, match="its metadata is full; repair it with lvextend --poolmetadatasize"):
         made.check()
     lvm.run("lvextend", "--poolmetadatasize", "+4M", f"{group}/{group}-pool")
     made.check()
@@ -230,7 +230,7 @@ def test_a_snapshot_that_overflowed_is_lost_and_says_so(group):
     made.create_snapshot(kept)
     assert list(made.lost_snapshots()) == [taken.name]
     room = int(lvm.run("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "lv_size", f"{group}/_{taken.name}"))
-    assert f"has overflowed: its volume changed more than the {room // MIB} MiB" in made.lost_snapshots()[taken.name]
+    assert f"has overflowed: more than {room // MIB} MiB of its volume changed" in made.lost_snapshots()[taken.name]
     with pytest.raises(base.DriverError, match="has overflowed.*larger lvm_snapshot_percent"):
         made.from_snapshot(volume(), taken, ignore)
     before = made.path(one).content()
@@ -352,20 +352,20 @@ def test_what_others_made_is_listed_and_taken_over(group, kind):
     if kind != "thin":
         lvm.run("blkdiscard", "-z", f"/dev/{group}/theirs")
     lvm.run("lvcreate", "-y", "-s", "-n", "taken", *(["-l", "100%ORIGIN"] if kind != "thin" else []), f"{group}/theirs")
-    names = [(found.reference["source-name"], found.reason) for found in made.foreign_volumes()]
+    names = [(found.reference["source-name"], found.reason) for found in made.existing_volumes()]
     assert sorted(names) == [("theirs", None), (mine.name, None)]
-    (found,) = made.foreign_snapshots()
+    (found,) = made.existing_snapshots()
     assert (found.reference, found.source) == ({"source-name": "taken"}, {"source-name": "theirs"})
 
     adopted = volume()
     assert made.inspect({"source-name": "theirs"}).size == lvm.UNIT - 8 * MIB
     for _ in range(2):
-        made.adopt(adopted, {"source-name": "theirs"})
+        made.manage(adopted, {"source-name": "theirs"})
     assert made.path(adopted).content() == (GIB, {})
     taken = snapshot(adopted)
     assert made.inspect({"source-name": "taken"}, adopted).reason is None
     for _ in range(2):
-        made.adopt_snapshot(taken, {"source-name": "taken"})
+        made.manage_snapshot(taken, {"source-name": "taken"})
     assert {name for name, _ in made.names()} == {mine.name, adopted.name, taken.name}
     with pytest.raises(base.DriverError, match=f"{taken.name} is not a snapshot of {mine.name}"):
         made.inspect({"source-name": taken.name}, mine)

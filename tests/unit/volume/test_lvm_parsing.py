@@ -83,7 +83,7 @@ def test_states_of_logical_volumes(rows):
     assert [name for name, row in rows.items() if row.is_open] == ["vg-pool", "volume-1"]
     assert [name for name, row in rows.items() if not row.is_active] == ["_snapshot-1"]
     assert [name for name, row in rows.items() if row.is_lost] == ["_snapshot-4"]
-    assert "_snapshot-4 has overflowed: its volume changed more than the 8 MiB" in lost(rows["_snapshot-4"])
+    assert "_snapshot-4 has overflowed: more than 8 MiB of its volume changed" in lost(rows["_snapshot-4"])
 
 
 def test_figures_of_logical_volumes(rows):
@@ -126,7 +126,7 @@ def test_refusals(sign, said):
 
 
 def test_error_output_is_one_line():
-    assert parsing.said(
+    assert parsing.error_message(
         "File descriptor 7 (/dev/mapper/vg-volume--2) leaked on lvremove invocation. Parent PID 726: /bin/bash\n"
         "  WARNING: Sum of all thin volume sizes (101.00 GiB) exceeds the size of thin pool vg/vg-pool.\n"
         '  Volume group "vg" has insufficient free space (1017 extents): 25600 required.\n') == (

@@ -1,1 +1,1 @@
-"""Volumes in a volume group. `driver` decides, `thin` and `thick` how; `commands` and `parsing` know LVM's language."""
+"""The LVM driver: `thin` and `thick` implement the operations with the commands of `commands` and `parsing`."""

@@ -1,18 +1,19 @@
-"""How a volume gets back what its copy-on-write snapshot has kept, in place and without taking more of its room.
+"""Reverts a volume to its copy-on-write snapshot in place, without using more of the snapshot's space.
 
-Where volume and snapshot differ, the snapshot has kept a copy already. So only blocks that differ are written: they
-take no further room in the snapshot.
+The snapshot has a copy of the blocks in which volume and snapshot differ. Only these blocks are written, so the
+snapshot needs no further space.
 """
 
+from collections.abc import Iterator
 
 from cinder_lite.blockio import device
 
-#: Bytes that are compared at once, and the smallest room that a snapshot keeps of what changes.
+#: Bytes compared at a time, and the smallest chunk size of a snapshot.
 PIECE, BLOCK = 1024**2, 4096
 
 
-def restore(source_path, target_path, length):
-    """Give a device the first `length` bytes of another, and zeros from there on."""
+def restore(source_path: str, target_path: str, length: int) -> None:
+    """Give a device the first `length` bytes of another, followed by zeros."""
     with device.Source(source_path) as source, device.Source(target_path) as present, \
             device.Target(target_path) as target:
         size = target.size()
@@ -25,8 +26,8 @@ def restore(source_path, target_path, length):
         target.sync()
 
 
-def differing(one, other):
-    """The beginnings of the blocks in which two pieces differ."""
+def differing(one: bytes, other: bytes) -> Iterator[int]:
+    """The offsets of the blocks in which two byte strings differ."""
     if one != other:
         for begin in range(0, len(one), BLOCK):
             if one[begin:begin + BLOCK] != other[begin:begin + BLOCK]:

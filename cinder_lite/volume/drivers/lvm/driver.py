@@ -1,4 +1,9 @@
-"""The LVM driver: volumes and snapshots are logical volumes of one group, named as Cinder names them."""
+"""The LVM driver: volumes and snapshots are logical volumes of one volume group, with Cinder's names."""
+
+import typing
+from collections.abc import Callable, Iterable
+
+from oslo_config import cfg
 
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, parsing
@@ -9,33 +14,33 @@ from cinder_lite.volume.drivers.lvm.thin import Thin
 from cinder_lite.volume.drivers.lvm.volume_group import Group
 
 
-class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.LosesSnapshots):
-    """Logical volumes, thin or not, on disks of this host."""
+class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting, base.LosesSnapshots):
+    """Logical volumes, thin or thick, on disks of this host."""
 
     OPTIONS = OPTIONS
-    #: Bytes in one of a volume's `size`.
+    #: Bytes per unit of a volume's `size`.
     unit = base.GIB
 
-    def __init__(self, options, backend):
+    def __init__(self, options: cfg.ConfigOpts, backend: str) -> None:
         super().__init__(options, backend)
         self.group = Group(options.volume_group, options.lvm_conf_file, backend)
-        self._chosen = None
+        self._chosen: typing.Any = None
 
     @property
-    def kind(self):
-        """Thin or Thick, as `check` chose; a group that was empty then is not asked again."""
+    def kind(self) -> Thin | Thick:
+        """Thin or Thick, as chosen by the first `check`."""
         if self._chosen is None:
             self.check()
         return self._chosen
 
-    def check(self):
+    def check(self) -> None:
         report = self.group.report()
         if report.missing:
             raise base.BackendDown(f"{report.missing} physical volumes of volume group {self.group.name} are missing; "
-                                   "connect them, or give them up with vgreduce --removemissing")
+                                   "connect them, or remove them with vgreduce --removemissing")
         if "x" in report.attr or report.attr[0] != "w":
-            raise base.BackendDown(f"volume group {self.group.name} is exported or read-only (attributes {report.attr}); "
-                                   "change that with vgimport or vgchange")
+            raise base.BackendDown(f"volume group {self.group.name} is exported or read-only (attributes "
+                                   f"{report.attr}); change that with vgimport or vgchange")
         chosen = self._chosen or self._choose(report)
         chosen.check(report)
         self._chosen = chosen
@@ -45,85 +50,86 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
         auto = self.options.lvm_type == "auto" and (not report.rows or report.row(thin.pool) is not None)
         return thin if auto or self.options.lvm_type == "thin" else Thick(self.group, self.options, self.unit)
 
-    def clean_up(self):
-        self.kind.tidy(self.group.rows())
+    def clean_up(self) -> None:
+        self.kind.clean_up(self.group.rows())
 
-    def pools(self):
+    def pools(self) -> tuple[base.PoolStats, ...]:
         """One pool, named after the backend."""
         return (self.kind.pool_stats(self.backend, self.group.report()),)
 
-    def create(self, volume):
+    def create(self, volume: base.Volume) -> dict:
         self.kind.create(volume)
         return {}
 
-    def delete(self, volume):
+    def delete(self, volume: base.Volume) -> None:
         self.kind.delete(volume)
 
-    def extend(self, volume, new_size):
+    def extend(self, volume: base.Volume, new_size: int) -> None:
         self.kind.extend(volume, new_size * self.unit)
 
-    def create_snapshot(self, snapshot):
+    def create_snapshot(self, snapshot: base.Snapshot) -> dict:
         self.kind.create_snapshot(snapshot)
         return {}
 
-    def delete_snapshot(self, snapshot):
+    def delete_snapshot(self, snapshot: base.Snapshot) -> None:
         self.kind.delete_snapshot(snapshot)
 
-    def clone(self, volume, source, progress):
+    def clone(self, volume: base.Volume, source: base.Volume, progress: Callable[[int, int], object]) -> dict:
         self.kind.clone(volume, source, progress)
         return {}
 
-    def from_snapshot(self, volume, snapshot, progress):
+    def from_snapshot(self, volume: base.Volume, snapshot: base.Snapshot,
+                      progress: Callable[[int, int], object]) -> dict:
         self.kind.from_snapshot(volume, snapshot, progress)
         return {}
 
-    def revert(self, volume, snapshot):
+    def revert(self, volume: base.Volume, snapshot: base.Snapshot) -> None:
         self.kind.revert(volume, snapshot)
 
-    def names(self):
-        return [(shown(row.name), _size(row)) for row in self._whole()]
+    def names(self) -> Iterable[tuple[str, int | None]]:
+        return [(shown(row.name), _size(row)) for row in self._complete()]
 
-    def _whole(self):
-        """The logical volumes that are neither half made nor pools."""
+    def _complete(self):
+        """The logical volumes that are neither incomplete nor pools."""
         return [row for row in self.group.rows() if not row.is_pool and commands.PART not in row.tags and
                 not row.name.startswith((REVERTED, COPIED))]
 
-    def lost_snapshots(self):
+    def lost_snapshots(self) -> dict[str, str]:
         rows = self.group.rows() if isinstance(self.kind, Thick) else ()
         return {shown(row.name): lost(row) for row in rows if row.is_cow and row.is_lost}
 
-    def path(self, volume):
+    def path(self, volume: base.Volume) -> str:
         return self.group.device(volume.name)
 
-    def snapshot_path(self, snapshot):
+    def snapshot_path(self, snapshot: base.Snapshot) -> str:
         return self.group.device(snapshot_lv(snapshot))
 
-    def activate(self, volume):
+    def activate(self, volume: base.Volume) -> None:
         self.group.activate(volume.name)
 
-    def activate_snapshot(self, snapshot):
+    def activate_snapshot(self, snapshot: base.Snapshot) -> None:
         self.group.activate(snapshot_lv(snapshot))
 
-    def foreign_volumes(self):
-        return [self._found(row) for row in self._whole() if not _is_snapshot(row)]
+    def existing_volumes(self) -> list[base.Manageable]:
+        return [self._found(row) for row in self._complete() if not _is_snapshot(row)]
 
-    def foreign_snapshots(self):
-        return [self._found(row) for row in self._whole() if _is_snapshot(row)]
+    def existing_snapshots(self) -> list[base.Manageable]:
+        return [self._found(row) for row in self._complete() if _is_snapshot(row)]
 
     def _found(self, row):
         reason = None
         if row.is_open:
             reason = "it is open on this host"
         elif row.is_thin != isinstance(self.kind, Thin):
-            reason = f"it is {'thin' if row.is_thin else 'not thin'}, other than what this backend makes (lvm_type)"
+            reason = f"it is {'thin' if row.is_thin else 'thick'}, unlike the volumes of this backend (lvm_type)"
         elif row.is_cow and row.is_lost:
             reason = lost(row)
         source = {"source-name": row.origin} if _is_snapshot(row) else None
-        return base.Found({"source-name": shown(row.name)}, _size(row), reason, source)
+        return base.Manageable({"source-name": shown(row.name)}, _size(row), reason, source)
 
-    def inspect(self, reference, volume=None):
-        name = self.name_in(reference)
-        row = next((row for row in self._whole() if row.name in (name, lv_of(name))), None)
+    def inspect(self, reference: dict, volume: base.Volume | None = None) -> base.Manageable:
+        name = self.name_of(reference)
+        row = next((row for row in self._complete() if row.name in (name, lv_of(name))), None)
         if row is None:
             raise base.DriverError(f"there is no logical volume {name} in volume group {self.group.name}")
         if volume is None and row.is_cow:
@@ -132,17 +138,17 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
             raise base.DriverError(f"{name} is not a snapshot of {volume.name}")
         return self._found(row)
 
-    def adopt(self, volume, reference):
-        self._rename(self.name_in(reference), volume.name)
+    def manage(self, volume: base.Volume, reference: dict) -> dict:
+        self._rename(self.name_of(reference), volume.name)
         self.extend(volume, volume.size)
         return {}
 
-    def adopt_snapshot(self, snapshot, reference):
-        self._rename(lv_of(self.name_in(reference)), snapshot_lv(snapshot))
+    def manage_snapshot(self, snapshot: base.Snapshot, reference: dict) -> dict:
+        self._rename(lv_of(self.name_of(reference)), snapshot_lv(snapshot))
         return {}
 
     def _rename(self, old, new):
-        """Rename it, unless a call before has."""
+        """Rename it, unless an earlier call did."""
         if old != new and not self.group.run_unless(
                 parsing.GONE, commands.rename(self.group.name, old, new), f"rename {old}") and \
                 self.group.row(new) is None:
@@ -150,10 +156,10 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.Manages, base.L
 
 
 def _is_snapshot(row):
-    """Whether to take it for a snapshot: a thin volume that was made of another can be either."""
+    """Whether to treat it as a snapshot; a thin volume with an origin can be a snapshot or a clone."""
     return row.is_cow or bool(row.origin) and not row.name.startswith("volume-")
 
 
 def _size(row):
-    """The size in bytes that a volume or snapshot has for its user."""
+    """The size in bytes that users see."""
     return row.tag(commands.SIZE) or row.origin_size if row.is_cow else row.size

@@ -1,18 +1,20 @@
-"""What logical volumes are called, as Cinder calls them; LVM takes names that begin with "snapshot" for itself."""
+"""The names of logical volumes, the same as Cinder's; LVM reserves names that begin with "snapshot"."""
 
-#: Before the name of a volume: what takes its place when it is reverted, and of what it is copied.
+from cinder_lite.volume.drivers import base
+
+#: Prefixes: the copy that replaces a volume when it is reverted, and the snapshot that a volume is copied from.
 REVERTED, COPIED = "_reverted-", "_copied-"
 
 
-def snapshot_lv(snapshot):
+def snapshot_lv(snapshot: base.Snapshot) -> str:
     return f"_{snapshot.name}"
 
 
-def shown(lv):
-    """The name that the service knows it by."""
+def shown(lv: str) -> str:
+    """The service's name of a logical volume."""
     return lv.removeprefix("_") if lv.startswith("_snapshot-") else lv
 
 
-def lv_of(name):
-    """The logical volume that the service knows by that name."""
+def lv_of(name: str) -> str:
+    """The logical volume of a service's name."""
     return f"_{name}" if name.startswith("snapshot-") else name

@@ -1,10 +1,10 @@
-"""Reads what LVM's commands print: reports, and the sentences of refusals."""
+"""Parses the output of LVM commands: reports and error messages."""
 
 import dataclasses
 import json
 import re
 
-#: What a command says when it is refused -> why.
+#: Patterns of error messages.
 GONE = re.compile(r"(Failed to find logical volume|[Ll]ogical volume \S+ not found|LV \S+ not found"
                   r"|Existing logical volume .* not found)", re.I)
 EXISTS = re.compile(r"Logical Volume \S+ already exists", re.I)
@@ -12,12 +12,12 @@ IN_USE = re.compile(r"Logical volume \S+ (in use|is used by another device|conta
 SAME_SIZE = re.compile(r"matches existing size")
 SMALLER = re.compile(r"not larger than existing size")
 GROUP_GONE = re.compile(r"Volume group \S+ not found")
-CHATTER = re.compile(r"^(WARNING: |File descriptor |THIS MAY DESTROY|Cannot process volume group)|^$")
+NOISE = re.compile(r"^(WARNING: |File descriptor |THIS MAY DESTROY|Cannot process volume group)|^$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One logical volume. Sizes are in bytes; `attr` are the ten letters of `lvs`; percents None where it has none."""
+    """One logical volume. Sizes are in bytes; `attr` are the ten letters of `lvs`; percentages may be None."""
 
     name: str
     size: int
@@ -29,36 +29,36 @@ class Row:
     metadata_percent: float | None
     metadata_size: int
     health: str
-    tags: frozenset
+    tags: frozenset[str]
 
     @property
-    def is_pool(self):
+    def is_pool(self) -> bool:
         return self.attr[0] == "t"
 
     @property
-    def is_thin(self):
+    def is_thin(self) -> bool:
         return self.attr[0] == "V"
 
     @property
-    def is_cow(self):
-        """A snapshot that keeps what its volume held where that has changed."""
+    def is_cow(self) -> bool:
+        """Whether it is a copy-on-write snapshot."""
         return self.attr[0] in "sS"
 
     @property
-    def is_lost(self):
-        """A snapshot whose room was not enough."""
+    def is_lost(self) -> bool:
+        """Whether it is a snapshot that has overflowed."""
         return self.attr[4] in "IS"
 
     @property
-    def is_active(self):
+    def is_active(self) -> bool:
         return self.attr[4] != "-"
 
     @property
-    def is_open(self):
+    def is_open(self) -> bool:
         return self.attr[5] == "o"
 
-    def tag(self, prefix):
-        """The number behind a tag's prefix, None when there is no such tag."""
+    def tag(self, prefix: str) -> int | None:
+        """The number after a tag's prefix, None if there is no such tag."""
         found = [tag.removeprefix(prefix) for tag in self.tags if tag.startswith(prefix)]
         return int(found[0]) if found else None
 
@@ -71,22 +71,22 @@ class Group:
     free: int
     attr: str
     missing: int
-    rows: tuple
+    rows: tuple[Row, ...]
 
-    def row(self, name):
+    def row(self, name: str) -> Row | None:
         return next((row for row in self.rows if row.name == name), None)
 
 
-def group(text):
-    """The Group of commands.report."""
+def group(text: str) -> Group:
+    """The Group in the output of commands.report."""
     (report,) = json.loads(text)["report"]
     (found,) = report["vg"]
     return Group(int(found["vg_size"]), int(found["vg_free"]), found["vg_attr"], int(found["vg_missing_pv_count"]),
                  _rows(report))
 
 
-def rows(text):
-    """The Rows of commands.rows, those that LVM hides left out."""
+def rows(text: str) -> tuple[Row, ...]:
+    """The Rows in the output of commands.rows, without LVM's hidden volumes."""
     return tuple(row for report in json.loads(text)["report"] for row in _rows(report))
 
 
@@ -103,7 +103,7 @@ def _percent(text):
     return float(text) if text else None
 
 
-def said(stderr):
-    """What a refused command said, in one line, without warnings and chatter."""
+def error_message(stderr: str) -> str:
+    """The error message of a failed command, on one line, without warnings."""
     lines = [line.strip() for line in stderr.splitlines()]
-    return "; ".join(line.rstrip(".") for line in lines if not CHATTER.match(line))
+    return "; ".join(line.rstrip(".") for line in lines if not NOISE.match(line))

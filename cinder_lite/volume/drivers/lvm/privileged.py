@@ -1,4 +1,4 @@
-"""What the LVM driver does as root: LVM's commands, and overwriting devices."""
+"""The privileged operations of the LVM driver: LVM commands, and overwriting devices."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ import shutil
 import stat
 import struct
 import subprocess
+from collections.abc import Sequence
 
 from cinder_lite.host import privsep
 
@@ -13,19 +14,19 @@ COMMANDS = ("fullreport", "lvchange", "lvcreate", "lvextend", "lvreduce", "lvrem
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MISSING = 127
 BLKZEROOUT = 0x127F
-#: Bytes of zeros that the kernel is asked for at once.
-STRETCH = 256 * 1024**2
+#: Bytes per ioctl that zeroes a range.
+ZERO_CHUNK = 256 * 1024**2
 
 
 @privsep.storage.entrypoint
-def lvm(arguments, directory, timeout):
-    """Run one of LVM's commands, with the lvm.conf of a directory ("": the system's).
+def lvm(arguments: Sequence[str], directory: str, timeout: float) -> tuple[int | None, str, str]:
+    """Run an LVM command, with the lvm.conf of a directory ("": the system's).
 
-    Returns its status, output and error stream. The status is None when it was given up after `timeout` seconds (0: never;
-    a command that changes something must not be killed), MISSING when there is no LVM.
+    Returns its exit status, output and error output. The status is None if it timed out after `timeout` seconds (0: no
+    timeout; a command that changes something must not be killed), MISSING if LVM is not installed.
     """
     if arguments[0] not in COMMANDS:
-        raise ValueError(f"{arguments[0]} is not among the commands that root runs")
+        raise ValueError(f"{arguments[0]} is not among the permitted commands")
     environment = {**os.environ, "PATH": PATH, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     if directory:
         environment["LVM_SYSTEM_DIR"] = directory
@@ -37,22 +38,22 @@ def lvm(arguments, directory, timeout):
     try:
         output, errors = running.communicate(timeout=timeout or None)
     except subprocess.TimeoutExpired:
-        running.kill()  # and not waited for: a process that waits for a disk cannot be killed
+        running.kill()  # without waiting: a process in uninterruptible sleep cannot be killed
         return None, "", ""
     return running.returncode, output, errors
 
 
 @privsep.storage.entrypoint
-def zero(device, start, end):
-    """Overwrite a range of a block device with zeros, by the device's own means where it has such."""
+def zero(device: str, start: int, end: int) -> None:
+    """Overwrite a range of a block device with zeros, offloaded to the device if it supports that."""
     with _opened(device) as file:
-        for position in range(start, end, STRETCH):
-            fcntl.ioctl(file, BLKZEROOUT, struct.pack("QQ", position, min(STRETCH, end - position)))
+        for position in range(start, end, ZERO_CHUNK):
+            fcntl.ioctl(file, BLKZEROOUT, struct.pack("QQ", position, min(ZERO_CHUNK, end - position)))
 
 
 @privsep.storage.entrypoint
-def shred(device, end, piece, times):
-    """Overwrite a block device up to `end` with random bytes, in pieces of so many bytes."""
+def shred(device: str, end: int, piece: int, times: int) -> None:
+    """Overwrite a block device up to `end` with random bytes, `piece` bytes at a time, `times` times."""
     with _opened(device) as file:
         for _ in range(times):
             file.seek(0)

@@ -1,11 +1,13 @@
-"""Volumes that have all their room from the beginning: copies take time, snapshots room in which they can be lost.
+"""Thick volumes: copies take time, and snapshots need space that can overflow.
 
-What is being made bears the tag commands.PART until it is whole, an extended volume the tag commands.ZERO_FROM until its
-new part reads as zeros.
+A volume has the tag commands.PART until it is complete, and an extended volume the tag commands.ZERO_FROM until its new
+part reads as zeros.
 """
 
 import contextlib
+from collections.abc import Callable, Iterable
 
+from oslo_config import cfg
 from oslo_utils import strutils
 
 from cinder_lite.blockio import copy
@@ -13,47 +15,49 @@ from cinder_lite.blockio import device as content
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, cow_revert, parsing, privileged
 from cinder_lite.volume.drivers.lvm.names import COPIED, snapshot_lv
+from cinder_lite.volume.drivers.lvm.volume_group import Group
 
 MIB = 1024**2
-#: What a copy-on-write snapshot takes of its room for each byte of its volume, with what it notes about it.
+#: Bytes that a copy-on-write snapshot uses for each copied byte of its volume, metadata included.
 COW_SHARE = 1.01
 SHRED_TIMES = 3
 
 
 class Thick:
-    """What the driver does where volumes are not thin."""
+    """The operations on thick volumes."""
 
-    def __init__(self, group, options, unit):
-        """`unit` is how many bytes one of a volume's `size` is."""
+    def __init__(self, group: Group, options: cfg.ConfigOpts, unit: int) -> None:
+        """`unit` is the number of bytes per unit of a volume's `size`."""
         self.group, self.options, self.unit = group, options, unit
 
-    def check(self, report):
-        """There is nothing that could be missing."""
+    def check(self, report: parsing.Group) -> None:
+        """Nothing to check beyond the volume group."""
 
-    def pool_stats(self, name, report):
-        promised = sum(row.size for row in report.rows if not row.is_cow and not row.is_pool and not row.is_thin)
+    def pool_stats(self, name: str, report: parsing.Group) -> base.PoolStats:
+        provisioned = sum(row.size for row in report.rows if not row.is_cow and not row.is_pool and not row.is_thin)
         return base.PoolStats(name=name, total_gb=report.size / base.GIB, free_gb=report.free / base.GIB,
-                              provisioned_gb=promised / base.GIB, multiattach=True, online_extend=True)
+                              provisioned_gb=provisioned / base.GIB, multiattach=True, online_extend=True)
 
-    def create(self, volume):
-        with self._making(volume, self.options.lvm_zero_new_volumes):
+    def create(self, volume: base.Volume) -> None:
+        with self._new_volume(volume, self.options.lvm_zero_new_volumes):
             pass
 
-    def clone(self, volume, source, progress):
-        with self._making(volume, True) as new:
+    def clone(self, volume: base.Volume, source: base.Volume, progress: Callable[[int, int], object]) -> None:
+        with self._new_volume(volume, True) as new:
             if new:
                 with self._frozen(source.name, COPIED + volume.name) as frozen:
                     self._copy(frozen, volume, progress)
 
-    def from_snapshot(self, volume, snapshot, progress):
-        with self._making(volume, True) as new:
+    def from_snapshot(self, volume: base.Volume, snapshot: base.Snapshot,
+                      progress: Callable[[int, int], object]) -> None:
+        with self._new_volume(volume, True) as new:
             if new:
                 self.group.activate(snapshot_lv(snapshot))
                 self._copy(snapshot_lv(snapshot), volume, progress)
 
     @contextlib.contextmanager
-    def _making(self, volume, in_steps):
-        """Make a volume of zeros, which is whole at the end of the block; gives False when it is there already."""
+    def _new_volume(self, volume, in_steps):
+        """Create a volume of zeros, which is complete at the end of the block; yields False if it exists already."""
         name, size = volume.name, volume.size * self.unit
         tags = (commands.PART,) if in_steps else ()
         if not self.group.run_unless(parsing.EXISTS, commands.create_thick(
@@ -74,10 +78,11 @@ class Thick:
 
     @contextlib.contextmanager
     def _frozen(self, source, name):
-        """A copy-on-write snapshot of a volume for as long as the block lasts; gives its name."""
-        take = commands.thick_snapshot(self.group.name, source, name, self.options.lvm_snapshot_percent, [commands.PART])
+        """A copy-on-write snapshot of a volume for the duration of the block; yields its name."""
+        take = commands.thick_snapshot(self.group.name, source, name, self.options.lvm_snapshot_percent,
+                                       [commands.PART])
         if not self.group.run_unless(parsing.EXISTS, take, f"freeze {source}"):
-            self.group.remove(name)  # of a call that was cut off: another moment
+            self.group.remove(name)  # left by an interrupted call, with old content
             self.group.run(take, f"freeze {source}")
         try:
             yield name
@@ -92,7 +97,7 @@ class Thick:
 
     @contextlib.contextmanager
     def _failing(self, doing, snapshot=None):
-        """Turn errors of devices into a DriverError, which says so when the snapshot is lost."""
+        """Turn errors of devices into a DriverError, which mentions if the snapshot has overflowed."""
         try:
             yield
         except (content.ContentError, OSError) as error:
@@ -111,7 +116,7 @@ class Thick:
             raise base.DriverError(f"{name} is not in volume group {self.group.name}")
         return row
 
-    def extend(self, volume, size):
+    def extend(self, volume: base.Volume, size: int) -> None:
         rows = {row.name: row for row in self.group.rows()}
         row = rows.get(volume.name)
         if row is None:
@@ -128,7 +133,7 @@ class Thick:
         snapshots = [one for one in rows.values() if one.is_cow and one.origin == row.name]
         self._grow(row, snapshots, start, size)
         if zeroes:
-            # Snapshots need not keep what the new part held before.
+            # Snapshots need no copy of the new part's old content.
             below = self.group.real_device if snapshots else self.group.device
             self._zero(below(row.name), start, size)
             self._tag(commands.remove_tag, row.name, start)
@@ -137,35 +142,35 @@ class Thick:
         self.group.run(command(self.group.name, name, f"{commands.ZERO_FROM}{start}"), f"extend {name}")
 
     def _grow(self, row, snapshots, start, size):
-        """Make it longer, and with it the room of its snapshots, which will keep what changes in the new part too."""
+        """Extend it, and the space of its snapshots, which copy changed blocks of the new part too."""
         name = row.name
         if not snapshots:
             self.group.run_unless(parsing.SAME_SIZE, commands.extend(self.group.name, name, size), f"extend {name}")
             self.group.activate(name)
             return
         if row.is_open:
-            raise base.InUse(f"cannot extend {name} while it is open: it has snapshots, and LVM extends what has such "
-                             "only while nobody uses it; detach it, or delete its snapshots")
+            raise base.InUse(f"cannot extend {name} while it is open: it has snapshots, and LVM extends such volumes "
+                             "only while they are not in use; detach it, or delete its snapshots")
         self.group.run(commands.deactivate(self.group.name, name), f"extend {name}")
         try:
             self.group.run_unless(parsing.SAME_SIZE, commands.extend(self.group.name, name, size), f"extend {name}")
             for snapshot in snapshots:
-                room = start * self.options.lvm_snapshot_percent // 100 + size - start
-                self._grow_room(snapshot, int(room * COW_SHARE) // 512 * 512)
+                space = start * self.options.lvm_snapshot_percent // 100 + size - start
+                self._extend_snapshot(snapshot, int(space * COW_SHARE) // 512 * 512)
         finally:
             self.group.run(commands.activate(self.group.name, name), f"activate {name}")
 
-    def _grow_room(self, snapshot, room):
-        if snapshot.size < room:
-            self.group.run_unless(parsing.SAME_SIZE, commands.extend(self.group.name, snapshot.name, room),
-                                  f"give {snapshot.name} more room")
+    def _extend_snapshot(self, snapshot, space):
+        if snapshot.size < space:
+            self.group.run_unless(parsing.SAME_SIZE, commands.extend(self.group.name, snapshot.name, space),
+                                  f"extend {snapshot.name}")
 
-    def create_snapshot(self, snapshot):
+    def create_snapshot(self, snapshot: base.Snapshot) -> None:
         name, tags = snapshot_lv(snapshot), [f"{commands.SIZE}{snapshot.size * self.unit}"]
         self.group.run_unless(parsing.EXISTS, commands.thick_snapshot(
             self.group.name, snapshot.volume.name, name, self.options.lvm_snapshot_percent, tags), f"create {name}")
 
-    def delete(self, volume):
+    def delete(self, volume: base.Volume) -> None:
         rows = self.group.rows()
         depending = [row.name for row in rows if row.is_cow and row.origin == volume.name and
                      commands.PART not in row.tags]
@@ -173,7 +178,7 @@ class Thick:
             raise base.InUse(f"cannot delete {volume.name} before its snapshots {', '.join(depending)}")
         self._clear_and_remove(rows, volume.name, self.group.device(volume.name))
 
-    def delete_snapshot(self, snapshot):
+    def delete_snapshot(self, snapshot: base.Snapshot) -> None:
         name = snapshot_lv(snapshot)
         self._clear_and_remove(self.group.rows(), name, self.group.cow_device(name))
 
@@ -197,22 +202,22 @@ class Thick:
             piece = strutils.string_to_bytes(f"{self.options.volume_dd_blocksize}B", return_int=True)
             privileged.shred(device, end, piece, SHRED_TIMES)
 
-    def revert(self, volume, snapshot):
-        """Write back what has changed since; repeated after a crash, it goes on."""
+    def revert(self, volume: base.Volume, snapshot: base.Snapshot) -> None:
+        """Write back the changed blocks. Idempotent."""
         name = snapshot_lv(snapshot)
         for one in (volume.name, name):
             self.group.activate(one)
         with self._failing(f"revert {volume.name}", name):
             cow_revert.restore(self.group.device(name), self.group.device(volume.name), snapshot.size * self.unit)
 
-    def tidy(self, rows):
-        """Remove what was cut off: copies' snapshots first, which keep their volumes."""
+    def clean_up(self, rows: Iterable[parsing.Row]) -> None:
+        """Remove incomplete objects, snapshots first, because volumes with snapshots cannot be removed."""
         for row in sorted(rows, key=lambda row: not row.is_cow):
             if commands.PART in row.tags:
                 self.group.remove(row.name)
 
 
-def lost(row):
-    """Why a copy-on-write snapshot has lost its content."""
-    return (f"{row.name} has overflowed: its volume changed more than the {row.size // MIB} MiB that it had room for; "
-            "delete it, and take snapshots with a larger lvm_snapshot_percent")
+def lost(row: parsing.Row) -> str:
+    """The reason why a copy-on-write snapshot is invalid."""
+    return (f"{row.name} has overflowed: more than {row.size // MIB} MiB of its volume changed; delete it, and take "
+            "snapshots with a larger lvm_snapshot_percent")

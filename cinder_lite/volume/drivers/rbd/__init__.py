@@ -1,1 +1,1 @@
-"""Volumes in a Ceph pool. `driver` decides; `images`, `removal` and `opened` do it, in a process of their own (`child`)."""
+"""The RBD driver: `driver` calls `images`, `trash` and `image_io`, which run in a separate process (`child`)."""

@@ -1,10 +1,10 @@
-"""The process that makes all calls of librbd and librados for one backend, or for one reader or writer of an image.
+"""The process that calls librbd and librados for one backend, or for one reader or writer of an image.
 
-librbd may end its process (it asserts) and a hung cluster keeps its calls for ever: so this one can be killed at any
-time, and the service goes on. It runs on the Python that has Debian's `rados` and `rbd`, and imports nothing else beyond
-the standard library. On the inherited socket whose number is its argument it gets its setup and answers with its
-address in the cluster; then each further socket that is passed to it there is served by a thread. It ends with that
-first socket.
+librbd can abort its process, and a hung cluster blocks its calls for ever; so this process can be killed at any time
+without affecting the service. It runs on the Python that has Debian's `rados` and `rbd`, and imports nothing else
+beyond the standard library. It receives its setup on the inherited socket whose number is its argument, and replies
+with its address in the cluster; each socket passed over that socket is then served by a thread. It ends when that
+socket closes.
 """
 
 import errno
@@ -17,7 +17,7 @@ from cinder_lite.volume.drivers.rbd import protocol
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 
 
-def main():
+def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     setup, _ = protocol.receive(control)
     try:
@@ -30,7 +30,7 @@ def main():
     while True:
         _, passed, _, _ = socket.recv_fds(control, 1, 1)
         if not passed:
-            os._exit(0)  # the service has ended; nothing waits for threads in calls that hang
+            os._exit(0)  # the service has ended; do not wait for threads in hung calls
         threading.Thread(target=_serve, args=(socket.socket(fileno=passed[0]), calls), daemon=True).start()
 
 
@@ -47,7 +47,7 @@ def _calls(setup):
 
 
 def _serve(sock, calls):
-    """Answer one connection's requests, one after the other."""
+    """Process the requests of one connection in order."""
     while True:
         try:
             request, payload = protocol.receive(sock)
@@ -71,13 +71,13 @@ def _answer(function, arguments):
         result = function(**arguments)
     except Failure as failure:
         return {"error": str(failure), "kind": failure.kind}, b""
-    except Exception as error:  # whatever librbd raises is the caller's to know
-        # A client that was put on the cluster's blocklist stays there: only a new one can go on.
+    except Exception as error:  # all errors of librbd are returned to the caller
+        # A client on the cluster's blocklist stays there: only a new one can continue.
         number = abs(getattr(error, "errno", None) or 0)
-        said = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}"
         if number in (errno.EDQUOT, errno.ENOSPC):
-            said = f"the pool is full: raise its quota, add disks, or delete from it ({said})"
-        return {"error": said, "kind": "fenced" if number == errno.ESHUTDOWN else "refused"}, b""
+            text = f"the pool is full: raise its quota, add disks, or delete from it ({text})"
+        return {"error": text, "kind": "fenced" if number == errno.ESHUTDOWN else "refused"}, b""
     return ({"result": None}, result) if isinstance(result, bytes) else ({"result": result}, b"")
 
 

@@ -1,7 +1,7 @@
-"""Backups that a Cinder keeps in this pool: the image and snapshot of one, what it says of the volume, its removal.
+"""Reads and deletes backups that Cinder keeps in this pool.
 
-A backup of an RBD volume is a snapshot `backup.ID.snap.TIME`, of an image that the incremental ones on it share; a copy
-of anything else is an image without such snapshots. The object `backup.ID.meta` has JSON about the volume.
+A backup of an RBD volume is a snapshot `backup.ID.snap.TIME` of an image that is shared by its incremental backups; a
+backup of any other volume is an image without such snapshots. The object `backup.ID.meta` has JSON about the volume.
 """
 
 import contextlib
@@ -10,29 +10,30 @@ import re
 import rados
 import rbd
 
+from cinder_lite.volume.drivers.rbd.cluster import Pool
 from cinder_lite.volume.drivers.rbd.images import Images, users_snapshots
 
 SNAPSHOT = re.compile(r"backup\.([0-9a-z-]+)\.snap\..+")
-MOST = 16 * 1024**2  # bytes of an object that is read at once
+MOST = 16 * 1024**2  # bytes read of an object
 
 
-def backups_in(image):
-    """{id of a backup: name of its snapshot}; on a volume, the snapshots from which Cinder took its backups."""
+def backups_in(image: rbd.Image) -> dict[str, str]:
+    """{backup id: snapshot name}; on a volume, the snapshots that Cinder took for its backups."""
     found = [SNAPSHOT.fullmatch(one["name"]) for one in users_snapshots(image)]
     return {match[1]: match[0] for match in found if match}
 
 
 class CindersBackups:
-    """The calls. `volume` and `backup` are ids, `base` is the image's name where Cinder noted it, and `copied` whether
+    """The calls. `volume` and `backup` are ids, `base` is the image's name if Cinder recorded it, and `copied` whether
     the source was a snapshot."""
 
     CALLS = ("backup_image", "backup_record", "delete_backup")
 
-    def __init__(self, pool):
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
-    def backup_image(self, volume, backup, base, copied):
-        """[image, snapshot] of a backup's content, the snapshot None for a copy; None when it is not there."""
+    def backup_image(self, volume: str, backup: str, base: str | None, copied: bool) -> list | None:
+        """[image, snapshot] of a backup's content, the snapshot None for a copy; None if the backup does not exist."""
         for name in _names(volume, backup, base):
             there = self._there(name)
             if there is None:
@@ -51,22 +52,22 @@ class CindersBackups:
             return None
 
     def _is_copy(self, name, volume, backup, copied):
-        """Whether an image without snapshots is the copy of that backup and of no other."""
+        """Whether an image without snapshots is the copy of that backup."""
         return name == _own(volume, backup) or (copied and self.backup_record(backup) is not None)
 
-    def backup_record(self, backup):
-        """The JSON that Cinder wrote, None when there is none."""
+    def backup_record(self, backup: str) -> str | None:
+        """The JSON that Cinder wrote, None if there is none."""
         try:
             return self.pool.ioctx.read(_record(backup), MOST).decode()
         except rados.ObjectNotFound:
             return None
 
-    def delete_backup(self, volume, backup, base, copied):
-        """Remove the backup's snapshot, and its image when it was the last; none there is success."""
+    def delete_backup(self, volume: str, backup: str, base: str | None, copied: bool) -> None:
+        """Remove the backup's snapshot, and its image after the last one; a missing backup is not an error."""
         with self.pool.locks(*_names(volume, backup, base)):
             found = self.backup_image(volume, backup, base, copied)
             if found is None and base is not None and self._there(base) == {}:
-                found = [base, None]  # cut off after the last snapshot
+                found = [base, None]  # interrupted after the last snapshot
             if found is not None:
                 self._delete(*found)
             with contextlib.suppress(rados.ObjectNotFound):
@@ -86,7 +87,7 @@ def _own(volume, backup):
 
 
 def _names(volume, backup, base):
-    """The names that the backup's image may have; the last is what releases long ago gave it, and copies of snapshots get."""
+    """The possible names of the backup's image; the last is that of old releases and of copies of snapshots."""
     return (base,) if base is not None else (_own(volume, backup), f"volume-{volume}.backup.base")
 
 

@@ -1,4 +1,4 @@
-"""The connection to the Ceph cluster and to the backend's pool, and what the cluster says of itself."""
+"""Connects to the Ceph cluster and the backend's pool, measures the pool, and keeps a journal in it."""
 
 import configparser
 import contextlib
@@ -7,30 +7,32 @@ import json
 import os
 import threading
 import time
+import typing
+from collections.abc import Callable, Iterator
 
 import rados
 import rbd
 
-from cinder_lite.volume.drivers.rbd.limiting import limits_work
+from cinder_lite.volume.drivers.rbd.limiting import has_limits
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 
-#: The object in which is written down what is under way: it outlives this process and the service.
+#: The object with the journal of operations in progress, which persists when this process or the service ends.
 JOURNAL = "cinder_lite_journal"
-#: How many entries of it are read at once.
+#: Entries of the journal per read.
 PAGE = 500
-#: Twice as many objects as an OSD remembers of a placement group (its osd_pg_object_context_cache_count).
-REMEMBERED = 128
+#: Twice the number of objects of a placement group that an OSD caches (its osd_pg_object_context_cache_count).
+EVICTING = 128
 
 
 class Pool:
-    """The backend's pool: `ioctx` for librbd's calls, `locks` that keep calls for one image in order, the journal."""
+    """The backend's pool: `ioctx` for librbd's calls, `locks` that serialize calls for one image, the journal."""
 
     CALLS = ("address", "probe", "measure", "identity", "monitors", "keyring")
 
-    def __init__(self, setup):
+    def __init__(self, setup: dict) -> None:
         self.name, self.user, self.owner = setup["pool"], setup["user"] or "admin", setup["owner"]
         self.locks = Locks()
-        self._others = {}
+        self._others: dict[str, typing.Any] = {}
         try:
             self.cluster = rados.Rados(conffile=setup["conf"], rados_id=self.user, clustername=setup["cluster"])
             self.cluster.conf_set("rbd_default_clone_format", "2")
@@ -44,7 +46,7 @@ class Pool:
             raise Failure(self._why(error, setup), "down") from error
 
     def _opened(self, name):
-        """An ioctx by which what a full pool has no room for is refused and not kept waiting, and removals go on."""
+        """An ioctx with which writes to a full pool fail instead of blocking, and removals still work."""
         ioctx = self.cluster.open_ioctx(name)
         ioctx.set_osdmap_full_try()
         return ioctx
@@ -55,33 +57,33 @@ class Pool:
         if setup["conf"] and not os.access(setup["conf"], os.R_OK):
             return f"{conf} (rbd_ceph_conf) cannot be read: write Ceph's configuration there, or change the option"
         if isinstance(error, rados.PermissionDeniedError | rados.PermissionError) or error.errno == errno.EOPNOTSUPP:
-            return f"{place} does not let client.{self.user} in (rbd_user): check its keyring and capabilities"
+            return f"{place} refuses access to client.{self.user} (rbd_user): check its keyring and capabilities"
         if isinstance(error, rados.TimedOut):
             return f"{place} cannot be reached within {setup['connect_timeout']} s"
         if isinstance(error, rados.ObjectNotFound) and self.cluster.state == "connected":
-            return f"{place} has no pool {self.name} (rbd_pool): make it and run 'rbd pool init {self.name}'"
+            return f"{place} has no pool {self.name} (rbd_pool): create it and run 'rbd pool init {self.name}'"
         return f"{place} cannot be used: {error}"
 
     def _fence(self, addresses):
-        """Let nothing arrive any more of what processes before this one, that have ended, had sent to the cluster."""
+        """Put earlier, ended processes on the blocklist, so that their pending requests are not executed any more."""
         for address in addresses:
             self.ask("osd blocklist", blocklistop="add", addr=address)
         if addresses:
             self.cluster.wait_for_latest_osdmap()
 
-    def address(self):
-        """What the cluster knows this process by."""
+    def address(self) -> str:
+        """This client's address in the cluster."""
         return self.cluster.get_addrs().removeprefix("v1:").removeprefix("v2:")
 
-    def ask(self, command, **arguments):
-        """The monitors' answer to a command."""
+    def ask(self, command: str, **arguments: object) -> typing.Any:
+        """Run a command on the monitors. Returns its parsed output."""
         status, out, error = self.cluster.mon_command(
             json.dumps({"prefix": command, "format": "json", **arguments}), b"")
         if status != 0:
             raise Failure(f"Ceph refused '{command}': {error or os.strerror(-status)}")
         return json.loads(out) if out.strip() else None
 
-    def other(self, name):
+    def other(self, name: str) -> typing.Any:
         """The ioctx of another pool."""
         if name == self.name:
             return self.ioctx
@@ -92,54 +94,58 @@ class Pool:
                 raise Failure(f"pool {name} cannot be used by client.{self.user}: {error}") from error
         return self._others[name]
 
-    def look_anew(self, name):
-        """Have the OSD read an object anew that nobody uses, and so end a dead client's watch that it has lost sight of.
+    def evict(self, name: str) -> None:
+        """Make the OSD drop an unused object from its cache, and with it a leaked watch of a dead client.
 
-        Releases of Ceph without the fix of its issue 58120 lose sight of it when the client was killed while the watch was
-        being written down: it stays for as long as the OSD remembers the object. What it remembers is displaced by others
-        of the same placement group, also by such as do not exist; an object that a living client watches is not.
+        Releases of Ceph without the fix of issue 58120 leak a watch if the client was killed while it was being
+        recorded: the watch stays as long as the OSD caches the object. Accesses to other objects of the same placement
+        group, also to missing ones, evict it from the cache; an object with the watch of a live client stays.
         """
         with contextlib.closing(self._opened(self.name)) as ioctx:
             ioctx.set_locator_key(name)
-            for removed in [ioctx.aio_remove(f"{JOURNAL}.none.{number}") for number in range(REMEMBERED)]:
+            for removed in [ioctx.aio_remove(f"{JOURNAL}.none.{number}") for number in range(EVICTING)]:
                 removed.wait_for_complete()
 
-    # -- what it says of itself
+    # -- information about the cluster
 
-    def probe(self):
-        """A sign of life from the monitors and from the OSDs of what every call needs: the pool's directory, the journal."""
+    def probe(self) -> None:
+        """Check that the monitors and the OSDs of the pool's directory and journal, which every call needs, respond."""
         self.ask("df")
         for name in ("rbd_directory", JOURNAL):
             with contextlib.suppress(rados.ObjectNotFound):
                 self.ioctx.stat(name)
 
-    def identity(self):
+    def identity(self) -> str:
         """The cluster's fsid."""
         return self.cluster.get_fsid()
 
-    def measure(self, images):
-        """Bytes of the pool: `stored`, `available`, `quota` (0: none), of the cluster `whole`; `promised` if `images`."""
-        usage, mine = patiently(self._usage, Failure, 10)
+    def measure(self, images: bool) -> dict:
+        """The pool's `stored`, `available` and `quota` bytes (0: none), and `whole`, the cluster's total.
+
+        `promised` are the provisioned bytes, None unless `images`.
+        """
+        usage, mine = retry(self._usage, Failure, 10)
         return {
             "stored": mine.get("stored", mine["bytes_used"]), "used": mine["bytes_used"],
             "available": mine["max_avail"], "whole": usage["stats"]["total_bytes"],
             "quota": self.ask("osd pool get-quota", pool=self.name)["quota_max_bytes"],
-            "limits": limits_work(), "promised": rbd.RBD().pool_stats_get(self.ioctx)["image_provisioned_bytes"] if images else None}
+            "limits": has_limits(),
+            "promised": rbd.RBD().pool_stats_get(self.ioctx)["image_provisioned_bytes"] if images else None}
 
     def _usage(self):
         usage = self.ask("df")
         for pool in usage["pools"]:
             if pool["name"] == self.name:
                 return usage, pool["stats"]
-        raise Failure(f"Ceph has no figures of pool {self.name} (rbd_pool): it does not exist any more, or has only "
-                      "just been made", "down")
+        raise Failure(f"Ceph has no statistics of pool {self.name} (rbd_pool): it was deleted, or created a moment ago",
+                      "down")
 
-    def monitors(self):
+    def monitors(self) -> list[tuple[str, str]]:
         """(address, port) of each monitor, as strings."""
         return [one["public_addr"].partition("/")[0].rpartition(":")[::2] for one in self.ask("mon dump")["mons"]]
 
-    def keyring(self):
-        """The user's keyring as a text, None when this host has none."""
+    def keyring(self) -> str | None:
+        """The user's keyring as a text, None if this host has none."""
         section = f"client.{self.user}"
         for path in self.cluster.conf_get("keyring").split(","):
             parser = configparser.ConfigParser(delimiters=("=",))
@@ -151,15 +157,16 @@ class Pool:
 
     # -- the journal
 
-    def note(self, key, **values):
-        """Write down that something has begun, before it is."""
+    def note(self, key: str, **values: object) -> None:
+        """Record in the journal that an operation begins."""
         with rados.WriteOpCtx() as operation:
             self.ioctx.set_omap(operation, (key,), (json.dumps({"owner": self.owner, **values}).encode(),))
             self.ioctx.operate_write_op(operation, JOURNAL)
 
-    def noted(self, prefix):
-        """What was written down under keys that begin so: {key: values}."""
-        found, page = {}, None
+    def noted(self, prefix: str) -> dict[str, dict]:
+        """The journal's entries whose keys have that prefix: {key: values}."""
+        found: dict[str, dict] = {}
+        page: dict[str, dict] | None = None
         while page is None or len(page) == PAGE:
             with rados.ReadOpCtx() as operation:
                 entries, _ = self.ioctx.get_omap_vals(operation, max(found, default=""), prefix, PAGE)
@@ -171,8 +178,8 @@ class Pool:
             found |= page
         return found
 
-    def strike(self, key):
-        """It has ended."""
+    def strike(self, key: str) -> None:
+        """Remove an entry from the journal."""
         with rados.WriteOpCtx() as operation:
             self.ioctx.remove_omap_keys(operation, (key,))
             with contextlib.suppress(rados.ObjectNotFound):
@@ -180,28 +187,30 @@ class Pool:
 
 
 class Locks:
-    """A lock for each name that is in use."""
+    """Locks by name."""
 
-    def __init__(self):
-        self._held, self._changed = set(), threading.Condition()
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+        self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def __call__(self, *names):
-        """Hold the locks of all the names at once; "" has none."""
-        names = set(names) - {""}
+    def __call__(self, *names: str) -> Iterator[None]:
+        """Hold the locks of all the names at once; "" has no lock."""
+        wanted = set(names) - {""}
         with self._changed:
-            self._changed.wait_for(lambda: self._held.isdisjoint(names))
-            self._held.update(names)
+            self._changed.wait_for(lambda: self._held.isdisjoint(wanted))
+            self._held.update(wanted)
         try:
             yield
         finally:
             with self._changed:
-                self._held.difference_update(names)
+                self._held.difference_update(wanted)
                 self._changed.notify_all()
 
 
-def patiently(call, errors, limit=60):
-    """Call again while one of the errors is raised, up to `limit` seconds: within 30 a dead client's holds are gone."""
+def retry(call: Callable[[], typing.Any], errors: type[Exception] | tuple[type[Exception], ...],
+              limit: float = 60) -> typing.Any:
+    """Repeat the call on one of the errors, for up to `limit` seconds; a dead client's locks expire within 30."""
     end = time.monotonic() + limit
     while True:
         try:

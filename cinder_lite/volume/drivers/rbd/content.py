@@ -1,24 +1,25 @@
-"""An image's bytes for `cinder_lite.blockio.device`, read and written by a process with librbd of their own."""
+"""Reads and writes an image's bytes for `cinder_lite.blockio.device`, with a librbd process of its own."""
 
 import contextlib
+from collections.abc import Iterator
 
 from cinder_lite.blockio import device
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
-#: Bytes whose extents are asked for at once.
+#: Bytes per query of extents.
 WINDOW = 64 * 1024**3
 
 
-def data(cluster, image, snapshot=None):
-    """Where the bytes of an image or snapshot are, for `source` and `target` of any process of this host."""
+def data(cluster: Cluster, image: str, snapshot: str | None = None) -> dict:
+    """The location of an image's or snapshot's bytes, for `source` and `target` in any process of this host."""
     return {"rbd": {"cluster": vars(cluster), "image": image, "snapshot": snapshot}}
 
 
 class _Image:
-    """An image that is open while the context is. Calls may come from several threads.
+    """An image that is open within the context. Thread-safe.
 
-    `librbd` is a process that others use as well; by default there is one for this image alone.
+    `librbd` is a shared process; by default a process is started for this image alone.
     """
 
     def __init__(self, where, writable, librbd=None):
@@ -35,7 +36,7 @@ class _Image:
         return self
 
     def __exit__(self, *exception):
-        # Closing lets go of the image at once; what has ended without is let go of by the cluster after 30 s.
+        # Closing releases the image at once; without it the cluster releases the image after 30 s.
         with contextlib.suppress(device.ContentError):
             self._ask("close", number=self.number)
         self._end()
@@ -52,42 +53,43 @@ class _Image:
 
 
 class Source(_Image):
-    """What reads an image or snapshot; the methods of content.Source."""
+    """Reads an image or snapshot; the same methods as blockio.device.Source."""
 
-    def __init__(self, where, librbd=None):
+    def __init__(self, where: dict, librbd: Librbd | None = None) -> None:
         super().__init__(where, False, librbd)
 
-    def identity(self):
+    def identity(self) -> str:
         return self._identity
 
-    def extents(self, start, end):
+    def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         while start < end:
             stop = min(start + WINDOW, end)
             yield from self._ask("extents", number=self.number, start=start, end=stop)
             start = stop
 
-    def read(self, offset, length):
+    def read(self, offset: int, length: int) -> bytes:
         found = self._ask("read", number=self.number, offset=offset, length=length)
         if len(found or b"") < length:
-            raise device.ContentError(f"{self.image} ends at byte {offset + len(found or b'')}, before the volume's size")
+            raise device.ContentError(f"{self.image} ends at byte {offset + len(found or b'')}, before the volume's "
+                                      "size")
         return found
 
 
 class Target(_Image):
-    """What writes an image; the methods of content.Target."""
+    """Writes an image; the same methods as blockio.device.Target."""
 
-    def __init__(self, where, librbd=None):
+    def __init__(self, where: dict, librbd: Librbd | None = None) -> None:
         super().__init__(where, True, librbd)
 
-    def size(self):
+    def size(self) -> int:
         return self._ask("size", number=self.number)
 
-    def write(self, offset, data):
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         self._ask("write", number=self.number, offset=offset, data=bytes(data))
 
-    def zero(self, start, end):
+    def zero(self, start: int, end: int) -> None:
         if start < end:
             self._ask("zero", number=self.number, start=start, end=end)
 
-    def sync(self):
+    def sync(self) -> None:
         self._ask("sync", number=self.number)

@@ -1,59 +1,63 @@
-"""Making, cloning, measuring and changing images of the pool, so that each call may be repeated after a crash.
+"""Creates, clones, lists and changes images of the pool; each call can be repeated after a crash.
 
-An image is made under the name NAME.part and renamed when it is whole. What is begun is in the journal before, under
-`making/NAME`, with the source of which a temporary snapshot is taken.
+An image is created with the name NAME.part and renamed when it is complete. Before that, the journal has an entry
+`making/NAME` with the source of which a temporary snapshot is taken.
 """
 
 import concurrent.futures
 import contextlib
 import logging
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import rados
 import rbd
 
-from cinder_lite.volume.drivers.rbd.cluster import patiently
+from cinder_lite.volume.drivers.rbd.cluster import Pool, retry
 from cinder_lite.volume.drivers.rbd.limiting import put_limits
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 
 PART, TEMPORARY = ".part", ".clone_snap"
-#: librbd would follow more parents than these; the kernel's RBD client does not.
+#: The limit of the kernel's RBD client; librbd supports more parents.
 MOST_PARENTS = 16
 THREADS = 8
 
 LOG = logging.getLogger(__name__)
 
 
-class NotThere(Failure):
-    """An image that is not in the pool."""
+class ImageMissing(Failure):
+    """The image is not in the pool."""
 
 
 class Images:
-    """The calls by which images are made and changed."""
+    """The calls that create and change images."""
 
     CALLS = ("create", "clone", "exists", "extend", "create_snapshot", "readable", "revert", "list", "rename",
              "rename_snapshot", "limit", "clean_up")
 
-    def __init__(self, pool):
+    def __init__(self, pool: Pool) -> None:
         self.pool, self.librbd = pool, rbd.RBD()
 
-    # -- making
+    # -- create
 
-    def create(self, name, size, order, limits=None):
-        """Make an image of zeros. One that exists stays as it is."""
-        with self.pool.locks(name), self._making(name) as part:
+    def create(self, name: str, size: int, order: int, limits: Mapping[str, str] | None = None) -> None:
+        """Create an image of zeros; an existing one stays unchanged."""
+        with self.pool.locks(name), self._new_image(name) as part:
             if part:
                 self.librbd.create(self.pool.ioctx, part, size, order=order, old_format=False)
                 if limits:
                     with self._opened(part) as image:
                         put_limits(image, limits)
 
-    def clone(self, name, size, source, snapshot=None, pool=None, depth=0, flatten=False, limits=None):
-        """Make an image of `size` bytes from a snapshot of `source`, or, without one, from its present content.
+    def clone(self, name: str, size: int, source: str, snapshot: str | None = None, pool: str | None = None,
+              depth: int = 0, flatten: bool = False, limits: Mapping[str, str] | None = None) -> None:
+        """Create an image of `size` bytes from a snapshot of `source`, or without a snapshot from its present content.
 
-        librbd gives it the limits of its source; it gets its own. It is made independent of its source in the background when `flatten`, or when it has more than `depth` ancestors.
+        librbd copies the limits of the source; they are replaced by `limits`. The image is flattened in the background
+        if `flatten`, or if it has more than `depth` ancestors.
         """
         taken = {} if snapshot else {"source": source}
-        with self.pool.locks(source, name), self._making(name, **taken) as part:
+        with self.pool.locks(source, name), self._new_image(name, **taken) as part:
             if part:
                 origin = self.pool.other(pool or self.pool.name)
                 with self._opened(source, ioctx=origin) as image:
@@ -77,14 +81,14 @@ class Images:
                 image.flatten()
 
     @contextlib.contextmanager
-    def _making(self, name, **taken):
-        """Gives the name under which to make the image, None when it is there already."""
+    def _new_image(self, name, **taken):
+        """Yields the temporary name for creating the image, None if the image exists already."""
         begun = self.begun(name)
         if begun is None:
             self.pool.note(f"making/{name}", **taken)
         else:
             taken = begun
-        if self._whole(name, begun):
+        if self._is_complete(name, begun):
             yield None
         else:
             if begun is not None:
@@ -94,7 +98,7 @@ class Images:
         self._drop_traces(name, taken.get("source"))
 
     def _ancestors(self, image):
-        """How many images one depends on, one below the other."""
+        """The depth of the chain of parents."""
         try:
             pool, id = image.get_parent_image_spec()["pool_name"], image.parent_id()
         except rbd.ImageNotFound:
@@ -102,39 +106,39 @@ class Images:
         with rbd.Image(self.pool.other(pool), image_id=id, read_only=True) as parent:
             return 1 + self._ancestors(parent)
 
-    # -- what is half made
+    # -- incomplete images
 
-    def _whole(self, name, begun):
-        """Whether the image is there and has its name. One that was cut off while being renamed is put right first."""
+    def _is_complete(self, name, begun):
+        """Whether the image exists with its final name. An interrupted rename is repaired first."""
         if not self.exists(name):
             return False
         if begun is not None and self.exists(name + PART):
-            whole = self.listed(name) is not None
-            self.pool.ioctx.remove_object(f"rbd_id.{name + PART if whole else name}")
-            return whole
+            complete = self.listed(name) is not None
+            self.pool.ioctx.remove_object(f"rbd_id.{name + PART if complete else name}")
+            return complete
         return True
 
-    def begun(self, name):
-        """The journal's entry of an image that is being made, or whose making was cut off."""
+    def begun(self, name: str) -> dict | None:
+        """The journal's entry of an image whose creation is in progress or was interrupted."""
         return self.pool.noted(f"making/{name}").get(f"making/{name}")
 
     def _drop_traces(self, name, source):
-        """Remove the snapshot that was taken to make the image, and the journal's entry."""
+        """Remove the temporary snapshot and the journal's entry."""
         if source is not None:
             with contextlib.suppress(Failure, rbd.ImageNotFound), self.anywhere(source) as image:
                 if has(image, name + TEMPORARY):
                     image.remove_snap(name + TEMPORARY)
         self.pool.strike(f"making/{name}")
 
-    def drop_half(self, name, begun):
-        """Remove what was begun of an image and not ended, by the journal's entry; the locks of both are held."""
+    def remove_incomplete(self, name: str, begun: Mapping | None) -> None:
+        """Remove an incomplete image by its journal entry; the caller holds the locks of image and source."""
         if begun is not None:
-            self._whole(name, begun)
+            self._is_complete(name, begun)
             self.remove(name + PART)
             self._drop_traces(name, begun.get("source"))
 
-    def remove(self, name):
-        """Remove an image, or what a removal that was cut off has left of it."""
+    def remove(self, name: str) -> None:
+        """Remove an image, or the rest of it after an interrupted removal."""
         try:
             self.once_unwatched(self.listed(name), lambda: self.librbd.remove(self.pool.ioctx, name))
         except rbd.ImageNotFound:
@@ -144,24 +148,24 @@ class Images:
             with contextlib.suppress(rados.ObjectNotFound):
                 self.pool.ioctx.remove_object(f"rbd_id.{name}")
 
-    def once_unwatched(self, id, call, limit=60):
-        """Make a call that is refused while a client watches the image of that id. Watches of the dead are seen off."""
+    def once_unwatched(self, id: str | None, call: Callable[[], typing.Any], limit: float = 60) -> typing.Any:
+        """Make a call that is refused while a client watches the image; waits until watches of dead clients expire."""
         try:
             return call()
         except rbd.ImageBusy:
-            self.pool.look_anew(f"rbd_header.{id}")
-            return patiently(call, rbd.ImageBusy, limit)
+            self.pool.evict(f"rbd_header.{id}")
+            return retry(call, rbd.ImageBusy, limit)
 
-    def moved_to_trash(self, name):
-        """Whether the image is on its way to the trash, or there; what was cut off of that way is done."""
+    def moved_to_trash(self, name: str) -> bool:
+        """Whether the image is in the trash; completes an interrupted move to the trash."""
         id = self.listed(name)
         if id is None or self.exists(name) or not self.pool.noted(f"trash/{id}"):
             return False
         self._unlist(name, id)
         return True
 
-    def listed(self, name):
-        """The id by which the pool's directory knows an image of that name."""
+    def listed(self, name: str) -> str | None:
+        """The id of that name in the pool's directory, or None."""
         try:
             return _text(self.pool.ioctx.execute("rbd_directory", "rbd", "dir_get_id", encoded(name))[1])
         except rados.ObjectNotFound:
@@ -170,58 +174,59 @@ class Images:
     def _unlist(self, name, id):
         self.pool.ioctx.execute("rbd_directory", "rbd", "dir_remove_image", encoded(name) + encoded(id))
 
-    def clean_up(self):
-        """Remove what this backend has begun and not ended; called when nothing is under way."""
+    def clean_up(self) -> None:
+        """Remove this backend's incomplete images; called while no call is in progress."""
         for key, begun in self.pool.noted("making/").items():
             name, source = key.partition("/")[2], begun.get("source", "")
             if begun["owner"] == self.pool.owner:
                 with self.pool.locks(name, source):
                     try:
-                        self.drop_half(name, begun)
+                        self.remove_incomplete(name, begun)
                     except rbd.ImageBusy:
-                        LOG.warning("what was begun of %s is open somewhere: it is removed at the next start", name)
+                        LOG.warning("incomplete image %s is open on another client: it is removed at the next start",
+                                    name)
 
-    # -- the rest
+    # -- other calls
 
     @contextlib.contextmanager
     def _opened(self, name, ioctx=None, **how):
         try:
             image = rbd.Image(ioctx or self.pool.ioctx, name, **how)
         except rbd.ImageNotFound as error:
-            raise NotThere(f"{name} is not in pool {self.pool.name}") from error
+            raise ImageMissing(f"{name} is not in pool {self.pool.name}") from error
         with image:
             yield image
 
     @contextlib.contextmanager
-    def anywhere(self, name):
-        """The open image of that name, also from the trash."""
+    def anywhere(self, name: str) -> Iterator[rbd.Image]:
+        """The open image of that name, in the pool or its trash."""
         if self.exists(name):
             with self._opened(name) as image:
                 yield image
             return
         id = next((one["id"] for one in self.librbd.trash_list(self.pool.ioctx) if one["name"] == name), None)
         if id is None:
-            raise NotThere(f"{name} is not in pool {self.pool.name}")
+            raise ImageMissing(f"{name} is not in pool {self.pool.name}")
         with rbd.Image(self.pool.ioctx, image_id=id) as image:
             yield image
 
-    def readable(self, pool, name, snapshot):
-        """Whether there is such a snapshot of an image in any pool, which this user may read."""
+    def readable(self, pool: str, name: str, snapshot: str) -> bool:
+        """Whether the snapshot of an image exists and this user may read it."""
         try:
             rbd.Image(self.pool.other(pool), name, snapshot, read_only=True).close()
         except (rbd.ImageNotFound, rbd.PermissionError, Failure):
             return False
         return True
 
-    def exists(self, name):
-        """Whether there is an image of that name."""
+    def exists(self, name: str) -> bool:
+        """Whether the image exists."""
         try:
             self.pool.ioctx.stat(f"rbd_id.{name}")
         except rados.ObjectNotFound:
             return False
         return True
 
-    def extend(self, name, size):
+    def extend(self, name: str, size: int) -> None:
         """Grow an image to `size` bytes."""
         with self.pool.locks(name), self._opened(name) as image:
             if image.size() > size:
@@ -229,15 +234,15 @@ class Images:
             if image.size() < size:
                 image.resize(size)
 
-    def limit(self, names, limits, others_too):
-        """Give the first of the names that there is these limits; with `others_too` it loses those that it had."""
+    def limit(self, names: Sequence[str], limits: Mapping[str, str], others_too: bool) -> None:
+        """Set limits of the first of the names that exists; `others_too` removes its other limits."""
         with self.pool.locks(*names):
             name = next((name for name in names if self.exists(name)), names[-1])
             with self._opened(name) as image:
                 put_limits(image, limits, others_too)
 
-    def create_snapshot(self, name, snapshot):
-        """Keep the image's content. A snapshot that exists stays as it is."""
+    def create_snapshot(self, name: str, snapshot: str) -> None:
+        """Take a snapshot; an existing one stays unchanged."""
         with self.pool.locks(name), self._opened(name) as image:
             self._take(image, name, snapshot)
 
@@ -247,11 +252,11 @@ class Images:
                 rbd.Image(self.pool.ioctx, name, snapshot, read_only=True).close()
                 return
             except rbd.ImageNotFound:
-                image.remove_snap(snapshot)  # it was cut off before it had its object map, without which it cannot be read
+                image.remove_snap(snapshot)  # interrupted before it had its object map, so it is unreadable
         image.create_snap(snapshot)
 
-    def revert(self, name, snapshot, size):
-        """Give the image a snapshot's content; it keeps its size, or gets `size` bytes where that is more."""
+    def revert(self, name: str, snapshot: str, size: int) -> None:
+        """Revert the image to a snapshot; its size stays, or becomes `size` if that is more."""
         with self.pool.locks(name), self._opened(name) as image:
             if not has(image, snapshot):
                 raise Failure(f"{name} has no snapshot {snapshot}")
@@ -260,8 +265,8 @@ class Images:
             if image.size() != size:
                 image.resize(size)
 
-    def list(self, snapshots):
-        """[name, bytes, [[snapshot, bytes]]] of each image; without `snapshots` their lists are empty."""
+    def list(self, snapshots: bool) -> Sequence[Sequence]:
+        """[name, bytes, [[snapshot, bytes]]] of each image; the snapshots only if requested."""
         found = [one for one in self.librbd.list2(self.pool.ioctx) if not one["name"].endswith(PART)]
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             return [one for one in threads.map(lambda one: self._described(one, snapshots), found) if one]
@@ -274,8 +279,8 @@ class Images:
         except rbd.ImageNotFound:
             return None  # removed since it was listed
 
-    def rename(self, source, name):
-        """Give an image another name. When only that is there, it is done already."""
+    def rename(self, source: str, name: str) -> None:
+        """Rename an image. If only the new name exists, it is done already."""
         with self.pool.locks(source, name):
             if source == name or (self.exists(name) and not self.exists(source)):
                 return
@@ -285,8 +290,8 @@ class Images:
                 raise Failure(f"{source} is not in pool {self.pool.name}")
             self.librbd.rename(self.pool.ioctx, source, name)
 
-    def rename_snapshot(self, name, source, snapshot):
-        """Give a snapshot another name. When only that is there, it is done already."""
+    def rename_snapshot(self, name: str, source: str, snapshot: str) -> None:
+        """Rename a snapshot. If only the new name exists, it is done already."""
         with self.pool.locks(name), self._opened(name) as image:
             if has(image, source) and source != snapshot:
                 image.rename_snap(source, snapshot)
@@ -294,18 +299,18 @@ class Images:
                 raise Failure(f"{name} has no snapshot {source}")
 
 
-def users_snapshots(image):
-    """The snapshots that somebody made, without those that librbd keeps for clones or mirrors."""
+def users_snapshots(image: rbd.Image) -> list[dict]:
+    """The snapshots of users, without those that librbd keeps for clones or mirrors."""
     return [one for one in image.list_snaps() if one["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_USER]
 
 
-def has(image, snapshot):
-    """Whether somebody made a snapshot of that name."""
+def has(image: rbd.Image, snapshot: str) -> bool:
+    """Whether a user's snapshot of that name exists."""
     return any(one["name"] == snapshot for one in users_snapshots(image))
 
 
-def encoded(text):
-    """A string as the OSD's methods for images take it."""
+def encoded(text: str) -> bytes:
+    """A string encoded for the OSD's methods."""
     return len(text.encode()).to_bytes(4, "little") + text.encode()
 
 

@@ -1,27 +1,28 @@
-"""Limits of an image, which librbd keeps with it and every client of librbd applies, those that have it open too."""
+"""Sets an image's QoS limits, which librbd stores with the image and all its clients apply, running ones included."""
 
 import contextlib
+from collections.abc import Mapping
 
 import rbd
 
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 from cinder_lite.volume.drivers.rbd.qos import OPTIONS
 
-#: The first release of librbd that has them; its versions were 1.MAJOR.MINOR from then on.
-FIRST = 15
+#: The first release of librbd with limits of images; its versions are 1.MAJOR.MINOR.
+FIRST_RELEASE = 15
 
 
-def limits_work():
-    """Whether librbd has limits of images."""
-    return rbd.RBD().version()[1] >= FIRST
+def has_limits() -> bool:
+    """Whether librbd supports limits of images."""
+    return rbd.RBD().version()[1] >= FIRST_RELEASE
 
 
-def put_limits(image, limits, others_too=True):
-    """Give an open image these limits, {option: text}; with `others_too` it loses the other ones that it had.
+def put_limits(image: rbd.Image, limits: Mapping[str, str], others_too: bool = True) -> None:
+    """Set an open image's limits, {option: text}; `others_too` removes its other limits.
 
-    A refused value leaves all as they were.
+    If a value is refused, all limits stay unchanged.
     """
-    if not limits_work():
+    if not has_limits():
         return
     former = {one["name"]: one["value"] for one in image.config_list()
               if one["source"] == rbd.RBD_CONFIG_SOURCE_IMAGE and one["name"] in OPTIONS.values()}
@@ -29,7 +30,7 @@ def put_limits(image, limits, others_too=True):
         for option, text in limits.items():
             _set(image, option, text)
     except Failure:
-        _put_back(image, former, limits)
+        _restore(image, former, limits)
         raise
     for option in former.keys() - limits.keys() if others_too else ():
         _remove(image, option)
@@ -40,11 +41,11 @@ def _set(image, option, text):
         image.config_set(option, text)
     except rbd.InvalidArgument as error:
         key = next(key for key, known in OPTIONS.items() if known == option)
-        raise Failure(f"the QoS spec of the volume's type has {key} = '{text}', which librbd does not take as {option}: "
-                      "give it a whole number, 0 or more") from error
+        raise Failure(f"the QoS spec of the volume's type has {key} = '{text}', which librbd refuses as {option}: set "
+                      "an integer, 0 or more") from error
 
 
-def _put_back(image, former, limits):
+def _restore(image, former, limits):
     for option in limits:
         if option in former:
             image.config_set(option, former[option])
@@ -53,5 +54,5 @@ def _put_back(image, former, limits):
 
 
 def _remove(image, option):
-    with contextlib.suppress(KeyError):  # it has gone meanwhile
+    with contextlib.suppress(KeyError):  # removed meanwhile
         image.config_remove(option)

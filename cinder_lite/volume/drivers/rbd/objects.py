@@ -1,7 +1,7 @@
-"""The backup store's objects in a pool, in a namespace of their own, with lists of them: a pool itself lists slowly.
+"""Stores the backup store's objects in a namespace of a pool, with index objects, because listing a pool is slow.
 
-The objects whose names begin with the same two parts are listed in one more, `.list/PART/PART`, and these lists in
-`.lists`. What is put is listed before, and struck off after it has been removed, so that nothing is ever unlisted.
+The objects whose names begin with the same two parts are listed in an object `.list/PART/PART`, and these lists in
+`.lists`. Objects are listed before they are written, and unlisted after they were removed, so that none is missing.
 """
 
 import contextlib
@@ -9,18 +9,18 @@ import functools
 
 import rados
 
-from cinder_lite.volume.drivers.rbd.cluster import PAGE
+from cinder_lite.volume.drivers.rbd.cluster import PAGE, Pool
 
 NAMESPACE = "cinder-lite"
 LISTS, LIST = ".lists", ".list/"
 
 
 class Objects:
-    """The calls of the store. Names are as the store gets them."""
+    """The calls of the store, with the store's names."""
 
     CALLS = ("put_object", "get_object", "object_size", "delete_object", "objects", "forget_objects")
 
-    def __init__(self, pool):
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
     @functools.cached_property
@@ -29,38 +29,42 @@ class Objects:
         ioctx.set_namespace(NAMESPACE)
         return ioctx
 
-    def put_object(self, name, data=b""):
-        """Make or replace an object, in one operation."""
+    def put_object(self, name: str, data: bytes = b"") -> None:
+        """Create or replace an object, in one operation."""
         self._list(LISTS, _part(name))
         self._list(LIST + _part(name), name)
         self._ioctx.write_full(name, data)
 
-    def get_object(self, name, offset, length):
-        """Its bytes, None when there is no object."""
-        with contextlib.suppress(rados.ObjectNotFound):
+    def get_object(self, name: str, offset: int, length: int) -> bytes | None:
+        """The object's bytes, None if there is no object."""
+        try:
             return self._ioctx.read(name, length, offset)
+        except rados.ObjectNotFound:
+            return None
 
-    def object_size(self, name):
-        """Its size, None when there is no object."""
-        with contextlib.suppress(rados.ObjectNotFound):
+    def object_size(self, name: str) -> int | None:
+        """The object's size, None if there is no object."""
+        try:
             return self._ioctx.stat(name)[0]
+        except rados.ObjectNotFound:
+            return None
 
-    def delete_object(self, name):
+    def delete_object(self, name: str) -> None:
         with contextlib.suppress(rados.ObjectNotFound):
             self._ioctx.remove_object(name)
-        self._strike(LIST + _part(name), name)
+        self._unlist(LIST + _part(name), name)
 
-    def objects(self, folder):
-        """The names that begin with it and a slash."""
+    def objects(self, folder: str) -> list[str]:
+        """The names that begin with `folder` and a slash."""
         lists = [folder] if "/" in folder else self._listed(LISTS, folder + "/")
         return [name for one in lists for name in self._listed(LIST + _part(one), folder + "/")]
 
-    def forget_objects(self, folder):
-        """Remove the list of a folder that was emptied and has one of its own."""
+    def forget_objects(self, folder: str) -> None:
+        """Remove the list of an emptied folder that has its own."""
         if folder == _part(folder):
             with contextlib.suppress(rados.ObjectNotFound):
                 self._ioctx.remove_object(LIST + folder)
-            self._strike(LISTS, folder)
+            self._unlist(LISTS, folder)
 
     # -- lists
 
@@ -69,7 +73,7 @@ class Objects:
             self._ioctx.set_omap(operation, (key,), (b"",))
             self._ioctx.operate_write_op(operation, list)
 
-    def _strike(self, list, key):
+    def _unlist(self, list, key):
         with rados.WriteOpCtx() as operation:
             self._ioctx.remove_omap_keys(operation, (key,))
             with contextlib.suppress(rados.ObjectNotFound):

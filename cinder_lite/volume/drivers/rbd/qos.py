@@ -1,6 +1,10 @@
-"""Cinder's keys of QoS specs as librbd's options."""
+"""Translates the keys of Cinder's QoS specs into librbd's options."""
 
 import logging
+import typing
+
+if typing.TYPE_CHECKING:  # the librbd process, which imports this module, has no oslo.config
+    from cinder_lite.volume.drivers import base
 
 LOG = logging.getLogger(__name__)
 
@@ -17,9 +21,10 @@ OPTIONS = {
 }
 
 
-def limits(volume):
+def limits(volume: "base.Volume") -> dict[str, str]:
     """librbd's options for a volume: {option: text}."""
     unknown = sorted(volume.qos.keys() - OPTIONS.keys())
     if unknown:
-        LOG.warning("RBD has no limit for %s, which the QoS spec of volume %s's type has", ", ".join(unknown), volume.id)
-    return {OPTIONS[key]: str(value).strip() for key, value in volume.qos.items() if key in OPTIONS and value is not None}
+        LOG.warning("RBD does not support %s of the QoS spec of volume %s's type", ", ".join(unknown), volume.id)
+    return {OPTIONS[key]: str(value).strip() for key, value in volume.qos.items()
+            if key in OPTIONS and value is not None}

@@ -1,8 +1,8 @@
-"""Removing images and snapshots, whatever was cloned from them, and the work that nobody waits for.
+"""Removes images and snapshots, also those with clones, and purges and flattens images in the background.
 
-With clones of the second format a snapshot with clones goes by itself when the last of them goes. An image with such
-snapshots, or with others, moves to the pool's trash; it is in the journal as `trash/ID`, so that nobody else's trash is
-touched, and is purged when nothing needs it any more. Clones that are to become independent are there as `flatten/NAME`.
+With clones of format 2, a snapshot with clones is removed automatically with the last of them. An image with such
+snapshots, or with others, moves to the pool's trash. The journal has it as `trash/ID`, so that images in the trash that
+belong to others are not touched; it is purged when no clone needs it. Images to be flattened are `flatten/NAME`.
 """
 
 import contextlib
@@ -10,57 +10,60 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Sequence
 
 import rados
 import rbd
 
 from cinder_lite.volume.drivers.rbd.cinder_backups import backups_in
-from cinder_lite.volume.drivers.rbd.cluster import patiently
-from cinder_lite.volume.drivers.rbd.images import TEMPORARY, Images, NotThere, encoded, has
+from cinder_lite.volume.drivers.rbd.cluster import Pool, retry
+from cinder_lite.volume.drivers.rbd.images import TEMPORARY, ImageMissing, Images, encoded, has
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 
-#: Seconds for an image to be opened whose snapshots go at that moment.
-OPENING = 2
+#: Seconds for retries of opening an image whose snapshots are being removed.
+OPEN_TIMEOUT = 2
 
-#: What Cinder calls a deleted volume that clones need.
+#: Cinder's name of a deleted volume that clones depend on.
 DELETED = re.compile(r"volume-[0-9a-f-]{36}\.deleted")
 
-#: What an image in the trash is to librbd.
+#: librbd's states of an image in the trash.
 NORMAL, MOVING = 0, 1
 
 LOG = logging.getLogger(__name__)
 
 
 class OldClones(Failure):
-    """A snapshot that clones of the first format depend on: {pool, image}."""
+    """A snapshot with clones of format 1; `clones` are (pool, image)."""
 
-    def __init__(self, snapshot, children):
-        told = ", ".join(f"{pool}/{child}" for pool, child in children)
-        super().__init__(f"snapshot {snapshot} is protected for clones of the old format: {told}; flatten these "
-                         "('rbd flatten'), or create them anew", "busy")
+    def __init__(self, snapshot: str, children: Sequence[tuple[str, str]]) -> None:
+        names = ", ".join(f"{pool}/{child}" for pool, child in children)
+        super().__init__(f"snapshot {snapshot} is protected for clones of format 1: {names}; flatten these "
+                         "('rbd flatten'), or create them again", "busy")
         self.clones = children
 
 
 class Removal:
-    """The calls by which images and snapshots are removed."""
+    """The calls that remove images and snapshots."""
 
-    CALLS = ("delete", "delete_snapshot", "run_maintenance", "take_over_deleted")
+    CALLS = ("delete", "delete_snapshot", "run_maintenance", "tend", "take_over_deleted")
 
-    def __init__(self, pool):
+    def __init__(self, pool: Pool) -> None:
         self.pool, self.images, self.librbd = pool, Images(pool), rbd.RBD()
-        self._tending, self._cancelled, self._purged_at = threading.Lock(), set(), None
+        self._maintaining = threading.Lock()
+        self._cancelled: set[str] = set()
+        self._purged_at: float | None = None
 
-    def delete(self, name, delay=None):
-        """Remove an image; with a `delay` it stays in the trash for so many seconds, and until it is purged."""
+    def delete(self, name: str, delay: float | None = None) -> None:
+        """Remove an image; with a `delay` it stays in the trash for at least that many seconds."""
         begun = self.images.begun(name)
         self._cancelled.add(name)
         try:
-            # Removing a clone removes its parent's snapshot, and librbd asserts when two of one image go at once.
+            # Removing a clone removes its parent's snapshot, and librbd aborts if two of one image are removed at once.
             source, _, _, _, origin = self._facts(name)
             with self.pool.locks(name, (begun or {}).get("source", ""), source):
-                self.images.drop_half(name, begun)
+                self.images.remove_incomplete(name, begun)
                 parent = None if self.images.moved_to_trash(name) else self._delete(name, delay)
-                self._drop_cinders(name, *origin)
+                self._drop_clone_snapshot(name, *origin)
                 self.pool.strike(f"flatten/{name}")
         finally:
             self._cancelled.discard(name)
@@ -68,7 +71,7 @@ class Removal:
             self._purge(parent)
 
     def _delete(self, name, delay):
-        """The id of the parent, which may have to go as well."""
+        """Remove the image, or move it to the trash. Returns the id of the parent, which may have to be purged too."""
         _, parent, id, kept, _ = self._facts(name)
         try:
             kept = kept and self._kept_without_backups(name)
@@ -85,14 +88,14 @@ class Removal:
         return parent
 
     def _kept_without_backups(self, name):
-        """Whether there are snapshots but those that Cinder took for backups in Ceph and kept with the volume: these go."""
+        """Remove snapshots that Cinder took for backups in Ceph. Returns whether the image has other snapshots."""
         with rbd.Image(self.pool.ioctx, name) as image:
             for snapshot in backups_in(image).values():
                 image.remove_snap(snapshot)
             return any(True for _ in image.list_snaps())
 
     def _facts(self, name):
-        """(name of the parent, its id if it is in this pool, own id, whether it has snapshots, parent's id and snapshot)."""
+        """(parent's name, its id if it is in this pool, own id, whether it has snapshots, (parent's id, snapshot))."""
         def found():
             with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
                 parent = self._parent(image)
@@ -103,26 +106,26 @@ class Removal:
         if not self.images.exists(name):
             return nothing
         try:
-            return patiently(found, rbd.ImageNotFound, OPENING)
+            return retry(found, rbd.ImageNotFound, OPEN_TIMEOUT)
         except rbd.ImageNotFound:
             return nothing  # half removed
 
     def _parent(self, image):
-        """(name of the parent, its id if it is in this pool)."""
+        """(parent's name, its id if it is in this pool)."""
         try:
             spec = image.get_parent_image_spec()
             return spec["image_name"], image.parent_id() if spec["pool_name"] == self.pool.name else None
         except rbd.ImageNotFound:
             return "", None
 
-    def _drop_cinders(self, name, parent, snapshot):
-        """Remove the snapshot of the parent that Cinder made for this clone alone, and kept as long as the clone."""
+    def _drop_clone_snapshot(self, name, parent, snapshot):
+        """Remove the parent's snapshot that Cinder took for this clone alone."""
         if snapshot == name + TEMPORARY:
             with contextlib.suppress(Failure, rbd.ImageNotFound), rbd.Image(self.pool.ioctx, image_id=parent) as image:
                 self._remove_snapshot(image, snapshot)
 
-    def take_over_deleted(self):
-        """Move to the trash what Cinder renamed when it was deleted because clones needed it: it goes with the last."""
+    def take_over_deleted(self) -> None:
+        """Move deleted volumes that Cinder only renamed, because clones needed them, to the trash."""
         for one in self.librbd.list2(self.pool.ioctx):
             if DELETED.fullmatch(one["name"]):
                 with self.pool.locks(one["name"], f"trash/{one['id']}"), contextlib.suppress(rbd.ImageNotFound):
@@ -139,10 +142,10 @@ class Removal:
         with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
             return ", ".join(one["addr"] for one in image.watchers_list())
 
-    def delete_snapshot(self, name, snapshot):
-        """Remove a snapshot, from an image in the trash too.
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        """Remove a snapshot, also of an image in the trash.
 
-        Clones of the old format, which Cinder makes in older clusters, are made independent of it first.
+        Clones of format 1, which Cinder creates in older clusters, are flattened first.
         """
         try:
             with self.pool.locks(name):
@@ -157,13 +160,13 @@ class Removal:
             self._purge(id)
 
     def _without(self, name, snapshot):
-        """The id of the image of that name, None when there is none, once the snapshot has gone."""
+        """Remove the snapshot. Returns the image's id, None if there is no image."""
         try:
             with self.images.anywhere(name) as image:
                 if has(image, snapshot):
                     self._remove_snapshot(image, snapshot)
                 return image.id()
-        except NotThere:
+        except ImageMissing:
             return None
 
     @staticmethod
@@ -178,14 +181,17 @@ class Removal:
             image.set_snap(snapshot)
             raise OldClones(snapshot, list(image.list_children())) from error
 
-    # -- what nobody waits for
+    # -- background work
 
-    def run_maintenance(self, interval=None):
-        """Begin to flatten and purge what is due, unless that is under way. `interval` is that of purges, in seconds."""
-        if self._tending.acquire(blocking=False):
-            threading.Thread(target=self._tend, args=(interval,), daemon=True).start()
+    def run_maintenance(self, interval: float | None = None) -> None:
+        """Start flattening and purging due images, unless that is running. `interval` between purges is in seconds."""
+        if self._maintaining.acquire(blocking=False):
+            threading.Thread(target=self._maintain, args=(interval,), daemon=True).start()
 
-    def _tend(self, interval):
+    #: The call's name in the previous release, whose running service may start this file's process during an upgrade.
+    tend = run_maintenance
+
+    def _maintain(self, interval):
         try:
             now = time.monotonic()
             if interval is None or self._purged_at is None or now - self._purged_at >= interval:
@@ -193,34 +199,35 @@ class Removal:
                 self._each("trash/", self._purge)
             self._each("flatten/", self._flatten)
         except (rbd.Error, rados.Error, Failure) as error:
-            LOG.warning("tending pool %s stopped, goes on at the next measurement: %s", self.pool.name, error)
+            LOG.warning("maintenance of pool %s stopped, will be retried at the next measurement: %s", self.pool.name,
+                        error)
         finally:
-            self._tending.release()
+            self._maintaining.release()
 
     def _each(self, prefix, work):
-        """Do the work for what is in the journal under the prefix; what fails holds up no other."""
+        """Do the work for each journal entry with the prefix; a failure does not affect the others."""
         for key in self.pool.noted(prefix):
             try:
                 work(key.removeprefix(prefix))
             except (rbd.Error, rados.Error, Failure) as error:
-                LOG.warning("%s of pool %s is tried again at the next measurement: %s", key, self.pool.name, error)
+                LOG.warning("%s of pool %s will be retried at the next measurement: %s", key, self.pool.name, error)
 
     def _purge(self, id):
-        """Remove an image from the trash if it is this backend's and nothing needs it, and then its parent likewise."""
+        """Remove an image from the trash if it is this backend's and unused, and then its parent likewise."""
         while id is not None:
             names = next(([one["name"]] for one in self.librbd.trash_list(self.pool.ioctx) if one["id"] == id), [])
             with self.pool.locks(f"trash/{id}", *names):
                 if names and not self.images.listed(*names):
-                    self._arrived(id)
+                    self._finish_move(id)
                 id = self._purge_one(id, f"trash/{id}")
 
-    def _arrived(self, id):
-        """Have librbd take an image to be in the trash that was cut off on its way there, after it had lost its name."""
-        with contextlib.suppress(rados.Error):  # it is being removed already, or has gone
+    def _finish_move(self, id):
+        """Complete a move to the trash that was interrupted after the image's name was removed."""
+        with contextlib.suppress(rados.Error):  # it is being removed already, or is gone
             self.pool.ioctx.execute("rbd_trash", "rbd", "trash_state_set", encoded(id) + bytes((NORMAL, MOVING)))
 
     def _purge_one(self, id, key):
-        """The id of the image's parent if the image has gone and its parent may have to go as well, else None."""
+        """Purge the image. Returns the id of its parent if that may have to be purged too, else None."""
         noted = self.pool.noted(key).get(key)
         if noted is None or noted["due"] > time.time():
             return None
@@ -231,8 +238,8 @@ class Removal:
                 if self._needed(image):
                     return None
         except rbd.ImageNotFound:
-            # Gone, or half removed: librbd signs a clone off at its parent, which may have gone since and without which
-            # the clone cannot be opened, but can be removed. What has snapshots it refuses to remove.
+            # Gone, or half removed: librbd detaches a clone from its parent first; if the parent is gone, the clone
+            # cannot be opened, but can be removed. librbd refuses to remove images with snapshots.
             pass
         except rbd.ImageBusy:
             return None
@@ -240,8 +247,8 @@ class Removal:
             self.images.once_unwatched(id, lambda: self.librbd.trash_remove(self.pool.ioctx, id), 0)
         except rbd.ImageNotFound:
             if any(one["id"] == id for one in self.librbd.trash_list(self.pool.ioctx)):
-                return None  # a snapshot went while the image was being opened
-            parent = None  # taken out of the trash, or gone
+                return None  # a snapshot was removed while the image was being opened
+            parent = None  # restored from the trash, or gone
         except (rbd.ImageBusy, rbd.ImageHasSnapshots, rbd.PermissionError):
             return None
         self.pool.strike(key)
@@ -249,9 +256,9 @@ class Removal:
 
     @classmethod
     def _needed(cls, image):
-        """Whether the image has snapshots. Those that were for clones alone are removed first when there are none.
+        """Whether the image has snapshots. Snapshots for clones are removed first if they have no clones.
 
-        Of RBD's second format they are left when librbd was killed as the last clone went; of the first, always.
+        With format 2 they remain if librbd was killed while it removed the last clone; with format 1, always.
         """
         needed = False
         for snapshot in list(image.list_snaps()):
