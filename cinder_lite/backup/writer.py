@@ -12,26 +12,11 @@ import typing
 import uuid
 
 import zstandard
-from oslo_config import cfg
 
 from cinder_lite.backup import index, manifest
 from cinder_lite.backup.manifest import EMPTY
 from cinder_lite.backup.stores import base
 from cinder_lite.concurrency import native_threads
-
-OPTIONS = (
-    cfg.IntOpt("backup_sha_block_size_bytes", default=64 * 1024, min=4096, max=4 * 1024**2,
-               help="Size in bytes of the blocks that incremental backups compare and store. After a change the next "
-                    "backup of each volume has to be a full one."),
-    cfg.IntOpt("backup_file_size", default=32 * 1024**2, min=1024**2, max=2 * 1024**3,
-               help="How much of a volume, in bytes, goes into one object of the store at most; rounded up to a "
-                    "multiple of backup_sha_block_size_bytes."),
-    cfg.StrOpt("backup_compression_algorithm", default="zstd", choices=("zstd", "none", "off", "no", "zlib", "gzip", "bz2", "bzip2"),
-               help="How blocks are compressed. Blocks that hardly become smaller are stored as they are in any case. "
-                    "Cinder's zlib, gzip, bz2 and bzip2 mean zstd."),
-    cfg.IntOpt("backup_threads", default=3, min=1, max=64,
-               help="How many segments of one backup or restore are worked on at a time."),
-)
 
 GROUP_BYTES = 1024**3
 LEVEL = 2  # on the content of file systems as fast as 1 and 4 % smaller; 3 saves 1 % more and takes a fifth longer
@@ -50,7 +35,7 @@ class Format:
 
     @classmethod
     def of(cls, options, largest=None):
-        """The format that the section of the configuration with OPTIONS asks for, and whose objects a store takes."""
+        """The format that the options configure, with objects of at most `largest` bytes, the store's limit."""
         block = options.backup_sha_block_size_bytes
         segment = -(-min(options.backup_file_size, largest or options.backup_file_size) // block) * block
         return cls(block, segment, max(segment, GROUP_BYTES // segment * segment),

@@ -1,46 +1,58 @@
-"""Configuration: every option is declared in one of this package's modules and handed on as an argument."""
+"""Configuration: registers all options, and reads the command line and the files."""
 
 import errno
 import socket
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log
 
-from cinder_lite.conf import api, backend, backup, database, image, metrics, quota, scheduler, service
+from cinder_lite.conf import (
+    api,
+    backend,
+    backup,
+    credentials,
+    database,
+    image,
+    metrics,
+    plugins,
+    quota,
+    scheduler,
+    service,
+)
 from cinder_lite.host import release
-from cinder_lite.nova import client
 from cinder_lite.rpc import transport
 
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
-#: What the section of every backend knows, whatever its driver.
+#: Options of the section of every backend, whatever its driver.
 BACKEND = (*backend.BACKEND, *image.BACKEND)
 
 
-def list_opts():
-    """(group, options) pairs of all there are, for oslo-config-generator."""
-    from cinder_lite.volume.backends import driver_options
-
-    groups = own_options()
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """(group, options) pairs of all options, for oslo-config-generator."""
+    groups = own_options() | credentials.options()
     groups["backend_name"] = [*BACKEND, *driver_options()]
-    groups[image.SERVICE_USER] = image.service_user_options()
-    groups[client.GROUP] = client.options()
     return sorted((group, options) for group, options in groups.items())
 
 
-def own_options():
-    """{group: options} but for those of drivers and of libraries, which are heavy to import."""
-    from cinder_lite.backup import stores
-
-    groups = {}
+def own_options() -> dict[str, list[cfg.Opt]]:
+    """{group: options} without those of drivers and of libraries, which take long to import."""
+    groups: dict[str, list[cfg.Opt]] = {}
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             groups.setdefault(group, []).extend(options)
-    groups["DEFAULT"] += stores.options()
+    groups["DEFAULT"] += plugins.options(backup.STORES)
     return groups
 
 
-def load(argv=None, files=None, prog="cinder-lite"):
+def driver_options() -> tuple[cfg.Opt, ...]:
+    """The options of all installed drivers and targets."""
+    return plugins.options(backend.DRIVERS, backend.TARGETS)
+
+
+def load(argv: Sequence[str] | None = None, files: Sequence[str] | None = None, prog: str = "cinder-lite") -> cfg.ConfigOpts:
     """Read the command line and the configuration files. Returns a ConfigOpts of its own, never the global one."""
     conf = cfg.ConfigOpts()
     log.register_options(conf)
@@ -48,7 +60,7 @@ def load(argv=None, files=None, prog="cinder-lite"):
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             conf.register_opts(options, group=None if group == "DEFAULT" else group)
-    found = files or [path for path in ("/etc/cinder/cinder.conf",) if _is_there(path)]
+    found = list(files) if files else [path for path in ("/etc/cinder/cinder.conf",) if _exists(path)]
     conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found,
          version=f"{prog} {release.version()}")
     if conf.host is None:
@@ -56,8 +68,8 @@ def load(argv=None, files=None, prog="cinder-lite"):
     return conf
 
 
-def _is_there(path):
-    """Settings that may not be read are there, too: with the defaults it would be another service."""
+def _exists(path):
+    """Whether the file exists, readable or not: ignoring an unreadable one would run the service with defaults."""
     try:
         with open(path):
             return True
@@ -65,7 +77,7 @@ def _is_there(path):
         return error.errno not in (errno.ENOENT, errno.ENOTDIR)
 
 
-def backend_options(conf, name, *plugins):
-    """The options of one enabled backend: its section, registered with what its driver and target declare."""
-    conf.register_opts([*BACKEND, *(option for plugin in plugins for option in plugin.OPTIONS)], group=name)
+def backend_options(conf: cfg.ConfigOpts, name: str, *classes: Any) -> Any:
+    """The section of one backend, with the options of these driver and target classes registered."""
+    conf.register_opts([*BACKEND, *(option for one in classes for option in one.OPTIONS)], group=name)
     return conf[name]

@@ -2,6 +2,9 @@
 
 from oslo_config import cfg
 
+#: Namespaces of the entry points of drivers and targets.
+DRIVERS, TARGETS = "cinder_lite.volume.drivers", "cinder_lite.volume.targets"
+
 OPTIONS = {
     "DEFAULT": [
         cfg.ListOpt("enabled_backends", default=["file"], help="Names of the sections that describe the backends."),

@@ -2,8 +2,6 @@
 
 from oslo_config import cfg
 
-SERVICE_USER = "service_user"
-
 OPTIONS = {
     "DEFAULT": [
         cfg.ListOpt("glance_api_servers",
@@ -51,11 +49,3 @@ BACKEND = [
     cfg.IntOpt("image_volume_cache_max_count", default=0, min=0,
                help="Volumes that the image cache of this backend may have; 0 for no limit."),
 ]
-
-
-def service_user_options():
-    """The options by which the service logs in to Keystone, for the sample of the configuration."""
-    from keystoneauth1 import loading
-
-    return [*loading.get_auth_common_conf_options(), *loading.get_session_conf_options(),
-            *loading.get_auth_plugin_conf_options("password")]

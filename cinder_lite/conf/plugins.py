@@ -2,10 +2,15 @@
 
 import functools
 import importlib
+import logging
 from importlib import metadata
 from typing import Any
 
+from oslo_config import cfg
+
 from cinder_lite import errors
+
+LOG = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -45,6 +50,23 @@ def every(namespace: str) -> dict[str, Any]:
 def names(namespace: str) -> list[str]:
     """The names of a namespace's entry points, in order. Loads none."""
     return list(_of(namespace))
+
+
+@functools.cache
+def options(*namespaces: str) -> tuple[cfg.Opt, ...]:
+    """The OPTIONS of all classes in the namespaces, each name once. A class that cannot be loaded is left out: whoever
+    configures it gets the error."""
+    found: dict[str, cfg.Opt] = {}
+    for namespace in namespaces:
+        for one in _of(namespace).values():
+            try:
+                declared = _loaded(one).OPTIONS
+            except errors.Misconfigured as error:
+                LOG.debug("%s", error)
+                continue
+            for option in declared:
+                found.setdefault(option.name, option)
+    return tuple(found.values())
 
 
 def origin(namespace: str, name: str) -> str:

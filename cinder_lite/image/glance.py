@@ -12,7 +12,7 @@ from keystoneauth1 import exceptions as ksa_errors
 from oslo_config import cfg
 
 from cinder_lite import context, errors
-from cinder_lite.conf.image import SERVICE_USER
+from cinder_lite.conf.credentials import SERVICE_USER
 from cinder_lite.image.record import Image
 
 LOG = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from oslo_config import cfg
 
+from cinder_lite import conf as configuration
 from cinder_lite import db, errors
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
@@ -74,12 +75,10 @@ def _files(shared: process.Process) -> Iterator[Finding]:
 
 
 def _unknown(shared: process.Process) -> Iterator[Finding]:
-    from cinder_lite.volume.backends import driver_options
-
     conf = shared.conf
     described = _described(conf)
     known = unread.known(conf) | unread.of_backends(conf, described)
-    drivers = {option.dest for option in driver_options()}
+    drivers = {option.dest for option in configuration.driver_options()}
     for section, option in [*unread.unread(conf), *(unread.unread(conf, described) if described else ())]:
         if option is None:
             yield Finding(f"[{section}]", _advice(section, known, "section") + "; if it describes a backend, add it to "

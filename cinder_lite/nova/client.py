@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from oslo_config import cfg
 
 from cinder_lite import errors
+from cinder_lite.conf.credentials import NOVA
 
-GROUP = "nova"
 #: The first microversion that returns the attachment's id.
 MICROVERSION = "2.89"
 #: External events about a server's volume -> the first microversion that supports them.
@@ -78,12 +78,12 @@ class Nova:
 
             for register in (loading.register_auth_conf_options, loading.register_session_conf_options,
                              loading.register_adapter_conf_options):
-                register(self.conf, GROUP)
-            auth = loading.load_auth_from_conf_options(self.conf, GROUP)
+                register(self.conf, NOVA)
+            auth = loading.load_auth_from_conf_options(self.conf, NOVA)
             if auth is not None:
-                session = loading.load_session_from_conf_options(self.conf, GROUP)
+                session = loading.load_session_from_conf_options(self.conf, NOVA)
                 self._adapter = loading.load_adapter_from_conf_options(
-                    self.conf, GROUP, session=session, auth=auth, service_type="compute")
+                    self.conf, NOVA, session=session, auth=auth, service_type="compute")
         return self._adapter
 
 
@@ -105,12 +105,3 @@ def _message(error):
     with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):
         return next(iter(error.response.json().values()))["message"]
     return str(error)
-
-
-def options() -> list[cfg.Opt]:
-    """The options of the section, for the sample configuration."""
-    from keystoneauth1 import loading
-
-    return [*loading.get_auth_common_conf_options(), *loading.get_session_conf_options(),
-            *loading.get_adapter_conf_options(include_deprecated=False),
-            *loading.get_auth_plugin_conf_options("password")]

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import functools
 import logging
 import os
 import threading
@@ -10,11 +9,11 @@ import typing
 from collections.abc import Callable
 
 from oslo_config import cfg
-from stevedore import extension
 
 from cinder_lite import conf as configuration
 from cinder_lite import errors
 from cinder_lite.conf import plugins
+from cinder_lite.conf.backend import DRIVERS, TARGETS
 from cinder_lite.db import volumes
 from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
@@ -22,7 +21,6 @@ from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
 
-DRIVERS, TARGETS = "cinder_lite.volume.drivers", "cinder_lite.volume.targets"
 #: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf works unchanged.
 CINDER_NAMES = {
     "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
@@ -30,21 +28,6 @@ CINDER_NAMES = {
     "tgtadm": "tgt",
     "lioadm": "lio",
 }
-
-
-@functools.cache
-def driver_options() -> list[cfg.Opt]:
-    """The options of all installed drivers and targets, each once."""
-    options: dict[str, cfg.Opt] = {}
-    for namespace in (DRIVERS, TARGETS):
-        for plugin in extension.ExtensionManager(namespace, on_load_failure_callback=_not_loaded):
-            for option in plugin.plugin.OPTIONS:
-                options.setdefault(option.name, option)
-    return list(options.values())
-
-
-def _not_loaded(_manager, entry_point, error):
-    LOG.debug("%s cannot be loaded: %s", entry_point.name, error)
 
 
 def load(conf: cfg.ConfigOpts, section: str) -> list[type]:

@@ -15,7 +15,6 @@ from cinder_lite import conf as configuration
 from cinder_lite.client.shell import Shell
 from cinder_lite.cmd import manage
 from cinder_lite.conf import unread
-from cinder_lite.volume.backends import driver_options
 from tests.functional.service import Service
 from tests.meta.source import TOP
 
@@ -170,7 +169,7 @@ def test_other_commands_are_run_by_another_test(page):
 @pytest.mark.parametrize("page", pages())
 def test_settings_exist(tmp_path, page):
     known = unread.known(configuration.load([], files=[os.devnull]))
-    of_backends = {option.dest for option in (*configuration.BACKEND, *driver_options())}
+    of_backends = {option.dest for option in (*configuration.BACKEND, *configuration.driver_options())}
     for number, block in enumerate(block for block in blocks(page) if block.is_settings):
         file = tmp_path / f"{number}.conf"
         file.write_text("\n".join(block.lines))

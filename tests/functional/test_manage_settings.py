@@ -52,7 +52,7 @@ def test_right_settings_are_called_right(run, right):
     ("[DEFAULT]", "[metrics]\nports = api:x\n[DEFAULT]", "[metrics] ports: invalid literal for int() with base 10: 'x'"),
     ("[DEFAULT]", "[DEFAULT]\nlogdir = x", "[DEFAULT] logdir: it is deprecated: write [DEFAULT] log_dir"),
     ("enabled_backends = file-1", "enabled_backends = file-1,lvm", "there is no section [lvm]"),
-    ("[DEFAULT]", "[DEFAULT]\nscheduler_default_filters = X", "[DEFAULT] scheduler_default_filters: 'X' is not known"),
+    ("[DEFAULT]", "[DEFAULT]\nscheduler_default_filters = X", "[DEFAULT] scheduler_default_filters: 'X' does not exist"),
     ("volume_driver = file", "volume_driver = fiel", "[file-1] volume_driver: there is no 'fiel'; there are: file, lvm"),
     ("volume_driver = file", "volume_driver = cinder.volume.drivers.nfs.NfsDriver", "there is no class cinder.volume"),
     ("target_helper = nbd", "target_helper = scst", "[file-1] target_helper: there is no 'scst'; there are: lio"),

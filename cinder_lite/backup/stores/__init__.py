@@ -1,11 +1,9 @@
 """Stores: where backups are kept."""
 
-from stevedore import extension
-
 from cinder_lite import errors
 from cinder_lite.conf import plugins
+from cinder_lite.conf.backup import STORES
 
-NAMESPACE = "cinder_lite.backup.stores"
 #: Cinder's driver classes -> ours, so that an existing cinder.conf starts as it is.
 CINDER_DRIVERS = {"cinder.backup.drivers.posix.PosixBackupDriver": "posix",
                   "cinder.backup.drivers.ceph.CephBackupDriver": "ceph"}
@@ -17,20 +15,10 @@ def known_as(name):
     return names.get(name) or (name if "." in name else f"cinder.backup.drivers.{name}")
 
 
-def options():
-    """The options of every store that is installed."""
-    from cinder_lite.backup import writer
-
-    found = {option.name: option for option in writer.OPTIONS}
-    for plugin in extension.ExtensionManager(NAMESPACE):
-        found |= {option.name: option for option in plugin.plugin.OPTIONS}
-    return list(found.values())
-
-
 def load(conf):
     """The store that backup_driver names; Misconfigured when there is none."""
-    conf.register_opts(options())
+    conf.register_opts(plugins.options(STORES))
     try:
-        return plugins.load(NAMESPACE, conf.backup_driver, CINDER_DRIVERS)(conf)
+        return plugins.load(STORES, conf.backup_driver, CINDER_DRIVERS)(conf)
     except errors.Misconfigured as error:
         raise errors.Misconfigured(f"backup_driver: {error}") from error

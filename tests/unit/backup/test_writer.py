@@ -8,6 +8,7 @@ from oslo_config import cfg
 from cinder_lite.backup import index, manifest, reader, writer
 from cinder_lite.blockio import device
 from cinder_lite.concurrency import native_threads
+from cinder_lite.conf import backup
 from tests.unit.backup import stores, volumes
 from tests.unit.backup.volumes import BLOCK, SMALL, pattern
 
@@ -235,7 +236,7 @@ def test_backups_beside_each_other(store, tmp_path):
 
 def test_the_options_make_a_format():
     conf = cfg.ConfigOpts()
-    conf.register_opts(writer.OPTIONS)
+    conf.register_opts(backup.OPTIONS["DEFAULT"])
     conf([])
     assert writer.Format.of(conf) == writer.Format()
     conf.set_override("backup_sha_block_size_bytes", 96 * 1024)
