@@ -1,4 +1,4 @@
-"""What every tier needs before anything else is imported: the mode of concurrency that the run asks for."""
+"""Selects the concurrency mode before any other import."""
 
 from cinder_lite import concurrency
 
@@ -6,8 +6,8 @@ concurrency.patch()
 
 import threading  # noqa: E402
 
-# Under eventlet the running thread is not the main one by its object. pytest-timeout then starts a timer in place of setting
-# an alarm, and the timer, which is green, never runs when a test blocks the process.
+# Under eventlet the running thread is not the main one by its object. pytest-timeout then starts a timer in place of
+# setting an alarm, and the timer, which is green, never runs when a test blocks the process.
 threading.main_thread = lambda thread=threading.current_thread(): thread
 
 

@@ -1,4 +1,4 @@
-"""Unmodified command line clients, run as one of Keystone's people."""
+"""Unmodified command line clients, run as a user of Keystone."""
 
 import json
 import os

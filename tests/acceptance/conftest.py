@@ -1,4 +1,4 @@
-"""One Keystone, and one Glance and one service behind it, for the tests of this tier."""
+"""Fixtures: one Keystone, one Glance and one service, shared by the tests of this tier."""
 
 import pytest
 

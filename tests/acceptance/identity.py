@@ -1,4 +1,4 @@
-"""A real Keystone: SQLite and Fernet keys in a directory of its own, with the people and the catalogue that tests need."""
+"""A real Keystone with SQLite and Fernet keys in a temporary directory, and the users and catalog for the tests."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The Glance of the tests of images, asked as everybody asks it: with tokens of Keystone."""
+"""Requests to Glance with tokens of Keystone."""
 
 from tests.images.images_service import Glance
 

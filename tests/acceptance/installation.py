@@ -1,4 +1,4 @@
-"""The whole service as an operator runs it behind Keystone: one process, two file backends exported by tgt, SQLite."""
+"""The whole service behind Keystone, as in an installation: one process, two file backends exported by tgt, SQLite."""
 
 import os
 import signal

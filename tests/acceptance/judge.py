@@ -1,4 +1,4 @@
-"""Tempest's volume tests as a judge: its workspace, its configuration, its verdicts."""
+"""Runs the volume tests of Tempest: workspace, configuration, results."""
 
 import dataclasses
 import os

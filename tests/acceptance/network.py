@@ -1,4 +1,4 @@
-"""An empty network service: Tempest asks it for security groups when it removes the projects that it made."""
+"""An empty network service: Tempest lists its security groups when it removes its projects."""
 
 import http.server
 import json

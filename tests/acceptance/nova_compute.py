@@ -1,8 +1,8 @@
-"""A compute service's part in volumes, done by Nova's own code: nova_compute.py CONFIG, in Nova's environment.
+"""The volume operations of a compute service, by the code of Nova: nova_compute.py CONFIG, in the environment of Nova.
 
-Reads a JSON line for each call, {"call": NAME, "token": ..., ...}, and answers each by one: {"result": ...} or {"error": ...}.
-What Nova would keep in its database is kept here, and what it would do with a kernel and a hypervisor is noted down: a volume
-that is plugged in is one whose connection information is in `plugged`, and qemu-img copies one to another.
+Each input line is a call, {"call": NAME, "token": ..., ...}, each output line its {"result": ...} or {"error": ...}. The data
+of the database of Nova is kept in memory. Operations of the kernel and the hypervisor are replaced: connection information of
+a plugged volume is in `plugged`, and qemu-img copies volumes.
 """
 
 import json

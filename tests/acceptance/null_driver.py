@@ -1,4 +1,4 @@
-"""A driver for a real Cinder that makes nothing, for its fields to be looked at: it runs in Cinder's environment."""
+"""A driver without storage for a real Cinder, to read its fields; runs in the environment of Cinder."""
 
 from cinder.volume import driver
 

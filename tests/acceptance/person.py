@@ -1,4 +1,4 @@
-"""Requests to the service as one of Keystone's people, found by the catalogue as any client does."""
+"""Requests to the service as a user of Keystone, with the endpoint of the catalog."""
 
 from tests.services.processes import until
 

@@ -1,4 +1,4 @@
-"""Serves Keystone with gunicorn: serve_keystone.py PORT. Runs in Keystone's own environment; OS_KEYSTONE_CONFIG_DIR is set."""
+"""Serves Keystone with gunicorn: serve_keystone.py PORT, in its environment, with OS_KEYSTONE_CONFIG_DIR set."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""Runs commands of a client one after the other in one process: shell_runner.py cinder|openstack.
+"""Runs commands of a client in one process: shell_runner.py cinder|openstack.
 
-Reads a JSON list of words a line, and answers each with a JSON object a line: status, out, err; ["commands"] asks for
-the names of the client's commands. Runs in the judges' environment; a process for each command would spend most of its
-time on imports.
+Each line of the input is a JSON list of arguments, each line of the output a JSON object: status, out, err. ["commands"]
+returns the names of the commands of the client. Runs in the environment of the clients. A process for each command would
+spend most of its time on imports.
 """
 
 import contextlib

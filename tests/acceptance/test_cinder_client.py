@@ -1,4 +1,4 @@
-"""The functional tests that python-cinderclient carries with it, unmodified."""
+"""The functional tests of python-cinderclient, unmodified."""
 
 from tests.acceptance import clients
 

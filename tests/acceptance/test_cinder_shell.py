@@ -1,4 +1,4 @@
-"""Every command of the unmodified `cinder` that has an operation, in one scripted pass, its output looked at."""
+"""Every command of the unmodified `cinder` that has an operation, with its output."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""Each field of each view at each microversion, after all that can happen to a resource: null where a real Cinder says null.
+"""Each field of each view at each microversion is null only where a real Cinder returns null.
 
-The same calls are made to both. A Cinder runs with a driver that makes nothing, so that what needs bytes is left out there:
-backups end in error, and nothing is restored.
+Both get the same calls. Cinder runs with a driver without storage, so operations on data are omitted: backups end in
+error, and nothing is restored.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The strategy keystone against a real Keystone: who is let in, for which project, and what a service token changes."""
+"""The strategy keystone with a real Keystone: users, projects, service tokens."""
 
 import uuid
 

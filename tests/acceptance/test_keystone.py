@@ -1,4 +1,4 @@
-"""What the other tests of this tier count on: Keystone issues tokens to its people and shows them the catalogue."""
+"""Preconditions of this tier: Keystone issues tokens to its users and returns the catalog."""
 
 from tests.acceptance.identity import PEOPLE
 

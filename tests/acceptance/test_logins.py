@@ -1,4 +1,4 @@
-"""What the installer, quickstart and the pages give to log in with is typed, unchanged, for each client and way to log in."""
+"""The credentials of the installer, quickstart and the documentation, used unchanged with each client."""
 
 import os
 import re

@@ -1,7 +1,7 @@
-"""Volumes of servers as Nova asks for them, call by call, with its service token behind Keystone and real data over iSCSI.
+"""The API calls of Nova for volumes of servers, with service tokens of Keystone and data over iSCSI.
 
-The order of the calls is that of the Block Storage API's documents for attachments, extension and volume swaps; the compute
-hosts' initiator is libiscsi's.
+The calls have the order of the Block Storage API documentation for attachments, extension and volume swaps. The
+initiator of the compute hosts is libiscsi.
 """
 
 import random

@@ -1,6 +1,6 @@
-"""Volumes of servers by Nova's own code: its Cinder API, its block devices with os-brick's locks, its swap of volumes.
+"""Volumes of servers by the code of Nova: its Cinder client, block devices with os-brick, volume swap.
 
-Only the kernel, the hypervisor and Nova's database are left out (see nova_compute.py); data goes over iSCSI.
+Only the kernel, the hypervisor and the database of Nova are replaced (see nova_compute.py). The data goes over iSCSI.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every command of the unmodified `openstack` that is about this service, in one scripted pass, its output looked at."""
+"""Every volume command of the unmodified `openstack`, with its output."""
 
 import os
 import uuid
@@ -92,7 +92,8 @@ def types(openstack, project):
     listed = {row["Name"]: row for row in openstack.rows("volume", "type", "list", "--long")}
     assert listed["silver"]["Properties"] == {"volume_backend_name": BACKENDS[0]} and listed["silver"]["Is Public"]
     assert openstack.column("Name", "volume", "type", "list", "--default") == ["__DEFAULT__"]
-    # The client asks for a property as a filter of its own name, which the service's list has none of: nothing is left out.
+    # The client asks for a property as a filter of its own name, which the service's list has none of: nothing is left
+    # out.
     assert "__DEFAULT__" in openstack.column("Name", "volume", "type", "list", "--property", "volume_backend_name=elsewhere")
     openstack("volume", "type", "create", "locked", "--encryption-provider", "luks", "--encryption-cipher", "aes-xts-plain64",
               "--encryption-key-size", "256", "--encryption-control-location", "front-end")

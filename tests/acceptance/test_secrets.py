@@ -1,4 +1,4 @@
-"""What nobody must learn by looking: passwords, tokens and CHAP secrets in logs, lists and messages."""
+"""Passwords, tokens and CHAP secrets do not appear in logs, lists and messages."""
 
 import json
 import uuid

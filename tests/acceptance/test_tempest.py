@@ -1,4 +1,4 @@
-"""Tempest's volume tests, unmodified, against Keystone, Glance and the service with two backends."""
+"""The volume tests of Tempest, unmodified, with Keystone, Glance and the service with two backends."""
 
 import os
 

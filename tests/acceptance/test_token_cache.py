@@ -1,4 +1,4 @@
-"""Tokens that were validated once, kept in a memcached that several services may share."""
+"""Validated tokens are cached in a memcached that several services may share."""
 
 import contextlib
 

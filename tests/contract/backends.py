@@ -1,4 +1,4 @@
-"""Which drivers pass the contract suite, and how a fresh backend of each is made: a new driver adds a line."""
+"""The drivers of the contract suite, and how to create a fresh backend of each; a new driver adds a line."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Fixtures of the contract suite: disks with other file systems, a driver on each, and free ports."""
+"""Fixtures of the contract suite: disks with other file systems, a driver on each, free ports."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""A host that attaches volumes: qemu-img reads and writes what a target exports, without the kernel."""
+"""An attaching host: qemu-img reads and writes exported volumes, without the kernel."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Any sequence of calls on a driver gives the bytes that a model made of dictionaries gives."""
+"""Model test: any sequence of driver calls results in the same bytes as a model of dictionaries."""
 
 import random
 import uuid

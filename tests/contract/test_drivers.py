@@ -1,4 +1,4 @@
-"""What every driver promises: each call, its repetition, and the bytes that come out."""
+"""The contract of all drivers: each call, its repetition, and the resulting bytes."""
 
 import random
 

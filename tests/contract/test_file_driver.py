@@ -1,4 +1,4 @@
-"""What the file driver promises besides: sparse and shared files, no half copy under a real name, clear refusals."""
+"""Details of the file driver: sparse and shared files, no partial copy under a final name, error messages."""
 
 import os
 import random

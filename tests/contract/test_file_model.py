@@ -1,4 +1,4 @@
-"""Any sequence of calls on the file driver gives the bytes that a model made of dictionaries gives."""
+"""Model test of the file driver."""
 
 import os
 import pathlib

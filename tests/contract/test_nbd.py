@@ -1,4 +1,4 @@
-"""Volumes over NBD: real qemu-nbd processes, and qemu-img as the client."""
+"""Volumes over NBD: real qemu-nbd processes, with qemu-img as the client."""
 
 import contextlib
 import os

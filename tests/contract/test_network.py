@@ -1,4 +1,4 @@
-"""This host's network, asked for real: in a network namespace with a pair of links."""
+"""The network of the host, in a network namespace with a pair of links."""
 
 import subprocess
 import sys

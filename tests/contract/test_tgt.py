@@ -1,4 +1,4 @@
-"""Volumes over iSCSI: a real tgtd, and qemu's libiscsi as the initiator."""
+"""Volumes over iSCSI: a real tgtd, with libiscsi of QEMU as the initiator."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""One Glance for the tests of this tier, and a service that uses it."""
+"""Fixtures: one Glance for the tests of this tier, and a service that uses it."""
 
 import pytest
 

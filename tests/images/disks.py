@@ -1,4 +1,4 @@
-"""Disks that tests make images of, and what is in volumes."""
+"""Disk contents for images and volumes of tests."""
 
 import os
 import random

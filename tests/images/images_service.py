@@ -1,4 +1,4 @@
-"""A real Glance: SQLite and a store in a directory of its own, of files if not told otherwise; requests say who asks."""
+"""A real Glance with SQLite and by default a file store in a temporary directory; requests carry the requester."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Serves Glance with gunicorn: serve_glance.py PORT. Runs in Glance's own environment; OS_GLANCE_CONFIG_DIR is set."""
+"""Serves Glance with gunicorn: serve_glance.py PORT, in its environment, with OS_GLANCE_CONFIG_DIR set."""
 
 import sys
 

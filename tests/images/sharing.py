@@ -1,4 +1,4 @@
-"""A file driver that makes volumes of images where they lie, also on a disk that cannot share blocks."""
+"""A file driver that clones images in place, also on a file system without shared blocks."""
 
 import os
 import urllib.parse

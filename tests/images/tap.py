@@ -1,4 +1,4 @@
-"""Stands between a service and Glance, and lets only so many bytes pass in one direction."""
+"""A proxy between a service and Glance that passes a limited number of bytes in one direction."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""The image cache: an image is downloaded once for many volumes, and what was used longest ago makes room."""
+"""The image cache: one download for many volumes, eviction of the least recently used."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Downloads that are cut off, by Glance, by the network or by the end of the service, go on or end with a reason."""
+"""Downloads interrupted by Glance, the network or the end of the service are resumed or fail with a reason."""
 
 import contextlib
 import os

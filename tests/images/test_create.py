@@ -1,4 +1,4 @@
-"""Volumes made of images: every byte, the metadata, and each reason for which there is none."""
+"""Volumes from images: bytes, metadata, and the reasons of refusals."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""A first use, from a new environment: the package and what it declares, neither an editable checkout nor packages of tests.
+"""First use in a new environment with only the package and its requirements.
 
-Everything can be imported there, quickstart's demonstration holds, and a volume is made of an image.
+All modules can be imported, the demonstration of quickstart succeeds, and a volume is created from an image.
 """
 
 import ast

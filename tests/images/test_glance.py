@@ -1,4 +1,4 @@
-"""What the other tests of this tier count on: Glance gives ranges, takes images that lie, and comes back after a kill."""
+"""Preconditions of this tier: Glance serves ranges, accepts images with false formats, and survives a kill."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Images made of volumes: the bytes, the description, and what is refused."""
+"""Images from volumes: bytes, properties, refusals."""
 
 import uuid
 

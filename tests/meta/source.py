@@ -1,4 +1,4 @@
-"""The project's own source as the rules look at it: files, syntax trees, imports."""
+"""The source code of the project for the tests of its rules: files, syntax trees, imports."""
 
 import ast
 import dataclasses

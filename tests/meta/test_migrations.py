@@ -1,4 +1,4 @@
-"""Migrations only add: a service of the release before goes on reading and writing on the schema of the next."""
+"""Migrations are additive: a service of the former release works with the schema of the next."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""What setup.cfg and the sample configuration promise is there."""
+"""setup.cfg and the sample configuration match the package."""
 
 import configparser
 import importlib.metadata

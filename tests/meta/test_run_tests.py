@@ -1,4 +1,4 @@
-"""What tools/run-tests answers: status 0 when every tier passed, otherwise not, whatever ran side by side."""
+"""The exit status of tools/run-tests: 0 if every tier passed."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What every file of the project keeps to: size, names, docstrings, paths."""
+"""Rules for every source file: size, names, docstrings, paths."""
 
 import ast
 import pathlib

@@ -1,4 +1,4 @@
-"""The units of systemd: that it understands them, that they start what is installed, and how little they may do."""
+"""The systemd units are valid, start the installed programs, and have few privileges."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""A host that attaches volumes by os-brick, as it is: `python -m tests.storage.brick` on that host serves requests.
+"""An attaching host with os-brick: `python -m tests.storage.brick` on that host serves requests.
 
-A request is a line of JSON, [verb, argument], and so is the answer: {"result": ...} or {"error": ...}. The verbs are
+A request is a line of JSON, [verb, argument]. The response is a line of JSON too: {"result": ...} or {"error": ...}. The verbs are
 connector (of the host's address; describes the host), connect, extend, disconnect and force (of an attachment's
 connection information).
 """

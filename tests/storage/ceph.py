@@ -1,15 +1,15 @@
-"""A real Ceph on the loopback for tests: one monitor, one manager, one OSD, in a temporary directory on free ports.
+"""A real Ceph for tests: one monitor, one manager, one OSD, in a temporary directory on free loopback ports.
 
     with Ceph() as cluster:
         cluster.start()
 
-`python -m tests.storage.ceph ADDRESS` runs one on another address until it is ended, and prints what clients need: a line
-of JSON, {path of a file: its text}.
+`python -m tests.storage.ceph ADDRESS` runs one on another address until it is ended, and prints what clients need: a
+line of JSON, {path of a file: its text}.
 
-`conf` and the keyring beside it are what a client needs: user `cinder` may use the pools `volumes`, `images` and `backups`.
-Proposals of the monitor wait 0.05 s in place of a second, since it has nobody to agree with. A placement group may be read
-for ten minutes after its OSD has last renewed that, in place of 16 s: one that has a single OSD, which was stopped for
-longer, stays `laggy`, and nothing ends what waits for it.
+`conf` and the keyring beside it are what a client needs: user `cinder` may use the pools `volumes`, `images` and
+`backups`. Proposals of the monitor wait 0.05 s in place of a second, since it has nobody to agree with. A placement
+group may be read for ten minutes after its OSD has last renewed that, in place of 16 s: one that has a single OSD,
+which was stopped for longer, stays `laggy`, and nothing ends what waits for it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Storage that tests of this tier share: started for the first test that wants it."""
+"""Storage shared by the tests of this tier, started for the first test that needs it."""
 
 import pytest
 

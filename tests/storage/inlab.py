@@ -1,6 +1,6 @@
-"""Tests that run within the kernel lab: those of a folder in a pytest or two there, whose reports are passed on to this one.
+"""Runs the tests of a directory in the kernel lab and forwards their reports to this pytest.
 
-`python -m tests.storage.inlab NODE...` is that pytest: it writes each report as a line of JSON.
+`python -m tests.storage.inlab NODE...` is the pytest in the lab: it writes each report as a line of JSON.
 """
 
 import json

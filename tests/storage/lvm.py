@@ -1,4 +1,4 @@
-"""LVM backends on the disks of the kernel lab: a fresh volume group for each test, and drivers on it."""
+"""LVM backends on the disks of the kernel lab: a fresh volume group for each test, and its drivers."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Any sequence of calls on the LVM driver gives the bytes that a model made of dictionaries gives: what runs it."""
+"""Runs the model test of the LVM driver."""
 
 from hypothesis import settings, stateful
 

@@ -1,4 +1,4 @@
-"""RBD backends for tests: a driver on a real Ceph, and its images as places that the contract suite reads and writes."""
+"""RBD backends for tests: a driver on a real Ceph, and access to its images for the contract suite."""
 
 import contextlib
 import glob
@@ -17,8 +17,8 @@ from tests.storage import ceph as ceph_module
 BLOCK = 4096
 #: Where the system's Python keeps librbd.
 DIST_PACKAGES = "/usr/lib/python3/dist-packages"
-#: Takes a child off the list of a parent's snapshot, as the OSD's method does for librbd, and then removes the snapshot,
-#: as librbd does, where that is asked for.
+#: Takes a child off the list of a parent's snapshot, as the OSD's method does for librbd, and then removes the
+#: snapshot, as librbd does, where that is asked for.
 DETACH = """
 import rados, rbd, struct, sys
 conf, parent, snapshot, child, how = sys.argv[1:]
@@ -135,7 +135,8 @@ def watched(ceph, id):
 
 
 def watched_by_the_dead(ceph, id):
-    """Leave the watch of a client that was killed while the OSD wrote it down, which the OSD keeps; the client's address.
+    """Leave the watch of a client that was killed while the OSD wrote it down, which the OSD keeps; the client's
+    address.
 
     The client is on the blocklist, on which the OSD ends every watch that it has not lost sight of.
     """

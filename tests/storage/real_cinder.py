@@ -1,10 +1,10 @@
-"""A real Cinder for tests: API, scheduler, volume and backup service on a database, a broker and disks of the tests.
+"""A real Cinder for tests: API, scheduler, volume and backup service on databases, brokers and disks of the tests.
 
     with Cinder(ceph, database, broker) as cinder:
         cinder.start()
         cinder.client(...)
 
-Everybody is believed to be an administrator. `Cinder` is on a Ceph, `CinderOnLvm` on volume groups. Backups are kept in
+Every requester is an administrator. `Cinder` is on a Ceph, `CinderOnLvm` on volume groups. Backups are kept in
 its directory, in Cinder's own format, or, after `keep_backups_in_ceph`, as images of the pool `backups`.
 """
 

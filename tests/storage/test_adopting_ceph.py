@@ -1,4 +1,4 @@
-"""A Cinder 29 on Ceph, filled through its own API, is taken over: same ids, same bytes, and all of it goes on."""
+"""Import of a Cinder 29 on Ceph, filled through its own API: same ids, same bytes, usable."""
 
 import contextlib
 import json

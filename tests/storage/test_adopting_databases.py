@@ -1,4 +1,4 @@
-"""The tables that Cinder makes in each database are read, and volumes that it has migrated go on under their other name."""
+"""Import of the tables of Cinder in each database, and of volumes that Cinder migrated to another name."""
 
 import os
 import random

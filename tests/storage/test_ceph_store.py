@@ -1,4 +1,4 @@
-"""The backup store in a Ceph pool: it does what every store does, and a service with Cinder's settings keeps backups in it."""
+"""The backup store in a Ceph pool: the tests of all stores, and a service with the settings of Cinder."""
 
 import random
 import types

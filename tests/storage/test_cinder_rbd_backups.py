@@ -1,4 +1,4 @@
-"""Backups of Cinder's in Ceph as its releases have made them: what belongs to each is found, brought back and removed alone."""
+"""Backups of Cinder in Ceph in the formats of its releases: detection, restore, removal."""
 
 import collections
 import json

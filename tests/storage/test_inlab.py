@@ -1,4 +1,4 @@
-"""Tests whose lab ends before its time: that is the failure of one, and the others still run."""
+"""A lab that ends early fails one test; the other tests still run."""
 
 import os
 import subprocess

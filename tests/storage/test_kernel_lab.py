@@ -1,4 +1,4 @@
-"""The kernel lab: what a command sees in it, what it gives back, and that nothing of it stays."""
+"""The kernel lab: the environment of a command, its results, and the cleanup."""
 
 import os
 import pathlib

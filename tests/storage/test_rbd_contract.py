@@ -1,4 +1,4 @@
-"""The contract suite on the RBD driver, each test in an empty pool of a real Ceph."""
+"""The contract suite for the RBD driver, each test in an empty pool of a real Ceph."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What only the RBD driver does: clones in generations, the trash, quotas, taking over, and other programs' access."""
+"""Details of the RBD driver: chains of clones, trash, quotas, managing, concurrent clients."""
 
 import json
 import os

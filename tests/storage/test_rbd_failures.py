@@ -1,4 +1,4 @@
-"""When librbd's process dies or the cluster hangs, calls end with the reason, and what was cut off is gone afterwards."""
+"""If the librbd process dies or the cluster hangs, calls fail with the reason, and partial objects are removed."""
 
 import os
 import random

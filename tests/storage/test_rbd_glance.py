@@ -1,4 +1,4 @@
-"""Images that a real Glance keeps in the Ceph of the volumes: cloned where they lie, and copied where that cannot be."""
+"""Images of a real Glance in the same Ceph: cloned in place, or copied if that is not possible."""
 
 import pytest
 

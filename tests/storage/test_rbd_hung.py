@@ -1,4 +1,4 @@
-"""A service whose Ceph hangs: others are not held up, requests end with the reason, and all goes on afterwards."""
+"""A service whose Ceph hangs: others are not delayed, requests fail with the reason, and the service recovers."""
 
 from tests.functional.client import Client
 from tests.functional.service import until

@@ -1,4 +1,4 @@
-"""Images in an RBD backend, whose volumes have no path: made of raw and converted images, overwritten, made into images."""
+"""Images in an RBD backend, whose volumes have no path: raw and converted images, reimage, upload."""
 
 import random
 

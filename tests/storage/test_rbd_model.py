@@ -1,4 +1,4 @@
-"""Any sequence of calls on the RBD driver gives the bytes that a model made of dictionaries gives."""
+"""Model test of the RBD driver."""
 
 import os
 import signal

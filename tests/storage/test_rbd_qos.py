@@ -1,4 +1,4 @@
-"""The limits of QoS specs on volumes in Ceph: whichever way one was made, it has those of its type, and librbd applies them."""
+"""QoS limits of RBD volumes, however they were created, as librbd applies them."""
 
 import json
 import re

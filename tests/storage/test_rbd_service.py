@@ -1,4 +1,4 @@
-"""A service with an RBD backend beside one of files: data move between them, and what happens to one spares the other."""
+"""A service with an RBD and a file backend: migrations between them, and isolation from failures."""
 
 import os
 import random

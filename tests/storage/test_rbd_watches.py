@@ -1,4 +1,4 @@
-"""Images go although Ceph takes a client to watch them that was killed as it opened them."""
+"""Images are deleted although Ceph keeps the watch of a client that was killed while it opened them."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The host on which each file's story plays."""
+"""The host of the tests of a file."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A Debian 12 that boots in the kernel lab: what a new one has, with the packages at hand that an installation fetches."""
+"""A Debian 12 that boots in the kernel lab, with the packages that an installation needs at hand."""
 
 import json
 import os

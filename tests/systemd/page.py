@@ -1,4 +1,4 @@
-"""What docs/install.md has its reader type, and what the tests type besides."""
+"""The commands of docs/install.md, and further commands of the tests."""
 
 import re
 

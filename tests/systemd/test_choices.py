@@ -1,6 +1,6 @@
-"""Other choices of tools/install on a Debian 12 with systemd: one process over SQLite, PostgreSQL, Keystone.
+"""Options of tools/install on Debian 12 with systemd: one process with SQLite, PostgreSQL, Keystone.
 
-The tests are the chapters of one story, in their order, on one host.
+The tests run in their order on one host and depend on each other.
 """
 
 import re

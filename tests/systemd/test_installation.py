@@ -1,6 +1,6 @@
-"""The life of an installation on a Debian 12 with systemd: what docs/install.md says is typed, then things go wrong.
+"""An installation on Debian 12 with systemd: the commands of docs/install.md, then failures.
 
-The tests are the chapters of one story, in their order, on one host.
+The tests run in their order on one host and depend on each other.
 """
 
 import re

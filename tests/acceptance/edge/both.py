@@ -1,4 +1,4 @@
-"""The same requests asked of two APIs without a network between: this one and, in a process of its own, Cinder's."""
+"""Sends the same requests to this API and to that of Cinder, which runs in a separate process, without a network."""
 
 import io
 import json

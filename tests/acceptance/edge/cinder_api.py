@@ -1,11 +1,11 @@
-"""Cinder's API in one process, answering requests that come as lines of JSON: run by the python of .tox/cinder.
+"""The API of Cinder in one process: requests are lines of JSON. Runs with the Python of .tox/cinder.
 
     cinder_api.py DIRECTORY
 
-The database is SQLite's in memory. Messages go nowhere, so nothing that is accepted is ever done. The first line that it writes
-is a list of the minor versions at which any schema begins or has ended. A line that it reads is a list of requests [method,
-path with query, version, body, whether an administrator asks]; it is answered by a line with a list of [status, answer,
-schemas that the body was checked by].
+The database is an in-memory SQLite. Messages are discarded, so accepted requests are never executed. The first output
+line is a list of the minor versions at which any schema begins or ends. An input line is a list of requests [method,
+path with query, version, body, whether the requester is an administrator]. Its output line is a list of [status,
+response, schemas that validated the body].
 """
 
 import io

@@ -1,4 +1,4 @@
-"""One Cinder API and one of ours for all tests of the edge."""
+"""Fixtures: one Cinder API and one cinder-lite API for all tests of the edge cases."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bodies that feel for the edges of what is taken: one value at a time in the place of every property that either API knows."""
+"""Bodies with one edge-case value at a time in every property that either API has."""
 
 import copy
 import json

@@ -1,7 +1,7 @@
-"""Where this API takes what Cinder refuses, or refuses what it takes, and why.
+"""Intended differences from Cinder in which requests are accepted or refused.
 
-Each row is (operation, place, values, reason): regular expressions that have to match the whole operation, the whole place in
-the body, and the whole name of the value that stands there (see probes.py).
+Each row is (operation, place, values, reason): regular expressions for the complete operation, the complete place in
+the body and the complete name of the value (see probes.py).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Bodies of every operation and microversion are taken and refused as Cinder's own API does, or there is a reason."""
+"""Bodies of every operation and microversion are accepted and refused as by Cinder, with listed exceptions."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Query strings of lists are taken and refused as Cinder's own API does, or there is a reason."""
+"""Query strings of lists are accepted and refused as by Cinder, with listed exceptions."""
 
 import urllib.parse
 

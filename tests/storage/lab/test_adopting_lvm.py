@@ -1,4 +1,4 @@
-"""A Cinder 29 on volume groups, thin and thick, filled through its own API, is taken over: same ids, same bytes, all goes on."""
+"""Import of a Cinder 29 on volume groups, thin and thick, filled through its own API: same ids, same bytes, usable."""
 
 import random
 

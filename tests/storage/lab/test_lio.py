@@ -1,4 +1,4 @@
-"""Volumes over iSCSI by the kernel's LIO, with libiscsi as the initiator."""
+"""Volumes over iSCSI by LIO in the kernel, with libiscsi as the initiator."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Who may read and write a volume that LIO exports: what is held of the other targets, tried by the same initiators."""
+"""Access to volumes that LIO exports: the tests of the other targets, with the same initiators."""
 
 import sys
 

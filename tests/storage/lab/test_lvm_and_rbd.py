@@ -1,6 +1,6 @@
-"""One service with volume groups, a Ceph and files: volumes move between them, and what happens to Ceph spares the others.
+"""A service with volume groups, Ceph and files: migrations between them, and isolation from failures of Ceph.
 
-Ceph runs outside the lab where the lab is a kernel of its own.
+Ceph runs outside the lab if the lab has a separate kernel.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The contract suite on the LVM driver, thin and thick, each test in a volume group of its own."""
+"""The contract suite for the LVM driver, thin and thick, each test in a separate volume group."""
 
 import pytest
 

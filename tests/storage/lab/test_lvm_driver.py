@@ -1,4 +1,4 @@
-"""What the LVM driver promises besides the contract, on real volume groups."""
+"""Details of the LVM driver, on real volume groups."""
 
 import fcntl
 import logging

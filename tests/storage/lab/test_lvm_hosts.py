@@ -1,6 +1,7 @@
-"""Two hosts' volume services, each with a volume group: volumes move from one to the other by iSCSI.
+"""Volume services of two hosts, each with a volume group: migrations between them over iSCSI.
 
-Both run in this process and this kernel, under names of their own; what travels is what would between two machines.
+Both run in this process and this kernel under different host names. The data takes the same path as between two
+machines.
 """
 
 import glob

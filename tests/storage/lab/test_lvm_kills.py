@@ -1,4 +1,4 @@
-"""A driver that is killed between any two of LVM's commands: nothing is orphaned, and the call can be repeated."""
+"""A driver that is killed between any two LVM commands leaves no orphan, and the call can be repeated."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""The whole service on volume groups, thin, thick and missing, exported by tgt: what users see, also after a kill."""
+"""The whole service on volume groups, thin, thick and missing, exported by tgt, also after a kill."""
 
 import os
 import random

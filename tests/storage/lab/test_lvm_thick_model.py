@@ -1,4 +1,4 @@
-"""Any sequence of calls on thick volumes gives the bytes that a model made of dictionaries gives."""
+"""Model test of thick LVM volumes."""
 
 import pytest
 from hypothesis import stateful

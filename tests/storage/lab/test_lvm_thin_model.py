@@ -1,4 +1,4 @@
-"""Any sequence of calls on thin volumes gives the bytes that a model made of dictionaries gives."""
+"""Model test of thin LVM volumes."""
 
 from tests.storage import lvm_model
 

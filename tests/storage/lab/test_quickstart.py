@@ -1,4 +1,4 @@
-"""tools/quickstart where the kernel has device-mapper: the demonstration holds on LVM, and nothing is left connected."""
+"""tools/quickstart with device-mapper: the demonstration succeeds on LVM, and no device remains."""
 
 import os
 import subprocess

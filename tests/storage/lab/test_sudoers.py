@@ -1,4 +1,4 @@
-"""The line for sudo that docs/lvm.md gives: the service's user may start root's process by it, and nothing else."""
+"""The sudoers line of docs/lvm.md: the user of the service may start the privileged helper, and nothing else."""
 
 import os
 import pwd

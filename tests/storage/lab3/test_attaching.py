@@ -1,4 +1,4 @@
-"""Attaching for real: LIO on one host, os-brick and open-iscsi on two others, whose kernels are their own."""
+"""Attaching with LIO on one host, and os-brick and open-iscsi on two others with separate kernels."""
 
 import contextlib
 import os
