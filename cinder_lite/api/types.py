@@ -103,7 +103,7 @@ def delete(req: Request) -> None:
             raise errors.BadRequest(f"The type {row.name} is the default and cannot be deleted.")
         types.lock(tx, req.type_id)
         # A create in progress holds usage of the type before its volume is visible: delete it with the type locked.
-        quotas.forget_type(tx, req.type_id)
+        quotas.delete_type(tx, req.type_id)
         types.delete(tx, req.type_id)
 
 

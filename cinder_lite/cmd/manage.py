@@ -1,4 +1,5 @@
-"""cinder-lite-manage: administers the database, services, quotas, jobs and configuration, and repairs inconsistencies."""
+"""cinder-lite-manage: administers the database, services, quotas, jobs and configuration, and repairs
+inconsistencies."""
 
 from cinder_lite import concurrency
 
@@ -98,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command() -> None:
-    """Run the command and end the process at once: waiting threads must not wake up while the interpreter shuts down."""
+    """Run the command and end the process at once: waiting threads must not wake up while the interpreter shuts
+    down."""
     status = main()
     try:
         sys.stdout.flush()

@@ -26,9 +26,9 @@ from sqlalchemy.dialects import mysql
 from cinder_lite import errors
 from cinder_lite.db import unusable
 
-#: Connections that lay unused for longer than so many seconds are tried before they are used again.
+#: Seconds after which an idle connection is checked before it is used again.
 IDLE_CHECK = 5.0
-#: Seconds for which it is remembered that the database could not be used.
+#: Seconds for which a failure of the database is reported after its last occurrence.
 TROUBLE = 30.0
 
 #: The connection that Database.read() and Database.write() yield: the first argument `tx` of this package's functions.
@@ -38,21 +38,21 @@ Row = sa.Row
 
 Duplicate = db_errors.DBDuplicateEntry
 Unreachable = db_errors.DBConnectionError
-#: What a database that is away, or does not want us, makes of a statement.
+#: The errors of statements while the database is unreachable or refuses the connection.
 ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 
-#: Repeats a function that opens its own transaction when the database names it the victim of a deadlock.
+#: Decorator: repeats a function that opens its own transaction if the transaction is the victim of a deadlock.
 retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_retry_interval=True, max_retry_interval=1,
                                     retry_on_deadlock=True, jitter=True)
 
 
 def now() -> datetime.datetime:
-    """The present time in UTC without a zone, as it is stored."""
+    """The present time in UTC without a time zone, as times are stored."""
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 def is_recent(time: datetime.datetime | None, seconds: float) -> bool:
-    """Whether a stored time is no older than so many seconds; None never is."""
+    """Whether a stored time is at most so many seconds old; None is not."""
     return time is not None and now() - time <= datetime.timedelta(seconds=seconds)
 
 
@@ -72,43 +72,43 @@ def _dumps(value):
 
 
 def _loads(text):
-    # SQLite's affinity makes a number of a document that is nothing but one.
+    # SQLite converts a document that consists of a number.
     return text if isinstance(text, int | float) else orjson.loads(text)
 
 
-#: The drivers that are installed, whichever a URL names or leaves to SQLAlchemy.
+#: The installed drivers, which are used whatever driver a URL names.
 DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 
 
 def is_missing(url: sa.URL) -> bool:
-    """Whether the database is a file that is not there, which connecting would make."""
+    """Whether the database is a file that does not exist and that connecting would create."""
     return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and (
         not os.path.exists(url.database or ""))
 
 
 def url_of(connection: str) -> sa.URL:
-    """The URL with a driver that there is, and without plugins: Cinder's may name others."""
+    """The URL with an installed driver and without plugins: URLs of Cinder may name others."""
     try:
         url = sa.make_url(connection).difference_update_query(["plugin"])
         url = url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
         url.get_dialect()
     except (sa.exc.ArgumentError, ValueError) as error:
-        # Without what was said: it may have a part of the password.
+        # The original message may contain a part of the password.
         raise errors.Misconfigured("the database's URL is not like 'mysql+pymysql://USER:PASSWORD@HOST/NAME', with "
-                                   "'%40' for '@' and the like within it, or is of a database that is not known") from error
+                                   "'%40' for '@' and the like within it, or is of an unsupported database") from error
     return url
 
 
 def connect_args(url: sa.URL) -> dict[str, Any]:
-    """What the driver is to be told besides the URL."""
-    # PyMySQL would try TLS, and load the system's certificates, for every connection that names no TLS setting.
+    """Arguments of the driver besides the URL."""
+    # By default PyMySQL tries TLS and loads the system's certificates for every connection.
     if url.get_backend_name() in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
         return {"ssl_disabled": True}
     return {}
 
 
-def _read_quickly(url):
-    """The same of our own databases, whose times are all ones that Python knows: PyMySQL takes each apart with a pattern."""
+def _fast_times(url):
+    """Arguments by which PyMySQL parses times faster; they suit only the service's own database."""
     if url.get_backend_name() not in ("mysql", "mariadb"):
         return {}
     driver = url.get_dialect().import_dbapi()
@@ -117,12 +117,12 @@ def _read_quickly(url):
 
 
 def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
-    """Import what talks to the database of the section [database], without talking to it."""
+    """Import the database driver of the section [database], without connecting."""
     url_of(options.connection).get_dialect().import_dbapi()
 
 
 class Database:
-    """The connections of one process. Make it after forking."""
+    """The connections of one process. Create it after the fork."""
 
     def __init__(self, options: cfg.ConfigOpts.GroupAttr):
         """`options` is the section [database]."""
@@ -138,7 +138,7 @@ class Database:
         else:
             shared |= {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow,
                        "pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
-                       "connect_args": {**connect_args(url), **_read_quickly(url)}}
+                       "connect_args": {**connect_args(url), **_fast_times(url)}}
         self._trouble = 0.0, None
         self._reader = self._engine(url, shared, autocommit=True)
         self._writer = self._engine(url, shared, autocommit=False)
@@ -148,7 +148,7 @@ class Database:
         if self.dialect == "sqlite":
             engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
             if url.database:
-                # With the first connection, which makes the file, and not before: to be configured is not to be wanted.
+                # With the first connection, which creates the file: a configured database is not necessarily used.
                 sa.event.listen(engine, "do_connect", lambda *_: _keep_private(url.database))
             sa.event.listen(engine, "connect", _prepare_sqlite)
         else:
@@ -157,8 +157,8 @@ class Database:
             sa.event.listen(engine, "checkin", _note_idle)
             sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
         if self.dialect == "postgresql":
-            sa.event.listen(engine, "handle_error", _tell_lost_connection, retval=True)
-        # Before oslo.db's, which hands on what SQLAlchemy makes of it.
+            sa.event.listen(engine, "handle_error", _detect_lost_connection, retval=True)
+        # Registered before oslo.db's handler, which replaces the exception.
         sa.event.listen(engine, "handle_error", self._note_unusable)
         exc_filters.register_engine(engine)
         return engine
@@ -171,19 +171,19 @@ class Database:
 
     @property
     def trouble(self) -> unusable.Unusable | None:
-        """Why the database could not be used in the last TROUBLE seconds, though it answered; None where it could."""
+        """The failure of the last TROUBLE seconds, if any: the database answered but could not be used."""
         at, found = self._trouble
         return found if found is not None and time.monotonic() - at < TROUBLE else None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A connection for reading; each statement sees what is committed when it begins."""
+        """A connection for reading; each statement sees the data that is committed when it begins."""
         with _connected(self._reader) as tx:
             yield tx
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction: committed when the block ends, undone when it raises."""
+        """A transaction: committed when the block ends, rolled back if it raises."""
         if self.dialect != "sqlite":
             with _connected(self._writer) as tx, tx.begin():
                 yield tx
@@ -194,16 +194,19 @@ class Database:
                 yield tx
                 tx.exec_driver_sql("COMMIT")
             except BaseException:
-                # SQLite has done it already where the disk is full, or not even that can be done.
+                # SQLite has rolled back already if the disk is full.
                 if tx.connection.driver_connection.in_transaction:
                     tx.exec_driver_sql("ROLLBACK")
                 raise
 
     def on_use(self, begun: Callable[[str], None], ended: Callable[[str, float], None]) -> None:
-        """Call begun(kind) when a connection is taken and ended(kind, seconds) when it is given back; kind: read, write."""
+        """Call begun(kind) for each connection that is acquired, and ended(kind, seconds) when it is released.
+
+        `kind` is "read" or "write".
+        """
         for kind, engine in (("read", self._reader), ("write", self._writer)):
-            sa.event.listen(engine, "checkout", functools.partial(_taken, kind, begun))
-            sa.event.listen(engine, "checkin", functools.partial(_given_back, kind, ended))
+            sa.event.listen(engine, "checkout", functools.partial(_acquired, kind, begun))
+            sa.event.listen(engine, "checkin", functools.partial(_released, kind, ended))
 
     @property
     def engine(self) -> sa.Engine:
@@ -220,11 +223,11 @@ class Database:
 
 
 def _keep_private(path):
-    """Let nobody else read a database file, whatever the umask: SQLite makes the files beside it with the same mode.
+    """Make a database file readable to its owner only, whatever the umask; SQLite creates further files with this mode.
 
-    The file is opened only when it is made. To close any descriptor of it takes away the locks that this process has on it
-    (POSIX advisory locks, see "How To Corrupt An SQLite Database File", 2.2): the next process that closes the database
-    would remove the write-ahead log that is still being written to.
+    The file is opened only to create it. Closing any descriptor of it releases this process's locks on it (POSIX
+    advisory locks, see "How To Corrupt An SQLite Database File", 2.2): the next process that closes the database
+    would delete the write-ahead log that is in use.
     """
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -243,7 +246,7 @@ def _prepare_sqlite(connection, _record):
 
 
 def _connected(engine):
-    """A connection of the engine. oslo.db does not know how psycopg words that none could be made."""
+    """A connection of the engine. oslo.db does not recognize the messages of psycopg when connecting fails."""
     try:
         return engine.connect()
     except sa.exc.OperationalError as error:
@@ -254,19 +257,19 @@ def _note_idle(_connection, record):
     record.info["idle_since"] = time.monotonic()
 
 
-def _taken(kind, begun, _connection, record, _proxy):
-    record.info["taken_at"] = time.monotonic()
+def _acquired(kind, begun, _connection, record, _proxy):
+    record.info["acquired_at"] = time.monotonic()
     begun(kind)
 
 
-def _given_back(kind, ended, _connection, record):
-    ended(kind, time.monotonic() - record.info["taken_at"])
+def _released(kind, ended, _connection, record):
+    ended(kind, time.monotonic() - record.info["acquired_at"])
 
 
-def _tell_lost_connection(context):
-    """Of psycopg's errors SQLAlchemy knows only those on open connections as lost; a server may also not let anyone in.
+def _detect_lost_connection(context):
+    """Treat further errors of psycopg as lost connections, such as those of a server that accepts no connections.
 
-    Class 08 is a failed connection, 57P a server that ends or begins; what libpq itself finds has no SQLSTATE.
+    Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
     """
     error = context.original_exception
     if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
@@ -286,14 +289,14 @@ def _check_idle(dialect, connection, record, _proxy):
 
 # -- texts
 
-#: Characters that are kept of what the service itself writes: four bytes each at most, and MariaDB's TEXT has 65,535 bytes.
+#: Characters of a text that are stored: of at most four bytes each, and MariaDB's TEXT has 65,535 bytes.
 LONGEST_TEXT = 15_000
 
 
 def bounded(text: object) -> str:
-    """The text as every database keeps it; what is cut off is counted.
+    """The text in a form that every database stores; the number of omitted characters is appended.
 
-    PostgreSQL takes no NUL, and nobody takes half of a surrogate pair: an end that cannot be written is no end.
+    PostgreSQL stores no NUL, and no database half of a surrogate pair.
     """
     text = str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     if len(text) <= LONGEST_TEXT:
@@ -303,7 +306,7 @@ def bounded(text: object) -> str:
 
 
 class FreeText(sa.TypeDecorator):
-    """A column for reasons and messages of any length, of which so much is kept as has a place."""
+    """A column for reasons and messages, which are shortened to LONGEST_TEXT characters."""
 
     impl = sa.Text
     cache_ok = True

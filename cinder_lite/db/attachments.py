@@ -1,4 +1,4 @@
-"""Rows of attachments. A volume's status follows the strongest of its attachments."""
+"""Reads and writes the rows of attachments, and derives a volume's status from them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, 
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The attachment, if the asker may see it. Raises AttachmentNotFound."""
+    """The attachment, if it is visible to the requester. Raises AttachmentNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.AttachmentNotFound(id=id)
@@ -49,7 +49,7 @@ def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
 
 
 def of_volumes(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[db.Row]]:
-    """{volume id: its attached attachments} for a page of volumes, by one statement."""
+    """{volume id: its attachments in the status attached} of several volumes, by one statement."""
     found: dict[str, list[db.Row]] = {}
     if ids:
         rows = tx.execute(ROW.where(A.c.volume_id.in_(ids), A.c.attach_status == states.ATTACHED)
@@ -64,17 +64,17 @@ def insert(tx: db.Transaction, **values: Any) -> None:
 
 
 def update(tx: db.Transaction, id: str, **values: Any) -> bool:
-    """False when the attachment is gone."""
+    """False if there is no such attachment."""
     return tx.execute(sa.update(A).where(A.c.id == id).values(updated_at=db.now(), **values)).rowcount == 1
 
 
 def delete(tx: db.Transaction, id: str) -> bool:
-    """False when it was gone already."""
+    """False if there is no such attachment."""
     return tx.execute(sa.delete(A).where(A.c.id == id)).rowcount == 1
 
 
 def reassign(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None:
-    """The attachments of one volume become another's."""
+    """Assign the attachments of one volume to another."""
     tx.execute(sa.update(A).where(A.c.volume_id == from_volume.id).values(
         volume_id=to_volume.id, project_id=to_volume.project_id, updated_at=db.now()))
 
@@ -84,7 +84,7 @@ def delete_all(tx: db.Transaction, volume_id: str) -> None:
 
 
 def strongest(rows: Iterable[Any]) -> tuple[str, str]:
-    """(status, attach_status) that a volume has by these attachments."""
+    """(status, attach_status) of a volume with these attachments."""
     held = {row.attach_status for row in rows}
     for attach_status, status in STRENGTH.items():
         if attach_status in held:

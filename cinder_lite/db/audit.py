@@ -165,8 +165,9 @@ def usage_differences(tx: db.Transaction, count_snapshot_size: bool,
 def rewrite_usage(tx: db.Transaction, count_snapshot_size: bool, project_id: str) -> list[tuple[UsageKey, int | None, int]]:
     """Set a project's usage to the sums of its rows. Returns the differences that it corrected.
 
-    The usage rows are locked before the sums are calculated: a transaction that changes a counted row changes the usage,
-    so that it is either in both or waits. Raises Duplicate if another process inserts a usage row meanwhile: repeat.
+    The usage rows are locked before the sums are calculated: a transaction that changes a counted row changes the
+    usage, so that it is either in both or waits. Raises Duplicate if another process inserts a usage row meanwhile:
+    repeat.
     """
     tx.execute(sa.select(U.c.in_use).where(U.c.project_id == project_id).with_for_update()).all()
     found = usage_differences(tx, count_snapshot_size, project_id)
@@ -193,7 +194,8 @@ def pool_differences(tx: db.Transaction, name: str | None = None) -> list[tuple[
 
 
 def rewrite_pool(tx: db.Transaction, name: str) -> list[tuple[db.Row, int, int]]:
-    """Set a pool's allocated capacity to the sums of its volumes, locked like `rewrite_usage`. Returns the differences."""
+    """Set a pool's allocated capacity to the sums of its volumes, locked like `rewrite_usage`. Returns the
+    differences."""
     tx.execute(sa.select(P.c.name).where(P.c.name == name).with_for_update()).all()
     found = pool_differences(tx, name)
     for row, gb, n in found:

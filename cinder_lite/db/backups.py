@@ -1,4 +1,4 @@
-"""Rows of backups: reading, listing and filtering them."""
+"""Reads, lists and filters the rows of backups."""
 
 import datetime
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from cinder_lite.db import listing, schema
 
 B = schema.backups
 _CHILD = schema.backups.alias("child")
-#: Not as EXISTS, for which PostgreSQL would read the whole table, however few backups are shown.
+#: No EXISTS, for which PostgreSQL would read the whole table, however few backups are listed.
 HAS_CHILDREN = sa.select(_CHILD.c.id).where(_CHILD.c.parent_id == B.c.id).limit(1).scalar_subquery().is_not(None)
 ROW = sa.select(B, HAS_CHILDREN.label("has_dependent_backups"))
 SUMMARY = sa.select(B.c.id, B.c.name)
@@ -23,7 +23,7 @@ LISTING = listing.Listing(B, frozenset((
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The backup, if the asker may see it. Raises BackupNotFound."""
+    """The backup, if it is visible to the requester. Raises BackupNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.BackupNotFound(id=id)
@@ -64,7 +64,7 @@ def others_in(tx: db.Transaction, backup: db.Row) -> Sequence[db.Row]:
 
 
 def chain(tx: db.Transaction, backup: db.Row) -> list[db.Row]:
-    """The backup and its ancestors, newest first, as far as there are any."""
+    """The backup and its existing ancestors, newest first."""
     rows, known = [backup], {None, backup.id}
     while rows[-1].parent_id not in known and (parent := find(tx, rows[-1].parent_id)) is not None:
         rows.append(parent)

@@ -1,4 +1,4 @@
-"""Rows of connections: which host has access to which volume, and by which secret."""
+"""Reads and writes the rows of connections: the access of hosts to volumes, with its credentials."""
 
 import datetime
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def find(tx: db.Transaction, id: str) -> db.Row | None:
 
 
 def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
-    """The volume's connections in whatever state, oldest first."""
+    """The volume's connections in any state, oldest first."""
     return tx.execute(ROW.where(C.c.volume_id == volume_id).order_by(C.c.created_at, C.c.id)).all()
 
 
@@ -32,13 +32,13 @@ def insert(tx: db.Transaction, **values: Any) -> None:
 
 
 def write(tx: db.Transaction, row: db.Row, **values: Any) -> bool:
-    """Change a row unless its generation is another by now; False when it is, or the row is gone."""
+    """Change a row. False if its generation has changed or it does not exist."""
     return tx.execute(sa.update(C).where(C.c.id == row.id, C.c.generation == row.generation).values(
         updated_at=db.now(), **values)).rowcount == 1
 
 
 def end(tx: db.Transaction, *where: sa.ColumnElement[bool]) -> int:
-    """Mark those to be undone that are not yet. Returns how many there were."""
+    """Mark connections as ending, unless they are. Returns their number."""
     return tx.execute(sa.update(C).where(_ALIVE, *where).values(
         state=states.ENDING, generation=C.c.generation + 1, updated_at=db.now())).rowcount
 
@@ -47,9 +47,9 @@ def end_one(tx: db.Transaction, row: db.Row) -> int:
     return end(tx, C.c.id == row.id)
 
 
-def end_of_volume(tx: db.Transaction, volume_id: str, *, but_attachment: str | None = None) -> int:
-    """The same of all of a volume, but for those of one attachment."""
-    kept = () if but_attachment is None else (sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != but_attachment),)
+def end_of_volume(tx: db.Transaction, volume_id: str, *, except_attachment: str | None = None) -> int:
+    """Mark the connections of a volume as ending, except those of one attachment. Returns their number."""
+    kept = () if except_attachment is None else (sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != except_attachment),)
     return end(tx, C.c.volume_id == volume_id, *kept)
 
 
@@ -58,7 +58,7 @@ def end_of_attachment(tx: db.Transaction, attachment_id: str) -> int:
 
 
 def delete(tx: db.Transaction, row: db.Row) -> None:
-    """Forget one, unless its generation is another by now."""
+    """Delete a row, unless its generation has changed."""
     tx.execute(sa.delete(C).where(C.c.id == row.id, C.c.generation == row.generation))
 
 
@@ -71,14 +71,14 @@ def delete_all(tx: db.Transaction, volume_id: str) -> None:
 
 
 def reassign(tx: db.Transaction, from_id: str, to_id: str) -> None:
-    """The connections of one volume become another's."""
+    """Assign the connections of one volume to another."""
     tx.execute(sa.update(C).where(C.c.volume_id == from_id).values(volume_id=to_id, updated_at=db.now()))
 
 
 def _lost(seconds):
-    """Which have nobody any more: the caller was killed, or the attachment was removed by a release before."""
+    """The condition of orphaned connections: the caller was killed, or a former release removed the attachment."""
     late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < db.now() - datetime.timedelta(seconds=seconds)
-    # The host that copied for a job logs out before its connection ends, also when the job was given up.
+    # The host that copies for a job logs out before its connection ends, even if the job was abandoned.
     copying = sa.or_(J.c.id == C.c.attachment_id, sa.and_(J.c.resource_id == C.c.volume_id, J.c.kind == "leftover"))
     orphan = sa.and_(
         C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
@@ -88,9 +88,9 @@ def _lost(seconds):
 
 
 def unsettled(tx: db.Transaction, backend: str, seconds: float) -> Sequence[str]:
-    """Ids of the backend's volumes of which connections are to be undone or exported again, or were left by their callers.
+    """Ids of the backend's volumes with connections that must be ended or exported again, or that are orphaned.
 
-    One that is being made for longer than `seconds` is.
+    A connection that has been connecting for more than `seconds` is orphaned.
     """
     return tx.execute(sa.select(C.c.volume_id).distinct().where(C.c.backend == backend, sa.or_(
         C.c.state.in_((states.ENDING, states.RENEWING)), _lost(seconds)))).scalars().all()
@@ -101,6 +101,7 @@ def end_lost(tx: db.Transaction, volume_id: str, seconds: float) -> int:
 
 
 def unconverted(tx: db.Transaction, backend: str) -> list[str]:
-    """Ids of volumes that have an export of a release before, or of Cinder, and no connection."""
-    return [row.id for row in tx.execute(sa.select(V.c.id, V.c.export).where(
-        V.c.host.startswith(backend + "#", autoescape=True), ~sa.exists().where(C.c.volume_id == V.c.id))) if row.export]
+    """Ids of volumes with an export of a former release or of Cinder, and without a connection."""
+    rows = tx.execute(sa.select(V.c.id, V.c.export).where(
+        V.c.host.startswith(backend + "#", autoescape=True), ~sa.exists().where(C.c.volume_id == V.c.id)))
+    return [row.id for row in rows if row.export]

@@ -1,4 +1,4 @@
-"""Conditions that the filters of lists put on tables."""
+"""Builds the conditions of list filters."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from cinder_lite.db import listing, metadata_index, schema
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
           "attachment": schema.attachments, "message": schema.messages, "group": schema.groups,
           "group_snapshot": schema.group_snapshots}
-#: What the values of a column are, by its type; every other column is text.
+#: Type of a column -> kind of its values; other columns are text.
 KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time"), (sa.JSON, "document"))
 TEXT = "text"
 
@@ -26,7 +26,7 @@ def all_of(conditions: Iterable[listing.Condition]) -> listing.Condition:
 
 
 def kind(resource: str, key: str) -> str | None:
-    """What the values of that column are: boolean, integer, time, document, text; None when there is no such column."""
+    """The kind of the column's values: boolean, integer, time, document or text; None if there is no such column."""
     column = TABLES[resource].c.get(key)
     if column is None:
         return None
@@ -34,39 +34,43 @@ def kind(resource: str, key: str) -> str | None:
 
 
 def one_of(resource: str, key: str, values: Collection[Any]) -> listing.Condition:
-    """The column has one of the values, of which None is no value."""
+    """The column has one of the values; None stands for null."""
     column, some = TABLES[resource].c[key], [value for value in values if value is not None]
     clause = column.in_(some)
     return clause if len(some) == len(values) else sa.or_(clause, column.is_(None))
 
 
 def on_host(resource: str, host: str) -> listing.Condition:
-    """The volumes, or snapshots of volumes, that are in that pool, on that backend, or on any backend of that host."""
+    """The volumes, or the snapshots of volumes, in a pool, on a backend, or on any backend of a host."""
     column = schema.volumes.c.host
     below = [mark for mark in "#@" if mark not in host and not (mark == "@" and "#" in host)]
     here = sa.or_(column == host, *(column.startswith(host + mark, autoescape=True) for mark in below))
-    return here if resource == "volume" else schema.snapshots.c.volume_id.in_(sa.select(schema.volumes.c.id).where(here))
+    if resource == "volume":
+        return here
+    return schema.snapshots.c.volume_id.in_(sa.select(schema.volumes.c.id).where(here))
 
 
 def compared(resource: str, key: str, operator: str, value: Any) -> listing.Condition:
-    """The column compares with the value as `operator` (__gt__, __le__, ...) says."""
+    """The column compares with the value by `operator`: __gt__, __le__, ..."""
     return getattr(TABLES[resource].c[key], operator)(value)
 
 
 def contains(resource: str, key: str, text: str) -> listing.Condition:
-    """The column has the text in it."""
+    """The column contains the text."""
     column = TABLES[resource].c[key]
     return listing.like(column if isinstance(column.type, sa.String) else sa.cast(column, sa.String), text)
 
 
 def has_metadata(resource: str) -> bool:
-    """Whether the resource is found by its metadata."""
+    """Whether lists of the resource can be filtered by metadata."""
     return resource in metadata_index.TABLES
 
 
 def metadata(resource: str, pairs: Mapping[str, Any], project_id: str | None) -> listing.Condition:
-    """The rows that carry all these pairs; `project_id` is whose are listed, None for everybody's."""
-    return metadata_index.HasMetadata(resource, {key: str(value) for key, value in pairs.items()}, project_id) if pairs else sa.true()
+    """The rows with all these pairs; `project_id` is the project whose rows are listed, None for all."""
+    if not pairs:
+        return sa.true()
+    return metadata_index.HasMetadata(resource, {key: str(value) for key, value in pairs.items()}, project_id)
 
 
 def image_metadata(pairs: Mapping[str, Any]) -> listing.Condition:
@@ -76,7 +80,7 @@ def image_metadata(pairs: Mapping[str, Any]) -> listing.Condition:
 
 def in_document(column: sa.Column[Any], pairs: Mapping[str, Any]) -> listing.Condition:
     """The column of documents has all these pairs."""
-    # Databases disagree about quotes in a path; no key of ours has any.
+    # Databases differ in the quoting of paths; stored keys contain no quotes.
     if any(letter in key for key in pairs for letter in '"\\'):
         return sa.false()
     return sa.and_(sa.true(), *(column[key].as_string() == str(value) for key, value in pairs.items()))

@@ -1,4 +1,4 @@
-"""Rows of groups, their types and their snapshots."""
+"""Reads and writes the rows of groups, group types and group snapshots."""
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -13,15 +13,15 @@ G, S, T = schema.groups, schema.group_snapshots, schema.group_types
 GROUPS = listing.Listing(G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")))
 SNAPSHOTS = listing.Listing(S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")))
 TYPES = listing.Listing(T, frozenset(("id", "name", "description", "created_at", "updated_at")))
-#: The type of what the legacy API calls consistency groups.
+#: The type of the groups that the legacy API calls consistency groups.
 LEGACY_TYPE = "default_cgsnapshot_type"
-#: Group specs that promise snapshots of one moment, and replication.
+#: Group specs that require consistent snapshots, and replication.
 CONSISTENT = "consistent_group_snapshot_enabled"
 REPLICATED = ("group_replication_enabled", "consistent_group_replication_enabled")
 
 
 def is_set(specs: Mapping[str, str] | None, key: str) -> bool:
-    """Whether a group spec says "<is> True"."""
+    """Whether a group spec is "<is> True"."""
     words = ((specs or {}).get(key) or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() == "true"
 
@@ -38,7 +38,7 @@ def find(tx: db.Transaction, id: str) -> db.Row | None:
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The group, if the asker may see it. Raises GroupNotFound."""
+    """The group, if it is visible to the requester. Raises GroupNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.GroupNotFound(id=id)
@@ -51,21 +51,21 @@ def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing
 
 
 def visible_to(ctx: context.Context, all_projects: bool, table: sa.Table = G) -> listing.Condition:
-    """Which groups, or group snapshots, a list shows."""
+    """The condition of the groups, or group snapshots, that a list shows."""
     return sa.true() if ctx.is_admin and all_projects else table.c.project_id == ctx.project_id
 
 
 def volumes_of(tx: db.Transaction, id: str) -> Sequence[db.Row]:
     """The group's volumes, oldest first, in the form of volumes.ROW.
 
-    Their owner cannot change meanwhile: none of a group is given away.
+    Their project cannot change meanwhile: volumes of a group cannot be transferred.
     """
     return tx.execute(volumes.ROW.where(volumes.V.c.group_id == id).order_by(
         volumes.V.c.created_at, volumes.V.c.id)).all()
 
 
 def volume_ids(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[str]]:
-    """{group id: [ids of its volumes]}, by one statement for a whole page."""
+    """{group id: [ids of its volumes]} of several groups, by one statement."""
     found: dict[str, list[str]] = {id: [] for id in ids}
     if ids:
         for group_id, id in tx.execute(sa.select(volumes.V.c.group_id, volumes.V.c.id).where(
@@ -75,7 +75,7 @@ def volume_ids(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[str]]
 
 
 def ordinary(table: sa.Table = G) -> listing.Condition:
-    """The condition of groups, or group snapshots, that are none of the legacy API's."""
+    """The condition of groups, or group snapshots, that are not consistency groups of the legacy API."""
     return sa.not_(sa.exists().where(T.c.id == table.c.group_type_id, T.c.name == LEGACY_TYPE).correlate(table))
 
 
@@ -84,7 +84,7 @@ _OF_TYPE = sa.select(G.c.id).join(T, T.c.id == G.c.group_type_id).where(
 
 
 def legacy(tx: db.Transaction, ids: Collection[str]) -> set[str]:
-    """Those of the groups that the legacy API calls consistency groups."""
+    """The ids among these of consistency groups of the legacy API."""
     return set(tx.execute(_OF_TYPE, {"ids": tuple(ids), "name": LEGACY_TYPE}).scalars()) if ids else set()
 
 
@@ -99,7 +99,7 @@ def find_snapshot(tx: db.Transaction, id: str) -> db.Row | None:
 
 
 def get_snapshot(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The group snapshot, if the asker may see it. Raises GroupSnapshotNotFound."""
+    """The group snapshot, if it is visible to the requester. Raises GroupSnapshotNotFound."""
     row = find_snapshot(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.GroupSnapshotNotFound(id=id)
@@ -120,19 +120,19 @@ def snapshots_of(tx: db.Transaction, group_snapshot_id: str, locked: bool = Fals
 
 # -- types
 
-def find_type(tx: db.Transaction, word: str) -> db.Row:
+def find_type(tx: db.Transaction, type_name_or_id: str) -> db.Row:
     """The type of that id or name. Raises GroupTypeNotFound."""
-    rows = tx.execute(sa.select(T).where(sa.or_(T.c.id == word, T.c.name == word))).all()
+    rows = tx.execute(sa.select(T).where(sa.or_(T.c.id == type_name_or_id, T.c.name == type_name_or_id))).all()
     if not rows:
-        raise errors.GroupTypeNotFound(id=word)
-    return min(rows, key=lambda row: row.id != word)
+        raise errors.GroupTypeNotFound(id=type_name_or_id)
+    return min(rows, key=lambda row: row.id != type_name_or_id)
 
 
-def usable_type(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
-    """The type of that id or name, if the requester may use it: who is no administrator only public ones."""
-    row = find_type(tx, word)
+def usable_type(tx: db.Transaction, ctx: context.Context, type_name_or_id: str) -> db.Row:
+    """The type of that id or name. Raises GroupTypeNotFound, for users also if the type is not public."""
+    row = find_type(tx, type_name_or_id)
     if not (row.is_public or ctx.is_admin):
-        raise errors.GroupTypeNotFound(id=word)
+        raise errors.GroupTypeNotFound(id=type_name_or_id)
     return row
 
 
@@ -145,13 +145,13 @@ def get_type(tx: db.Transaction, id: str) -> db.Row:
 
 
 def page_of_types(tx: db.Transaction, is_public: bool | None, paging: listing.Paging) -> list[Any]:
-    """Types that are public or not; None for both."""
+    """Public types, private types, or both for None."""
     return TYPES.page(tx, sa.select(T), [] if is_public is None else [T.c.is_public == is_public], paging)
 
 
 def create_type(tx: db.Transaction, name: str, description: str | None, is_public: bool,
                 specs: Mapping[str, str]) -> str:
-    """Returns the id. Raises Duplicate for a name that there is."""
+    """Returns the id. Raises Duplicate for an existing name."""
     id = str(uuid.uuid4())
     tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public, group_specs=specs,
                                    created_at=db.now()))
@@ -169,7 +169,7 @@ def type_in_use(tx: db.Transaction, id: str) -> bool:
 
 
 def delete_type(tx: db.Transaction, id: str) -> None:
-    """Raises GroupTypeNotFound, or BadRequest while groups are of it."""
+    """Raises GroupTypeNotFound, or BadRequest while groups have the type."""
     if type_in_use(tx, id):
         raise errors.BadRequest(f"Group type {id} is in use: groups are of it.")
     if tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 0:

@@ -1,4 +1,4 @@
-"""What must hold besides the status before an action may begin, and the sentence that is said when it does not."""
+"""Declares the conditions besides the status under which an action may begin, with the sentences of their refusal."""
 
 import sqlalchemy as sa
 
@@ -26,11 +26,12 @@ _WAIT = "a volume is being made from it; wait until that is done"
 # -- volumes
 
 NOT_ATTACHED = Guard(V.c.attach_status == states.DETACHED, "it is attached; detach it first")
-HOSTS_LIMITS_KEPT = Guard(NOT_ATTACHED.clause, "it is attached, and the limits that its host applies (front-end QoS specs) "
-                                               "would change; detach it first")
+HOSTS_LIMITS_KEPT = Guard(
+    NOT_ATTACHED.clause, "it is attached, and the limits that its host applies (front-end QoS specs) would change; "
+                         "detach it first")
 NOT_MIGRATING = Guard(V.c.migration_status.is_(None) | V.c.migration_status.in_(states.NOT_MIGRATING),
                       "it is being migrated")
-#: What Nova copies a server's volume to is given to that server meanwhile.
+#: The volume that Nova copies a server's volume to is attached to that server meanwhile.
 NOT_MOVING = Guard(NOT_MIGRATING.clause | V.c.migration_status.startswith(states.TARGET), NOT_MIGRATING.says)
 HAS_PLACE = Guard(V.c.host.is_not(None), "it has not been placed on a backend, so it holds no data")
 NOT_FROZEN = Guard(~_frozen(V.c.host), "its backend is frozen; thaw it first")
@@ -45,7 +46,7 @@ NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.statu
                            "a snapshot of it is being taken; wait until that is done", across=True)
 COUNTED = Guard(V.c.counted.is_(True), "it was never made; delete it and create another")
 NOT_ENCRYPTED_TO_SHARE = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and an image of it could not be read")
-#: Copies that were accepted get what the volume holds now.
+#: Accepted copies must get the present data of the volume.
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)
 MOVABLE_IN_USE = (HAS_PLACE, NOT_FROZEN, NOT_MIGRATING, NO_GROUP, ALONE, NO_COPIES)
 MOVABLE = (NOT_ATTACHED, *MOVABLE_IN_USE)
@@ -60,12 +61,12 @@ def bigger_than_present(new_size: int) -> Guard:
 
 
 def still_of_size(size: int) -> Guard:
-    """What was computed from the size that was read holds."""
+    """The size has not changed since it was read."""
     return Guard(V.c.size == size, "its size has just been changed by another request; look at it and try again")
 
 
 def still_of_type(type_id: str) -> Guard:
-    """What was computed for the type that was read holds."""
+    """The type has not changed since it was read."""
     return Guard(V.c.volume_type_id == type_id, "its type has just been changed by another request")
 
 

@@ -1,4 +1,4 @@
-"""Host strings, host@backend#pool, which say where a volume is."""
+"""Parses host strings (host@backend#pool), which name the location of a volume."""
 
 from cinder_lite import db, errors
 from cinder_lite.db import services
@@ -10,7 +10,7 @@ def service_of(host: str | None) -> str | None:
 
 
 def find_up(tx: db.Transaction, host: str, down_time: float) -> db.Row:
-    """The row of the volume service that a host string names. Raises ServiceUnknown, or InvalidInput unless it is up."""
+    """The volume service that a host string names. Raises ServiceUnknown, or InvalidInput unless it is up."""
     found = services.find(tx, "cinder-volume", service_of(host))
     if found is None:
         known = ", ".join(sorted(row.host for row in services.page(tx, binary="cinder-volume")))

@@ -1,8 +1,8 @@
-"""Rows of jobs: every accepted asynchronous request, from the transaction that accepted it until it is done.
+"""Reads and writes the rows of jobs: every accepted asynchronous request, from its acceptance to its end.
 
-A job waits (`queued`) at a stage, which is a service and, for volume and backup services, a host. Whoever works on it
-has claimed it with a conditional UPDATE that raises `attempt`; only the owner of the latest attempt can end it. An owner
-is one process, so a later one never has the same name.
+A job is queued at a stage: a service and, for volume and backup services, a host. A worker claims it with a conditional
+UPDATE that increments `attempt`; only the owner of the latest attempt can end it. An owner is one process, and later
+processes have other names.
 """
 
 import datetime
@@ -33,7 +33,8 @@ def add(tx: db.Transaction, ctx: context.Context, kind: str, resource_id: str, a
 
 
 def requester(job: db.Row, overwrite: bool = True) -> context.Context:
-    """The context of who asked for a job, for what the job asks of others; `overwrite`: and for this thread's log."""
+    """The context of the job's requester, for requests on its behalf; `overwrite`: also for this thread's log
+    records."""
     return context.Context(user_id=job.user_id, project_id=job.project_id, is_admin=True, request_id=job.request_id,
                            overwrite=overwrite)
 
@@ -47,7 +48,7 @@ def get(tx: db.Transaction, id: str) -> db.Row | None:
 
 
 def is_live(tx: db.Transaction, id: str) -> bool:
-    """Whether there is such a job, and it is not over."""
+    """Whether there is such a job and it has not ended."""
     return tx.execute(sa.select(J.c.id).where(J.c.id == id, J.c.status.in_(states.LIVE_JOB))).first() is not None
 
 
@@ -60,7 +61,7 @@ _WITH_VOLUME = sa.select(
 
 
 def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
-    """(the job, its volume) by one statement; None for what there is not."""
+    """(the job, its volume) by one statement; None for a row that does not exist."""
     row = tx.execute(_WITH_VOLUME, {"id": id}).first()
     if row is None:
         return None, None
@@ -69,9 +70,9 @@ def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
 
 
 def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> db.Row | None:
-    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None when it is not to be had.
+    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None if the job cannot be claimed.
 
-    Its own job it can claim again: an owner is one process, which knows what it works on.
+    The owner can claim its own job again.
     """
     now = db.now()
     took = tx.execute(sa.update(J).where(J.c.id == id, _claimable(now, owner)).values(
@@ -87,9 +88,9 @@ def _claimable(now, owner):
 
 def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner: str | None = None,
             older_than: float = 0.0, most: int = 200) -> list[str]:
-    """Ids of the jobs at that stage that nobody works on, or nobody but `owner`, oldest first.
+    """Ids of the jobs at that stage that have no worker, or `owner` as their worker, oldest first.
 
-    `hosts` is the hosts to look for (None: jobs of any host); `older_than` leaves out those queued in the last seconds.
+    `hosts` limits the jobs to those of these hosts; `older_than` omits jobs that were queued in the last seconds.
     """
     now = db.now()
     recent = now - datetime.timedelta(seconds=older_than)
@@ -102,20 +103,20 @@ def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner
 
 
 def pending(tx: db.Transaction) -> Sequence[db.Row]:
-    """How many jobs have not ended, and since when: a row (kind, action, stage, status, count, since) for each sort."""
-    sort = (J.c.kind, J.c.action, J.c.stage, J.c.status)
-    return tx.execute(sa.select(*sort, sa.func.count().label("count"), sa.func.min(J.c.created_at).label("since")).where(
-        J.c.status.in_(states.LIVE_JOB)).group_by(*sort)).all()
+    """Numbers of live jobs: a row (kind, action, stage, status, count, since) per group."""
+    group = (J.c.kind, J.c.action, J.c.stage, J.c.status)
+    count, since = sa.func.count().label("count"), sa.func.min(J.c.created_at).label("since")
+    return tx.execute(sa.select(*group, count, since).where(J.c.status.in_(states.LIVE_JOB)).group_by(*group)).all()
 
 
 def unclaimed(tx: db.Transaction) -> Sequence[db.Row]:
-    """How many jobs somebody could claim, by where they wait: rows (stage, host, count)."""
+    """Numbers of claimable jobs: rows (stage, host, count)."""
     return tx.execute(sa.select(J.c.stage, J.c.host, sa.func.count().label("count")).where(
         J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), "")).group_by(J.c.stage, J.c.host)).all()
 
 
 def oldest_unclaimed(tx: db.Transaction, *where: str | None) -> db.Row | None:
-    """The job for which somebody could have come for the longest time, or None; at a stage and host, if these are given."""
+    """The job that has been claimable for the longest time, or None; `where` is a stage and a host, if given."""
     place = [column == value for column, value in zip((J.c.stage, J.c.host), where)]
     return tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), _claimable(db.now(), ""), *place).order_by(
         sa.func.coalesce(J.c.updated_at, J.c.created_at)).limit(1)).first()
@@ -123,9 +124,9 @@ def oldest_unclaimed(tx: db.Transaction, *where: str | None) -> db.Row | None:
 
 @db.retried
 def expire_leases(database: db.Database, stage: str, hosts: Collection[str] | None, owner: str) -> None:
-    """Free the jobs of the hosts' former processes: only for who knows that these are dead.
+    """Make the jobs of the hosts' former processes claimable, which must have ended.
 
-    Their leases end a moment ago, so that the doctor does not take them for jobs that nobody came for.
+    Their leases expire one second ago, so that the doctor does not report them as abandoned.
     """
     with database.write() as tx:
         tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host.in_(hosts), J.c.status == states.RUNNING,
@@ -133,14 +134,14 @@ def expire_leases(database: db.Database, stage: str, hosts: Collection[str] | No
 
 
 def renew(tx: db.Transaction, owner: str, lease: float) -> None:
-    """Prolong everything that `owner` works on by one statement."""
+    """Extend the leases of all jobs of `owner`, by one statement."""
     tx.execute(sa.update(J).where(J.c.owner == owner, J.c.status == states.RUNNING).values(
         lease_until=db.now() + datetime.timedelta(seconds=lease)))
 
 
 def pass_on(tx: db.Transaction, job: db.Row, to_stage: str, host: str | None, decision: Any,
             args: dict[str, Any]) -> bool:
-    """Move a queued job to its next stage, where its attempts begin anew. False when it is not there any more."""
+    """Move a queued job to its next stage and reset its attempts. False if it has left its stage."""
     moved = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.stage == job.stage, J.c.status == states.QUEUED).values(
         stage=to_stage, host=host, decision=decision, args=args, attempt=0, updated_at=db.now()))
     return moved.rowcount == 1
@@ -148,43 +149,45 @@ def pass_on(tx: db.Transaction, job: db.Row, to_stage: str, host: str | None, de
 
 def pass_back(tx: db.Transaction, job: db.Row) -> None:
     """Undo `pass_on` within the same transaction."""
-    tx.execute(sa.update(J).where(J.c.id == job.id).values(stage=job.stage, host=None, decision=None, attempt=job.attempt))
+    tx.execute(sa.update(J).where(J.c.id == job.id).values(
+        stage=job.stage, host=None, decision=None, attempt=job.attempt))
 
 
 def count_attempt(tx: db.Transaction, id: str, stage: str) -> int | None:
-    """Record that a queued job could not be decided. Returns how often by now; None when it is not there any more."""
+    """Count a failed decision on a queued job. Returns the number of attempts; None if the job has left its stage."""
     mine = (J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED)
     if tx.execute(sa.update(J).where(*mine).values(attempt=J.c.attempt + 1, updated_at=db.now())).rowcount == 0:
         return None
     return tx.execute(sa.select(J.c.attempt).where(*mine)).scalar()
 
 
-_OUTLINE = ("id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage", "host", "status", "owner",
-            "attempt", "created_at")
+_OUTLINE = ("id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage", "host", "status",
+            "owner", "attempt", "created_at")
 _Outline = db.row_type([*_OUTLINE, "args"])
 
 
 def outline(tx: db.Transaction, id: str) -> Any:
-    """The job without what may not be readable, as if it had no arguments; or None."""
+    """The job without the columns that may be unreadable, with empty arguments; None if there is no such job."""
     row = tx.execute(sa.select(*(J.c[name] for name in _OUTLINE)).where(J.c.id == id)).first()
     return row and _Outline(*row, {})
 
 
 def keep_decision(tx: db.Transaction, id: str, decision: Any) -> None:
-    """Keep the reasons of a job for which there is no place."""
+    """Record why a job cannot be placed."""
     tx.execute(sa.update(J).where(J.c.id == id).values(decision=decision))
 
 
 def note_waiting(tx: db.Transaction, id: str, stage: str, decision: Any) -> None:
-    """The same of a queued job that waits at the stage for a place."""
-    tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED).values(decision=decision))
+    """Record why a queued job waits at the stage."""
+    tx.execute(sa.update(J).where(J.c.id == id, J.c.stage == stage, J.c.status == states.QUEUED).values(
+        decision=decision))
 
 
 def hand_back(tx: db.Transaction, job: db.Row, stage: str | None = None, host: str | None = None,
               args: dict[str, Any] | None = None) -> None:
-    """The owner gives the job back to be done again: here, or at another stage. Raises Stale.
+    """Requeue the owner's job, at the same or another stage. Raises Stale.
 
-    It does not count as an attempt: those are limited because of what kills its worker.
+    This attempt is not counted: attempts are limited because a job may crash its worker.
     """
     values = {"status": states.QUEUED, "owner": None, "lease_until": None, "updated_at": db.now(),
               "attempt": job.attempt - 1}
@@ -196,7 +199,7 @@ def hand_back(tx: db.Transaction, job: db.Row, stage: str | None = None, host: s
 
 
 def progress(tx: db.Transaction, job: db.Row, percent: int, args: dict[str, Any] | None = None) -> None:
-    """Record how far the job is, in percent, and what it needs to go on from there. Raises Stale."""
+    """Record the progress in percent, and arguments for resuming from there. Raises Stale."""
     values = {"progress": percent, "updated_at": db.now()}
     if args is not None:
         values["args"] = args
@@ -204,8 +207,8 @@ def progress(tx: db.Transaction, job: db.Row, percent: int, args: dict[str, Any]
 
 
 def end(tx: db.Transaction, job: db.Row, status: str, error: str | None = None) -> None:
-    """The job is over; `error` is an errors.Reason. Raises Stale when it is not this owner's any more."""
-    values = {"status": status, **_told(error), "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
+    """End the job; `error` is an errors.Reason. Raises Stale if the job has another owner."""
+    values = {"status": status, **_reason(error), "lease_until": None, "updated_at": db.now(), "finished_at": db.now()}
     if status == states.SUCCEEDED:
         values["progress"] = 100
     _owned(tx, job, values)
@@ -226,27 +229,27 @@ def live_of(tx: db.Transaction, kind: str, resource_id: str) -> Sequence[db.Row]
 
 
 def abandon(tx: db.Transaction, job: db.Row, reason: str | None, lease: float) -> bool:
-    """End a live job whoever works on it: its worker cannot end it any more. False when it had ended by itself.
+    """End a live job as failed, whatever its worker does. False if it had ended already.
 
-    Until the worker has noticed, or its `lease` in seconds is over, it may still be at work (see `at_work`).
+    The worker may run until it notices, at most for its `lease` in seconds (see `still_running`).
     """
     until = db.now() + datetime.timedelta(seconds=lease)
     return _close(tx, job, status=states.FAILED, lease_until=sa.case((J.c.status == states.RUNNING, until), else_=None),
-                  **_told(reason))
+                  **_reason(reason))
 
 
-def _told(reason):
+def _reason(reason):
     """The columns of a reason."""
     return {"error": reason and str(reason), "public_error": reason and errors.public(reason)}
 
 
 def conclude(tx: db.Transaction, job: db.Row) -> bool:
-    """End a live job because what it waited for has come about. False when it had ended by itself."""
+    """End a live job as succeeded, because the event that it waited for has occurred. False if it had ended already."""
     return _close(tx, job, status=states.SUCCEEDED, progress=100, lease_until=None)
 
 
 def _close(tx, job, lease_until, **values):
-    # MariaDB assigns from left to right: the lease goes by the status before.
+    # MariaDB assigns from left to right: the lease depends on the former status.
     ended = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.status.in_(states.LIVE_JOB)).ordered_values(
         ("lease_until", lease_until), *values.items(), ("attempt", J.c.attempt + 1), ("updated_at", db.now()),
         ("finished_at", db.now())))
@@ -254,19 +257,19 @@ def _close(tx, job, lease_until, **values):
 
 
 def mark_stopped(tx: db.Transaction, id: str, owner: str) -> None:
-    """The worker of a job that was ended from outside has stopped."""
+    """Record that the worker of an ended job has stopped."""
     tx.execute(sa.update(J).where(J.c.id == id, J.c.owner == owner, J.c.status.not_in(states.LIVE_JOB)).values(
         lease_until=None))
 
 
 def still_running(tx: db.Transaction, ids: Collection[str]) -> Sequence[str]:
-    """Those of the ended jobs whose workers may not have stopped yet."""
+    """The ids among these of ended jobs whose workers may still be running."""
     return tx.execute(sa.select(J.c.id).where(
         J.c.id.in_(ids), J.c.status.not_in(states.LIVE_JOB), J.c.lease_until > db.now())).scalars().all()
 
 
 def owned(tx: db.Transaction, owner: str, ids: Collection[str]) -> dict[str, int]:
-    """{id: attempt} of those of the jobs that the owner works on."""
+    """{id: attempt} of the jobs among these that the owner works on."""
     rows = tx.execute(sa.select(J.c.id, J.c.attempt).where(
         J.c.id.in_(ids), J.c.owner == owner, J.c.status == states.RUNNING))
     return {row.id: row.attempt for row in rows}
@@ -290,7 +293,7 @@ def of_resource(tx: db.Transaction, resource_id: str, most: int = 20) -> Sequenc
 
 
 def purge(tx: db.Transaction, seconds: float) -> int:
-    """Forget jobs that ended longer ago than so many seconds. Returns how many."""
+    """Delete jobs that ended more than so many seconds ago. Returns their number."""
     return tx.execute(sa.delete(J).where(
         J.c.status.in_((states.SUCCEEDED, states.FAILED)),
         J.c.finished_at < db.now() - datetime.timedelta(seconds=seconds))).rowcount

@@ -1,7 +1,7 @@
-"""Pages of a list: filters, order and keyset pagination, the same for every resource.
+"""Reads pages of lists: filters, order and keyset pagination, the same for every resource.
 
-A page begins behind its marker by comparing the sort columns with the marker row's, so that it costs the same
-wherever in the list it lies.
+A page begins after its marker: the sort columns are compared with those of the marker's row, so that every page costs
+the same.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _ALL = sa.true()
 
 @dataclasses.dataclass(frozen=True)
 class Paging:
-    """What page is wanted: `sort` is ((column name, "asc" | "desc"), ...); `marker` the last id of the page before."""
+    """The requested page: `sort` is ((column name, "asc" | "desc"), ...), `marker` the last id of the previous page."""
 
     limit: int = 1000
     marker: str | None = None
@@ -33,13 +33,13 @@ class Paging:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """How a table is listed: what may be sorted by, and the row a marker names."""
+    """How a table is listed; `sorts` are the columns that lists can be sorted by."""
 
     table: sa.Table
     sorts: frozenset[str]
 
     def ordered(self, paging: Paging) -> list[tuple[Any, str]]:
-        """The order with its ties: created_at and id in the direction of the first key."""
+        """The sort keys; created_at and id break ties, in the direction of the first key."""
         keys = [(key, direction) for key, direction in paging.sort] or [("created_at", "desc")]
         for key, _ in keys:
             if key not in self.sorts:
@@ -52,24 +52,24 @@ class Listing:
 
     def page(self, tx: db.Transaction, query: sa.Select, where: Sequence[Condition], paging: Paging,
              visible: Condition = _ALL) -> list[Any]:
-        """Run `query`, a SELECT from the table, for the page of the rows that meet all of `where` and are `visible`.
+        """Run `query`, a SELECT from the table, for a page of the `visible` rows that meet all conditions of `where`.
 
-        A marker may name any visible row.
+        Returns named tuples. A marker may name any visible row.
         """
         keys = self.ordered(paging)
-        carried = None
+        metadata = None
         names = [key.name if isinstance(key, sa.Column) else None for key, _ in keys]
         ids = self._hinted(sa.select(self.table.c.id), names, where, visible)
         if set(names) <= HasMetadata.order.keys():
-            carried = next((one for one in where if isinstance(one, HasMetadata)), None)
+            metadata = next((one for one in where if isinstance(one, HasMetadata)), None)
         row = self._marked(tx, keys, paging, visible)
-        conditions = [visible, *(one for one in where if one is not carried)]
-        if carried is not None:
-            ids, keys = carried.ids, [(carried.order[column.name], direction) for column, direction in keys]
+        conditions = [visible, *(one for one in where if one is not metadata)]
+        if metadata is not None:
+            ids, keys = metadata.ids, [(metadata.order[column.name], direction) for column, direction in keys]
         found: list[Any] = []
-        for condition, order in _legs(keys, row, whole=bool(paging.offset)):
+        for condition, order in _parts(keys, row, whole=bool(paging.offset)):
             part = dataclasses.replace(paging, limit=paging.limit - len(found))
-            if carried is not None or tx.dialect.name == "mysql":
+            if metadata is not None or tx.dialect.name == "mysql":
                 part = self._by_ids(query, ids.where(*conditions, condition), order, self.ordered(paging), part)
             else:
                 part = _cut(query.where(*conditions, condition).order_by(*order), part)
@@ -80,10 +80,10 @@ class Listing:
         return found
 
     def _hinted(self, ids, sort, where, visible):
-        """The query, with the index named for MariaDB that has the list's order, behind the column that is filtered by.
+        """The query, with a hint for MariaDB to use the index of the filtered column and the list's order.
 
-        Behind a marker it would take a project's rows from that index, but all of them: its estimate of such a read has an
-        upper bound that the estimate of a range has not.
+        Without the hint MariaDB reads all rows of a project after a marker: its estimate of such a read has an upper
+        bound, its estimate of a range has none.
         """
         of_project = [] if visible is _ALL else ["project_id"]
         indexed = {name for one in self.table.indexes for name in one.columns.keys()}
@@ -93,7 +93,7 @@ class Listing:
         return ids if index is None else ids.with_hint(self.table, f"FORCE INDEX ({index.name})", "mysql")
 
     def _marked(self, tx, keys, paging, visible):
-        """The values that the marker's row has in the keys; None without a marker. Raises MarkerNotFound."""
+        """The values of the sort keys in the marker's row; None without a marker. Raises MarkerNotFound."""
         if paging.marker is None:
             return None
         row = tx.execute(sa.select(*(column for column, _ in keys)).where(
@@ -103,14 +103,15 @@ class Listing:
         return row
 
     def _by_ids(self, query, ids, order, keys, paging):
-        """The same rows, found in an index first: asked for whole ones MariaDB reads all those before the page, too."""
+        """A query for the same rows that selects their ids first: MariaDB would read all whole rows before the page,
+        too."""
         found = _cut(ids.order_by(*order), paging).subquery("page")
         tables = query.get_final_froms()[0].join(found, found.c.id == self.table.c.id)
         return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
 
 
 def _sortable(column):
-    """The column, or for one of booleans, which not every database compares by < and >, 0 and 1."""
+    """The column; booleans, which not every database compares by < and >, become 0 and 1."""
     if not isinstance(column.type, sa.Boolean):
         return column
     return sa.case((column.is_(None), None), (column, 1), else_=0)
@@ -121,7 +122,7 @@ _row = functools.cache(db.row_type)
 
 
 def _columns(table, conditions):
-    """Names of the table's columns that the conditions are about."""
+    """Names of the table's columns in the conditions."""
     return {one.name for condition in conditions for one in sa.sql.visitors.iterate(sa.and_(condition))
             if isinstance(one, sa.Column) and one.table is table}
 
@@ -145,18 +146,18 @@ def _order(key):
 
 
 @sa.ext.compiler.compiles(sa.sql.expression.UnaryExpression, "mysql", "mariadb")
-def _without_nulls_word(element, compiler, **kw):
-    """MariaDB has no NULLS FIRST; it sorts nulls lowest, which is what is asked for here."""
+def _without_nulls_order(element, compiler, **kw):
+    """Omit NULLS FIRST and NULLS LAST, which MariaDB does not support; it sorts nulls lowest, as required."""
     if element.modifier in (sa.sql.operators.nulls_first_op, sa.sql.operators.nulls_last_op):
         return compiler.process(element.element, **kw)
     return compiler.visit_unary(element, **kw)
 
 
-def _legs(keys, row, whole):
-    """[(condition, order)] of the queries that, one behind the other, give the rows behind `row`, or all when it is None.
+def _parts(keys, row, whole):
+    """[(condition, order)] of the queries that together return the rows after `row`, or all rows if it is None.
 
-    Where the first column may be null the rows with and without a value are two: no database reads both from an index in
-    the order in which they are shown. `whole` asks for a single query all the same.
+    For a nullable first column these are two queries, of the rows with and without a value: no database reads both from
+    an index in the order of the list. `whole` requests a single query in any case.
     """
     (column, direction), *rest = keys
     if not _nullable(column) or whole:
@@ -164,15 +165,15 @@ def _legs(keys, row, whole):
     in_nulls = row is not None and row[0] is None
     nulls = sa.and_(column.is_(None), _after(rest, row[1:])) if in_nulls else column.is_(None)
     values = column.is_not(None) if in_nulls or row is None else _after(keys, row, null_too=False)
-    legs = {"nulls": (nulls, [_order(key) for key in rest]),
+    parts = {"nulls": (nulls, [_order(key) for key in rest]),
             "values": (values, [column.asc() if direction == "asc" else column.desc(), *(_order(key) for key in rest)])}
     names = ("nulls", "values") if direction == "asc" else ("values", "nulls")
     begin = names.index("nulls" if in_nulls else "values") if row is not None else 0
-    return [legs[name] for name in names[begin:]]
+    return [parts[name] for name in names[begin:]]
 
 
 def _after(keys, row, null_too=True):
-    """The rows behind `row` in the order of the keys; `null_too` with those that have no value in the first column."""
+    """The rows after `row` in the order of the keys; `null_too` includes rows without a value in the first column."""
     (column, direction), *rest = keys
     null_too = null_too and _nullable(column)
     clause = _beyond(column, direction, row[0], null_too)
@@ -182,7 +183,7 @@ def _after(keys, row, null_too=True):
     clause = sa.or_(clause, sa.and_(same, _after(rest, row[1:])))
     if row[0] is None or (null_too and direction == "desc"):
         return clause
-    # Said again in a form that every database turns into a range of the index.
+    # Redundant, but in a form for which every database reads a range of the index.
     return sa.and_(column >= row[0] if direction == "asc" else column <= row[0], clause)
 
 
@@ -200,5 +201,5 @@ def like(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
 
 
 def count(tx: db.Transaction, query: sa.Select) -> int:
-    """How many rows the query has."""
+    """The number of rows of the query."""
     return tx.execute(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())).scalar_one()

@@ -1,4 +1,4 @@
-"""Rows of user messages: why something that was accepted did not work out."""
+"""Reads and writes the rows of user messages, which explain why an accepted request failed."""
 
 import datetime
 import uuid
@@ -18,7 +18,7 @@ LISTING = listing.Listing(M, frozenset((
 RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "server": "VOLUME", "snapshot": "VOLUME_SNAPSHOT",
                   "backup": "VOLUME_BACKUP", "group": "VOLUME", "group_snapshot": "VOLUME_SNAPSHOT"}
 
-#: Action of a message -> (number, how it is told), as clients know them.
+#: Action of a message -> (its number, its text), as in Cinder.
 ACTIONS = {
     "schedule": ("001", "schedule allocate volume"), "attach": ("002", "attach volume"),
     "upload": ("003", "copy volume to image"), "reimage": ("016", "reimage volume"),
@@ -46,7 +46,8 @@ _OF_JOBS = {
     ("volume", "upload"): ("upload", "unknown"), ("volume", "upload_in_use"): ("upload", "unknown"),
     ("volume", "reimage"): ("reimage", "unknown"), ("volume", "reimage_reserved"): ("reimage", "unknown"),
     ("volume", "unmanage"): ("unmanage", "unknown"), ("volume", "revert"): ("snapshot revert", "unknown"),
-    ("snapshot", "create"): ("snapshot create", "snapshot create"), ("snapshot", "manage"): ("snapshot manage", "unknown"),
+    ("snapshot", "create"): ("snapshot create", "snapshot create"),
+    ("snapshot", "manage"): ("snapshot manage", "unknown"),
     ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"),
     ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
     ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
@@ -61,7 +62,7 @@ _OF_JOBS = {
 
 
 def of_job(job: db.Row) -> tuple[str, str]:
-    """(action, cause) of the message that says why a job failed."""
+    """(action, cause) of the message of a failed job."""
     if (job.kind, job.action, job.stage) == ("volume", "create", "backup"):
         return "backup restore", "backup restore"
     return _OF_JOBS.get((job.kind, job.action), ("create", "unknown"))
@@ -69,17 +70,18 @@ def of_job(job: db.Row) -> tuple[str, str]:
 
 def add(tx: db.Transaction, job: db.Row, action: str, detail: str, text: str, ttl: float,
         about: tuple[str, str] | None = None) -> None:
-    """Tell the resource's owner what the errors.Reason `text` says.
+    """Add a message with the errors.Reason `text` for the project of the job.
 
-    `job` names the request, and the resource unless `about` (kind, id) does; `ttl` in seconds.
+    The message is about the job's resource, or about (kind, id) if given; it expires after `ttl` seconds.
     """
-    number, told = ACTIONS[action]
+    number, prefix = ACTIONS[action]
     kind, id = about or (job.kind, job.resource_id)
     resource = RESOURCE_TYPES[kind]
     tx.execute(sa.insert(M).values(
         id=str(uuid.uuid4()), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
         resource_uuid=id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
-        user_message=f"{told}: {errors.public(text)}", details=f"{told}: {text}", created_at=db.now(), expires_at=db.now() + datetime.timedelta(seconds=ttl)))
+        user_message=f"{prefix}: {errors.public(text)}", details=f"{prefix}: {text}", created_at=db.now(),
+        expires_at=db.now() + datetime.timedelta(seconds=ttl)))
 
 
 def visible_to(ctx: context.Context) -> listing.Condition:
@@ -103,7 +105,7 @@ def delete(tx: db.Transaction, id: str) -> None:
 
 
 def purge(tx: db.Transaction, seconds: float | None = None) -> int:
-    """Forget messages whose time is over, or that are older than so many seconds. Returns how many."""
+    """Delete expired messages, or messages older than so many seconds. Returns their number."""
     old = M.c.expires_at < db.now()
     if seconds is not None:
         old = M.c.created_at < db.now() - datetime.timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
 """Indexes the metadata of volumes and snapshots: a row per pair, by which lists filter.
 
-Each row repeats the project and the time of creation of its resource, so that a page of the resources with a pair is read
-from an index like any other page. `pair` is a digest of key and value: the texts are too long for an index.
+Each row repeats the project and the time of creation of its resource, so that a page of the resources with a pair is
+read from an index like any other page. `pair` is a digest of key and value: the texts are too long for an index.
 """
 
 import dataclasses
@@ -49,7 +49,8 @@ def change(tx: db.Transaction, kind: str, id: str, before: Mapping[str, str], af
 
 
 def update(tx: db.Transaction, volume: db.Row, **new: dict[str, str]) -> None:
-    """Update the index of a volume after a change of its `metadata` or `admin_metadata`; the latter takes precedence."""
+    """Update the index of a volume after a change of its `metadata` or `admin_metadata`; the latter takes
+    precedence."""
     after = {name: new.get(name, getattr(volume, name)) for name in ("metadata", "admin_metadata")}
     change(tx, "volume", volume.id, {**volume.metadata, **volume.admin_metadata},
            {**after["metadata"], **after["admin_metadata"]})
@@ -68,8 +69,8 @@ def remove(tx: db.Transaction, id: str) -> None:
 class HasMetadata:
     """The condition that a resource has all these pairs in its metadata or admin_metadata.
 
-    `project_id` is the project whose resources are listed, None for all. A list ordered by age reads the rows of the first
-    pair in order, and looks the other pairs up for each.
+    `project_id` is the project whose resources are listed, None for all. A list ordered by age reads the rows of the
+    first pair in order, and looks the other pairs up for each.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Rows of notices: what others are to be told on the bus, written with what it is about, deleted when it was sent."""
+"""Stores notifications in the transaction of the change that they report, until they are sent."""
 
 import datetime
 import uuid
@@ -16,12 +16,12 @@ FINDERS = {"volume": volumes.find, "snapshot": snapshots.find, "backup": backups
 
 
 def subject(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
-    """The row that a notice is about, None when it is gone."""
+    """The row of the resource that a notification is about, None if it does not exist."""
     return FINDERS[kind](tx, id)
 
 
 def affected(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[str]:
-    """Ids of the resources of that kind, in that status, to which a job does something besides its own."""
+    """Ids of further resources of that kind, in that status, that a job works on."""
     found: Sequence[db.Row | None]
     if job.kind == "group":
         found = groups.volumes_of(tx, job.resource_id)
@@ -37,13 +37,13 @@ def affected(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[st
 
 
 def add(tx: db.Transaction, owner: str, event_type: str, publisher_id: str, payload: dict[str, Any]) -> None:
-    """Record a notice that `owner` is to send."""
+    """Store a notification that `owner` sends."""
     tx.execute(sa.insert(N).values(id=str(uuid.uuid4()), owner=owner, event_type=event_type, publisher_id=publisher_id,
                                    payload=payload, created_at=db.now()))
 
 
 def unsent(tx: db.Transaction, owner: str, seconds: float, most: int = 100) -> Sequence[db.Row]:
-    """Notices of the owner, and those that others have not sent for so many seconds; the oldest first."""
+    """Unsent notifications of the owner, and those of other owners after so many seconds; the oldest first."""
     late = db.now() - datetime.timedelta(seconds=seconds)
     return tx.execute(sa.select(N).where(sa.or_(N.c.owner == owner, N.c.created_at < late)).order_by(
         N.c.created_at, N.c.id).limit(most)).all()

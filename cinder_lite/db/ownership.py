@@ -1,6 +1,6 @@
-"""To which resource an object on a backend belongs, by the object's name: a volume, a snapshot, a backup or a job.
+"""Finds the volume, snapshot, backup or job that an object on a backend belongs to, by the object's name.
 
-Names are looked up whatever backend the row names: two backends may share a directory, a volume group or a pool.
+The backend of the row does not matter: two backends may share a directory, a volume group or a pool.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from cinder_lite.db import schema
 V, S, B, J = schema.volumes, schema.snapshots, schema.backups, schema.jobs
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-#: Volumes and snapshots; a backup that a Cinder made in the same pool, and the image that several of them share.
+#: Volumes and snapshots; backups that Cinder created in the same pool, and the image that several of them share.
 _NAMES = re.compile(rf"(?:volume|snapshot)-({_ID})|volume-{_ID}\.backup\.({_ID})|backup\.({_ID})\.snap\..+")
 _SHARED = re.compile(rf"volume-({_ID})\.backup\.base")
 #: Ids in one statement.
@@ -24,7 +24,7 @@ _CHUNK = 500
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """The resource, or the job, that an object belongs to."""
+    """The resource or job that an object belongs to."""
 
     kind: str
     id: str
@@ -34,19 +34,19 @@ class Owner:
 
 
 def name_of(reference: object) -> str:
-    """The name that the reference of a manage request gives, "" for none. LVM's snapshots have an underscore before theirs."""
+    """The name in the reference of a manage request, "" if it has none. LVM snapshots have an underscore before it."""
     name = reference.get("source-name") if isinstance(reference, dict) else None
     return name.removeprefix("_") if isinstance(name, str) else ""
 
 
 def id_in(name: str) -> str | None:
-    """The id in the name of an object that may be the service's, or None."""
+    """The id in the name of an object, None if the name is not of the service's form."""
     found = _NAMES.fullmatch(name)
     return found and next(filter(None, found.groups()))
 
 
 def owners(tx: db.Transaction, names: Iterable[str]) -> dict[str, Owner]:
-    """{name: Owner} of those objects that belong to something."""
+    """{name: Owner} of the objects that have an owner."""
     by_id: dict[str, list[str]] = {}
     shared: dict[str, list[str]] = {}
     known: dict[str, Owner] = {}
@@ -62,20 +62,21 @@ def owners(tx: db.Transaction, names: Iterable[str]) -> dict[str, Owner]:
 
 
 def _of_ids(tx, ids):
-    """(id in the name, Owner) of each id that has a row."""
+    """(id in the name, Owner) of each id with a row."""
     if not ids:
         return
     for column, kind in ((V.c.id, "volume"), (V.c.name_id, "volume"), (S.c.id, "snapshot"), (B.c.id, "backup")):
         yield from _rows(tx, column, ids, kind)
-    # What a job copies to bears its id, and what it still has to remove the id in its arguments.
-    for row in tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(J.c.status.in_(states.LIVE_JOB))):
+    # A job's copy has the job's id, and the object that a job still has to delete has the id in its arguments.
+    for row in tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(
+            J.c.status.in_(states.LIVE_JOB))):
         yield row.id, Owner("job", row.id)
         if row.kind == "leftover":
             yield row.args.get("copy_id") or row.args.get("name_id") or row.resource_id, Owner("job", row.id)
 
 
 def _rows(tx, column, ids, kind):
-    """(id, Owner) of the column's rows with these ids."""
+    """(id, Owner) of the rows with these ids in the column."""
     for start in range(0, len(ids), _CHUNK):
         for row in tx.execute(sa.select(column.table.c.id, column.label("key")).where(
                 column.in_(ids[start:start + _CHUNK]))):

@@ -1,4 +1,4 @@
-"""Rows of pools: what the backends can hold, and the room that was taken since they were measured."""
+"""Reads and writes the rows of pools: the capacity that backends report, and the capacity allocated since."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -13,7 +13,7 @@ P, S, V = schema.pools, schema.services, schema.volumes
 
 
 class Bounds(Protocol):
-    """The capacity that a request needs, as scheduler.pools.bounds computes it."""
+    """The capacity that a request needs, as jobs.pool_capacity computes it."""
 
     @property
     def take(self) -> float: ...
@@ -32,7 +32,7 @@ _WITH_SERVICES = sa.select(
 
 
 def with_services(tx: db.Transaction, service_host: str | None = None) -> Sequence[db.Row]:
-    """Every pool with its service's switches and heartbeat; a service that never reported a pool has a row without one."""
+    """Every pool with its service's state; a service without pools has one row."""
     query = _WITH_SERVICES.where(S.c.host == service_host) if service_host else _WITH_SERVICES
     return tx.execute(query).all()
 
@@ -43,9 +43,9 @@ def capabilities(tx: db.Transaction, name: str) -> dict[str, Any]:
 
 
 def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:
-    """Take room for `size` GiB and `count` volumes. False when the pool has not so much any more.
+    """Allocate `size` GiB and `count` volumes. False if the pool has not enough capacity.
 
-    `bounds` is what jobs.pool_capacity.bounds computed: the same rule that the filter applied, checked again here.
+    `bounds` is computed by the rule that the capacity filter applies, which is checked again here.
     """
     where = [P.c.name == name]
     if bounds.provisioned_limit is not None:
@@ -72,16 +72,16 @@ def _more(size, count):
 
 def update_stats(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
              values: dict[str, Any]) -> None:
-    """Write a measurement that was begun at `since`, plus what was being created then or has been since.
+    """Store statistics that were collected from `since` on, plus the volumes that were being created or launched then.
 
-    allocated_gb and volume_count are ours, not the backend's: they are left alone, or counted when the row is new.
+    allocated_gb and volume_count are not the backend's: they are kept, or calculated for a new row.
     """
-    coming = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
+    pending = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
         V.c.host == name, V.c.counted.is_(True),
         sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
-    values = dict(values, provisioned_gb=values["provisioned_gb"] + coming, measured_at=since)
+    values = dict(values, provisioned_gb=values["provisioned_gb"] + pending, measured_at=since)
     if not values["thin"] and values["free_gb"] is not None:
-        values["free_gb"] -= coming
+        values["free_gb"] -= pending
     if tx.execute(sa.update(P).where(P.c.name == name).values(**values)).rowcount == 0:
         held = tx.execute(sa.select(volumes.TOTAL_SIZE, sa.func.count()).where(
             V.c.host == name, V.c.counted.is_(True))).one()
@@ -89,6 +89,6 @@ def update_stats(tx: db.Transaction, name: str, service_host: str, since: dateti
                                        volume_count=held[1], **values))
 
 
-def forget_others(tx: db.Transaction, service_host: str, names: Collection[str]) -> None:
-    """Drop pools that the backend does not have any more."""
+def delete_others(tx: db.Transaction, service_host: str, names: Collection[str]) -> None:
+    """Delete the pools that the backend no longer has."""
     tx.execute(sa.delete(P).where(P.c.service_host == service_host, P.c.name.not_in(names)))

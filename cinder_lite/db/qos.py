@@ -1,4 +1,4 @@
-"""Rows of QoS specs and the types that they are associated with."""
+"""Reads and writes the rows of QoS specs, and their association with volume types."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def page(tx: db.Transaction, wanted: Mapping[str, str], paging: listing.Paging) 
 
 
 def create(tx: db.Transaction, name: str, consumer: str, specs: Mapping[str, str]) -> str:
-    """Returns the id. Raises Duplicate for a name that there is."""
+    """Returns the id. Raises Duplicate for an existing name."""
     id = str(uuid.uuid4())
     tx.execute(sa.insert(Q).values(id=id, name=name, consumer=consumer, specs=specs, created_at=db.now()))
     return id
@@ -47,7 +47,7 @@ def update(tx: db.Transaction, id: str, **values: Any) -> None:
 
 
 def delete(tx: db.Transaction, id: str) -> None:
-    """Delete the spec and take it from its types."""
+    """Delete the spec and disassociate its types."""
     disassociate_all(tx, id)
     tx.execute(sa.delete(Q).where(Q.c.id == id))
 
@@ -58,7 +58,7 @@ def types_of(tx: db.Transaction, id: str) -> Sequence[db.Row]:
 
 
 def associate(tx: db.Transaction, id: str, type_id: str) -> bool:
-    """Give the type the spec. False when it has another one."""
+    """Associate the type with the spec. False if it has another one."""
     changed = tx.execute(sa.update(T).where(T.c.id == type_id, sa.or_(
         T.c.qos_specs_id.is_(None), T.c.qos_specs_id == id)).values(qos_specs_id=id, updated_at=db.now()))
     return changed.rowcount == 1
@@ -74,12 +74,13 @@ def disassociate_all(tx: db.Transaction, id: str) -> None:
 
 
 def of_type(tx: db.Transaction, type_id: str | None) -> tuple[str | None, dict[str, str] | None]:
-    """The consumer and the specs of a type's spec; (None, None) when it has none."""
-    row = tx.execute(sa.select(Q.c.consumer, Q.c.specs).join(T, T.c.qos_specs_id == Q.c.id).where(T.c.id == type_id)).first()
+    """The consumer and the specs of a type's spec; (None, None) if it has none."""
+    row = tx.execute(sa.select(Q.c.consumer, Q.c.specs).join(T, T.c.qos_specs_id == Q.c.id).where(
+        T.c.id == type_id)).first()
     return tuple(row) if row is not None else (None, None)
 
 
 def of_back_ends(tx: db.Transaction) -> Sequence[db.Row]:
-    """Types with limits that are the backends' to apply: rows with the type's id, name, extra_specs, consumer, qos_name."""
+    """Types with QoS specs for backends: rows with the type's id, name and extra_specs, consumer and qos_name."""
     return tx.execute(sa.select(T.c.id, T.c.name, T.c.extra_specs, Q.c.consumer, Q.c.name.label("qos_name")).join(
         Q, T.c.qos_specs_id == Q.c.id).where(Q.c.consumer.in_(("back-end", "both"))).order_by(T.c.name)).all()

@@ -1,8 +1,8 @@
-"""Quota: limits, and usage that is exact because it is claimed and released in the transaction of the row it counts.
+"""Manages quota limits and usage; usage is claimed and released in the transaction of the rows that it counts.
 
-Usage is a row per project, resource and type ("" for the whole project). A claim is one conditional UPDATE over the
-rows that it concerns: either all of them had room, or the transaction is refused. A transaction that changes usage and a
-pool's room changes usage first, so that no two of them wait for each other.
+Usage is a row per project, resource and type ("" for the whole project). A claim is one conditional UPDATE of all its
+rows: unless all of them are below their limits, the transaction is refused. A transaction that changes usage and the
+capacity of a pool changes usage first, which avoids deadlocks.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from cinder_lite.db import schema, types
 
 Q, C, U = schema.quotas, schema.quota_classes, schema.quota_usages
 
-#: Resource -> the option that holds its default limit.
+#: Resource -> the option with its default limit.
 DEFAULTS = {"volumes": "quota_volumes", "snapshots": "quota_snapshots", "gigabytes": "quota_gigabytes",
             "backups": "quota_backups", "backup_gigabytes": "quota_backup_gigabytes", "groups": "quota_groups",
             "per_volume_gigabytes": "per_volume_size_limit"}
@@ -31,16 +31,16 @@ Key = tuple[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """How much a transaction adds to what a project uses: {resource: n}, and of which type."""
+    """The usage that a transaction adds to a project: {resource: n}, of a volume type."""
 
     project_id: str
     amounts: Mapping[str, int]
     type_id: str | None = None
-    #: Only what counts for the type: the project as a whole uses neither more nor less.
+    #: Change only the usage of the type, not that of the whole project.
     of_type_only: bool = False
 
     def rows(self) -> dict[Key, int]:
-        """((resource, type id or ""), n) in the order in which every transaction locks them."""
+        """{(resource, type id or ""): n} in the order in which every transaction locks the rows."""
         rows = {} if self.of_type_only else {(resource, ""): n for resource, n in self.amounts.items() if n}
         if self.type_id:
             rows |= {(resource, self.type_id): n for resource, n in self.amounts.items() if n and resource in PER_TYPE}
@@ -48,7 +48,7 @@ class Change:
 
 
 def defaults(tx: db.Transaction, conf: cfg.ConfigOpts) -> dict[Key, int]:
-    """The limits of a project that has none of its own: {(resource, type_id): limit}."""
+    """The limits of a project without limits of its own: {(resource, type_id): limit}."""
     limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
     rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == DEFAULT_CLASS))
     return limits | {(resource, type_id): limit for resource, type_id, limit in rows}
@@ -56,7 +56,7 @@ def defaults(tx: db.Transaction, conf: cfg.ConfigOpts) -> dict[Key, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Allowance:
-    """What a project may use and did use when it was read: {(resource, type_id): n}; no limit means unlimited."""
+    """The limits of a project, and its usage when it was read: {(resource, type_id): n}; no limit means unlimited."""
 
     limits: Mapping[Key, int]
     used: Mapping[Key, int]
@@ -84,18 +84,18 @@ def allowance(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) 
 
 
 def usages(tx: db.Transaction, project_id: str) -> dict[Key, int]:
-    """What the project uses: {(resource, type_id): n}."""
+    """The usage of the project: {(resource, type_id): n}."""
     rows = tx.execute(sa.select(U.c.resource, U.c.type_id, U.c.in_use).where(U.c.project_id == project_id))
     return {(resource, type_id): n for resource, type_id, n in rows}
 
 
 def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
-    """Add to the usage, or raise OverQuota naming the resource that has least room."""
+    """Add to the usage, or raise OverQuota, which names the resource that exceeds its limit most."""
     rows = change.rows()
     if not rows:
         return
     limited = [key for key, n in rows.items() if n > 0 and allowance.limit(key) >= 0]
-    # Who had no room when the allowance was read does not line up for the rows.
+    # A claim that exceeded the limits when they were read does not wait for the locks of the rows.
     full = [key for key in limited if allowance.used.get(key, 0) + rows[key] > allowance.limit(key)]
     if not full:
         missing = sorted(rows.keys() - allowance.used.keys())
@@ -105,9 +105,9 @@ def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
             _insert_if_missing(tx, change.project_id, resource, type_id)
         if _add(tx, change.project_id, rows, allowance) == len(rows):
             return
-        if change.type_id:  # whoever deletes a type waits for its usage, and removes it first
+        if change.type_id:  # the deletion of a type locks its usage, and deletes it first
             types.lock_shared(tx, change.type_id)
-    # Rows that had room are changed by now, so that usage is read again only where somebody took the room since.
+    # Usage is read again unless the limits were exceeded before: another transaction has claimed the rest meanwhile.
     used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
     tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
     raise over_quota(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
@@ -123,9 +123,10 @@ def _add(tx, project_id, rows, allowance):
 
 
 def _in_order(tx, project_id, mine):
-    """What makes the UPDATE lock its rows in the order of their keys, so that two of them never wait for each other.
+    """Conditions that make the UPDATE lock its rows in the order of their keys, which avoids deadlocks.
 
-    PostgreSQL updates rows in the order in which they happen to lie, which every update changes; the others go by the key.
+    PostgreSQL updates rows in their physical order, which every update changes; the other databases use the key's
+    order.
     """
     if tx.dialect.name != "postgresql":
         return ()
@@ -141,7 +142,8 @@ def _insert_if_missing(tx, project_id, resource, type_id):
 
 
 def _mysql_insert(_tx, row):
-    # Unlike INSERT IGNORE this locks a row that is there as the UPDATE that follows does; raising the lock would deadlock.
+    # Unlike INSERT IGNORE this takes the lock of the following UPDATE on an existing row; upgrading a lock could
+    # deadlock.
     return mysql.insert(U).values(**row).on_duplicate_key_update(in_use=U.c.in_use)
 
 
@@ -167,18 +169,18 @@ def over_quota(resource: str, type_id: str, asked: int, limit: int, in_use: int)
 
 
 def check_max_size(size: int, conf: cfg.ConfigOpts) -> None:
-    """Raise InvalidInput for a volume larger than any may be; clients count on being told of quotas first."""
+    """Raise InvalidInput for a volume larger than max_volume_size; clients expect quotas to be checked first."""
     if size > conf.max_volume_size:
         raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")
 
 
-#: Characters of all keys and values of one resource together.
+#: Maximum number of characters of all keys and values of one resource.
 MOST_TEXT = 262144
 
 
 def check_items(conf: cfg.ConfigOpts, new: Mapping[str, str | None],
                 present: Mapping[str, str | None] | None = None) -> None:
-    """Raise InvalidInput for more metadata, or specs, than a resource may have; what does not grow is let be."""
+    """Raise InvalidInput if metadata or specs exceed their limits; existing ones may stay above them but not grow."""
     present = present or {}
     if len(new) > conf.max_metadata_items and len(new) > len(present):
         raise errors.InvalidInput(reason=f"A resource can have {conf.max_metadata_items} items of metadata or specs at "
@@ -190,7 +192,7 @@ def check_items(conf: cfg.ConfigOpts, new: Mapping[str, str | None],
 
 
 def check_volume_size(size: int, allowance: Allowance) -> None:
-    """Refuse a volume that is larger than a single one may be."""
+    """Raise OverQuota for a volume larger than the limit per volume."""
     limit = allowance.limit(("per_volume_gigabytes", ""))
     if 0 <= limit < size:
         raise errors.OverQuota(code="VolumeSizeExceedsLimit", reason=(
@@ -198,18 +200,18 @@ def check_volume_size(size: int, allowance: Allowance) -> None:
 
 
 def snapshot_share(conf: cfg.ConfigOpts, row: Any) -> Change:
-    """What a snapshot's row adds to the quota."""
+    """The usage of a snapshot's row."""
     amounts = {"snapshots": 1} if conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row.size}
     return Change(row.project_id, amounts, row.volume_type_id)
 
 
 def backup_share(project_id: str, size: int) -> Change:
-    """What a backup's row adds to the quota."""
+    """The usage of a backup's row."""
     return Change(project_id, {"backups": 1, "backup_gigabytes": size})
 
 
 def release(tx: db.Transaction, change: Change) -> None:
-    """Take away from the usage what rows that are gone had added."""
+    """Subtract from the usage, for deleted rows."""
     rows = {key: -n for key, n in change.rows().items()}
     if rows:
         _add(tx, change.project_id, rows, None)
@@ -221,7 +223,7 @@ def set_limits(tx: db.Transaction, project_id: str, limits: Mapping[Key, int]) -
 
 
 def set_class(tx: db.Transaction, class_name: str, limits: Mapping[Key, int]) -> None:
-    """Set the limits of a quota class; those of `default` hold for every project without its own."""
+    """Set the limits of a quota class; those of `default` apply to projects without limits of their own."""
     _set(tx, C, {"class_name": class_name}, limits)
 
 
@@ -239,11 +241,11 @@ def _set(tx, table, owner, limits):
 
 
 def reset(tx: db.Transaction, project_id: str) -> None:
-    """Give the project the default limits again."""
+    """Delete the project's own limits."""
     tx.execute(sa.delete(Q).where(Q.c.project_id == project_id))
 
 
-def forget_type(tx: db.Transaction, type_id: str) -> None:
-    """Drop limits and usage of a type that is being deleted."""
+def delete_type(tx: db.Transaction, type_id: str) -> None:
+    """Delete the limits and the usage of a type that is being deleted."""
     for table in (Q, C, U):
         tx.execute(sa.delete(table).where(table.c.type_id == type_id))

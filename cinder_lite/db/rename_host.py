@@ -1,4 +1,4 @@
-"""Renaming hosts, backends and pools in every row that says where something is, or where somebody works on it."""
+"""Renames hosts, backends and pools in all rows that refer to them."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,15 @@ B, G, J, P, S, V = schema.backups, schema.groups, schema.jobs, schema.pools, sch
 ARGUMENTS = ("to", "to_host")
 
 
-def rename(tx: db.Transaction, current: str, new: str, places: Callable[[str], str | None]) -> dict[str, int]:
-    """Give everything at `current` the name that `places(host)` says, at `new`. Returns {noun: number of rows}.
+def rename(tx: db.Transaction, current: str, new: str, rename_one: Callable[[str], str | None]) -> dict[str, int]:
+    """Rename all hosts at `current` to `rename_one(host)`, which is at `new`. Returns {noun: number of rows}.
 
-    The rooms of both pools become the sums of their volumes. What the services' own rows say is left to them.
+    The usage of the pools is recalculated. The services update their own rows.
     """
-    counts = {"volume": _renamed(tx, V, places, current), "group": _renamed(tx, G, places, current),
-              "job": _renamed(tx, J, places, current)}
+    counts = {"volume": _renamed(tx, V, rename_one, current), "group": _renamed(tx, G, rename_one, current),
+              "job": _renamed(tx, J, rename_one, current)}
     for job in tx.execute(sa.select(J.c.id, J.c.args).where(J.c.status.in_(states.LIVE_JOB))).all():
-        args = {key: places(value) if key in ARGUMENTS and _is_at(value, current) else value
+        args = {key: rename_one(value) if key in ARGUMENTS and _is_at(value, current) else value
                 for key, value in job.args.items()}
         if args != job.args:
             tx.execute(sa.update(J).where(J.c.id == job.id).values(args=args))
@@ -34,13 +34,13 @@ def _is_at(host, current):
     return host == current or str(host).startswith((f"{current}@", f"{current}#"))
 
 
-def _renamed(tx, table, places, current):
-    """A host's name changes where it stands; jobs that are over keep the name that they had."""
+def _renamed(tx, table, rename_one, current):
+    """Rename the hosts of a table; ended jobs keep their host. Returns the number of rows."""
     where = [table.c.status.in_(states.LIVE_JOB), table.c.stage == "volume"] if table is J else []
     moved = 0
     for host in tx.execute(sa.select(table.c.host).where(*where).distinct()).scalars().all():
         if host and _is_at(host, current):
-            values = {"host": places(host)}
+            values = {"host": rename_one(host)}
             if table is V:
                 values["service_uuid"] = _service(tx, values["host"])
             moved += tx.execute(sa.update(table).where(table.c.host == host, *where).values(**values)).rowcount
@@ -53,13 +53,13 @@ def _service(tx, host):
 
 
 def jobs_at(tx: db.Transaction, service_host: str) -> int:
-    """How many live jobs wait for, or are at, a volume service."""
+    """The number of live jobs of a volume service."""
     return tx.execute(sa.select(sa.func.count()).where(
         J.c.stage == "volume", J.c.host == service_host, J.c.status.in_(states.LIVE_JOB))).scalar_one()
 
 
 def rename_backups(tx: db.Transaction, current: str, new: str) -> int:
-    """Give a backup service's backups, and its jobs, to another. Returns the number of backups."""
+    """Assign the backups and live jobs of a backup service to another. Returns the number of backups."""
     tx.execute(sa.update(J).where(J.c.stage == "backup", J.c.host == current, J.c.status.in_(states.LIVE_JOB)).values(
         host=new))
     return tx.execute(sa.update(B).where(B.c.host == current).values(host=new)).rowcount

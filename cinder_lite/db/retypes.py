@@ -1,7 +1,8 @@
-"""The quota of a retype: what a volume and its snapshots, which follow it, use of the new type and of the one before.
+"""Claims and releases the quota of a retype: the usage of a volume and its snapshots of the new and the former type.
 
-The shares of the new type are claimed when the retype begins, and kept in its job: {project: {resource: n}}, since snapshots
-may have an owner of their own. Snapshots can be deleted meanwhile, so that what ends a retype counts anew.
+The usage of the new type is claimed when the retype begins and stored in its job: {project: {resource: n}}, since
+snapshots may belong to other projects. Snapshots can be deleted meanwhile, so that the end of a retype recalculates
+the usage.
 """
 
 from typing import Any
@@ -22,29 +23,30 @@ _UNLIMITED = quotas.Allowance({}, {})
 
 
 def shares(tx: db.Transaction, conf: cfg.ConfigOpts, volume: db.Row) -> Shares:
-    """{project: {resource: n}} of the volume and its snapshots now."""
+    """The present usage of the volume and its snapshots: {project: {resource: n}}."""
     return _summed((project, amounts) for project, _, amounts in _parts(
         conf, volume, tx.execute(_SNAPSHOTS, {"id": volume.id})))
 
 
 def claim(tx: db.Transaction, volume: db.Row, shares: Shares, type_id: str, allowance: quotas.Allowance) -> None:
-    """Claim them of the new type. The limits are those of the volume's project: nobody else has asked for anything."""
+    """Claim the usage of the new type. Only the limits of the volume's project apply: other projects have requested
+    nothing."""
     for change in _changes(shares, type_id):
         quotas.claim(tx, change, allowance if change.project_id == volume.project_id else _UNLIMITED)
 
 
 def release(tx: db.Transaction, volume: db.Row, args: dict[str, Any]) -> None:
-    """Give back what the job, whose args these are, has claimed: its retype did not come about."""
-    # A job of the release before has claimed the volume's own share alone.
+    """Release the claim of a failed retype; `args` are those of its job."""
+    # A job of the previous release has claimed only the usage of the volume.
     for change in _changes(args.get("shares") or {volume.project_id: _of_volume(volume)}, args["new_type_id"]):
         quotas.release(tx, change)
 
 
 def settle(tx: db.Transaction, conf: cfg.ConfigOpts, volume: db.Row, args: dict[str, Any]) -> None:
-    """Let the snapshots follow the volume, a row as it was before, to its new type."""
+    """Change the type of the snapshots to the volume's new type, and settle the usage; `volume` is its former row."""
     parts = list(_parts(conf, volume, tx.execute(_SNAPSHOTS.with_for_update(), {"id": volume.id})))
     release(tx, volume, args)
-    # Not all of the volume's former type: it may have been retyped when snapshots did not follow yet.
+    # The snapshots may have other types than the volume: former releases did not change them.
     for of in sorted({type_id for _, type_id, _ in parts}):
         for change in _changes(_summed((project, amounts) for project, type_id, amounts in parts if type_id == of), of):
             quotas.release(tx, change)

@@ -143,8 +143,8 @@ attachments = _table(
     sa.Index(None, "instance_uuid"),
 )
 
-#: A host's access to a volume, from the intent to grant it until it is revoked. `attachment_id` is the id of an attachment,
-#: or of the job that copies the volume; without it the connection was only initialized.
+#: A host's access to a volume, from the intent to grant it until it is revoked. `attachment_id` is the id of an
+#: attachment, or of the job that copies the volume; without it the connection was only initialized.
 connections = _table(
     "connections",
     sa.Column("id", Id, primary_key=True),
@@ -233,7 +233,8 @@ default_types = _table(
     sa.Column("volume_type_id", Id, nullable=False),
 )
 
-#: Limits of a project; `type_id` is "" for the limit of the whole project, or the id of the volume type that is limited.
+#: Limits of a project; `type_id` is "" for the limit of the whole project, or the id of the volume type that is
+#: limited.
 quotas = _table(
     "quotas",
     sa.Column("project_id", Name, primary_key=True),

@@ -1,4 +1,4 @@
-"""Rows of services: heartbeats, switches, and what is up."""
+"""Reads and writes the rows of services: heartbeats, settings, and which services are up."""
 
 import uuid
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ROW = sa.select(S)
 
 
 def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, **values: Any) -> db.Row:
-    """Record that the service lives; its row is made by the first heartbeat. Returns the row."""
+    """Record a heartbeat; the first one inserts the row. Returns the row."""
     where = (S.c.binary == binary, S.c.host == host)
     changed = tx.execute(sa.update(S).where(*where).values(
         availability_zone=zone, instance=instance, seen_at=db.now(), **values))
@@ -25,7 +25,7 @@ def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, *
 
 
 def mark_down(tx: db.Transaction, binary: str, host: str, instance: str) -> None:
-    """The service says that it ends: down at once, not only after service_down_time."""
+    """Record that the service stops: it is down at once, not only after service_down_time."""
     tx.execute(sa.update(S).where(S.c.binary == binary, S.c.host == host, S.c.instance == instance).values(
         seen_at=None, updated_at=db.now()))
 
@@ -70,13 +70,14 @@ def remove(tx: db.Transaction, binary: str, host: str) -> None:
 
 
 def up(tx: db.Transaction, binary: str, down_time: float, zone: str | None = None) -> list[db.Row]:
-    """The services of that kind that are up and enabled."""
+    """The services of a binary that are up and enabled."""
     return [row for row in page(tx, binary=binary) if is_up(row, down_time) and not row.disabled
             and (zone is None or row.availability_zone == zone)]
 
 
 def try_to_write(tx: db.Transaction) -> None:
-    """Write a row, and take it back: what a full disk or a server that only reads refuses."""
+    """Insert and delete a row, which fails if the disk is full or the server is read-only."""
     id = str(uuid.uuid4())
-    tx.execute(sa.insert(S).values(uuid=id, binary="", host=id, availability_zone="", backend_reason=" " * 4096, created_at=db.now()))
+    tx.execute(sa.insert(S).values(uuid=id, binary="", host=id, availability_zone="", backend_reason=" " * 4096,
+                                   created_at=db.now()))
     tx.execute(sa.delete(S).where(S.c.host == id))

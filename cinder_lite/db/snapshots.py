@@ -1,4 +1,4 @@
-"""Rows of snapshots: reading, listing and filtering them."""
+"""Reads, lists and filters the rows of snapshots."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ LISTING = listing.Listing(S, frozenset((
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The snapshot, if the asker may see it. Raises SnapshotNotFound."""
+    """The snapshot, if it is visible to the requester. Raises SnapshotNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.SnapshotNotFound(id=id)

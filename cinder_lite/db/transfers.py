@@ -1,4 +1,4 @@
-"""Rows of transfers: volumes that are on their way from one project to another."""
+"""Reads and writes the rows of transfers of volumes between projects."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LISTING = listing.Listing(T, frozenset(("id", "name", "volume_id", "created_at")
 
 
 def find(tx: db.Transaction, id: str) -> db.Row:
-    """The transfer, whoever asks. Raises TransferNotFound."""
+    """The transfer, whatever its project. Raises TransferNotFound."""
     row = tx.execute(ROW.where(T.c.id == id)).first()
     if row is None:
         raise errors.TransferNotFound(id=id)
@@ -21,7 +21,7 @@ def find(tx: db.Transaction, id: str) -> db.Row:
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The transfer, if the asker may see it. Raises TransferNotFound."""
+    """The transfer, if it is visible to the requester. Raises TransferNotFound."""
     row = find(tx, id)
     if not ctx.sees(row.project_id):
         raise errors.TransferNotFound(id=id)
@@ -42,7 +42,7 @@ def insert(tx: db.Transaction, row: dict[str, Any]) -> None:
 
 
 def delete(tx: db.Transaction, id: str) -> bool:
-    """False when it is gone already."""
+    """False if there is no such transfer."""
     return tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 1
 
 

@@ -1,4 +1,4 @@
-"""Rows of volume types, their access lists and the projects' default types."""
+"""Reads and writes the rows of volume types, their access lists and the projects' default types."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ LISTING = listing.Listing(T, frozenset(("id", "name", "created_at", "updated_at"
 
 
 def visible_to(ctx: context.Context, is_public: bool | None = None) -> listing.Condition:
-    """Types a list shows: administrators choose by is_public (None: all); others see public ones and those shared."""
+    """The condition of the types that a list shows: administrators choose by is_public (None: all), others see usable
+    types."""
     if ctx.is_admin:
         return sa.true() if is_public is None else T.c.is_public == is_public
     return _usable(ctx.project_id)
@@ -28,7 +29,7 @@ def _usable(project_id):
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The type, if the asker may use it. Raises TypeNotFound."""
+    """The type, if the requester may use it. Raises TypeNotFound."""
     where = [T.c.id == id] if ctx.is_admin else [T.c.id == id, _usable(ctx.project_id)]
     row = tx.execute(ROW.where(*where)).first()
     if row is None:
@@ -37,19 +38,19 @@ def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
 
 
 def find(tx: db.Transaction, id: str | None) -> db.Row | None:
-    """The type, whoever asks, or None."""
+    """The type, whatever its access list, or None."""
     return tx.execute(ROW.where(T.c.id == id)).first()
 
 
-def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, word: str) -> db.Row:
-    """The type of that id or name, if the asker may use it. Raises TypeNotFound."""
-    where = [sa.or_(T.c.id == word, T.c.name == word)]
+def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, name_or_id: str) -> db.Row:
+    """The type of that id or name, if the requester may use it. Raises TypeNotFound."""
+    where = [sa.or_(T.c.id == name_or_id, T.c.name == name_or_id)]
     if not ctx.is_admin:
         where.append(_usable(ctx.project_id))
     rows = tx.execute(ROW.where(*where)).all()
     if not rows:
-        raise errors.TypeNotFound(id=word)
-    return min(rows, key=lambda row: row.id != word)
+        raise errors.TypeNotFound(id=name_or_id)
+    return min(rows, key=lambda row: row.id != name_or_id)
 
 
 _DEFAULT = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id == sa.bindparam("project_id"))).where(
@@ -57,7 +58,7 @@ _DEFAULT = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id
 
 
 def default(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) -> db.Row:
-    """The type of volumes that ask for none: the project's default, else the configured one."""
+    """The default type of volumes: that of the project, else the configured one."""
     rows = tx.execute(_DEFAULT, {"project_id": project_id, "name": conf.default_volume_type}).all()
     if not rows:
         raise errors.DefaultTypeMissing(name=conf.default_volume_type)
@@ -87,28 +88,30 @@ def update(tx: db.Transaction, id: str, **values: Any) -> None:
 
 
 def lock_shared(tx: db.Transaction, *ids: str) -> None:
-    """See to it that the types stay until the transaction ends, in which something becomes of them. Raises TypeNotFound."""
-    found = set(tx.execute(sa.select(T.c.id).where(T.c.id.in_(ids)).order_by(T.c.id).with_for_update(read=True)).scalars())
+    """Lock types against deletion until the transaction ends. Raises TypeNotFound."""
+    query = sa.select(T.c.id).where(T.c.id.in_(ids)).order_by(T.c.id).with_for_update(read=True)
+    found = set(tx.execute(query).scalars())
     for id in ids:
         if id not in found:
             raise errors.TypeNotFound(id=id)
 
 
 def lock(tx: db.Transaction, id: str) -> None:
-    """Lock the type until the transaction ends, against who holds it."""
+    """Lock the type exclusively until the transaction ends."""
     tx.execute(sa.select(T.c.id).where(T.c.id == id).with_for_update())
 
 
 def delete(tx: db.Transaction, id: str) -> None:
-    """Delete the type and who may use it; not while volumes, snapshots or a project's default are of it."""
+    """Delete the type and its access list. Raises BadRequest while volumes, snapshots or defaults of projects have
+    it."""
     lock(tx, id)
     of_groups = tx.execute(sa.select(schema.groups.c.volume_types)).scalars()
     if any(id in (of.get("ids") or ()) for of in of_groups if isinstance(of, dict)):
         raise errors.BadRequest(f"Target volume type is still in use: groups take volumes of type {id}.")
     used = [sa.exists().where(table.c.volume_type_id == id) for table in (schema.volumes, schema.snapshots, D)]
     if tx.execute(sa.select(sa.or_(*used))).scalar():
-        raise errors.BadRequest("Target volume type is still in use: volumes, snapshots or a project's default are of type "
-                                f"{id}.")
+        raise errors.BadRequest("Target volume type is still in use: volumes, snapshots or a project's default are of "
+                                f"type {id}.")
     if tx.execute(sa.delete(T).where(T.c.id == id)).rowcount == 0:
         raise errors.TypeNotFound(id=id)
     tx.execute(sa.delete(P).where(P.c.volume_type_id == id))
@@ -119,7 +122,8 @@ def in_use(tx: db.Transaction, id: str) -> bool:
 
 
 def projects(tx: db.Transaction, id: str) -> list[str]:
-    return list(tx.execute(sa.select(P.c.project_id).where(P.c.volume_type_id == id).order_by(P.c.project_id)).scalars())
+    query = sa.select(P.c.project_id).where(P.c.volume_type_id == id).order_by(P.c.project_id)
+    return list(tx.execute(query).scalars())
 
 
 def share(tx: db.Transaction, id: str, project_id: str) -> None:
@@ -127,7 +131,7 @@ def share(tx: db.Transaction, id: str, project_id: str) -> None:
 
 
 def unshare(tx: db.Transaction, id: str, project_id: str) -> bool:
-    """False when it was not shared with the project."""
+    """False if it was not shared with the project."""
     return tx.execute(sa.delete(P).where(P.c.volume_type_id == id, P.c.project_id == project_id)).rowcount == 1
 
 
@@ -151,7 +155,7 @@ def unset_default(tx: db.Transaction, project_id: str) -> None:
 
 
 def check_size(type_: Any, size: int) -> None:
-    """Refuse a size that the type does not allow."""
+    """Raise InvalidInput for a size that the type does not allow."""
     least, most = (_number(type_.extra_specs.get(f"provisioning:{end}_vol_size")) for end in ("min", "max"))
     if least is not None and size < least:
         raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
@@ -160,11 +164,11 @@ def check_size(type_: Any, size: int) -> None:
 
 
 def _number(spec):
-    """The value of an extra spec as a number; None where it has none, also in rows that were not checked when written."""
+    """The value of an extra spec as a number; None if it is none, as in rows of former releases."""
     return int(spec) if isinstance(spec, str) and spec.isascii() and spec.isdecimal() and len(spec) < 10 else None
 
 
 def is_multiattach(type_: Any) -> bool:
-    """Whether volumes of the type can be attached more than once: its extra spec multiattach says "<is> True"."""
+    """Whether volumes of the type can be attached more than once: its extra spec multiattach is "<is> True"."""
     words = (type_.extra_specs.get("multiattach") or "").split()
     return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

@@ -1,18 +1,20 @@
-"""Errors of databases that answer and yet cannot take a statement for now: a full disk, a server that only reads."""
+"""Recognizes errors of databases that answer but cannot execute statements: a full disk, a read-only server."""
 
 from typing import Any
 
 from oslo_db import exception as db_errors
 
 FULL, READ_ONLY, BROKEN = "its disk is full", "it is read-only", "its disk reports errors"
-NO_MEMORY, CONNECTIONS, LOCKED = "it has no memory left", "it has too many connections", "another process holds its lock"
+NO_MEMORY, CONNECTIONS = "it has no memory left", "it has too many connections"
+LOCKED = "another process holds its lock"
 DAMAGED, CLOSED = "its file is damaged", "its file cannot be opened"
 
 #: Primary result codes of SQLite.
-SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL, 26: DAMAGED}
-#: Errors of MySQL and MariaDB: 1030 is a storage engine's, which tells the system's own number.
-MYSQL = {3: FULL, 1021: FULL, 1026: BROKEN, 1037: NO_MEMORY, 1038: NO_MEMORY, 1040: CONNECTIONS, 1041: NO_MEMORY, 1114: FULL,
-         1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY, 1836: READ_ONLY, 3675: FULL}
+SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL,
+          26: DAMAGED}
+#: Errors of MySQL and MariaDB; 1030 is an error of the storage engine, whose text has the system's error number.
+MYSQL = {3: FULL, 1021: FULL, 1026: BROKEN, 1037: NO_MEMORY, 1038: NO_MEMORY, 1040: CONNECTIONS, 1041: NO_MEMORY,
+         1114: FULL, 1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY, 1836: READ_ONLY, 3675: FULL}
 ENGINE_ERROR = 1030
 #: SQLSTATEs of PostgreSQL, and their first two characters.
 POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CONNECTIONS, "53": "it lacks resources",
@@ -20,7 +22,7 @@ POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CO
 
 
 class Unusable(db_errors.DBConnectionError):
-    """What is told of it, `reason`, follows "the database cannot be used"; it is waited for as for one that is away."""
+    """The database cannot be used; `reason` completes that sentence. It is retried like a lost connection."""
 
     def __init__(self, reason: str, error: BaseException):
         super().__init__(error)
@@ -31,7 +33,7 @@ class Unusable(db_errors.DBConnectionError):
 
 
 def reason(dialect: str, error: Any) -> str | None:
-    """Why the database cannot be used, by the error of its driver; None when the error is of another kind."""
+    """The reason why the database cannot be used, by the error of its driver; None for other errors."""
     if dialect == "sqlite":
         return SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xff)
     if dialect == "postgresql":

@@ -1,4 +1,4 @@
-"""Rows of volumes: reading, listing and filtering them. Statuses are changed by the lifecycle engine alone."""
+"""Reads, lists and filters the rows of volumes. Only the lifecycle engine changes statuses."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -8,18 +8,18 @@ import sqlalchemy as sa
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema
 
-#: The id that stands for the one fixed key of an installation without a key manager.
+#: The id of the fixed key of an installation without a key manager.
 FIXED_KEY = "00000000-0000-0000-0000-000000000000"
 
 V, T, L, Q = schema.volumes, schema.volume_types, schema.metadata_index, schema.qos_specs
 
 _WITH_TYPE = V.outerjoin(T, V.c.volume_type_id == T.c.id).outerjoin(Q, T.c.qos_specs_id == Q.c.id)
-#: A volume with the name, specs and QoS spec of its type, as views and drivers want it.
+#: A volume with the name, specs and QoS spec of its type, for views and drivers.
 ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs"),
                 T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id"),
                 Q.c.consumer.label("type_qos_consumer"), Q.c.specs.label("type_qos_specs")).select_from(
     _WITH_TYPE)
-#: What answers show; the rest is not sent over from the database.
+#: The columns that responses show.
 SHOWN = sa.select(
     *(column for column in V.c if column.name not in (
         "facts", "export", "previous_status", "backup_id", "counted", "launched_at")),
@@ -27,12 +27,12 @@ SHOWN = sa.select(
 SUMMARY = sa.select(V.c.id, V.c.name)
 _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
-#: A volume like those of ROW, put together without it.
+#: A row like those of ROW.
 Row = db.row_type(column.name for column in ROW.selected_columns)
 _UNSET = dict.fromkeys(Row._fields) | {
     "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
     "shared_targets": True}
-#: GiB of all rows together, as an integer: MariaDB sums integers up to a decimal.
+#: The sum of the sizes in GiB as an integer: MariaDB returns a decimal.
 TOTAL_SIZE = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
 LISTING = listing.Listing(V, frozenset((
@@ -44,7 +44,7 @@ _TARGETS_TOO = sa.true()
 
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The volume, if the asker may see it. Raises VolumeNotFound."""
+    """The volume, if it is visible to the requester. Raises VolumeNotFound."""
     row = find(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.VolumeNotFound(id=id)
@@ -57,7 +57,7 @@ def find(tx: db.Transaction, id: str | None) -> db.Row | None:
 
 
 def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The columns of the volume that answers show. Raises VolumeNotFound."""
+    """The columns of the volume that responses show. Raises VolumeNotFound."""
     row = tx.execute(_SHOWN_BY_ID, {"id": id}).first()
     if row is None or not ctx.sees(row.project_id):
         raise errors.VolumeNotFound(id=id)
@@ -65,7 +65,7 @@ def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
 
 
 def inserted(values: dict[str, Any], type_: db.Row) -> Any:
-    """The row that an INSERT of these values has made, without asking for it. `type_` is the row of its type."""
+    """The row after an INSERT of these values, without a SELECT. `type_` is the row of its type."""
     return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs,
                                       "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})
 
@@ -80,28 +80,28 @@ def count(tx: db.Transaction, where: Sequence[listing.Condition], visible: listi
 
 
 def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
-    """Which volumes a list shows: the project's own, or for administrators who ask so, all."""
+    """The condition of the volumes that a list shows: those of the project, or all for administrators on request."""
     if ctx.is_admin and all_projects:
         return sa.true()
     return sa.and_(V.c.project_id == ctx.project_id, _TARGETS_TOO if ctx.is_admin else _NOT_TARGETS)
 
 
 def summary(tx: db.Transaction, visible: listing.Condition) -> db.Row:
-    """(count, GiB together) of the visible volumes."""
+    """(count, total GiB) of the visible volumes."""
     return tx.execute(sa.select(sa.func.count(), TOTAL_SIZE).where(visible)).one()
 
 
 def metadata_values(tx: db.Transaction, visible: listing.Condition) -> Sequence[db.Row]:
-    """Every metadata pair of the visible volumes, once."""
+    """The distinct metadata pairs of the visible volumes."""
     return tx.execute(sa.select(L.c.key, L.c.value).join(V, V.c.id == L.c.resource_id).where(visible).distinct()
                       .order_by(L.c.key, L.c.value)).all()
 
 
 def of_image(tx: db.Transaction, project_id: str, host: str, image_id: str | None = None) -> Sequence[db.Row]:
-    """A project's volumes in a pool that were made of that image, or of any; the one that was used longest ago first."""
-    made_of = V.c.image_metadata["image_id"].as_string()
+    """A project's volumes in a pool that were created from that image, or from any; the least recently used first."""
+    source = V.c.image_metadata["image_id"].as_string()
     return tx.execute(ROW.where(
-        V.c.project_id == project_id, V.c.host == host, made_of.is_not(None) if image_id is None else made_of == image_id,
+        V.c.project_id == project_id, V.c.host == host, source.is_not(None) if image_id is None else source == image_id,
     ).order_by(sa.func.coalesce(V.c.updated_at, V.c.created_at))).all()
 
 
@@ -111,22 +111,22 @@ def on_host(tx: db.Transaction, service_host: str) -> Sequence[db.Row]:
 
 
 def ownership(service_uuid: str | None) -> dict[str, Any]:
-    """The columns of a volume by which hosts know with whom they share the way to it: os-brick locks by them.
+    """The columns of a volume by which os-brick decides whether hosts share a target and need a lock.
 
-    Every volume has a target of its own here, whatever the driver and the target are.
+    Every volume has its own target, whatever the driver.
     """
     return {"service_uuid": service_uuid, "shared_targets": False}
 
 
 def set_service(tx: db.Transaction, service_host: str, service_uuid: str) -> None:
-    """Write on all volumes of a backend that they belong to the service."""
+    """Assign all volumes of a backend to the service."""
     values = ownership(service_uuid)
     differs = sa.or_(*(sa.or_(V.c[name].is_(None), V.c[name] != value) for name, value in values.items()))
     tx.execute(sa.update(V).where(V.c.host.startswith(f"{service_host}#", autoescape=True), differs).values(**values))
 
 
 def usage_by_project(tx: db.Transaction, service_hosts: Collection[str]) -> list[tuple[Any, ...]]:
-    """What lies on those services' backends: [(project, volumes, their GiB, snapshots, their GiB)]."""
+    """The usage of the services' backends: [(project, volumes, their GiB, snapshots, their GiB)]."""
     S = schema.snapshots
     sums: dict[str, list[int]] = {}
     there = sa.or_(*(V.c.host.startswith(f"{host}#", autoescape=True) for host in service_hosts))
@@ -140,5 +140,5 @@ def usage_by_project(tx: db.Transaction, service_hosts: Collection[str]) -> list
 
 
 def host_of(tx: db.Transaction, id: str) -> str:
-    """The host string of a volume, "" when it has none or is not there."""
+    """The host string of a volume, "" if it has none or does not exist."""
     return tx.execute(sa.select(V.c.host).where(V.c.id == id)).scalar() or ""

@@ -16,8 +16,8 @@ from cinder_lite.doctor.finding import Finding, NotRepaired
 from cinder_lite.doctor.inventory import Inventory
 from cinder_lite.doctor.state import State
 
-#: In the order of repair: a job that is ended leaves its resource to the next check, and usage is summed up when the rows
-#: are right.
+#: In the order of repair: a job that is ended leaves its resource to the next check, and usage is summed up when the
+#: rows are right.
 CHECKS = (
     jobs.without_resource, jobs.status_mismatch, jobs.abandoned, jobs.unserved,
     resources.volumes_without_job, resources.snapshots_without_job, resources.backups_without_job,
@@ -34,7 +34,8 @@ ROUNDS = 6
 
 @dataclasses.dataclass
 class Report:
-    """`violations` that are present, [(finding, description of the repair)] of those `repaired`, and `notes` on skipped checks."""
+    """`violations` that are present, [(finding, description of the repair)] of those `repaired`, and `notes` on
+    skipped checks."""
 
     violations: list[Finding]
     repaired: list[tuple[Finding, str]] = dataclasses.field(default_factory=list)
@@ -42,7 +43,8 @@ class Report:
 
 
 class Doctor:
-    """Checks one installation, and the backends and the backup store of this host. `pause`: seconds between two passes."""
+    """Checks one installation, and the backends and the backup store of this host. `pause`: seconds between two
+    passes."""
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, pause: float = 1.0):
         self.db, self.conf, self.pause = database, conf, pause

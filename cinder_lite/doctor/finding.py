@@ -21,10 +21,10 @@ Repair = Callable[[db.Database, cfg.ConfigOpts], str]
 class Finding:
     """One inconsistency.
 
-    `invariant` names the violated rule and `subject` the offender (ids and numbers; equal in two passes that find the same
-    inconsistency). `text` describes the inconsistency, `remedy` the effect of --repair or the manual fix. `repair` raises
-    NotRepaired when it fails and is None if the service cannot repair it. `orphan` marks data without a database row, which
-    is deleted only on request.
+    `invariant` names the violated rule and `subject` the offender (ids and numbers; equal in two passes that find the
+    same inconsistency). `text` describes the inconsistency, `remedy` the effect of --repair or the manual fix.
+    `repair` raises NotRepaired when it fails and is None if the service cannot repair it. `orphan` marks data without
+    a database row, which is deleted only on request.
     """
 
     invariant: str

@@ -19,8 +19,8 @@ STORED = re.compile(r"(.+)/backup_([0-9a-f-]{36})/(.+)")
 class Inventory:
     """The configured backends and backup store, and the result of the latest refresh(). Listing only reads.
 
-    `objects` is {backend name: names of volumes and snapshots, None if the driver cannot list them}, `exported` {backend
-    name: names of exports}, `stored` {(container, backup id): has a manifest}.
+    `objects` is {backend name: names of volumes and snapshots, None if the driver cannot list them}, `exported`
+    {backend name: names of exports}, `stored` {(container, backup id): has a manifest}.
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -83,7 +83,8 @@ class Inventory:
 
 
 def _names(driver):
-    """The names of the objects on a backend; None for a driver that keeps no names and reports every volume as present."""
+    """The names of the objects on a backend; None for a driver that keeps no names and reports every volume as
+    present."""
     found = frozenset(name for name, _ in driver.names())
     invented = drivers.Volume(id=str(uuid.uuid4()), size=1)
     return None if not found and driver.exists(invented) else found

@@ -1,4 +1,5 @@
-"""Checks that transitional statuses have a job, that dependent rows have their parent, and that statuses match attachments."""
+"""Checks that transitional statuses have a job, that dependent rows have their parent, and that statuses match
+attachments."""
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,8 @@ HELD = {
 def held(live: Iterable[db.Row]) -> set[tuple[str, ...]]:
     """{(kind, id, status)} that live jobs hold.
 
-    Snapshots of a volume that is deleted are held by ("cascade", volume id), members of a group by (kind of the group, id).
+    Snapshots of a volume that is deleted are held by ("cascade", volume id), members of a group by (kind of the
+    group, id).
     """
     found: set[tuple[str, ...]] = set()
     for job in live:
@@ -91,8 +93,8 @@ def _failed(kind, action, tx, row):
     return f"set {kind} {row.id} to {audit.status(tx, kind, row.id)}"
 
 
-#: (kind, action of the status) -> repair of a status that no job holds. Actions that can be repeated are; a backup is not,
-#: since its source may have changed.
+#: (kind, action of the status) -> repair of a status that no job holds. Actions that can be repeated are; a backup is
+#: not, since its source may have changed.
 REMEDIES = {
     ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
     ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
@@ -248,7 +250,8 @@ def _rewrite_metadata(kind, id, database, _conf):
 def contradicts(status: str, attach_status: str, present: Sequence[db.Row]) -> bool:
     """Whether a volume's statuses contradict its attachments.
 
-    os-reserve sets attaching before there is an attachment, and os-begin_detaching sets detaching while there still is one.
+    os-reserve sets attaching before there is an attachment, and os-begin_detaching sets detaching while there still
+    is one.
     """
     by_attachments, attach_by_attachments = attachments.strongest(present)
     if attach_status != attach_by_attachments:

@@ -10,7 +10,8 @@ from cinder_lite.doctor.inventory import Inventory
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """`tx` reads the database as of one moment; `live` are the live jobs of that moment; `inventory` was listed before it."""
+    """`tx` reads the database as of one moment; `live` are the live jobs of that moment; `inventory` was listed
+    before it."""
 
     tx: db.Transaction
     conf: cfg.ConfigOpts

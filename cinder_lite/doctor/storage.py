@@ -1,4 +1,5 @@
-"""Checks that each object on this host's backends and in its backup store has a database row, and each row its object."""
+"""Checks that each object on this host's backends and in its backup store has a database row, and each row its
+object."""
 
 import functools
 import re

@@ -1,7 +1,7 @@
 """Imports the records of a Cinder database in one transaction.
 
-No volume data is moved, and Cinder's database is only read. Imported ids are recorded and not imported again, even if the
-resource was deleted since, so that the import can be repeated.
+No volume data is moved, and Cinder's database is only read. Imported ids are recorded and not imported again, even if
+the resource was deleted since, so that the import can be repeated.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ STOPPED_AFTER = 60
 class Report:
     """The result of an import, or of a dry run.
 
-    `counts` is {kind: {"imported", "present" or "skipped": number}}; `skipped` records have a reason, and `changed` records
-    a description of the change: (kind, id, text).
+    `counts` is {kind: {"imported", "present" or "skipped": number}}; `skipped` records have a reason, and `changed`
+    records a description of the change: (kind, id, text).
     """
 
     counts: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
@@ -116,7 +116,8 @@ class _Import:
         return imported.names(self.tx, kind.name) if kind.name in imported.NAMED else {}
 
     def _refusal(self, kind, row, names):
-        """The reason why the row cannot be imported, or None. Deletes an unused row of the same name, such as db sync's type."""
+        """The reason why the row cannot be imported, or None. Deletes an unused row of the same name, such as db
+        sync's type."""
         for column, of in kind.needs.items():
             if row[column] is not None and row[column] not in self.imported[of]:
                 missing = row[column] not in self.found.by(_SOURCES.get(of, of))

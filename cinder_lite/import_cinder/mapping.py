@@ -1,7 +1,7 @@
 """Maps the tables and columns of Cinder to those of cinder-lite.
 
-A column is the name of Cinder's column, or a function of its row and of all records. A check returns the reason why a row
-cannot be imported, or None. Kinds are in the order of their dependencies.
+A column is the name of Cinder's column, or a function of its row and of all records. A check returns the reason why a
+row cannot be imported, or None. Kinds are in the order of their dependencies.
 """
 
 import dataclasses

@@ -67,8 +67,8 @@ class HostMap:
     """Maps host strings of Cinder to those of cinder-lite.
 
     Cinder names the only pool of an LVM or RBD backend after its volume_backend_name, cinder-lite after its section.
-    `mapping` ({old: new}) renames hosts, backends (host@section) or pools; the longest match applies, and a pool that it
-    names keeps that name. `used` are the names that matched.
+    `mapping` ({old: new}) renames hosts, backends (host@section) or pools; the longest match applies, and a pool that
+    it names keeps that name. `used` are the names that matched.
     """
 
     def __init__(self, mapping: Mapping[str, str]):

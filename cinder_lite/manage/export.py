@@ -1,7 +1,7 @@
 """cinder-lite-manage export and restore: saves the database and the configuration to a file for any supported database.
 
-The file is gzip of JSON lines: a header with format, revision and configuration, a line per row, and the number of rows at
-the end. It is read to its end once, where gzip keeps the checksum, before its contents are used.
+The file is gzip of JSON lines: a header with format, revision and configuration, a line per row, and the number of
+rows at the end. It is read to its end once, where gzip keeps the checksum, before its contents are used.
 """
 
 import argparse

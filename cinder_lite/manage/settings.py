@@ -1,4 +1,5 @@
-"""cinder-lite-manage config check: finds unknown, deprecated and invalid options, and tests the services that they name.
+"""cinder-lite-manage config check: finds unknown, deprecated and invalid options, and tests the services that they
+name.
 
 oslo.config parses the files and judges the values. Its oslo_config.validator is no base for this check: of the 22
 mistakes in tests/functional/test_manage_settings.py it finds 6, the unknown options outside the sections of backends
@@ -46,7 +47,8 @@ class Finding:
 
 
 def check(shared: process.Process, _args: argparse.Namespace) -> int:
-    """find unknown, deprecated and invalid options, and test the services that they name; exit status 1 if there is a problem"""
+    """find unknown, deprecated and invalid options, and test the services that they name; exit status 1 if there is a
+    problem"""
     problems = 0
     for found in findings(shared):
         print(f"ok       {found.subject}" if found.problem is None else f"PROBLEM  {found.subject}: {found.problem}",
@@ -57,7 +59,8 @@ def check(shared: process.Process, _args: argparse.Namespace) -> int:
 
 
 def findings(shared: process.Process, checks: Sequence[Check] = ()) -> Iterator[Finding]:
-    """The findings of the checks. A check that needs an invalid option is skipped, for that option is a finding itself."""
+    """The findings of the checks. A check that needs an invalid option is skipped, for that option is a finding
+    itself."""
     for one in checks or CHECKS:
         with contextlib.suppress(cfg.ConfigFileValueError):
             yield from one(shared)

@@ -114,7 +114,7 @@ class BackendService:
             for name, values in found:
                 pools.update_stats(tx, name, self.backend.name, since, values)
             if found:
-                pools.forget_others(tx, self.backend.name, [name for name, _ in found])
+                pools.delete_others(tx, self.backend.name, [name for name, _ in found])
         if self.backend.up != was_up:
             self.heartbeat.beat()
             if self.backend.up:

@@ -150,10 +150,10 @@ def end_matching(tx: db.Transaction, volume: db.Row, connector: Mapping) -> int:
     return ended
 
 
-def end_all(tx: db.Transaction, volume: db.Row, but_attachment: str | None = None) -> bool:
+def end_all(tx: db.Transaction, volume: db.Row, except_attachment: str | None = None) -> bool:
     """End all connections of the volume. Returns whether any has to be removed."""
     import_legacy_export(tx, volume)
-    connections.end_of_volume(tx, volume.id, but_attachment=but_attachment)
+    connections.end_of_volume(tx, volume.id, except_attachment=except_attachment)
     return any(row.state == states.ENDING for row in connections.of_volume(tx, volume.id))
 
 

@@ -163,7 +163,7 @@ class Moves:
         source = self.volume.on(service_of(row.host))
         with self.db.write() as tx:
             VOLUME.lock(tx, row.id)
-            domain.end_all(tx, volumes.find(tx, row.id), but_attachment=work.job.id)
+            domain.end_all(tx, volumes.find(tx, row.id), except_attachment=work.job.id)
         try:
             with work.outside():
                 return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
