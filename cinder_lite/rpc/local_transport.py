@@ -1,82 +1,143 @@
 """The transport `local://`: messages within one process, delivered at once."""
 
+import collections
+import queue
 import threading
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging._drivers import base as driver_base
-from oslo_messaging._drivers import impl_fake
+from oslo_serialization import jsonutils
+
+from cinder_lite.rpc.oslo_internals import driver_base
 
 
-class _Exchange(impl_fake.FakeExchange):
-    """Queues in memory that notify listeners of new messages."""
+class _Address(NamedTuple):
+    """Where messages are queued: for one server, or for any server of the topic."""
 
-    def __init__(self, name):
-        super().__init__(name)
-        self.arrived = threading.Condition()
-
-    def deliver_message(self, *args, **kwargs):
-        super().deliver_message(*args, **kwargs)
-        with self.arrived:
-            self.arrived.notify_all()
+    exchange: str | None
+    topic: str
+    server: str | None = None
 
 
-class _Exchanges:
-    def __init__(self, default):
-        self._default, self._by_name, self._lock = default, {}, threading.Lock()
+class _Queues:
+    """Messages by address; listeners are notified of new ones."""
 
-    def get_exchange(self, name):
-        name = name or self._default
-        with self._lock:
-            return self._by_name.setdefault(name, _Exchange(name))
+    def __init__(self):
+        self.changed = threading.Condition()
+        self._messages = collections.defaultdict(collections.deque)
 
-    def cleanup(self):
-        self._by_name.clear()
+    def put(self, address, message):
+        with self.changed:
+            self._messages[address].append(message)
+            self.changed.notify_all()
+
+    def take(self, addresses):
+        """The next message, or None. The caller holds `changed`."""
+        waiting = next((self._messages[address] for address in addresses if self._messages[address]), None)
+        return waiting.popleft() if waiting else None
+
+    def clear(self):
+        with self.changed:
+            self._messages.clear()
 
 
-class _Listener(impl_fake.FakeListener):
+class _Message(driver_base.RpcIncomingMessage):
+    def __init__(self, ctxt, message, answers, requeue):
+        super().__init__(ctxt, message)
+        self._answers, self._requeue = answers, requeue
+
+    def reply(self, reply=None, failure=None):
+        if self._answers is not None:
+            self._answers.put((reply, failure[1] if failure else None))
+
+    def requeue(self):
+        self._requeue(self)
+
+    def heartbeat(self):
+        """Nothing to do: who waits is in the same process."""
+
+
+class _Listener(driver_base.PollStyleListener):
+    def __init__(self, queues, addresses):
+        super().__init__()
+        self._queues, self._addresses, self._is_stopped = queues, addresses, False
+
     @driver_base.batch_poll_helper
     def poll(self, timeout=None):
-        arrived = self._exchange_manager.get_exchange(self._targets[0].exchange).arrived
-        with arrived:
-            message = self._take()
-            while message is None and not self._stopped.is_set():
-                if not arrived.wait(timeout):
+        with self._queues.changed:
+            message = self._queues.take(self._addresses)
+            while message is None and not self._is_stopped:
+                if not self._queues.changed.wait(timeout):
                     return None
-                message = self._take()
+                message = self._queues.take(self._addresses)
             return message
 
-    def _take(self):
-        for target in self._targets:
-            queue = self._exchange_manager.get_exchange(target.exchange)
-            ctxt, message, reply_q, requeue = queue.poll(target, self._pool)
-            if message is not None:
-                return impl_fake.FakeIncomingMessage(ctxt, message, reply_q, requeue)
-        return None
-
     def stop(self):
-        super().stop()
-        arrived = self._exchange_manager.get_exchange(self._targets[0].exchange).arrived
-        with arrived:
-            arrived.notify_all()
+        with self._queues.changed:
+            self._is_stopped = True
+            self._queues.changed.notify_all()
 
 
-class LocalDriver(impl_fake.FakeDriver):
+class LocalDriver(driver_base.BaseDriver):
     """oslo.messaging's driver of `local://`.
 
-    oslo.messaging's own in-memory transport polls every 50 ms, and shares its queues between all transports of a
-    process; this one notifies listeners, and its queues are its own.
+    oslo.messaging's own in-memory transport is for unit tests: it polls every 50 ms, and shares its queues between all
+    transports of a process. This one notifies listeners, and its queues are its own.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, url: Any, default_exchange: str | None = None,
                  allowed_remote_exmods: list[str] | None = None):
         super().__init__(conf, url, default_exchange, allowed_remote_exmods)
-        self._exchange_manager = _Exchanges(default_exchange)
+        self.exchange, self._queues = default_exchange, _Queues()
+
+    def require_features(self, requeue: bool = True) -> None:
+        """It has all of them."""
+
+    def send(self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any],
+             wait_for_reply: bool | None = None, timeout: float | None = None, call_monitor_timeout: float | None = None,
+             retry: int | None = None, transport_options: Any = None) -> Any:
+        """Queue the message. With `wait_for_reply`, return the answer or raise its error; MessagingTimeout without any."""
+        jsonutils.dumps(message)  # a broker would refuse it too
+        answers: queue.Queue[tuple[Any, Exception | None]] | None = queue.Queue() if wait_for_reply else None
+        address = _Address(target.exchange or self.exchange, target.topic, target.server)
+
+        def requeue(sent):
+            self._queues.put(address, sent)
+
+        self._queues.put(address, _Message(ctxt, message, answers, requeue))
+        if answers is None:
+            return None
+        try:
+            reply, failure = answers.get(timeout=timeout)
+        except queue.Empty:
+            raise oslo_messaging.MessagingTimeout(f"No reply on topic {target.topic}") from None
+        if failure is not None:
+            raise failure
+        return reply
+
+    def send_notification(self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any],
+                          version: float, retry: int | None = None) -> None:
+        """Queue a notification."""
+        self.send(target, ctxt, message)
 
     def listen(self, target: oslo_messaging.Target, batch_size: int, batch_timeout: float) -> Any:
-        exchange = target.exchange or self._default_exchange
-        targets = [oslo_messaging.Target(topic=target.topic, server=target.server, exchange=exchange),
-                   oslo_messaging.Target(topic=target.topic, exchange=exchange)]
-        return driver_base.PollStyleListenerAdapter(_Listener(self._exchange_manager, targets), batch_size,
-                                                    batch_timeout)
+        """A listener for messages to the target's server and to any server of its topic."""
+        exchange = target.exchange or self.exchange
+        return self._listener([_Address(exchange, target.topic, target.server), _Address(exchange, target.topic)],
+                              batch_size, batch_timeout)
+
+    def listen_for_notifications(self, targets_and_priorities: list[tuple[oslo_messaging.Target, str]], pool: str | None,
+                                 batch_size: int, batch_timeout: float) -> Any:
+        """A listener for notifications of those topics and priorities."""
+        addresses = [_Address(target.exchange or self.exchange, f"{target.topic}.{priority}")
+                     for target, priority in targets_and_priorities]
+        return self._listener(addresses, batch_size, batch_timeout)
+
+    def _listener(self, addresses, batch_size, batch_timeout):
+        return driver_base.PollStyleListenerAdapter(_Listener(self._queues, addresses), batch_size, batch_timeout)
+
+    def cleanup(self) -> None:
+        """Drop what is queued."""
+        self._queues.clear()

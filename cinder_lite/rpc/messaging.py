@@ -19,6 +19,7 @@ from oslo_messaging.rpc import dispatcher
 
 from cinder_lite import concurrency, context, db, errors
 from cinder_lite.concurrency import bulkhead
+from cinder_lite.rpc import oslo_internals
 from cinder_lite.rpc.interface import Interface, methods, needed
 from cinder_lite.rpc.transport import CONNECT_TIMEOUT
 
@@ -146,7 +147,7 @@ class _ReplyQueue:
     """
 
     def __init__(self, transport):
-        self._create = getattr(transport._driver, "_get_reply_q", None)
+        self._create = oslo_internals.reply_queue(transport)
         self._created, self._lock, self._begun = threading.Event(), threading.Lock(), False
 
     def wait(self, seconds):

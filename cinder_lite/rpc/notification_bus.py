@@ -7,7 +7,7 @@ from typing import Any
 import oslo_messaging
 from oslo_config import cfg
 
-from cinder_lite.rpc import transport
+from cinder_lite.rpc import oslo_internals, transport
 
 #: Drivers of notifications that use a broker, and the version of their message format.
 BROKER_DRIVERS = {"messaging": 1.0, "messagingv2": 2.0}
@@ -44,4 +44,4 @@ class Bus:
         for version in self._formats:
             for topic in self._topics:
                 target = oslo_messaging.Target(topic=f"{topic}.info", exchange=EXCHANGE)
-                self._transport._send_notification(target, requester, message, version=version, retry=0)
+                oslo_internals.send_notification(self._transport, target, requester, message, version)

@@ -3,14 +3,13 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging import opts
-from oslo_messaging._drivers import common as driver_common
 
 from cinder_lite import concurrency, errors
+from cinder_lite.rpc import oslo_internals
 
 #: Modules of the errors that a call raises in the caller as themselves.
 EXPOSED = ["cinder_lite.errors"]
@@ -34,10 +33,8 @@ def register_options(conf: cfg.ConfigOpts) -> None:
 
 def connect(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
     """The transport that transport_url names. Raises Misconfigured for a URL that is not a broker's."""
-    # Two groups of oslo.messaging are registered on the global configuration only; senders look for them on ours.
-    for group in ("oslo_messaging_metrics", "oslo_messaging_tracing"):
-        for found in cfg.CONF._groups[group]._opts.values():
-            conf.register_opt(found["opt"], group=group)
+    for group, options in oslo_internals.OPTIONS.items():
+        conf.register_opts(options, group=group)
     with valid_url("transport_url"):
         return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
 
@@ -51,17 +48,17 @@ def valid_url(option: str) -> Iterator[None]:
         raise errors.Misconfigured(f"{option} is not the URL of a broker that is known: {error}") from error
 
 
-def unreachable(transport: Any) -> str | None:
+def unreachable(transport: oslo_messaging.Transport) -> str | None:
     """Why the broker does not accept a new connection within CONNECT_TIMEOUT seconds, or None."""
-    pool = getattr(transport._driver, "_connection_pool", None)
-    if pool is None:
+    probe = oslo_internals.probe(transport)
+    if probe is None:
         return None
     reasons: list[str] = []
     ended = threading.Event()
 
     def attempt():
         try:
-            pool.connection_cls(pool.conf, pool.url, driver_common.PURPOSE_LISTEN, retry=1).close()
+            probe()
         except Exception as error:
             # Each library raises its own classes, and any of them is the reason.
             reasons.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
