@@ -7,7 +7,7 @@ NOVA, SERVICE_USER = "nova", "service_user"
 
 def options() -> dict[str, list[cfg.Opt]]:
     """{section: options}, for the sample configuration."""
-    # Only a process that calls such a service needs it: 8 MB.
+    # Only a process that calls such a service needs it: 4 MB.
     from keystoneauth1 import loading
 
     login = [*loading.get_auth_common_conf_options(), *loading.get_session_conf_options()]
