@@ -3,9 +3,9 @@
 from typing import Any, Self
 
 #: The text for members where the reason of a failure names hosts, pools, paths or capacities of the cloud.
-HIDDEN = "it failed inside the service; an administrator can look up the reason by the id of the request"
+HIDDEN = "an internal error occurred; an administrator can look up the reason by the request id"
 #: The same for a failure of the storage.
-STORAGE = "the storage could not do it; an administrator can look up the reason by the id of the request"
+STORAGE = "the storage backend failed; an administrator can look up the reason by the request id"
 
 
 class Explained(Exception):
@@ -118,7 +118,7 @@ class Conflict(Error):
 
 
 class ServerUsesVolume(Conflict):
-    message = "Server {server_id} uses the volume: detach it there, by the Compute API, which does the rest."
+    message = "Server {server_id} uses the volume: detach it with the Compute API."
 
 
 class PreconditionFailed(Error):

@@ -15,7 +15,8 @@ def create(req: Request) -> Row:
     """POST /consistencygroups"""
     body = req.body
     try:
-        return req.groups.create(req.ctx, type_word=groups.LEGACY_TYPE, type_words=handlers.ids(body["volume_types"]),
+        return req.groups.create(req.ctx, type_name_or_id=groups.LEGACY_TYPE,
+                                 type_names_or_ids=handlers.ids(body["volume_types"]),
                                  zone=body.get("availability_zone") or None, legacy=True, **names(body))
     except errors.GroupTypeNotFound as error:
         raise errors.BadRequest(f"Consistency groups need the group type {groups.LEGACY_TYPE}, which has "

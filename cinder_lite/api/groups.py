@@ -36,7 +36,7 @@ def _ordinary(req: Request, id: str, get: Callable[..., Row] = groups.get) -> No
 def create(req: Request) -> Row:
     """POST /groups"""
     body = req.body
-    return req.groups.create(req.ctx, type_word=body["group_type"], type_words=body["volume_types"],
+    return req.groups.create(req.ctx, type_name_or_id=body["group_type"], type_names_or_ids=body["volume_types"],
                              zone=body.get("availability_zone") or None, **names(body))
 
 

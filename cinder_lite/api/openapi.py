@@ -11,7 +11,7 @@ from cinder_lite.api.schemas import responses
 
 #: Formats that are kept in the document; those of this service are removed, as other tools do not have them.
 _KNOWN_FORMATS = frozenset(("uuid",))
-#: Collections whose lists take filters -> the resource that filters.ALLOWED knows.
+#: collection whose lists take filters -> its key in filters.ALLOWED
 _FILTERED = {"volumes": "volume", "snapshots": "snapshot", "backups": "backup", "groups": "group",
              "messages": "message", "group_snapshots": "group_snapshot", "attachments": "attachment",
              "types": "volume_type"}

@@ -101,13 +101,13 @@ def lost_data(service, ann, types):
     volume = ann.made("volumes", size=1, volume_type="files")["id"]
     snapshot = ann.made("snapshots", volume_id=volume)["id"]
     os.unlink(os.path.join(service.state, "volumes", f"snapshot-{snapshot}"))
-    return "volumes", ann.create("volumes", size=1, snapshot_id=snapshot)["id"], "the storage could not do it"
+    return "volumes", ann.create("volumes", size=1, snapshot_id=snapshot)["id"], "the storage backend failed"
 
 
 def lost_source_of_snapshot(service, ann, types):
     volume = ann.made("volumes", size=1, volume_type="files")["id"]
     os.unlink(os.path.join(service.state, "volumes", f"volume-{volume}"))
-    return "snapshots", ann.create("snapshots", volume_id=volume)["id"], "the storage could not do it"
+    return "snapshots", ann.create("snapshots", volume_id=volume)["id"], "the storage backend failed"
 
 
 def hint(service, ann, types):
@@ -118,7 +118,7 @@ def hint(service, ann, types):
 
 def no_bytes(service, ann, types):
     volume = ann.made("volumes", size=1, volume_type="nothing")["id"]
-    return "backups", ann.create("backups", volume_id=volume)["id"], "the storage could not do it"
+    return "backups", ann.create("backups", volume_id=volume)["id"], "the storage backend failed"
 
 
 def group_nowhere(service, ann, types):

@@ -1,1 +1,1 @@
-"""What request bodies may hold, per resource."""
+"""Schemas of requests and responses, one module per resource."""

@@ -1,2 +1,2 @@
-"""What answers show, per resource."""
+"""Views, which render resources in responses, one module per resource."""
 

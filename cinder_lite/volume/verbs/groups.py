@@ -25,19 +25,19 @@ class Groups:
 
     # -- create
 
-    def create(self, ctx, name, description, type_word, type_words, zone, legacy=False):
+    def create(self, ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy=False):
         """Make a group for volumes of these types; the scheduler finds the backend that suits them all. Returns the row."""
-        job_id, row = self._create(ctx, name, description, type_word, type_words, zone, legacy)
+        job_id, row = self._create(ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy)
         self.scheduler.run_job(ctx, job_id=job_id)
         return row
 
     @db.retried
-    def _create(self, ctx, name, description, type_word, type_words, zone, legacy):
+    def _create(self, ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy):
         with self.db.read() as tx:
-            type_ = groups.usable_type(tx, ctx, type_word)
+            type_ = groups.usable_type(tx, ctx, type_name_or_id)
             if (type_.name == groups.LEGACY_TYPE) != legacy:
                 raise errors.BadRequest(f"Group type {type_.name} is for consistency groups; choose another.")
-            wanted = [types.get_by_name_or_id(tx, ctx, word) for word in type_words]
+            wanted = [types.get_by_name_or_id(tx, ctx, one) for one in type_names_or_ids]
             zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
             self._check_zone(tx, zone)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)

@@ -16,7 +16,7 @@ class Managing:
     def __init__(self, database, conf, scheduler, volume):
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
 
-    def take_over(self, ctx, host, reference, type_word, **described):
+    def take_over(self, ctx, host, reference, type_name_or_id, **described):
         """Accept a volume that is on `host` under `reference`, which the driver understands. Returns the row.
 
         `described` are columns: name, description, metadata, bootable, availability_zone.
@@ -24,7 +24,7 @@ class Managing:
         with self.db.read() as tx:
             service = find_up(tx, host, self.conf.service_down_time)
         self._check_reference(ctx, service, reference)
-        job_id, row = self._record(ctx, host, reference, type_word, described)
+        job_id, row = self._record(ctx, host, reference, type_name_or_id, described)
         self.scheduler.run_job(ctx, job_id=job_id)
         return row
 
@@ -35,10 +35,11 @@ class Managing:
                 self.volume.on(service.host).check_reference(ctx, reference=reference)
 
     @db.retried
-    def _record(self, ctx, host, reference, type_word, described):
+    def _record(self, ctx, host, reference, type_name_or_id, described):
         with self.db.read() as tx:
             found = find_up(tx, host, self.conf.service_down_time)
-            type_ = types.get_by_name_or_id(tx, ctx, type_word) if type_word else types.default(tx, self.conf, ctx.project_id)
+            type_ = (types.get_by_name_or_id(tx, ctx, type_name_or_id) if type_name_or_id
+                     else types.default(tx, self.conf, ctx.project_id))
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
                "volume_type_id": type_.id, "multiattach": types.is_multiattach(type_), "admin_metadata": {},
