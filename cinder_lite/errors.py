@@ -265,7 +265,7 @@ class ServiceNotFound(NotFound):
 
 
 class ServiceUnknown(NotFound):
-    message = "There is no volume service {host}; there are: {known}."
+    message = "There is no volume service {host}; the volume services are: {known}."
     for_members = "There is no such volume service."
 
 

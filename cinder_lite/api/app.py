@@ -216,7 +216,7 @@ def _version_headers(version: versions.Version) -> list[tuple[str, str]]:
 
 
 def _path_not_found(path: str) -> errors.NotFound:
-    return errors.NotFound(f"There is nothing at {path[:200]}.")
+    return errors.NotFound(f"The path {path[:200]} does not exist.")
 
 
 def _decoded_path(environ: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ def create(req: Request) -> Row:
 
 
 def show(req: Request) -> Row:
-    """GET /attachments/{attachment_id}"""
+    """GET /attachments/{attachment_id}: show an attachment."""
     return req.attachments.get(req.ctx, req.attachment_id)
 
 
 def index(req: Request) -> Page:
-    """GET /attachments and /attachments/detail"""
+    """GET /attachments and /attachments/detail: list attachments."""
     where = filters.clauses(req, "attachment")
     paging = req.paging()
     with req.db.read() as tx:

@@ -20,17 +20,17 @@ def create(req: Request) -> Row:
 
 
 def show(req: Request) -> Row:
-    """GET /backups/{backup_id}"""
+    """GET /backups/{backup_id}: show a backup."""
     return req.backups.get(req.ctx, req.backup_id)
 
 
 def index(req: Request) -> Page:
-    """GET /backups"""
+    """GET /backups: list backups."""
     return _list(req, backups.SUMMARY)
 
 
 def detail(req: Request) -> Page:
-    """GET /backups/detail"""
+    """GET /backups/detail: list backups with all fields."""
     return _list(req, backups.ROW)
 
 
@@ -56,7 +56,7 @@ def update(req: Request) -> Row:
 
 
 def delete(req: Request) -> None:
-    """DELETE /backups/{backup_id}"""
+    """DELETE /backups/{backup_id}: delete a backup."""
     req.backups.delete(req.ctx, req.backup_id)
 
 
@@ -68,13 +68,13 @@ def restore(req: Request) -> dict[str, Any]:
 
 
 def export_record(req: Request) -> dict[str, Any]:
-    """GET /backups/{backup_id}/export_record"""
+    """GET /backups/{backup_id}/export_record: export the record of a backup."""
     service, url = req.backups.export_record(req.ctx, req.backup_id)
     return {"backup-record": {"backup_service": service, "backup_url": url}}
 
 
 def import_record(req: Request) -> Row:
-    """POST /backups/import_record"""
+    """POST /backups/import_record: import the record of a backup."""
     return req.backups.import_record(req.ctx, req.body["backup_service"], req.body["backup_url"])
 
 

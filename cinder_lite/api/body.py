@@ -137,7 +137,8 @@ def action_of(document: Mapping[str, Any] | None, actions: Collection[str]) -> s
         raise errors.BadRequest("The body must have exactly one key, which names the action.")
     name = next(iter(document))
     if name not in actions:
-        raise errors.BadRequest(f"There is no such action: {name[:100]}. There are: {', '.join(sorted(actions))}.")
+        raise errors.BadRequest(f"There is no such action: {name[:100]}. "
+                                f"The actions are: {', '.join(sorted(actions))}.")
     return name
 
 

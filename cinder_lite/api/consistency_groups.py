@@ -12,7 +12,7 @@ EMPTY_NAMES_SINCE = "3.6"
 
 
 def create(req: Request) -> Row:
-    """POST /consistencygroups"""
+    """POST /consistencygroups: create a consistency group."""
     body = req.body
     try:
         return req.groups.create(req.ctx, type_name_or_id=groups.LEGACY_TYPE,
@@ -24,20 +24,20 @@ def create(req: Request) -> Row:
 
 
 def create_from(req: Request) -> Row:
-    """POST /consistencygroups/create_from_src"""
+    """POST /consistencygroups/create_from_src: copy a consistency group or a cgsnapshot."""
     body = req.body
     return req.groups.create_from(req.ctx, group_snapshot_id=body.get("cgsnapshot_id"),
                                   source_group_id=body.get("source_cgid"), **names(body))
 
 
 def show(req: Request) -> Row:
-    """GET /consistencygroups/{id}"""
+    """GET /consistencygroups/{id}: show a consistency group."""
     with req.db.read() as tx:
         return groups.get(tx, req.ctx, req.group_id)
 
 
 def index(req: Request) -> Page:
-    """GET /consistencygroups and /consistencygroups/detail"""
+    """GET /consistencygroups and /consistencygroups/detail: list consistency groups."""
     paging = req.paging()
     with req.db.read() as tx:
         return pages.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
@@ -64,18 +64,18 @@ def delete(req: Request) -> None:
 
 
 def create_snapshot(req: Request) -> Row:
-    """POST /cgsnapshots"""
+    """POST /cgsnapshots: create a cgsnapshot."""
     return req.group_snapshots.create(req.ctx, req.body["consistencygroup_id"], **names(req.body))
 
 
 def show_snapshot(req: Request) -> Row:
-    """GET /cgsnapshots/{id}"""
+    """GET /cgsnapshots/{id}: show a cgsnapshot."""
     with req.db.read() as tx:
         return groups.get_snapshot(tx, req.ctx, req.group_snapshot_id)
 
 
 def list_snapshots(req: Request) -> Page:
-    """GET /cgsnapshots and /cgsnapshots/detail"""
+    """GET /cgsnapshots and /cgsnapshots/detail: list cgsnapshots."""
     paging = req.paging()
     visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
     with req.db.read() as tx:
@@ -83,5 +83,5 @@ def list_snapshots(req: Request) -> Page:
 
 
 def delete_snapshot(req: Request) -> None:
-    """DELETE /cgsnapshots/{id}"""
+    """DELETE /cgsnapshots/{id}: delete a cgsnapshot."""
     req.group_snapshots.delete(req.ctx, req.group_snapshot_id)

@@ -14,7 +14,7 @@ def _rendered(row: Row) -> dict[str, Any]:
 
 
 def set_default(req: Request) -> dict[str, Any]:
-    """PUT /default-types/{default_project_id}"""
+    """PUT /default-types/{default_project_id}: set a project's default type."""
     query_values.check_length("The project's id", req.default_project_id)
     with req.db.write() as tx:
         try:
@@ -26,7 +26,7 @@ def set_default(req: Request) -> dict[str, Any]:
 
 
 def show(req: Request) -> dict[str, Any]:
-    """GET /default-types/{default_project_id}"""
+    """GET /default-types/{default_project_id}: show a project's default type."""
     with req.db.read() as tx:
         row = types.project_default(tx, req.default_project_id)
     if row is None:
@@ -35,7 +35,7 @@ def show(req: Request) -> dict[str, Any]:
 
 
 def index(req: Request) -> dict[str, Any]:
-    """GET /default-types"""
+    """GET /default-types: list the projects' default types."""
     with req.db.read() as tx:
         return {"default_types": [_rendered(row) for row in types.defaults(tx)]}
 

@@ -35,14 +35,14 @@ def index(_req: Request) -> dict[str, Any]:
 
 
 def show(req: Request) -> dict[str, Any]:
-    """GET /extensions/{alias}"""
+    """GET /extensions/{alias}: show an extension."""
     if req.alias not in ALIASES:
         raise errors.NotFound(f"There is no extension {req.alias[:100]}.")
     return {"extension": _rendered(req.alias)}
 
 
 def resource_filters(req: Request) -> dict[str, Any]:
-    """GET /resource_filters?resource="""
+    """GET /resource_filters?resource=: list the filters of resources."""
     asked = req.query.get("resource")
     return {"resource_filters": [{"resource": resource, "filters": list(keys)}
                                  for resource, keys in filters.ALLOWED.items() if asked in (None, resource)]}

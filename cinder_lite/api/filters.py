@@ -67,7 +67,7 @@ def check(req: Request, resource: str, keys: Iterable[str], admins_too: bool = F
         unknown.append("with_count")
     if unknown:
         raise errors.InvalidInput(reason=f"Invalid filters {', '.join(sorted(unknown))[:300]} are found in query "
-                                         f"options. There are: {', '.join(ALLOWED[resource])}.")
+                                         f"options. Valid filters: {', '.join(ALLOWED[resource])}.")
 
 
 def _allowed(req: Request, resource: str, key: str) -> bool:

@@ -13,7 +13,7 @@ from cinder_lite.db import groups, quotas
 
 
 def index(req: Request) -> Page:
-    """GET /group_types"""
+    """GET /group_types: list group types."""
     paging = req.paging()
     with req.db.read() as tx:
         return pages.page(groups.page_of_types(tx, is_public(req), paging), paging)
@@ -37,7 +37,7 @@ def show(req: Request) -> Row:
 
 
 def create(req: Request) -> Row:
-    """POST /group_types"""
+    """POST /group_types: create a group type."""
     body = req.body
     try:
         with req.db.write() as tx:
@@ -49,7 +49,7 @@ def create(req: Request) -> Row:
 
 
 def update(req: Request) -> Row:
-    """PUT /group_types/{id}"""
+    """PUT /group_types/{id}: change a group type."""
     values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
     if req.body.get("is_public") is not None:
         values["is_public"] = is_true(req.body["is_public"])
@@ -68,7 +68,7 @@ def update(req: Request) -> Row:
 
 
 def delete(req: Request) -> None:
-    """DELETE /group_types/{id}"""
+    """DELETE /group_types/{id}: delete a group type."""
     with req.db.write() as tx:
         groups.delete_type(tx, req.group_type_id)
 
@@ -76,12 +76,12 @@ def delete(req: Request) -> None:
 # -- specs
 
 def list_specs(req: Request) -> dict[str, Any]:
-    """GET /group_types/{id}/group_specs"""
+    """GET /group_types/{id}/group_specs: list the specs."""
     return {"group_specs": _get(req).group_specs}
 
 
 def show_spec(req: Request) -> dict[str, Any]:
-    """GET /group_types/{id}/group_specs/{key}"""
+    """GET /group_types/{id}/group_specs/{key}: show a spec."""
     return {req.key: _spec(_get(req), req)}
 
 
@@ -100,13 +100,13 @@ def _change(req: Request, change: Callable[[Row], dict[str, Any]]) -> None:
 
 
 def add_specs(req: Request) -> dict[str, Any]:
-    """POST /group_types/{id}/group_specs"""
+    """POST /group_types/{id}/group_specs: add specs."""
     _change(req, lambda row: row.group_specs | req.body)
     return {"group_specs": req.body}
 
 
 def set_spec(req: Request) -> dict[str, Any]:
-    """PUT /group_types/{id}/group_specs/{key}"""
+    """PUT /group_types/{id}/group_specs/{key}: set a spec."""
     if req.key not in req.document:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
     _change(req, lambda row: row.group_specs | req.document)
@@ -114,7 +114,7 @@ def set_spec(req: Request) -> dict[str, Any]:
 
 
 def delete_spec(req: Request) -> None:
-    """DELETE /group_types/{id}/group_specs/{key}"""
+    """DELETE /group_types/{id}/group_specs/{key}: delete a spec."""
     def without(row: Row) -> dict[str, Any]:
         _spec(row, req)
         return {key: value for key, value in row.group_specs.items() if key != req.key}

@@ -34,7 +34,7 @@ def _ordinary(req: Request, id: str, get: Callable[..., Row] = groups.get) -> No
 # -- groups
 
 def create(req: Request) -> Row:
-    """POST /groups"""
+    """POST /groups: create a group."""
     body = req.body
     return req.groups.create(req.ctx, type_name_or_id=body["group_type"], type_names_or_ids=body["volume_types"],
                              zone=body.get("availability_zone") or None, **names(body))
@@ -54,7 +54,7 @@ def _members(req: Request, tx: db.Transaction, rows: Sequence[Row]) -> dict[str,
 
 
 def show(req: Request) -> Row:
-    """GET /groups/{group_id}"""
+    """GET /groups/{group_id}: show a group."""
     with req.db.read() as tx:
         row = _no_legacy(groups.get(tx, req.ctx, req.group_id))
         req.members = _members(req, tx, [row])
@@ -62,7 +62,7 @@ def show(req: Request) -> Row:
 
 
 def index(req: Request) -> Page:
-    """GET /groups and /groups/detail"""
+    """GET /groups and /groups/detail: list groups."""
     req.flag("list_volume")
     wanted = {key: value for key, value in req.filters().items() if key != "list_volume"}
     where = [groups.ordinary(), *filters.clauses(req, "group", wanted)]
@@ -104,26 +104,26 @@ def replicate(req: Request) -> None:
 
 
 def list_targets(req: Request) -> None:
-    """list_replication_targets"""
+    """list_replication_targets: refused, as no backend replicates."""
     replicate(req)
 
 
 # -- group snapshots
 
 def create_snapshot(req: Request) -> Row:
-    """POST /group_snapshots"""
+    """POST /group_snapshots: create a group snapshot."""
     _ordinary(req, req.body["group_id"])
     return req.group_snapshots.create(req.ctx, req.body["group_id"], **names(req.body))
 
 
 def show_snapshot(req: Request) -> Row:
-    """GET /group_snapshots/{id}"""
+    """GET /group_snapshots/{id}: show a group snapshot."""
     with req.db.read() as tx:
         return _no_legacy(groups.get_snapshot(tx, req.ctx, req.group_snapshot_id))
 
 
 def list_snapshots(req: Request) -> Page:
-    """GET /group_snapshots and /group_snapshots/detail"""
+    """GET /group_snapshots and /group_snapshots/detail: list group snapshots."""
     paging = req.paging()
     where = [groups.ordinary(groups.S)]
     if req.at(SNAPSHOT_FILTERS_SINCE):
@@ -134,7 +134,7 @@ def list_snapshots(req: Request) -> Page:
 
 
 def delete_snapshot(req: Request) -> None:
-    """DELETE /group_snapshots/{id}"""
+    """DELETE /group_snapshots/{id}: delete a group snapshot."""
     _ordinary(req, req.group_snapshot_id, groups.get_snapshot)
     req.group_snapshots.delete(req.ctx, req.group_snapshot_id)
 

@@ -60,21 +60,21 @@ def update(req: Request) -> dict[str, Any]:
 # -- clusters: services never share a backend, so there are none
 
 def list_clusters(req: Request) -> dict[str, Any]:
-    """GET /clusters and /clusters/detail"""
+    """GET /clusters and /clusters/detail: an empty list."""
     known = _CLUSTER_FILTERS + (_CLUSTER_FILTERS_SINCE_26 if req.at("3.26") else ())
     unknown = sorted(set(req.filters()) - set(known))
     if unknown:
-        raise errors.InvalidInput(reason=f"Invalid filters {', '.join(unknown)}. There are: {', '.join(known)}.")
+        raise errors.InvalidInput(reason=f"Invalid filters {', '.join(unknown)}. Valid filters: {', '.join(known)}.")
     return {"clusters": []}
 
 
 def show_cluster(req: Request) -> None:
-    """GET /clusters/{name}"""
+    """GET /clusters/{name}: not found, as there are no clusters."""
     raise errors.ClusterNotFound(name=req.name)
 
 
 def switch_cluster(req: Request) -> None:
-    """PUT /clusters/enable and /clusters/disable"""
+    """PUT /clusters/enable and /clusters/disable: not found, as there are no clusters."""
     raise errors.ClusterNotFound(name=req.document["name"])
 
 

@@ -41,12 +41,12 @@ def manage_snapshot(req: Request) -> Row:
 
 
 def list_volumes(req: Request) -> Page:
-    """GET /manageable_volumes and /manageable_volumes/detail"""
+    """GET /manageable_volumes and /manageable_volumes/detail: list the manageable volumes of a backend."""
     return _page(req, "volume")
 
 
 def list_snapshots(req: Request) -> Page:
-    """GET /manageable_snapshots and /manageable_snapshots/detail"""
+    """GET /manageable_snapshots and /manageable_snapshots/detail: list the manageable snapshots."""
     return _page(req, "snapshot")
 
 

@@ -19,13 +19,13 @@ def index(req: Request) -> Page:
 
 
 def show(req: Request) -> Row:
-    """GET /messages/{message_id}"""
+    """GET /messages/{message_id}: show a user message."""
     with req.db.read() as tx:
         return messages.get(tx, req.ctx, req.message_id)
 
 
 def delete(req: Request) -> None:
-    """DELETE /messages/{message_id}"""
+    """DELETE /messages/{message_id}: delete a user message."""
     with req.db.write() as tx:
         messages.delete(tx, messages.get(tx, req.ctx, req.message_id).id)
 
@@ -47,7 +47,7 @@ def _services(tx: db.Transaction, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def show_job(req: Request) -> Row:
-    """GET /jobs/{job_id}"""
+    """GET /jobs/{job_id}: show a job."""
     with req.db.read() as tx:
         row = jobs.get(tx, req.job_id)
         req.services = _services(tx, [row] if row is not None else ())

@@ -16,7 +16,7 @@ def _read(req: Request) -> Row:
 
 
 def index(req: Request) -> Page:
-    """GET /qos-specs"""
+    """GET /qos-specs: list QoS specs."""
     wanted = {key: value for key, value in req.filters().items() if key in qos.FILTERS}
     paging = req.paging()
     with req.db.read() as tx:
@@ -24,12 +24,12 @@ def index(req: Request) -> Page:
 
 
 def show(req: Request) -> Row:
-    """GET /qos-specs/{qos_id}"""
+    """GET /qos-specs/{qos_id}: show a QoS spec."""
     return _read(req)
 
 
 def create(req: Request) -> Row:
-    """POST /qos-specs"""
+    """POST /qos-specs: create a QoS spec."""
     specs = dict(req.body)
     name, consumer = specs.pop("name").strip(), specs.pop("consumer", None) or CONSUMERS[0]
     try:
@@ -51,7 +51,7 @@ def update(req: Request) -> dict[str, Any]:
 
 
 def delete_keys(req: Request) -> None:
-    """PUT /qos-specs/{qos_id}/delete_keys"""
+    """PUT /qos-specs/{qos_id}/delete_keys: delete keys of a QoS spec."""
     with req.db.write() as tx:
         row = qos.held(tx, req.qos_id)
         missing = sorted(set(req.body) - row.specs.keys())
@@ -73,7 +73,7 @@ def delete(req: Request) -> None:
 
 
 def associations(req: Request) -> dict[str, Any]:
-    """GET /qos-specs/{qos_id}/associations"""
+    """GET /qos-specs/{qos_id}/associations: list the volume types that are associated with a QoS spec."""
     with req.db.read() as tx:
         row = qos.get(tx, req.qos_id)
         return {"qos_associations": [{"association_type": "volume_type", "name": one.name, "id": one.id}
@@ -88,7 +88,7 @@ def _type(req: Request, tx: db.Transaction) -> Row:
 
 
 def associate(req: Request) -> None:
-    """GET /qos-specs/{qos_id}/associate?vol_type_id="""
+    """GET /qos-specs/{qos_id}/associate?vol_type_id=: associate a volume type with a QoS spec."""
     with req.db.write() as tx:
         row, type_ = qos.held(tx, req.qos_id), _type(req, tx)
         if not qos.associate(tx, row.id, type_.id):
@@ -97,12 +97,12 @@ def associate(req: Request) -> None:
 
 
 def disassociate(req: Request) -> None:
-    """GET /qos-specs/{qos_id}/disassociate?vol_type_id="""
+    """GET /qos-specs/{qos_id}/disassociate?vol_type_id=: disassociate a volume type."""
     with req.db.write() as tx:
         qos.disassociate(tx, qos.held(tx, req.qos_id).id, _type(req, tx).id)
 
 
 def disassociate_all(req: Request) -> None:
-    """GET /qos-specs/{qos_id}/disassociate_all"""
+    """GET /qos-specs/{qos_id}/disassociate_all: disassociate all volume types."""
     with req.db.write() as tx:
         qos.disassociate_all(tx, qos.held(tx, req.qos_id).id)

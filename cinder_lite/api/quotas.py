@@ -27,7 +27,7 @@ def _targets(tx: db.Transaction) -> dict[str, Target]:
 
 
 def show(req: Request) -> dict[str, Any]:
-    """GET /os-quota-sets/{target_project_id}?usage="""
+    """GET /os-quota-sets/{target_project_id}?usage=: show a project's limits and usage."""
     req.enforce("volume_extension:quotas:show", req.target_project_id)
     with req.db.read() as tx:
         found = quotas.allowance(tx, req.conf, req.target_project_id)
@@ -42,7 +42,7 @@ def show(req: Request) -> dict[str, Any]:
 
 
 def defaults(req: Request) -> dict[str, Any]:
-    """GET /os-quota-sets/{target_project_id}/defaults"""
+    """GET /os-quota-sets/{target_project_id}/defaults: show the default limits."""
     req.enforce("volume_extension:quotas:show", req.target_project_id)
     with req.db.read() as tx:
         limits, keys = quotas.defaults(tx, req.conf), _targets(tx)
@@ -52,13 +52,13 @@ def defaults(req: Request) -> dict[str, Any]:
 def _limits(keys: Mapping[str, Target], body: Mapping[str, Any], ignored: Collection[str]) -> dict[Target, int]:
     unknown = sorted(key for key in body if key not in keys and key not in ignored)
     if unknown:
-        raise errors.InvalidInput(reason=f"Bad key(s) in quota set: {', '.join(unknown)[:200]}. There are: "
+        raise errors.InvalidInput(reason=f"Bad key(s) in quota set: {', '.join(unknown)[:200]}. Valid keys: "
                                          f"{', '.join(sorted(keys))}.")
     return {keys[key]: int(value) for key, value in body.items() if key not in ignored and value is not None}
 
 
 def update(req: Request) -> dict[str, Any]:
-    """PUT /os-quota-sets/{target_project_id}"""
+    """PUT /os-quota-sets/{target_project_id}: set a project's limits."""
     query_values.check_length("The project's id", req.target_project_id)
     ignored = ("tenant_id", "id")
     with req.db.write() as tx:
@@ -95,7 +95,7 @@ def show_class(req: Request) -> dict[str, Any]:
 
 
 def update_class(req: Request) -> dict[str, Any]:
-    """PUT /os-quota-class-sets/{class_name}"""
+    """PUT /os-quota-class-sets/{class_name}: set the limits of a class."""
     query_values.check_length("The class's name", req.class_name)
     with req.db.write() as tx:
         quotas.set_class(tx, req.class_name, _limits(_targets(tx), req.body, ()))

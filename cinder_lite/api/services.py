@@ -15,7 +15,7 @@ from cinder_lite.scheduler import choose
 
 
 def index(req: Request) -> Page:
-    """GET /os-services?host=&binary="""
+    """GET /os-services?host=&binary=: list services."""
     with req.db.read() as tx:
         return pages.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
 
@@ -35,17 +35,17 @@ def _switch(req: Request, **values: Any) -> dict[str, Any]:
 
 
 def enable(req: Request) -> dict[str, Any]:
-    """PUT /os-services/enable"""
+    """PUT /os-services/enable: enable a service."""
     return _switch(req, disabled=False, disabled_reason=None)
 
 
 def disable(req: Request) -> dict[str, Any]:
-    """PUT /os-services/disable"""
+    """PUT /os-services/disable: disable a service."""
     return _switch(req, disabled=True, disabled_reason=None)
 
 
 def disable_with_reason(req: Request) -> dict[str, Any]:
-    """PUT /os-services/disable-log-reason"""
+    """PUT /os-services/disable-log-reason: disable a service and record the reason."""
     reason = req.document.get("disabled_reason")
     reason = reason and reason.strip()
     return {**_switch(req, disabled=True, disabled_reason=reason), "disabled_reason": reason}
@@ -106,7 +106,7 @@ def zones(req: Request) -> dict[str, Any]:
 
 
 def get_pools(req: Request) -> Page:
-    """GET /scheduler-stats/get_pools?detail="""
+    """GET /scheduler-stats/get_pools?detail=: list pools."""
     req.flag("detail")
     wanted = {key: value for key, value in req.filters().items() if key != "detail"} if req.at("3.28") else {}
     filters.check(req, "pool", wanted, admins_too=True)
@@ -131,5 +131,5 @@ def _matches(req: Request, row: Row, wanted: Mapping[str, str], type_: Row | Non
 
 
 def capabilities(req: Request) -> dict[str, Any]:
-    """GET /capabilities/{host}"""
+    """GET /capabilities/{host}: show a backend's capabilities."""
     return req.volumes.capabilities(req.ctx, req.host)

@@ -28,12 +28,12 @@ def create(req: Request) -> Row:
 
 
 def show(req: Request) -> Row:
-    """GET /snapshots/{snapshot_id}"""
+    """GET /snapshots/{snapshot_id}: show a snapshot."""
     return req.snapshots.get(req.ctx, req.snapshot_id)
 
 
 def index(req: Request) -> Page:
-    """GET /snapshots and /snapshots/detail"""
+    """GET /snapshots and /snapshots/detail: list snapshots."""
     where = filters.clauses(req, "snapshot")
     paging, visible = req.paging(name_since="3.30"), snapshots.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
@@ -48,14 +48,14 @@ def update(req: Request) -> Row:
 
 
 def delete(req: Request) -> None:
-    """DELETE /snapshots/{snapshot_id}"""
+    """DELETE /snapshots/{snapshot_id}: delete a snapshot."""
     req.snapshots.delete(req.ctx, req.snapshot_id)
 
 
 # -- metadata
 
 def show_metadata(req: Request) -> dict[str, Any]:
-    """GET /snapshots/{snapshot_id}/metadata"""
+    """GET /snapshots/{snapshot_id}/metadata: show the metadata."""
     return {"metadata": show(req).metadata}
 
 
@@ -69,24 +69,24 @@ def add_metadata(req: Request) -> dict[str, Any]:
 
 
 def replace_metadata(req: Request) -> dict[str, Any]:
-    """PUT /snapshots/{snapshot_id}/metadata"""
+    """PUT /snapshots/{snapshot_id}/metadata: replace the metadata."""
     return {"metadata": _change(req, lambda present: dict(req.body))}
 
 
 def show_meta(req: Request) -> dict[str, Any]:
-    """GET /snapshots/{snapshot_id}/metadata/{key}"""
+    """GET /snapshots/{snapshot_id}/metadata/{key}: show an item of the metadata."""
     return {"meta": {req.key: pages.metadata_value(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
 
 
 def set_meta(req: Request) -> dict[str, Any]:
-    """PUT /snapshots/{snapshot_id}/metadata/{key}"""
+    """PUT /snapshots/{snapshot_id}/metadata/{key}: set an item of the metadata."""
     pages.expect_same_key(req)
     _change(req, lambda present: present | req.body)
     return {"meta": req.body}
 
 
 def delete_meta(req: Request) -> None:
-    """DELETE /snapshots/{snapshot_id}/metadata/{key}"""
+    """DELETE /snapshots/{snapshot_id}/metadata/{key}: delete an item of the metadata."""
     _change(req, lambda present: pages.without_key(present, req.key, "snapshot", req.snapshot_id))
 
 

@@ -18,7 +18,7 @@ def _name(req: Request) -> str | None:
 
 
 def create(req: Request) -> tuple[Row, str]:
-    """POST /volume-transfers"""
+    """POST /volume-transfers: create a transfer."""
     without = req.at(SNAPSHOTS_SINCE) and is_true(req.body.get("no_snapshots") or False)
     return req.transfers.create(req.ctx, req.body["volume_id"], _name(req), without, req.at(ENCRYPTED_SINCE))
 
@@ -29,13 +29,13 @@ def create_formerly(req: Request) -> tuple[Row, str]:
 
 
 def show(req: Request) -> Row:
-    """GET /volume-transfers/{transfer_id}"""
+    """GET /volume-transfers/{transfer_id}: show a transfer."""
     with req.db.read() as tx:
         return transfers.get(tx, req.ctx, req.transfer_id)
 
 
 def index(req: Request) -> Page:
-    """GET /volume-transfers and /volume-transfers/detail"""
+    """GET /volume-transfers and /volume-transfers/detail: list transfers."""
     return _list(req, req.at(PAGING_SINCE))
 
 
@@ -53,12 +53,12 @@ def _list(req: Request, by_marker: bool) -> Page:
 
 
 def delete(req: Request) -> None:
-    """DELETE /volume-transfers/{transfer_id}"""
+    """DELETE /volume-transfers/{transfer_id}: delete a transfer."""
     req.transfers.delete(req.ctx, req.transfer_id)
 
 
 def accept(req: Request) -> Row:
-    """POST /volume-transfers/{transfer_id}/accept"""
+    """POST /volume-transfers/{transfer_id}/accept: accept a transfer."""
     auth_key = str(req.body["auth_key"])
     if not auth_key.isascii():
         raise errors.BadRequest("auth_key must be the one that the creation of the transfer has returned.")

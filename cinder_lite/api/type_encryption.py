@@ -29,7 +29,7 @@ def show(req: Request) -> dict[str, Any]:
 
 
 def show_key(req: Request) -> dict[str, Any]:
-    """GET /types/{type_id}/encryption/{key}"""
+    """GET /types/{type_id}/encryption/{key}: show a property of the type's encryption."""
     with req.db.read() as tx:
         type_ = _type(req, tx)
     shown = _rendered(type_) if type_.encryption is not None else {}
@@ -51,7 +51,7 @@ def _expect_unused(tx: db.Transaction, type_: Row, operation: str) -> None:
 
 
 def create(req: Request) -> dict[str, Any]:
-    """POST /types/{type_id}/encryption"""
+    """POST /types/{type_id}/encryption: create the type's encryption."""
     with req.db.write() as tx:
         type_ = _type(req, tx)
         if type_.encryption is not None:
@@ -88,7 +88,7 @@ def update(req: Request) -> dict[str, Any]:
 
 
 def delete(req: Request) -> None:
-    """DELETE /types/{type_id}/encryption/{encryption_id}"""
+    """DELETE /types/{type_id}/encryption/{encryption_id}: delete the type's encryption."""
     with req.db.write() as tx:
         type_ = _named(req, tx, "delete")
         types.update(tx, type_.id, encryption=None)

@@ -15,7 +15,7 @@ T = schema.volume_types
 
 
 def create(req: Request) -> Row:
-    """POST /types"""
+    """POST /types: create a volume type."""
     body = req.body
     try:
         with req.db.write() as tx:
@@ -50,7 +50,7 @@ def show(req: Request) -> Row:
 
 
 def index(req: Request) -> Page:
-    """GET /types"""
+    """GET /types: list volume types."""
     paging = req.paging()
     where = [types.visible_to(req.ctx, is_public(req))]
     specs = req.query.get("extra_specs")
@@ -76,7 +76,7 @@ def is_public(req: Request) -> bool | None:
 
 
 def update(req: Request) -> Row:
-    """PUT /types/{type_id}"""
+    """PUT /types/{type_id}: change a volume type."""
     values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
     for name in ("os-volume-type-access:is_public", "is_public"):
         if name in req.body:
@@ -96,7 +96,7 @@ def update(req: Request) -> Row:
 
 
 def delete(req: Request) -> None:
-    """DELETE /types/{type_id}"""
+    """DELETE /types/{type_id}: delete a volume type."""
     with req.db.write() as tx:
         row = types.get(tx, req.ctx, req.type_id)
         if row.name == req.conf.default_volume_type:
@@ -115,12 +115,12 @@ def _get(req: Request) -> Row:
 
 
 def list_specs(req: Request) -> dict[str, Any]:
-    """GET /types/{type_id}/extra_specs"""
+    """GET /types/{type_id}/extra_specs: list the specs."""
     return {"extra_specs": visible_specs(_get(req), req)}
 
 
 def show_spec(req: Request) -> dict[str, Any]:
-    """GET /types/{type_id}/extra_specs/{key}"""
+    """GET /types/{type_id}/extra_specs/{key}: show a spec."""
     specs = visible_specs(_get(req), req)
     if req.key not in specs:
         raise errors.ExtraSpecNotFound(type_id=req.type_id, key=req.key)
@@ -139,13 +139,13 @@ def _change_specs(req: Request, change: Callable[[dict[str, Any]], dict[str, Any
 
 
 def add_specs(req: Request) -> dict[str, Any]:
-    """POST /types/{type_id}/extra_specs"""
+    """POST /types/{type_id}/extra_specs: add specs."""
     _change_specs(req, lambda present: present | req.body)
     return {"extra_specs": req.body}
 
 
 def set_spec(req: Request) -> dict[str, Any]:
-    """PUT /types/{type_id}/extra_specs/{key}"""
+    """PUT /types/{type_id}/extra_specs/{key}: set a spec."""
     if req.key not in req.document:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
     _change_specs(req, lambda present: present | req.document)
@@ -153,7 +153,7 @@ def set_spec(req: Request) -> dict[str, Any]:
 
 
 def delete_spec(req: Request) -> None:
-    """DELETE /types/{type_id}/extra_specs/{key}"""
+    """DELETE /types/{type_id}/extra_specs/{key}: delete a spec."""
     def without(present: dict[str, Any]) -> dict[str, Any]:
         if req.key not in present:
             raise errors.ExtraSpecNotFound(type_id=req.type_id, key=req.key)
@@ -165,7 +165,7 @@ def delete_spec(req: Request) -> None:
 # -- access
 
 def list_access(req: Request) -> dict[str, Any]:
-    """GET /types/{type_id}/os-volume-type-access"""
+    """GET /types/{type_id}/os-volume-type-access: list the projects that have access to a private type."""
     with req.db.read() as tx:
         if types.get(tx, req.ctx, req.type_id).is_public:
             raise errors.NotFound("Access list not available for public volume types.")

@@ -25,22 +25,22 @@ def detach(req: Request) -> None:
 
 
 def reserve(req: Request) -> None:
-    """os-reserve"""
+    """os-reserve: reserve a volume for a server."""
     req.attachments.reserve(req.ctx, req.volume_id)
 
 
 def unreserve(req: Request) -> None:
-    """os-unreserve"""
+    """os-unreserve: release a reserved volume."""
     req.attachments.unreserve(req.ctx, req.volume_id)
 
 
 def begin_detaching(req: Request) -> None:
-    """os-begin_detaching"""
+    """os-begin_detaching: begin to detach a volume."""
     req.attachments.begin_detaching(req.ctx, req.volume_id)
 
 
 def roll_detaching(req: Request) -> None:
-    """os-roll_detaching"""
+    """os-roll_detaching: cancel the detaching of a volume."""
     req.attachments.roll_detaching(req.ctx, req.volume_id)
 
 
@@ -50,12 +50,12 @@ def initialize_connection(req: Request) -> dict[str, Any]:
 
 
 def terminate_connection(req: Request) -> None:
-    """os-terminate_connection"""
+    """os-terminate_connection: end a host's connection to the volume."""
     req.attachments.terminate(req.ctx, req.volume_id, req.body["connector"] or {})
 
 
 def force_detach(req: Request) -> None:
-    """os-force_detach"""
+    """os-force_detach: detach a volume in any status."""
     req.attachments.force_detach(req.ctx, req.volume_id, req.body.get("attachment_id"),
                                  req.body.get("connector") or {})
 
@@ -104,12 +104,12 @@ def migrate(req: Request) -> None:
 
 
 def update_readonly_flag(req: Request) -> None:
-    """os-update_readonly_flag"""
+    """os-update_readonly_flag: make a volume read-only or writable."""
     req.volumes.set_readonly(req.ctx, req.volume_id, is_true(req.body["readonly"]))
 
 
 def set_bootable(req: Request) -> None:
-    """os-set_bootable"""
+    """os-set_bootable: set whether a volume is bootable."""
     req.volumes.update(req.ctx, req.volume_id, bootable=is_true(req.body["bootable"]))
 
 
@@ -159,12 +159,12 @@ def set_image_metadata(req: Request) -> dict[str, Any]:
 
 
 def show_image_metadata(req: Request) -> dict[str, Any]:
-    """os-show_image_metadata"""
+    """os-show_image_metadata: show the image metadata."""
     with req.db.read() as tx:
         return {"metadata": volumes.get(tx, req.ctx, req.volume_id).image_metadata}
 
 
 def unset_image_metadata(req: Request) -> None:
-    """os-unset_image_metadata"""
+    """os-unset_image_metadata: delete an item of the image metadata."""
     req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", lambda present: pages.without_key(
         present, req.body["key"], "volume", req.volume_id))

@@ -46,7 +46,7 @@ def create(req: Request) -> Row:
 
 
 def show(req: Request) -> Row:
-    """GET /volumes/{volume_id}"""
+    """GET /volumes/{volume_id}: show a volume."""
     with req.db.read() as tx:
         row = volumes.shown(tx, req.ctx, req.volume_id)
         _load_related(req, tx, [row])
@@ -60,12 +60,12 @@ def _load_related(req: Request, tx: db.Transaction, rows: Sequence[Row]) -> None
 
 
 def index(req: Request) -> Page:
-    """GET /volumes"""
+    """GET /volumes: list volumes."""
     return _list(req, volumes.SUMMARY, detailed=False)
 
 
 def detail(req: Request) -> Page:
-    """GET /volumes/detail"""
+    """GET /volumes/detail: list volumes with all fields."""
     return _list(req, volumes.SHOWN, detailed=True)
 
 
@@ -107,7 +107,7 @@ def update(req: Request) -> Row:
 
 
 def delete(req: Request) -> None:
-    """DELETE /volumes/{volume_id}?cascade=&force="""
+    """DELETE /volumes/{volume_id}?cascade=&force=: delete a volume."""
     force = req.at("3.23") and req.flag("force")
     if force:
         req.enforce("volume:force_delete")
@@ -151,20 +151,20 @@ def _change(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]], if
 
 
 def show_meta(req: Request) -> dict[str, Any]:
-    """GET /volumes/{volume_id}/metadata/{key}"""
+    """GET /volumes/{volume_id}/metadata/{key}: show an item of the metadata."""
     row = req.volumes.get(req.ctx, req.volume_id)
     return {"meta": {req.key: pages.metadata_value(row.metadata, req.key, "volume", row.id)}}
 
 
 def set_meta(req: Request) -> dict[str, Any]:
-    """PUT /volumes/{volume_id}/metadata/{key}"""
+    """PUT /volumes/{volume_id}/metadata/{key}: set an item of the metadata."""
     pages.expect_same_key(req)
     _change(req, lambda present: present | req.body, if_match=True)
     return {"meta": req.body}
 
 
 def delete_meta(req: Request) -> None:
-    """DELETE /volumes/{volume_id}/metadata/{key}"""
+    """DELETE /volumes/{volume_id}/metadata/{key}: delete an item of the metadata."""
     _change(req, lambda present: pages.without_key(present, req.key, "volume", req.volume_id))
 
 

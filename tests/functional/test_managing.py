@@ -200,7 +200,7 @@ def test_an_unknown_host_is_not_found(client, path):
         body = {"volume": {"host": "nowhere@one#one", "ref": {"source-name": "x"}}}
         refusals.append(client("POST", f"/{path}", body, expect=400)["badRequest"])  # as Cinder says to what a body names
     for refusal in refusals:
-        assert refusal["message"] == "There is no volume service nowhere@one; there are: test@file-1."
+        assert refusal["message"] == "There is no volume service nowhere@one; the volume services are: test@file-1."
     assert usage(client) == {}
 
 

@@ -181,7 +181,7 @@ def test_a_migration_that_is_reset_is_undone(service, client, types, gate):
 
 
 @pytest.mark.parametrize(("host", "says"), [
-    ("test@three", "no volume service test@three; there are: test@one, test@two"), ("test@one#one", "already"),
+    ("test@three", "no volume service test@three; the volume services are: test@one, test@two"), ("test@one#one", "already"),
     ("test@one", "already"), (None, "host")])
 def test_where_a_volume_cannot_go(service, client, types, host, says):
     id = client.made("volumes", size=1, volume_type="one")["id"]

@@ -103,7 +103,7 @@ def test_a_refusal_contains_the_valid_values(document, said):
 
 @pytest.mark.parametrize(("document", "said"), [
     (None, "The body is missing"), ({}, "exactly one key"), ({"a": 1, "b": 2}, "exactly one key"),
-    ({"c": 1}, "There is no such action: c. There are: a, b."),
+    ({"c": 1}, "There is no such action: c. The actions are: a, b."),
 ])
 def test_an_action_body_has_one_known_key(document, said):
     with pytest.raises(errors.BadRequest) as refused:
