@@ -1,26 +1,157 @@
-"""The statuses of every resource, and the actions that lead from one to the next: the one place where they are named."""
+"""The statuses of every resource, and the table of actions: one row holds all that is true of an action.
+
+Everything else that needs a list of actions derives it from the rows: transitional statuses, the handlers of workers,
+       user
+messages, notifications, what `doctor` repairs, and the table in docs/jobs.md.
+"""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, TypeVar
 
 #: Back to the status the action began from.
 BACK = "<back>"
 #: The row is removed.
 GONE = "<gone>"
 
+#: Stages: the service at which a job waits and is worked on. NOVA: the job goes on when Nova has done its part.
+SCHEDULER, VOLUME, BACKUP, AT_NOVA = "scheduler", "volume", "backup", "nova"
+
+
+# -- what an action holds besides the status of its resource
+
+@dataclasses.dataclass(frozen=True)
+class Hold:
+    """Something that an action claims and that is released whoever ends it; both are in jobs/holds.py."""
+
+    #: Held by the row of the resource itself: who ends the action from outside decides what becomes of the row.
+    of_row: ClassVar[bool] = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted(Hold):
+    """Quota, and a volume's pool capacity, of the resource's own row: until the row was never made, or is gone."""
+
+    of_row: ClassVar[bool] = True
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheEntry(Hold):
+    """A volume of the image cache's own project: deleted when it was not made."""
+
+    of_row: ClassVar[bool] = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Growth(Hold):
+    """Quota and pool capacity of the GiB by which a volume grows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NewType(Hold):
+    """Quota of the type that a volume and its snapshots are to have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Destination(Hold):
+    """Capacity in the pool that a volume moves to, its copy there, and the volume's migration status.
+
+    `marked`: the action always sets the migration status; else only a move does.
+    """
+
+    marked: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Connections(Hold):
+    """The volume's connections to hosts, which end as the action begins; with `when_failed`, only when it fails."""
+
+    when_failed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenCopy(Hold):
+    """A snapshot on the backend, without a row, from which the action reads a volume that is in use."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WaitingServers(Hold):
+    """Servers that wait for the event of that name, whether the action succeeds or fails."""
+
+    event: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(Hold):
+    """Another resource, in the status that its own `action` gives; the job's argument `arg` has its id.
+
+    `unless`: only where the job has no such argument. `notify`: its owner gets a user message of its own.
+    """
+
+    kind: str
+    action: str
+    arg: str
+    #: The column of the job's resource that has the id as well, where there is one.
+    column: str = ""
+    unless: str = ""
+    notify: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Members(Hold):
+    """Further resources, in the status that their own `action` gives: those whose `column` has the id of the job's resource.
+
+    `arg`: only where the job has this argument; when that is an id, the member of that id alone.
+    """
+
+    kind: str
+    action: str
+    column: str
+    arg: str = ""
+
+
+H = TypeVar("H", bound=Hold)
+
+#: How `doctor` repairs a status that no job holds: a new job, the action's end as failed, the end of a migration.
+AGAIN, FAIL, END_MIGRATION = "starts a new job to {action} it", "ends the action as failed", "ends the migration as failed"
+
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed.
-
-    `stage` is the service that does the work; None means that the API does all of it in its transaction.
-    """
+    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed, and the rest."""
 
     name: str
-    begins: tuple
+    begins: tuple[str, ...]
     doing: str
     done: str
     failed: str
-    stage: str | None = None
+    #: Stage -> who does the work there: a placement of the scheduler, or "module.method" of a service's jobs, or
+    #: "module:function" of a package from outside. The first is where it begins; empty: the API does it in one transaction.
+    work: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: What it holds; else why a job holds nothing.
+    holds: tuple[Hold, ...] = ()
+    no_holds: str = ""
+    #: Action and cause (db.messages) of the user message when it fails; when no backend was found; and at a stage.
+    message: tuple[str, str] | None = None
+    no_backend: tuple[str, str] = ("schedule", "no backend")
+    message_at: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    #: The event type of its notifications, without .start and .end; else why there are none.
+    event: str | None = None
+    silent: str = ""
+    #: How doctor repairs its status without a job; else why there is nothing to repair.
+    remedy: str | None = None
+    no_remedy: str = ""
+    #: Whether the work changes data of the resource, of its source or members: others wait until it has stopped.
+    writes: bool = False
+
+    @property
+    def stage(self) -> str | None:
+        """The stage at which its job begins; None when there is no job."""
+        return next(iter(self.work), None)
+
+    def held(self, hold: type[H]) -> Iterator[H]:
+        """Its holds of that class."""
+        return (one for one in self.holds if isinstance(one, hold))
 
 
 AVAILABLE, IN_USE, ERROR = "available", "in-use", "error"
@@ -56,115 +187,260 @@ ATTACHMENT_DRIVEN = (AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING)
 #: Statuses in which neither metadata nor names may be changed.
 LOCKED = (MAINTENANCE,)
 #: Statuses in which no host is connected: what the volume holds is not there yet, is being overwritten, or is leaving.
-UNCONNECTABLE = (CREATING, DELETING, MAINTENANCE, RESTORING_BACKUP, DOWNLOADING, AWAITING, MANAGING, UNMANAGING, NOT_MANAGED,
+UNCONNECTABLE = (CREATING, DELETING, MAINTENANCE, RESTORING_BACKUP, DOWNLOADING, AWAITING, MANAGING, UNMANAGING,
+       NOT_MANAGED,
                  "reverting")
-#: Actions on a volume that end every host's connection to it as they begin: others take the place of its data, or it leaves.
-#: Those that delete it end them with it.
-DISCONNECTING = frozenset(("unmanage", "revert", "restore", "reimage", "reimage_reserved"))
 #: Statuses from which a clone can be made.
 CLONEABLE = (AVAILABLE, IN_USE)
 #: How a status is shown where clients know another word for it.
 SHOWN = {MANAGING: CREATING, NOT_MANAGED: ERROR, "error_managing_deleting": DELETING}
 
 DELETABLE = (AVAILABLE, ERROR, "error_restoring", "error_extending", NOT_MANAGED)
-
-VOLUME_ACTIONS = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, "scheduler"),
-    Action("delete", DELETABLE, DELETING, GONE, "error_deleting", "volume"),
-    Action("force_delete", VOLUME_STATUSES, DELETING, GONE, "error_deleting", "volume"),
-    Action("forget", DELETABLE, DELETING, GONE, "error_deleting", None),
-    Action("forget_forced", VOLUME_STATUSES, DELETING, GONE, "error_deleting", None),
-    Action("extend", (AVAILABLE, IN_USE), "extending", BACK, "error_extending", "volume"),
-    Action("revert", (AVAILABLE,), "reverting", AVAILABLE, ERROR, "volume"),
-    # A migration shows in migration_status; only a locked one takes the volume from its users.
-    Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, "scheduler"),
-    Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, "scheduler"),
-    # The server goes on meanwhile, with the copy that Nova makes.
-    Action("migrate_in_use", (IN_USE,), IN_USE, IN_USE, IN_USE, "scheduler"),
-    Action("stand_in", (), AVAILABLE, GONE, GONE, None),
-    Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, "scheduler"),
-    Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, "volume"),
-    Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, "volume"),
-    # What has the whole content of an image is sound, whatever was wrong before.
-    Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, "volume"),
-    Action("reimage_reserved", (RESERVED,), DOWNLOADING, RESERVED, ERROR, "volume"),
-    Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, "scheduler"),
-    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", "volume"),
-    Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, None),
-    Action("backup_available", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
-    Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", None),
-    Action("reserve", (AVAILABLE,), ATTACHING, IN_USE, BACK, None),
-    Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, None),
-    Action("group_create", (), CREATING, AVAILABLE, ERROR, None),
-    Action("group_delete", (*DELETABLE, "error_deleting"), DELETING, GONE, "error_deleting", None),
-    Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, None),
-)
-
 SNAPSHOT_STATUSES = (CREATING, AVAILABLE, DELETING, ERROR, "error_deleting", BACKING_UP, "restoring", UNMANAGING,
                      "updating", "deleted")
 SNAPSHOT_DELETABLE = (AVAILABLE, ERROR, "error_deleting")
-SNAPSHOT_ACTIONS = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, "volume"),
-    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", "volume"),
-    Action("force_delete", SNAPSHOT_STATUSES, DELETING, GONE, "error_deleting", "volume"),
-    Action("cascade", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
-    Action("group_create", (), CREATING, AVAILABLE, ERROR, None),
-    Action("group_delete", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", None),
-    Action("revert", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
-    Action("backup", (AVAILABLE,), BACKING_UP, BACK, BACK, None),
-    Action("manage", (), CREATING, AVAILABLE, ERROR, "volume"),
-    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, ERROR, "volume"),
-)
 #: What `os-update_snapshot_status` may write, by the present status.
 SNAPSHOT_UPDATES = {CREATING: (CREATING, AVAILABLE, ERROR), DELETING: (DELETING, "error_deleting")}
-
 BACKUP_STATUSES = (CREATING, AVAILABLE, DELETING, "restoring", ERROR, "error_deleting", "deleted")
-BACKUP_ACTIONS = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, "backup"),
-    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", "backup"),
-    Action("force_delete", BACKUP_STATUSES, DELETING, GONE, "error_deleting", "backup"),
-    Action("restore", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, "backup"),
-    Action("lend", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, None),
-    Action("import", (), CREATING, AVAILABLE, ERROR, "backup"),
-)
 #: What a backup's `os-reset_status` may write.
 BACKUP_RESETS = (AVAILABLE, ERROR)
-
 #: What `reset_status` of groups and group snapshots may write.
 GROUP_STATUSES = (CREATING, AVAILABLE, DELETING, "updating", ERROR, "error_deleting", "deleted")
-GROUP_ACTIONS = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, "scheduler"),
-    Action("create_from", (), CREATING, AVAILABLE, ERROR, "volume"),
-    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, "volume"),
-    Action("forget", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, None),
-)
-GROUP_SNAPSHOT_ACTIONS = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, "volume"),
-    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, "volume"),
-)
 
-#: The statuses that only a live job may hold, per kind: what `doctor` and the sweep look for.
-TRANSITIONAL = {
-    "volume": (CREATING, DELETING, RETYPING, MANAGING, UNMANAGING, "extending", "reverting", BACKING_UP, RESTORING_BACKUP,
-               UPLOADING, DOWNLOADING),
-    "snapshot": (CREATING, DELETING, "restoring", BACKING_UP, UNMANAGING),
-    "backup": (CREATING, DELETING, "restoring"),
-    "group": (CREATING, DELETING),
-    "group_snapshot": (CREATING, DELETING),
-}
-
-#: The stage of jobs that go on when Nova has done its part.
-AT_NOVA = "nova"
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
 LIVE_JOB = (QUEUED, RUNNING)
 
-_ACTIONS = {"volume": VOLUME_ACTIONS, "snapshot": SNAPSHOT_ACTIONS, "backup": BACKUP_ACTIONS, "group": GROUP_ACTIONS,
-            "group_snapshot": GROUP_SNAPSHOT_ACTIONS}
+# -- the table
+
+#: Reasons that several rows share.
+_BACKUP_IS = "the backup's own notifications report it"
+_IMAGE_IS = "Glance's notifications report the image"
+_AS_CINDER = "Cinder sends none either"
+_NO_STATUS = "it gives no resource a status"
+_READS = "it reads the volume and leaves it as it is"
+_BY_API = "one transaction of the API begins and ends it"
+_BY_ATTACHMENT = "attachments set and clear this status"
+_DELETE = {VOLUME: "volumes.delete"}
+_DELETED = (Counted(), Members("snapshot", "cascade", "volume_id", arg="cascade"), Connections(when_failed=True))
+_MIGRATE = {SCHEDULER: "migrate", VOLUME: "migration.migrate"}
+
+_VOLUME = (
+    Action("create", (), CREATING, AVAILABLE, ERROR,
+           {SCHEDULER: "create", VOLUME: "volumes.create", BACKUP: "backups.restore_to_new"},
+           (Counted(), CacheEntry(), Source("backup", "restore_to_new", "backup_id", "backup_id")),
+           message=("create", "create failed"), message_at={BACKUP: ("backup restore", "backup restore")},
+           event="volume.create", remedy=AGAIN, writes=True),
+    Action("delete", DELETABLE, DELETING, GONE, "error_deleting", _DELETE, _DELETED, message=("delete", "unknown"),
+           event="volume.delete", remedy=AGAIN, writes=True),
+    Action("force_delete", VOLUME_STATUSES, DELETING, GONE, "error_deleting", _DELETE, _DELETED, message=("delete",
+           "unknown"),
+           event="volume.delete", remedy=AGAIN, writes=True),
+    Action("forget", DELETABLE, DELETING, GONE, "error_deleting", holds=(Counted(),), event="volume.delete",
+           no_remedy=_BY_API),
+    Action("forget_forced", VOLUME_STATUSES, DELETING, GONE, "error_deleting", holds=(Counted(),),
+           event="volume.delete",
+           no_remedy=_BY_API),
+    Action("extend", (AVAILABLE, IN_USE), "extending", BACK, "error_extending", {VOLUME: "volumes.extend"}, (Growth(),),
+           message=("extend", "extend failed"), event="volume.resize", remedy=FAIL),
+    Action("revert", (AVAILABLE,), "reverting", AVAILABLE, ERROR, {VOLUME: "volumes.revert"},
+           (Connections(), Members("snapshot", "revert", "volume_id", arg="snapshot_id")), message=("snapshot revert",
+           "unknown"),
+           event="volume.revert", remedy=FAIL, writes=True),
+    # A migration shows in migration_status; only a locked one takes the volume from its users.
+    Action("migrate", (AVAILABLE,), AVAILABLE, AVAILABLE, AVAILABLE, _MIGRATE, (Destination(),), message=("migrate",
+           "unknown"),
+           no_backend=("migrate", "no backend"), event="volume.migrate", remedy=END_MIGRATION),
+    Action("migrate_locked", (AVAILABLE,), MAINTENANCE, AVAILABLE, AVAILABLE, _MIGRATE, (Destination(),),
+           message=("migrate", "unknown"),
+           no_backend=("migrate", "no backend"), event="volume.migrate", remedy=END_MIGRATION),
+    # The server goes on meanwhile, with the copy that Nova makes.
+    Action("migrate_in_use", (IN_USE,), IN_USE, IN_USE, IN_USE, _MIGRATE, (Destination(),), message=("migrate",
+           "unknown"),
+           no_backend=("migrate", "no backend"), silent="Nova moves the data, and the volume stays what it is",
+           remedy=END_MIGRATION),
+    Action("migration_target", (), AVAILABLE, GONE, GONE, silent="a copy that a migration makes",
+           no_remedy="it is removed with the migration"),
+    Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, {SCHEDULER: "retype", VOLUME: "migration.retype"},
+           (NewType(), Destination(marked=False)), message=("retype", "unknown"), no_backend=("retype", "no backend"),
+           event="volume.retype",
+           remedy=FAIL),
+    Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, {VOLUME: "images.upload"}, no_holds=_READS,
+           message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
+    Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, {VOLUME: "images.upload"}, (FrozenCopy(),),
+           message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
+    # What has the whole content of an image is sound, whatever was wrong before.
+    Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, {VOLUME: "images.reimage"},
+           (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
+           remedy=FAIL, writes=True),
+    Action("reimage_reserved", (RESERVED,), DOWNLOADING, RESERVED, ERROR, {VOLUME: "images.reimage"},
+           (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
+           remedy=FAIL, writes=True),
+    Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, {SCHEDULER: "manage", VOLUME: "manage.manage"}, (Counted(),),
+           message=("manage", "unknown"), event="volume.manage_existing", remedy=FAIL),
+    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, "error_unmanaging", {VOLUME: "manage.unmanage"},
+           (Counted(), Connections()), message=("unmanage", "unknown"), event="volume.unmanage", remedy=AGAIN),
+    Action("backup", (AVAILABLE, IN_USE), BACKING_UP, BACK, BACK, silent=_BACKUP_IS, remedy=FAIL),
+    Action("backup_available", (AVAILABLE,), BACKING_UP, BACK, BACK, silent=_BACKUP_IS, remedy=FAIL),
+    Action("restore", (AVAILABLE,), RESTORING_BACKUP, AVAILABLE, "error_restoring", holds=(Connections(),),
+           silent=_BACKUP_IS,
+           remedy=FAIL),
+    Action("reserve", (AVAILABLE,), ATTACHING, IN_USE, BACK, silent=_BY_ATTACHMENT, no_remedy=_BY_ATTACHMENT),
+    Action("begin_detaching", (IN_USE,), DETACHING, AVAILABLE, IN_USE, silent=_BY_ATTACHMENT, no_remedy=_BY_ATTACHMENT),
+    Action("group_create", (), CREATING, AVAILABLE, ERROR, holds=(Counted(),), event="volume.create", remedy=AGAIN),
+    Action("group_delete", (*DELETABLE, "error_deleting"), DELETING, GONE, "error_deleting",
+           holds=(Counted(), Connections(when_failed=True)), event="volume.delete", remedy=AGAIN),
+    Action("transfer", (AVAILABLE,), AWAITING, AVAILABLE, AVAILABLE, silent="a transfer sets and clears this status",
+           no_remedy="a transfer sets and clears this status"),
+)
+
+_SNAPSHOT_DELETE = {VOLUME: "volumes.delete_snapshot"}
+_SNAPSHOT = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, {VOLUME: "volumes.create_snapshot"}, (Counted(),),
+           message=("snapshot create", "snapshot create"), event="snapshot.create", remedy=AGAIN),
+    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", _SNAPSHOT_DELETE, (Counted(),),
+           message=("snapshot delete", "snapshot delete"), event="snapshot.delete", remedy=AGAIN),
+    Action("force_delete", SNAPSHOT_STATUSES, DELETING, GONE, "error_deleting", _SNAPSHOT_DELETE, (Counted(),),
+           message=("snapshot delete", "snapshot delete"), event="snapshot.delete", remedy=AGAIN),
+    Action("cascade", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", holds=(Counted(),), event="snapshot.delete",
+           remedy=AGAIN),
+    Action("group_create", (), CREATING, AVAILABLE, ERROR, holds=(Counted(),), event="snapshot.create", remedy=AGAIN),
+    Action("group_delete", SNAPSHOT_DELETABLE, DELETING, GONE, "error_deleting", holds=(Counted(),),
+           event="snapshot.delete",
+           remedy=AGAIN),
+    Action("revert", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, event="snapshot.revert", remedy=FAIL),
+    Action("backup", (AVAILABLE,), BACKING_UP, BACK, BACK, silent=_BACKUP_IS, remedy=FAIL),
+    Action("manage", (), CREATING, AVAILABLE, ERROR, {VOLUME: "manage.manage_snapshot"}, (Counted(),),
+           message=("snapshot manage", "unknown"), event="snapshot.manage_existing_snapshot", remedy=AGAIN),
+    Action("unmanage", (AVAILABLE, ERROR), UNMANAGING, GONE, ERROR, {VOLUME: "manage.unmanage_snapshot"}, (Counted(),),
+           message=("snapshot unmanage", "unknown"), event="snapshot.unmanage", remedy=AGAIN),
+)
+
+_BACKUP_DELETE = {BACKUP: "backups.delete"}
+# A backup is not made again without being asked: its source may have changed by now.
+_BACKUP = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, {BACKUP: "backups.create"},
+           (Counted(), Source("snapshot", "backup", "snapshot_id", "snapshot_id"),
+            Source("volume", "backup", "volume_id", "volume_id", unless="snapshot_id"), FrozenCopy()),
+           message=("backup create", "backup create"), event="backup.create", remedy=FAIL),
+    Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", _BACKUP_DELETE, (Counted(),),
+           message=("backup delete", "backup delete"), event="backup.delete", remedy=AGAIN),
+    Action("force_delete", BACKUP_STATUSES, DELETING, GONE, "error_deleting", _BACKUP_DELETE, (Counted(),),
+           message=("backup delete", "backup delete"), event="backup.delete", remedy=AGAIN),
+    Action("restore", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, {BACKUP: "backups.restore"},
+           (Source("volume", "restore", "volume_id", "restore_volume_id", notify=True),), message=("backup restore",
+           "backup restore"),
+           event="backup.restore", remedy=FAIL, writes=True),
+    Action("restore_to_new", (AVAILABLE,), "restoring", AVAILABLE, AVAILABLE, event="backup.restore", remedy=FAIL),
+    Action("import", (), CREATING, AVAILABLE, ERROR, {BACKUP: "backups.import_record"}, (Counted(),),
+           message=("backup create", "unknown"), event="backup.import_record", remedy=FAIL),
+)
+
+_GROUP = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, {SCHEDULER: "group"}, message=("create", "unknown"),
+           event="group.create",
+           no_holds="its row counts until it is deleted",
+           remedy=FAIL),
+    Action("create_from", (), CREATING, AVAILABLE, ERROR, {VOLUME: "groups.create_from"},
+           (Members("volume", "group_create", "group_id"),), message=("create", "unknown"), event="group.create",
+           remedy=FAIL,
+           writes=True),
+    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, {VOLUME: "groups.delete"},
+           (Counted(), Members("volume", "group_delete", "group_id")), message=("delete", "unknown"),
+           event="group.delete", remedy=FAIL,
+           writes=True),
+    Action("forget", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, holds=(Counted(),),
+           event="group.delete",
+           no_remedy=_BY_API),
+)
+
+_GROUP_SNAPSHOT = (
+    Action("create", (), CREATING, AVAILABLE, ERROR, {VOLUME: "groups.create_snapshot"},
+           (Members("snapshot", "group_create", "group_snapshot_id"),), message=("snapshot create", "snapshot create"),
+           event="group_snapshot.create", remedy=FAIL),
+    Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, {VOLUME: "groups.delete_snapshot"},
+           (Members("snapshot", "group_delete", "group_snapshot_id"),), message=("snapshot delete", "snapshot delete"),
+           event="group_snapshot.delete", remedy=FAIL),
+)
+
+#: Clean-up of what a pool still has of a volume, and events for servers: these jobs have no resource of their own.
+_LEFTOVER = (
+    Action("remove", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "migration.remove"}, message=("delete", "unknown"),
+           no_holds=_NO_STATUS,
+           silent=_AS_CINDER, no_remedy=_NO_STATUS),
+    Action("remove_copy", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "migration.remove_copy"},
+           message=("snapshot delete", "unknown"), no_holds=_NO_STATUS, silent=_AS_CINDER, no_remedy=_NO_STATUS),
+)
+_SERVER = (
+    Action("volume-extended", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "servers.send"}, no_holds=_NO_STATUS,
+           message=("extend", "unknown"),
+           silent=_AS_CINDER, no_remedy=_NO_STATUS),
+    Action("volume-reimaged", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "servers.send"}, no_holds=_NO_STATUS,
+           message=("reimage", "unknown"),
+           silent=_AS_CINDER, no_remedy=_NO_STATUS),
+)
+
+#: Kind -> name of the action -> its row.
+ACTIONS: dict[str, dict[str, Action]] = {
+    kind: {row.name: row for row in rows} for kind, rows in {
+        "volume": _VOLUME, "snapshot": _SNAPSHOT, "backup": _BACKUP, "group": _GROUP, "group_snapshot": _GROUP_SNAPSHOT,
+        "leftover": _LEFTOVER, "server": _SERVER}.items()}
+#: Kinds whose jobs have no resource of their own.
+STATELESS = ("leftover", "server")
 
 
-def without_work(kind, status):
+def lacking(row: Action) -> list[str]:
+    """What the row does not say: why there is nothing of it is said as well."""
+    has = {"message": bool(row.message) or row.stage is None,
+           "holds": bool(row.holds) != bool(row.no_holds) or row.stage is None,
+           "event or silent": bool(row.event) != bool(row.silent),
+           "remedy or no_remedy": bool(row.remedy) != bool(row.no_remedy)}
+    return [name for name, there in has.items() if not there]
+
+
+def register(kind: str, row: Action) -> None:
+    """Add a row for an action from outside the package. Raises ValueError for a row that is not whole or a name that is taken."""
+    if kind not in ACTIONS:
+        raise ValueError(f"there is no kind {kind}; there are: {', '.join(ACTIONS)}")
+    if ACTIONS[kind].get(row.name, row) != row:
+        raise ValueError(f"{kind} has an action {row.name} already")
+    if missing := lacking(row):
+        raise ValueError(f"the action {row.name} of {kind} lacks: {', '.join(missing)}")
+    ACTIONS[kind][row.name] = row
+
+
+def rows() -> Iterator[tuple[str, Action]]:
+    """(kind, row) of every action."""
+    return ((kind, row) for kind, found in ACTIONS.items() for row in found.values())
+
+
+def find(kind: str, action: str) -> Action | None:
+    """The row; None for an action that only a newer release knows."""
+    return ACTIONS.get(kind, {}).get(action)
+
+
+def members_of(row: Action) -> Iterator[Source | Members]:
+    """Its holds on further resources."""
+    return (hold for hold in row.holds if isinstance(hold, Source | Members))
+
+
+def having(condition: Callable[[Action], object]) -> frozenset[tuple[str, str]]:
+    """The (kind, action) of the rows for which the condition holds."""
+    return frozenset((kind, row.name) for kind, row in rows() if condition(row))
+
+
+def without_job(kind: str, status: str) -> Action | None:
+    """The action that gives the status, which only a live job may hold: the one whose remedy `doctor` takes; else None."""
+    return next((row for row in ACTIONS[kind].values() if row.doing == status and row.remedy in (AGAIN, FAIL)), None)
+
+
+def transitional(kind: str) -> tuple[str, ...]:
+    """The statuses that only a live job may hold."""
+    return tuple(dict.fromkeys(row.doing for row in ACTIONS[kind].values() if row.remedy in (AGAIN, FAIL)))
+
+
+def without_work(kind: str, status: str) -> str:
     """What a status becomes when nobody works on the resource any more; BACK: what it was before that."""
-    actions = _ACTIONS[kind]
+    actions = ACTIONS[kind].values()
     for action in actions:
         if action.doing == status != AVAILABLE:
             return action.failed

@@ -8,7 +8,7 @@ import orjson
 from cinder_lite import db, errors, states
 from cinder_lite.backup import cinder, imported, record, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
-from cinder_lite.jobs import cancellation
+from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from cinder_lite.volume.flows.wanted import Wanted
 
@@ -64,7 +64,7 @@ class Backups:
                 BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
             job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"], args={
                 "volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
-            quotas.claim(tx, quotas.backup_share(row["project_id"], row["size"]), allowance)
+            holds.count(tx, self.conf, "backup", [row], allowance)
             return job_id, backups.find(tx, row["id"])
 
     def _host(self, tx, zone):
@@ -182,7 +182,7 @@ class Backups:
         with self.db.write() as tx:
             row = self._of_family(tx, dict(row))
             job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
-            quotas.claim(tx, quotas.backup_share(row["project_id"], row["size"]), allowance)
+            holds.count(tx, self.conf, "backup", [row], allowance)
             return job_id, backups.find(tx, row["id"])
 
 

@@ -12,7 +12,7 @@ from cinder_lite.blockio import device
 from cinder_lite.db import backups, metadata_index, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
-from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import messaging
 from cinder_lite.volume.drivers.base import GIB
 
@@ -25,11 +25,8 @@ class BackupManager(BackupRPC):
     def __init__(self, database, conf, store, volume, owner):
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
         self.adopted = cinder.Adopted(store, conf)
-        handlers = {
-            ("backup", "create"): self.create, ("backup", "delete"): self.delete,
-            ("backup", "force_delete"): self.delete, ("backup", "restore"): self.restore,
-            ("backup", "import"): self.take_in, ("volume", "create"): self.fill}
-        self.worker = worker.Worker(database, conf, "backup", conf.host, owner, handlers, conf.backup_max_operations)
+        handlers = worker.handlers(states.BACKUP, {"backups": self}, store)
+        self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers, conf.backup_max_operations)
 
     def run_job(self, ctx, job_id):
         self.worker.wake(job_id)
@@ -42,7 +39,6 @@ class BackupManager(BackupRPC):
             volume = worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id}")
             snapshot = worker.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}") if row.snapshot_id else None
             parent = worker.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},") if row.parent_id else None
-        work.at_end(self._free_source)
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
@@ -82,7 +78,7 @@ class BackupManager(BackupRPC):
         def leave(tx):
             row = volumes.find(tx, volume_id)
             if row is not None and row.host is not None:
-                holds.remove_copy_later(tx, work.job, row, copy_id)
+                holds.schedule_copy_cleanup(tx, work.job, row, copy_id)
 
         try:
             with work.outside():
@@ -92,21 +88,12 @@ class BackupManager(BackupRPC):
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)
             work.when_done(leave)
-            work.when_failed(leave)
 
     def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place.of(parent) if parent is not None else None
         with device.source(where) as source:
             return writer.write(self.store, place, source, row.size * GIB, writer.Format.of(self.conf, self.store.largest),
                                 older, origin=origin, progress=work.progress, cancelled=work.cancelled)
-
-    @staticmethod
-    def _free_source(tx, row):
-        """The volume or snapshot goes back to the status it had."""
-        if row.snapshot_id:
-            SNAPSHOT.settle(tx, row.snapshot_id, "backup", True)
-        else:
-            VOLUME.settle(tx, row.volume_id, "backup", True)
 
     # -- restore
 
@@ -116,17 +103,19 @@ class BackupManager(BackupRPC):
             volume = worker.found(volumes.find(tx, work.args["volume_id"]), f"volume {work.args['volume_id']}")
         recorded = self._record(row)
 
-        def restored(tx):
+        def columns(tx):
             VOLUME.lock(tx, volume.id)
             present = volumes.find(tx, volume.id)
-            columns = record.columns(recorded, row, present)
-            if VOLUME.settle(tx, volume.id, "restore", True, **columns):
-                metadata_index.update(tx, present, metadata=columns["metadata"])
+            if present is None or present.status != states.RESTORING_BACKUP:
+                return {}
+            found = record.columns(recorded, row, present)
+            metadata_index.update(tx, present, metadata=found["metadata"])
+            return found
 
-        work.when_done(restored)
+        work.members[volume.id] = columns
         self._bring_back(work, row, volume, is_zero=False)
 
-    def fill(self, work):
+    def restore_to_new(self, work):
         """The last stage of making a volume from a backup: the volume is there and empty."""
         with self.db.read() as tx:
             volume = worker.found(volumes.find(tx, work.job.resource_id))
@@ -142,7 +131,6 @@ class BackupManager(BackupRPC):
             VOLUME.write(tx, volume.id, **columns)
 
         work.at_end(described)
-        work.when_done(lambda tx: BACKUP.settle(tx, row.id, "lend", True))
         self._bring_back(work, row, volume, is_zero=True)
 
     def _record(self, row):
@@ -193,7 +181,6 @@ class BackupManager(BackupRPC):
             concurrency.in_thread(cinders.delete, row)
         elif not shared and place.is_sound:
             concurrency.in_thread(manifest.delete, self.store, place)
-        work.at_end(lambda tx, row: row.counted and holds.uncount_backup(tx, self.conf, row))
 
     def _check_size(self, row):
         """Raise Refused when the backup in the store is not of the size that the record says."""
@@ -204,7 +191,7 @@ class BackupManager(BackupRPC):
             if size != row.size * GIB:
                 raise worker.Refused(f"the record says {row.size} GiB, but the backup in the store has {size} bytes")
 
-    def take_in(self, work):
+    def import_record(self, work):
         """An imported record becomes a backup when the store has what it names."""
         with self.db.read() as tx:
             row = worker.found(backups.find(tx, work.job.resource_id))

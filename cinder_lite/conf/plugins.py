@@ -3,6 +3,7 @@
 import functools
 import importlib
 import logging
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -11,6 +12,15 @@ from oslo_config import cfg
 from cinder_lite import errors
 
 LOG = logging.getLogger(__name__)
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function of that name, "module:function". Raises Misconfigured when there is none."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise errors.Misconfigured(f"there is no function {name}: {error}") from error
 
 
 @functools.cache

@@ -25,9 +25,8 @@ UsageKey = tuple[str, str, str]
 _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
 LIVE_JOBS = sa.select(
-    J, V.c.status.label("volume_status"), V.c.backup_id.label("lent_id"), V.c.host.label("pool"),
-    S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), B.c.volume_id.label("read_volume_id"),
-    B.c.snapshot_id.label("read_snapshot_id"), G.c.status.label("group_status"),
+    J, V.c.status.label("volume_status"), V.c.host.label("pool"),
+    S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), G.c.status.label("group_status"),
     GS.c.status.label("group_snapshot_status"),
 ).select_from(J.outerjoin(V, V.c.id == J.c.resource_id).outerjoin(S, S.c.id == J.c.resource_id)
               .outerjoin(B, B.c.id == J.c.resource_id).outerjoin(G, G.c.id == J.c.resource_id)
@@ -71,7 +70,7 @@ def latest_jobs(tx: db.Transaction, most: int = 200) -> Sequence[db.Row]:
 def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
     """The rows of a kind in a transitional status, which requires a live job."""
     table = TABLES[kind]
-    return tx.execute(sa.select(table).where(table.c.status.in_(states.TRANSITIONAL[kind])).order_by(table.c.id)).all()
+    return tx.execute(sa.select(table).where(table.c.status.in_(states.transitional(kind))).order_by(table.c.id)).all()
 
 
 # -- sums
@@ -92,13 +91,17 @@ class Extra:
     snapshots: int = 0
 
 
-MOVING = ("migrate", "migrate_locked", "migrate_in_use", "retype")
+def moving_actions() -> list[str]:
+    """The actions that may move a volume."""
+    return sorted(action for _, action in states.having(lambda row: any(row.held(states.Destination))))
+
+
 
 
 def _extras(tx):
     rows = tx.execute(sa.select(J.c.action, J.c.args, V.c.project_id, V.c.volume_type_id, V.c.host, V.c.size).join(
         V, V.c.id == J.c.resource_id).where(
-            J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB), J.c.action.in_(("extend", *MOVING)),
+            J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB), J.c.action.in_(("extend", *moving_actions())),
             V.c.counted.is_(True)))
     for row in rows:
         if row.action == "extend":
@@ -316,7 +319,7 @@ def moving(tx: db.Transaction, service_host: str) -> set[str]:
     """Ids of the copies that a backend creates for migrations, and of those that it still has to delete afterwards."""
     rows = tx.execute(sa.select(J.c.id, J.c.kind, J.c.resource_id, J.c.args).where(
         J.c.status.in_(states.LIVE_JOB), J.c.host == service_host,
-        sa.or_(J.c.kind == "leftover", J.c.action.in_(MOVING))))
+        sa.or_(J.c.kind == "leftover", J.c.action.in_(moving_actions()))))
     return {row.id if row.kind == "volume" else row.args["name_id"] or row.resource_id for row in rows}
 
 

@@ -5,42 +5,34 @@ import sqlalchemy as sa
 from cinder_lite import db, states
 from cinder_lite.db import schema
 
-J, V, S, B = schema.jobs, schema.volumes, schema.snapshots, schema.backups
+J = schema.jobs
+TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups, "group": schema.groups,
+          "group_snapshot": schema.group_snapshots}
 
 
 def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
-    """The jobs that hold the resource, oldest first."""
-    return [job for where in _HOLDERS.get(kind, ()) for job in tx.execute(sa.select(J).where(
-        J.c.status.in_(states.LIVE_JOB), where(id)).order_by(J.c.created_at)).all() if _holds(job, kind, id)]
+    """Those jobs, oldest first."""
+    found = [job for of, row in states.rows() if row.stage is not None
+             for hold in states.members_of(row) if hold.kind == kind for job in _holding(tx, of, row.name, hold, id)]
+    if kind == "volume":  # it is what a volume is being moved to
+        found += tx.execute(sa.select(J).where(J.c.id == id, J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB))).all()
+    return found
 
 
-def _holds(job, kind, id):
-    """Whether the job holds the resource; jobs of a volume name the snapshots that they hold in their arguments."""
-    if kind != "snapshot" or job.kind != "volume":
-        return True
-    args = job.args if isinstance(job.args, dict) else {}
-    return args.get("snapshot_id") == id if job.action == "revert" else bool(args.get("cascade"))
-
-
-def _of(kind, actions, ids):
-    return sa.and_(J.c.kind == kind, J.c.action.in_(actions), J.c.resource_id.in_(ids))
-
-
-#: Kind of a resource -> functions of its id that return conditions of jobs.
-_HOLDERS = {
-    "volume": (
-        lambda id: _of("backup", ("create",), sa.select(B.c.id).where(B.c.volume_id == id, B.c.snapshot_id.is_(None))),
-        lambda id: _of("backup", ("restore",), sa.select(B.c.id).where(B.c.restore_volume_id == id)),
-        lambda id: _of("group", ("create_from", "delete"), sa.select(V.c.group_id).where(
-            V.c.id == id, V.c.status.in_((states.CREATING, states.DELETING)))),
-        lambda id: sa.and_(J.c.id == id, J.c.kind == "volume"),  # the copy of a volume that is being migrated has the job's id
-    ),
-    "snapshot": (
-        lambda id: _of("backup", ("create",), sa.select(B.c.id).where(B.c.snapshot_id == id)),
-        lambda id: _of("volume", ("revert", "delete", "force_delete"), sa.select(S.c.volume_id).where(S.c.id == id)),
-        lambda id: _of("group_snapshot", ("create", "delete"), sa.select(S.c.group_snapshot_id).where(S.c.id == id)),
-    ),
-    "backup": (
-        lambda id: _of("volume", ("create",), sa.select(V.c.id).where(V.c.backup_id == id)),
-    ),
-}
+def _holding(tx, kind, action, hold, id):
+    """The live jobs of an action that hold the resource by that hold."""
+    if isinstance(hold, states.Members):
+        table = TABLES[hold.kind]
+        status = states.ACTIONS[hold.kind][hold.action].doing
+        resources = sa.select(table.c[hold.column]).where(table.c.id == id, table.c.status == status)
+    else:
+        table = TABLES[kind]
+        resources = sa.select(table.c.id).where(table.c[hold.column] == id)
+        if hold.unless:
+            resources = resources.where(table.c[hold.unless].is_(None))
+    jobs = tx.execute(sa.select(J).where(J.c.status.in_(states.LIVE_JOB), J.c.kind == kind, J.c.action == action,
+                                         J.c.resource_id.in_(resources)).order_by(J.c.created_at)).all()
+    if not isinstance(hold, states.Members) or not hold.arg:
+        return jobs
+    wanted = [(job, job.args.get(hold.arg) if isinstance(job.args, dict) else None) for job in jobs]
+    return [job for job, value in wanted if value is True or value == id]

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import context, db, errors
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import listing, schema
 
 M = schema.messages
@@ -36,36 +36,14 @@ DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create fa
            "snapshot create": "013", "snapshot delete": "014", "backup create": "017", "backup delete": "018",
            "backup restore": "019", "image format": "029"}
 
-#: (kind, action) of a job -> (action, cause) of the message when it fails.
-_OF_JOBS = {
-    ("volume", "create"): ("create", "create failed"), ("volume", "delete"): ("delete", "unknown"),
-    ("volume", "force_delete"): ("delete", "unknown"), ("volume", "extend"): ("extend", "extend failed"),
-    ("volume", "migrate"): ("migrate", "unknown"), ("volume", "migrate_locked"): ("migrate", "unknown"),
-    ("volume", "migrate_in_use"): ("migrate", "unknown"),
-    ("volume", "retype"): ("retype", "unknown"), ("volume", "manage"): ("manage", "unknown"),
-    ("volume", "upload"): ("upload", "unknown"), ("volume", "upload_in_use"): ("upload", "unknown"),
-    ("volume", "reimage"): ("reimage", "unknown"), ("volume", "reimage_reserved"): ("reimage", "unknown"),
-    ("volume", "unmanage"): ("unmanage", "unknown"), ("volume", "revert"): ("snapshot revert", "unknown"),
-    ("snapshot", "create"): ("snapshot create", "snapshot create"),
-    ("snapshot", "manage"): ("snapshot manage", "unknown"),
-    ("snapshot", "unmanage"): ("snapshot unmanage", "unknown"),
-    ("snapshot", "delete"): ("snapshot delete", "snapshot delete"),
-    ("snapshot", "force_delete"): ("snapshot delete", "snapshot delete"),
-    ("leftover", "remove"): ("delete", "unknown"), ("leftover", "remove_copy"): ("snapshot delete", "unknown"),
-    ("group", "delete"): ("delete", "unknown"), ("group_snapshot", "create"): ("snapshot create", "snapshot create"),
-    ("group_snapshot", "delete"): ("snapshot delete", "snapshot delete"),
-    ("server", "volume-extended"): ("extend", "unknown"), ("server", "volume-reimaged"): ("reimage", "unknown"),
-    ("backup", "create"): ("backup create", "backup create"), ("backup", "delete"): ("backup delete", "backup delete"),
-    ("backup", "force_delete"): ("backup delete", "backup delete"),
-    ("backup", "restore"): ("backup restore", "backup restore"), ("backup", "import"): ("backup create", "unknown"),
-}
+#: What a message says of an action that only a newer release knows.
+UNKNOWN = ("create", "unknown")
 
 
 def of_job(job: db.Row) -> tuple[str, str]:
-    """(action, cause) of the message of a failed job."""
-    if (job.kind, job.action, job.stage) == ("volume", "create", "backup"):
-        return "backup restore", "backup restore"
-    return _OF_JOBS.get((job.kind, job.action), ("create", "unknown"))
+    """(action, cause) of the message that says why a job failed."""
+    row = states.find(job.kind, job.action)
+    return UNKNOWN if row is None else row.message_at.get(job.stage) or row.message or UNKNOWN
 
 
 def add(tx: db.Transaction, job: db.Row, action: str, detail: str, text: str, ttl: float,

@@ -20,22 +20,6 @@ def subject(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
     return FINDERS[kind](tx, id)
 
 
-def affected(tx: db.Transaction, job: db.Row, kind: str, status: str) -> list[str]:
-    """Ids of further resources of that kind, in that status, that a job works on."""
-    found: Sequence[db.Row | None]
-    if job.kind == "group":
-        found = groups.volumes_of(tx, job.resource_id)
-    elif job.kind == "group_snapshot":
-        found = groups.snapshots_of(tx, job.resource_id)
-    elif kind == "snapshot":
-        named = job.args.get("snapshot_id")
-        found = [row for row in snapshots.of_volume(tx, job.resource_id) if named in (None, row.id)]
-    else:
-        volume = volumes.find(tx, job.resource_id)
-        found = [backups.find(tx, volume.backup_id)] if volume is not None and volume.backup_id else []
-    return [row.id for row in found if row is not None and row.status == status]
-
-
 def add(tx: db.Transaction, owner: str, event_type: str, publisher_id: str, payload: dict[str, Any]) -> None:
     """Store a notification that `owner` sends."""
     tx.execute(sa.insert(N).values(id=str(uuid.uuid4()), owner=owner, event_type=event_type, publisher_id=publisher_id,

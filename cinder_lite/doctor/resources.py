@@ -5,56 +5,47 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from cinder_lite import context, db, states
-from cinder_lite.db import attachments, audit, jobs, metadata_index, quotas, schema, snapshots, volumes
+from cinder_lite.db import attachments, audit, jobs, schema, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.doctor.state import State
 from cinder_lite.jobs import holds
-from cinder_lite.jobs.lifecycle import KINDS, SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 
-#: (kind, action) of a job -> function(job) -> (kind, id, action) of a further resource that the job holds.
-HELD = {
-    ("backup", "create"): lambda job: ("snapshot", job.read_snapshot_id, "backup") if job.read_snapshot_id
-    else ("volume", job.read_volume_id, "backup"),
-    ("backup", "restore"): lambda job: ("volume", job.args.get("volume_id"), "restore"),
-    ("volume", "create"): lambda job: ("backup", job.lent_id, "lend"),
-    ("volume", "revert"): lambda job: ("snapshot", job.args.get("snapshot_id"), "revert"),
-}
+#: Kind -> the columns by which its rows belong to a resource whose job holds its members.
+MEMBERSHIPS = {kind: {hold.column for _, row in states.rows() for hold in row.held(states.Members) if hold.kind == kind}
+               for kind in states.ACTIONS}
 
 
-def held(live: Iterable[db.Row]) -> set[tuple[str, ...]]:
-    """{(kind, id, status)} that live jobs hold.
-
-    Snapshots of a volume that is deleted are held by ("cascade", volume id), members of a group by (kind of the
-    group, id).
-    """
-    found: set[tuple[str, ...]] = set()
+def held(live: Iterable[db.Row]) -> set[tuple[str | None, ...]]:
+    """{(kind, id, status)} that live jobs hold, and {(kind, column, id in it, status)} of the members that they hold."""
+    found: set[tuple[str | None, ...]] = set()
     for job in live:
-        action = KINDS[job.kind].actions.get(job.action)
-        if action is not None:
-            found.add((job.kind, job.resource_id, action.doing))
-        if (job.kind, job.action) in HELD:
-            kind, id, name = HELD[job.kind, job.action](job)
-            found.add((kind, id, KINDS[kind].actions[name].doing))
-        if job.kind in ("group", "group_snapshot"):
-            found.add((job.kind, job.resource_id))
-        if job.kind == "volume" and job.args.get("cascade"):
-            found.add(("cascade", job.resource_id))
+        row = states.find(job.kind, job.action)
+        if row is None:
+            continue
+        found.add((job.kind, job.resource_id, row.doing))
+        for hold in states.members_of(row):
+            status = states.ACTIONS[hold.kind][hold.action].doing
+            if isinstance(hold, states.Source):
+                found.add((hold.kind, holds.source_id(hold, job), status))
+            elif not hold.arg:
+                found.add((hold.kind, hold.column, job.resource_id, status))
+            elif wanted := holds.args_of(job).get(hold.arg):
+                found.add((hold.kind, hold.column, job.resource_id, status) if wanted is True else (hold.kind, wanted, status))
     return found
 
 
 def _is_held(kind, row, holders):
-    return (kind, row.id, row.status) in holders or (
-        kind == "snapshot" and row.status == states.DELETING and ("cascade", row.volume_id) in holders) or (
-        kind == "volume" and ("group", row.group_id) in holders) or (
-        kind == "snapshot" and ("group_snapshot", row.group_snapshot_id) in holders)
+    return (kind, row.id, row.status) in holders or any(
+        (kind, column, getattr(row, column), row.status) in holders for column in MEMBERSHIPS[kind])
 
 
 # -- repairs of a status without a job
 
-def _again(kind, action, tx, row):
+def _again(kind, action, tx, row, conf):
     """Start the action again in a new job."""
-    stage, host, args = KINDS[kind].actions[action].stage, None, {}
+    stage, host, args = action.stage, None, {}
     if kind == "backup":
         host = row.host
     else:
@@ -62,51 +53,34 @@ def _again(kind, action, tx, row):
         if volume is None:
             return ""
         if volume.host is not None:
-            stage, host = "volume", service_of(volume.host)
-        elif action == "delete":
-            return _forget(tx, row)
-    if kind == "volume" and action == "delete":
+            stage, host = states.VOLUME, service_of(volume.host)
+        elif action.done == states.GONE:
+            return _forget(tx, row, conf)
+    if kind == "volume" and any(action.held(states.Members)):
         left = snapshots.of_volume(tx, row.id)
         if any(one.status != states.DELETING for one in left):
-            return _failed(kind, action, tx, row)
+            return _failed(kind, action, tx, row, conf)
         args = {"cascade": bool(left)}
     ctx = context.Context(user_id=row.user_id, project_id=row.project_id, is_admin=True, overwrite=False)
-    id = jobs.add(tx, ctx, kind, row.id, action, stage, host=host, args=args)
-    return f"started job {id} to {action} {kind} {row.id}" + (f" on {host}" if host else "")
+    id = jobs.add(tx, ctx, kind, row.id, action.name, stage, host=host, args=args)
+    return f"started job {id} to {action.name} {kind} {row.id}" + (f" on {host}" if host else "")
 
 
-def _forget(tx, row):
+def _forget(tx, row, conf):
     """Delete a volume that was never placed on a backend."""
     VOLUME.settle(tx, row.id, "forget", True)
-    holds.forget(tx, row)
+    holds.forget(tx, conf, [("volume", row)])
     return f"deleted volume {row.id}, which was on no backend"
 
 
-def _failed(kind, action, tx, row):
+def _failed(kind, action, tx, row, conf):
     """End the action as failed."""
-    lost = {}
-    if kind == "backup" and action == "create":
-        lost = {"counted": False, "fail_reason": "its job was lost"}
-        if row.counted:
-            quotas.release(tx, quotas.backup_share(row.project_id, row.size))
-    KINDS[kind].settle(tx, row.id, action, False, **lost)
+    holds.fail_without_job(tx, conf, kind, row, action, "its job was lost")
     return f"set {kind} {row.id} to {audit.status(tx, kind, row.id)}"
 
 
-#: (kind, action of the status) -> repair of a status that no job holds. Actions that can be repeated are; a backup is
-#: not, since its source may have changed.
-REMEDIES = {
-    ("volume", "create"): _again, ("volume", "delete"): _again, ("volume", "extend"): _failed,
-    ("volume", "revert"): _failed, ("volume", "backup"): _failed, ("volume", "restore"): _failed,
-    ("volume", "retype"): _failed, ("volume", "manage"): _failed, ("volume", "unmanage"): _again,
-    ("volume", "upload"): _failed, ("volume", "reimage"): _failed,
-    ("snapshot", "unmanage"): _again, ("snapshot", "create"): _again, ("snapshot", "delete"): _again, ("snapshot", "revert"): _failed,
-    ("snapshot", "backup"): _failed,
-    ("group", "create_from"): _failed, ("group", "delete"): _failed,
-    ("group_snapshot", "create"): _failed, ("group_snapshot", "delete"): _failed,
-    ("backup", "create"): _failed, ("backup", "delete"): _again, ("backup", "restore"): _failed,
-}
-REPAIRS = {_again: "starts a new job to {action} it", _failed: "ends the action as failed"}
+#: Remedy of an action -> its implementation.
+REPAIRS = {states.AGAIN: _again, states.FAIL: _failed}
 
 
 def _without_job(kind, state):
@@ -114,11 +88,11 @@ def _without_job(kind, state):
     for row in audit.in_transition(state.tx, kind):
         if _is_held(kind, row, holders):
             continue
-        action = next(name for of, name in REMEDIES if of == kind and KINDS[kind].actions[name].doing == row.status)
+        action = states.without_job(kind, row.status)
         yield Finding(
             "status without job", (kind, row.id, row.status),
             f"{kind} {row.id} is {row.status}, but no job is responsible for it",
-            REPAIRS[REMEDIES[kind, action]].format(action=action), functools.partial(_release, kind, action, row))
+            action.remedy.format(action=action.name), functools.partial(_release, kind, action, row))
 
 
 def volumes_without_job(state: State) -> Iterator[Finding]:
@@ -128,7 +102,7 @@ def volumes_without_job(state: State) -> Iterator[Finding]:
 
 def migrations_without_job(state: State) -> Iterator[Finding]:
     """Volumes with the migration status of a running migration, without a job that migrates them."""
-    moving = {job.resource_id for job in state.live if job.action in audit.MOVING}
+    moving = {job.resource_id for job in state.live if job.action in audit.moving_actions()}
     for row in audit.half_migrated(state.tx):
         if row.id not in moving:
             yield Finding("migration without job", (row.id, row.migration_status),
@@ -141,7 +115,7 @@ def _end_migration(id, database, _conf):
     with database.write() as tx:
         row = audit.locked(tx, "volume", id)
         if row is None or row.migration_status in (None, *states.NOT_MIGRATING) or any(
-                job.action in audit.MOVING for job in jobs.live_of(tx, "volume", id)):
+                job.action in audit.moving_actions() for job in jobs.live_of(tx, "volume", id)):
             return ""
         VOLUME.write(tx, id, migration_status=states.NOT_MIGRATED)
         VOLUME.settle(tx, id, "migrate_locked", False)
@@ -165,12 +139,12 @@ def groups_without_job(state: State) -> Iterator[Finding]:
 
 
 @db.retried
-def _release(kind, action, found, database, _conf):
+def _release(kind, action, found, database, conf):
     with database.write() as tx:
         row = audit.locked(tx, kind, found.id)
         if row is None or row.status != found.status or _is_held(kind, row, held(audit.live_jobs(tx))):
             return ""
-        return REMEDIES[kind, action](kind, action, tx, row)
+        return REPAIRS[action.remedy](kind, action, tx, row, conf)
 
 
 # -- rows without their parent
@@ -208,9 +182,7 @@ def _remove_snapshot(id, database, conf):
         SNAPSHOT.write(tx, id, status=states.ERROR)
         SNAPSHOT.begin(tx, None, id, "cascade")
         SNAPSHOT.settle(tx, id, "cascade", True)
-        metadata_index.remove(tx, id)
-        if row.counted:
-            quotas.release(tx, quotas.snapshot_share(conf, row))
+        holds.forget(tx, conf, [("snapshot", row)])
         return f"deleted snapshot {id}"
 
 

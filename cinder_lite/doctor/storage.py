@@ -18,7 +18,7 @@ ORPHANED = {"volume": "orphaned volume", "snapshot": "orphaned snapshot"}
 MISSING = {"volume": "missing volume", "snapshot": "missing snapshot"}
 #: Statuses in which a resource may be missing on its backend.
 UNSURE = {states.CREATING, states.DELETING, states.ERROR, *(
-    action.failed for action in (*states.VOLUME_ACTIONS, *states.SNAPSHOT_ACTIONS) if action.doing == states.DELETING)}
+    action.failed for kind, action in states.rows() if kind in ("volume", "snapshot") and action.doing == states.DELETING)}
 
 
 def _expected(tx, backend_name):

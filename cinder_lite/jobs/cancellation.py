@@ -12,9 +12,6 @@ from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
 
 REASON = errors.Reason("it was ended by an administrator's request")
-#: (kind, action) of jobs that change the data of what they hold.
-WRITING = {("volume", action) for action in ("create", "delete", "force_delete", "revert", "reimage", "reimage_reserved")} | {
-    ("backup", "restore"), ("group", "create_from"), ("group", "delete")}
 #: Seconds between looks whether the workers have stopped.
 INTERVAL = 0.1
 
@@ -28,27 +25,13 @@ def all_jobs(tx, conf, kind, id):
     ended = []
     for job in jobs.live_of(tx, kind, id):
         if jobs.abandon(tx, job, REASON, conf.job_lease):
-            _copies(tx, job)
             KINDS[kind].settle(tx, id, job.action, False)
             holds.release(tx, conf, job)
             ended.append(job)
     for job in holders.others(tx, kind, id):
-        _copies(tx, job)
         if holds.end(tx, conf, job, REASON):
             ended.append(job)
     return ended
-
-
-def _copies(tx, job):
-    """Have the frozen copy removed from which a job may be reading."""
-    if (job.kind, job.action) == ("backup", "create"):
-        row, copy_id = holds.volume_of_backup(tx, job), job.resource_id
-    elif (job.kind, job.action) == ("volume", "upload_in_use"):
-        row, copy_id = holds.locked(tx, job), job.id
-    else:
-        return
-    if row is not None and row.host and job.attempt and row.attach_status != states.DETACHED:
-        holds.remove_copy_later(tx, job, row, copy_id)
 
 
 def stop(database, conf, kind, id, check):
@@ -57,7 +40,8 @@ def stop(database, conf, kind, id, check):
     Meanwhile the resource is in the status of what failed: what is still being written to is given to nobody.
     """
     ended = _end(database, conf, kind, id, check)
-    _wait(database, conf, [job.id for job in ended if (job.kind, job.action) in WRITING])
+    writing = states.having(lambda row: row.writes)
+    _wait(database, conf, [job.id for job in ended if (job.kind, job.action) in writing])
 
 
 @db.retried

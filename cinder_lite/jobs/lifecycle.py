@@ -6,6 +6,7 @@ owner can commit.
 """
 
 import dataclasses
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,9 +30,9 @@ class Guard:
 class Lifecycle:
     """The actions of one kind of resource."""
 
-    def __init__(self, kind, table, actions, missing):
+    def __init__(self, kind, table, missing):
         self.kind, self.table, self.missing = kind, table, missing
-        self.actions = {action.name: action for action in actions}
+        self.actions = states.ACTIONS[kind]
 
     # -- begin
 
@@ -58,7 +59,7 @@ class Lifecycle:
                             ("updated_at", db.now()), *values.items()))
         if took.rowcount == 0:
             self._refuse(tx, id, action.begins, guards, refusal)
-        if self.table is schema.volumes and action.name in states.DISCONNECTING:
+        if any(not hold.when_failed for hold in action.held(states.Connections)):
             connections.end_of_volume(tx, id)
         return self._job(tx, ctx, action, id, **(job or {}))
 
@@ -113,7 +114,7 @@ class Lifecycle:
     def _leave_unknown(self, tx, id):
         """The same for an action that only a newer release knows, by the status alone."""
         status = tx.execute(sa.select(self.table.c.status).where(self.table.c.id == id)).scalar()
-        if status not in states.TRANSITIONAL[self.kind]:
+        if status not in states.transitional(self.kind):
             return False
         return self._leave(tx, id, status, states.without_work(self.kind, status), {})
 
@@ -154,13 +155,11 @@ class Lifecycle:
             self._refuse(tx, id, statuses or (), guards, refusal)
 
 
-class _Errand:
-    """What is to be done beside a resource, and gives it no status: its jobs have an end."""
-
-    actions: dict[str, states.Action] = {}
+class StatelessTask:
+    """The same interface for jobs that give no resource a status: they only end."""
 
     def __init__(self, kind):
-        self.kind = kind
+        self.kind, self.actions = kind, states.ACTIONS[kind]
 
     @staticmethod
     def locked(_tx, _id):
@@ -176,12 +175,11 @@ class _Errand:
         return True
 
 
-VOLUME = Lifecycle("volume", schema.volumes, states.VOLUME_ACTIONS, errors.VolumeNotFound)
-SNAPSHOT = Lifecycle("snapshot", schema.snapshots, states.SNAPSHOT_ACTIONS, errors.SnapshotNotFound)
-BACKUP = Lifecycle("backup", schema.backups, states.BACKUP_ACTIONS, errors.BackupNotFound)
-GROUP = Lifecycle("group", schema.groups, states.GROUP_ACTIONS, errors.GroupNotFound)
-GROUP_SNAPSHOT = Lifecycle("group_snapshot", schema.group_snapshots, states.GROUP_SNAPSHOT_ACTIONS,
-                           errors.GroupSnapshotNotFound)
-#: What is left of a volume in a place that it has gone from, and what servers are to be told of a volume.
-LEFTOVER, SERVER = _Errand("leftover"), _Errand("server")
-KINDS = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, GROUP, GROUP_SNAPSHOT, LEFTOVER, SERVER)}
+VOLUME = Lifecycle("volume", schema.volumes, errors.VolumeNotFound)
+SNAPSHOT = Lifecycle("snapshot", schema.snapshots, errors.SnapshotNotFound)
+BACKUP = Lifecycle("backup", schema.backups, errors.BackupNotFound)
+GROUP = Lifecycle("group", schema.groups, errors.GroupNotFound)
+GROUP_SNAPSHOT = Lifecycle("group_snapshot", schema.group_snapshots, errors.GroupSnapshotNotFound)
+#: Kind -> its Lifecycle, or StatelessTask.
+KINDS: dict[str, Any] = {engine.kind: engine for engine in (VOLUME, SNAPSHOT, BACKUP, GROUP, GROUP_SNAPSHOT)} | {
+    kind: StatelessTask(kind) for kind in states.STATELESS}

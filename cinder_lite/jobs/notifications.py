@@ -7,39 +7,12 @@ sent once or, after a crash, twice with the same message_id. Nothing is told of 
 import dataclasses
 import logging
 
-from cinder_lite import concurrency, db
+from cinder_lite import concurrency, db, states
 from cinder_lite.db import notifications
-from cinder_lite.jobs.lifecycle import KINDS
+from cinder_lite.jobs import holds
 
 LOG = logging.getLogger(__name__)
 
-#: (kind, action) of a job -> Cinder's name of the event, without .start and .end.
-EVENTS = {
-    ("volume", "create"): "volume.create", ("volume", "delete"): "volume.delete", ("volume", "force_delete"): "volume.delete",
-    ("volume", "extend"): "volume.resize", ("volume", "revert"): "volume.revert", ("volume", "retype"): "volume.retype",
-    ("volume", "migrate"): "volume.migrate", ("volume", "migrate_locked"): "volume.migrate",
-    ("volume", "manage"): "volume.manage_existing", ("volume", "unmanage"): "volume.unmanage",
-    ("snapshot", "create"): "snapshot.create", ("snapshot", "delete"): "snapshot.delete",
-    ("snapshot", "force_delete"): "snapshot.delete", ("snapshot", "manage"): "snapshot.manage_existing_snapshot",
-    ("snapshot", "unmanage"): "snapshot.unmanage",
-    ("backup", "create"): "backup.create", ("backup", "delete"): "backup.delete", ("backup", "force_delete"): "backup.delete",
-    ("backup", "restore"): "backup.restore", ("backup", "import"): "backup.import_record",
-    ("group", "create"): "group.create", ("group", "create_from"): "group.create", ("group", "delete"): "group.delete",
-    ("group", "forget"): "group.delete", ("group_snapshot", "create"): "group_snapshot.create",
-    ("group_snapshot", "delete"): "group_snapshot.delete",
-    ("volume", "forget"): "volume.delete", ("volume", "forget_forced"): "volume.delete",
-    # What happens to members, sources and what is deleted along: their job is another resource's.
-    ("volume", "group_create"): "volume.create", ("volume", "group_delete"): "volume.delete",
-    ("snapshot", "group_create"): "snapshot.create", ("snapshot", "group_delete"): "snapshot.delete",
-    ("snapshot", "cascade"): "snapshot.delete", ("snapshot", "revert"): "snapshot.revert", ("backup", "lend"): "backup.restore",
-}
-#: (kind, action) of a job -> (kind, action) of what else it does that to (see db.notices.along).
-ALONG = {
-    ("volume", "create"): ("backup", "lend"), ("volume", "revert"): ("snapshot", "revert"),
-    ("volume", "delete"): ("snapshot", "cascade"), ("volume", "force_delete"): ("snapshot", "cascade"),
-    ("group", "create_from"): ("volume", "group_create"), ("group", "delete"): ("volume", "group_delete"),
-    ("group_snapshot", "create"): ("snapshot", "group_create"), ("group_snapshot", "delete"): ("snapshot", "group_delete"),
-}
 UPDATED = "group.update"
 #: Seconds between looks for what was not sent; what another process has not sent after LATE seconds is sent by whoever finds it.
 INTERVAL, LATE = 5, 60
@@ -104,13 +77,15 @@ class Events:
 
     def subjects(self, tx, job):
         """What the job is done to, to be told of when it is gone: the resource, and what goes along with it."""
-        if (job.kind, job.action) not in EVENTS:
+        row = states.find(job.kind, job.action)
+        if row is None or row.event is None:
             return []
-        found = [self.subject(tx, job.kind, job.resource_id, EVENTS[job.kind, job.action])]
-        if (job.kind, job.action) in ALONG:
-            kind, action = ALONG[job.kind, job.action]
-            found += [self.subject(tx, kind, id, EVENTS[kind, action])
-                      for id in notifications.affected(tx, job, kind, KINDS[kind].actions[action].doing)]
+        found = [self.subject(tx, job.kind, job.resource_id, row.event)]
+        for hold in states.members_of(row):
+            further = states.ACTIONS[hold.kind][hold.action]
+            if further.event is not None:
+                found += [self.subject(tx, hold.kind, id, further.event)
+                          for id in holds.held_ids(tx, hold, job, further.doing)]
         return [one for one in found if one is not None]
 
     @staticmethod

@@ -6,6 +6,7 @@ are one transaction that the worker commits afterwards. A job that was claimed b
 
 import collections
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ import time
 from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, db, errors, states
+from cinder_lite.conf import plugins
 from cinder_lite.db import jobs, messages
 from cinder_lite.jobs import holds, lifecycle
 
@@ -62,7 +64,9 @@ class Work:
         self.job, self.args = job, dict(job.args) if isinstance(job.args, dict) else {}
         self.ctx = jobs.requester(job)
         self.kept, self.lost = {}, {}
-        self.done_too, self.ending, self.failed_too, self.later = [], [], [], []
+        self.done_too, self.ending, self.later = [], [], []
+        #: Id of a source or member -> columns that it gets when the job succeeds (see holds.succeed).
+        self.members = {}
         self.next_stage, self.reason = None, None
         self.at, self.superseded, self.recorded = (0, 0), False, 0
         self._worker, self.confirmed = worker, time.monotonic()
@@ -102,9 +106,9 @@ class Work:
         """
         self.ending.insert(0 if first else len(self.ending), function)
 
-    def when_failed(self, function):
-        """Call function(tx) in the transaction that gives the job up, besides what gives back what it holds."""
-        self.failed_too.append(function)
+    def keep_member(self, id, **values):
+        """Columns of a source or member to set when the job succeeds: only members named so are settled."""
+        self.members[id] = values
 
     def leave_job(self, add):
         """Have add(tx) record a job for this worker in the transaction that ends the job well; it returns the id, if any."""
@@ -157,6 +161,25 @@ class Work:
 
 class Interrupted(Exception):
     """The work stopped, because the service ends or another does not answer; it is handed back."""
+
+
+def handlers(stage, owners, place):
+    """{(kind, action): function(work)} of what is done at a stage, bound by the names in the table of actions.
+
+    `owners` are the objects whose methods do the work, by name. A function from outside the package gets `place` (the
+    backend, or the store) and the work. Raises Misconfigured for a name that leads nowhere.
+    """
+    return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in states.rows() if stage in row.work}
+
+
+def _bound(name, owners, place):
+    if ":" in name:
+        return functools.partial(plugins.function(name), place)
+    owner, _, method = name.partition(".")
+    try:
+        return getattr(owners[owner], method)
+    except (KeyError, AttributeError) as error:
+        raise errors.Misconfigured(f"nothing does {name}, which the table of actions names") from error
 
 
 class Worker:
@@ -356,8 +379,8 @@ class Worker:
     def _finish(self, tx, work):
         job, events = work.job, self.events
         subject = events and events.subjects(tx, job)
-        row = holds.locked(tx, job) if work.ending else None
-        if lifecycle.KINDS[job.kind].finish(tx, job, **work.kept):
+        row = holds.locked(tx, job) if work.ending or holds.needs_row(job) else None
+        if holds.succeed(tx, self.conf, job, work.kept, work.members, row):
             for also in work.done_too:
                 also(tx)
             for also in work.ending if row is not None else ():
@@ -377,9 +400,7 @@ class Worker:
         detail = getattr(error, "detail", detail)
 
         def end(tx):
-            if holds.fail(tx, self.conf, job, reason, **work.lost):
-                for also in work.failed_too:
-                    also(tx)
+            holds.fail(tx, self.conf, job, reason, **work.lost)
             messages.add(tx, job, action, detail, reason, self.conf.message_ttl)
 
         try:

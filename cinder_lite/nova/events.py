@@ -20,28 +20,28 @@ class ServerEvents:
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts) -> None:
         self.db, self.nova = database, client.Nova(conf)
-        self.handlers = {("server", event): self.send for event in client.EVENTS}
 
     def send_when_done(self, work: worker.Work, event: str) -> None:
         """Send the event to the volume's servers when the work has ended."""
         if not self.nova.is_configured:
             return
-        work.leave_job(lambda tx: self._add(tx, work.job, event, True))
-        if event == client.REIMAGED:  # a server is being rebuilt, and waits for success or failure
-            work.when_failed(lambda tx: self._add(tx, work.job, event, False))
+        work.leave_job(lambda tx: self._add(tx, work.job, event))
 
     @staticmethod
-    def _add(tx, job, event, succeeded):
+    def _add(tx, job, event):
         wanted = states.RESERVED if event == client.REIMAGED else states.ATTACHED
         servers = [one.instance_uuid for one in attachments.of_volume(tx, job.resource_id)
                    if one.instance_uuid and one.attach_status == wanted]
         return servers and jobs.add(
             tx, jobs.requester(job, overwrite=False), "server", job.resource_id, event, job.stage, job.host,
-            {"servers": servers, "succeeded": succeeded})
+            {"servers": servers, "succeeded": True})
 
     def send(self, work: worker.Work) -> None:
+        """Send one event, or end when Nova is not configured here."""
         args, job = work.args, work.job
         work.begin()
+        if not self.nova.is_configured:
+            return
         try:
             self.nova.send_event(job.action, args["servers"], job.resource_id, args["succeeded"])
         except errors.Unavailable as error:

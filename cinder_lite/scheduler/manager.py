@@ -117,7 +117,7 @@ class SchedulerManager(SchedulerRPC):
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
             jobs.requester(job)  # sets the log's context
-            requests = PLACEMENTS[job.action].requests(tx, job, volume) if volume is not None else ()
+            requests = placement_of(job).requests(tx, job, volume) if volume is not None else ()
             found = self._pools(tx)
         if job.kind == "group":
             return self._place_group(job, found)
@@ -194,7 +194,7 @@ class SchedulerManager(SchedulerRPC):
                                     {**job.args, "to": pool.name}):
                     return ""
                 if pools.take(tx, pool.name, size, count, pool_capacity.bounds(pool, decision.request)):
-                    PLACEMENTS[job.action].placed(tx, volume, pool)
+                    placement_of(job).placed(tx, volume, pool)
                     LOG.info("%s of volume %s was placed on %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
                     return pool.service_host
@@ -220,9 +220,9 @@ class SchedulerManager(SchedulerRPC):
     def _end(self, tx, job, reason, message=None):
         """Give the job up, and say why to its owner. Raises Stale."""
         settled = holds.fail(tx, self.conf, job, reason)
-        placement = PLACEMENTS.get(job.action)
-        messages.add(tx, job, *(placement.message if placement else messages.of_job(job)), message or reason,
-                     self.conf.message_ttl)
+        row = states.find(job.kind, job.action)
+        about = row.no_backend if row is not None and job.kind == "volume" else messages.of_job(job)
+        messages.add(tx, job, *about, message or reason, self.conf.message_ttl)
         return settled
 
 
@@ -263,5 +263,10 @@ def _created(tx, volume, pool):
     VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
 
 
-#: By the action of a volume's job.
+#: By the name in states.Action.work.
 PLACEMENTS = {"create": Placement(_requests, _created), **MOVES}
+
+
+def placement_of(job):
+    """How the job's volume is placed."""
+    return PLACEMENTS[states.ACTIONS[job.kind][job.action].work[states.SCHEDULER]]

@@ -18,7 +18,6 @@ class Placement:
 
     requests: typing.Callable
     placed: typing.Callable
-    message: tuple = ("schedule", "no backend")
 
 
 def _migrate(tx, job, volume):
@@ -62,10 +61,5 @@ def _managed(tx, volume, pool):
     VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
 
 
-_MIGRATE = Placement(_migrate, _moving, ("migrate", "no backend"))
-#: By the action of a volume's job; creating is the scheduler's own.
-MOVES = {
-    "migrate": _MIGRATE, "migrate_locked": _MIGRATE, "migrate_in_use": _MIGRATE,
-    "manage": Placement(_manage, _managed),
-    "retype": Placement(_retype, _moving, ("retype", "no backend")),
-}
+#: By the name in states.Action.work; creating is the scheduler's own.
+MOVES = {"migrate": Placement(_migrate, _moving), "manage": Placement(_manage, _managed), "retype": Placement(_retype, _moving)}

@@ -46,7 +46,7 @@ class BackendService:
         exports = Exports(shared.db, self.conf, self.backend)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
                                      self.images, exports,
-                                     moves.handlers | managing.handlers | grouping.handlers | self.images.handlers)
+                                     {"migration": moves, "manage": managing, "groups": grouping, "images": self.images})
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
         self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,

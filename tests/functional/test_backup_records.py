@@ -195,7 +195,7 @@ def test_unverified_imported_rows_are_verified_and_deleted(client, service, row)
     """Those of the releases before."""
     with service.process.db.write() as tx:
         BACKUP.remove(tx, NEW)
-        BACKUP.insert(tx, None, "lend", {
+        BACKUP.insert(tx, None, "restore_to_new", {
             "id": NEW, "project_id": PROJECT, "user_id": "u", "volume_id": NEW, "size": 1, "host": "test", "metadata": {},
             "volume_record": {}, "facts": {}, "container": "aa/bb", "counted": False, "status": "available", **row})
     Doctor(service.process.db, service.conf, pause=0.1).examine()

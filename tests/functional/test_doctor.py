@@ -134,10 +134,12 @@ def test_resources_held_by_another_job_stay_held(here, status):
     for volume, action in ((read, "backup"), (restored, "restore"), (reverted, "revert"), (deleted, "delete")):
         here.set("volumes", volume, status=doing(VOLUME, action))
     backup = here.backup(read, status=states.CREATING)
-    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST, **lease)
+    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST,
+             args={"volume_id": read, "snapshot_id": None}, **lease)
     snapshot = here.snapshot(reverted, status=doing(SNAPSHOT, "backup"))
     backup = here.backup(reverted, status=states.CREATING, snapshot_id=snapshot)
-    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST, **lease)
+    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST,
+             args={"volume_id": reverted, "snapshot_id": snapshot}, **lease)
     backup = here.backup(read)
     here.set("backups", backup, status=doing(BACKUP, "restore"))
     here.add("jobs", kind="backup", action="restore", resource_id=backup, stage="backup", host=HOST,
@@ -145,9 +147,9 @@ def test_resources_held_by_another_job_stay_held(here, status):
     snapshot = here.snapshot(reverted, status=doing(SNAPSHOT, "revert"))
     here.add("jobs", kind="volume", action="revert", resource_id=reverted, args={"snapshot_id": snapshot}, **lease)
     backup = here.backup(read)
-    here.set("backups", backup, status=doing(BACKUP, "lend"))
+    here.set("backups", backup, status=doing(BACKUP, "restore_to_new"))
     here.set("volumes", made, status=states.CREATING, backup_id=backup)
-    here.add("jobs", kind="volume", action="create", resource_id=made, **lease)
+    here.add("jobs", kind="volume", action="create", resource_id=made, args={"backup_id": backup}, **lease)
     here.snapshot(deleted, status=states.DELETING)
     here.add("jobs", kind="volume", action="delete", resource_id=deleted, args={"cascade": True}, **lease)
     here.count()
@@ -155,7 +157,7 @@ def test_resources_held_by_another_job_stay_held(here, status):
     with here.db.write() as tx:
         tx.execute(sa.update(schema.jobs).values(status=states.SUCCEEDED))
     assert len(found(here)) == len([row for table in ("volumes", "snapshots", "backups") for row in here.rows(table)
-                                    if row.status in states.TRANSITIONAL[table[:-1]]]) == 12
+                                    if row.status in states.transitional(table[:-1])]) == 12
 
 
 # -- jobs
@@ -175,7 +177,8 @@ def test_a_job_of_a_reset_resource_ends_and_releases_its_holds(here):
     volume = here.volume(status=doing(VOLUME, "backup"), previous_status=states.AVAILABLE)
     backup = here.backup(volume, status=states.ERROR)
     here.count()
-    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST)
+    here.add("jobs", kind="backup", action="create", resource_id=backup, stage="backup", host=HOST,
+             args={"volume_id": volume, "snapshot_id": None})
     assert "ended job" in repaired(here, "status does not match job")[-1]
     assert (here.row("backups", backup).status, here.row("volumes", volume).status) == (states.ERROR, states.AVAILABLE)
 

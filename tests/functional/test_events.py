@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite.db import schema
-from cinder_lite.jobs import lifecycle, notifications
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 
@@ -210,24 +209,3 @@ def test_dependent_resources_have_their_own_notifications(service, broker):
         client("DELETE", f"/{kind}/{id}", expect=202)
         client.gone(kind, id)
     expect(broker, at, both("backup.delete", backup), both("volume.delete", restored))
-
-
-#: Actions of which nothing is told, as in Cinder: (kind, action) -> why.
-SILENT = {
-    ("volume", "migrate_in_use"): "Nova moves the data, and the volume stays what it is",
-    ("volume", "stand_in"): "a copy that a migration makes", ("volume", "backup"): "the backup is told of",
-    ("volume", "backup_available"): "the backup is told of", ("volume", "restore"): "the backup is told of",
-    ("snapshot", "backup"): "the backup is told of", ("volume", "upload"): "Glance tells of the image",
-    ("volume", "upload_in_use"): "Glance tells of the image", ("volume", "reimage"): "Cinder tells nobody",
-    ("volume", "reimage_reserved"): "Cinder tells nobody", ("volume", "reserve"): "an attachment, which is no job",
-    ("volume", "begin_detaching"): "an attachment, which is no job", ("volume", "transfer"): "a transfer, which is no job",
-}
-
-
-def test_each_action_has_notifications_or_a_reason_for_none():
-    actions = {(kind, name) for kind, engine in lifecycle.KINDS.items() for name in getattr(engine, "actions", ())}
-    assert actions == notifications.EVENTS.keys() | SILENT.keys() and not notifications.EVENTS.keys() & SILENT.keys()
-    for job, member in notifications.ALONG.items():
-        assert {job, member} <= notifications.EVENTS.keys()
-    assert {member for member in actions if member[1] in ("group_create", "group_delete", "cascade", "lend")} <= set(
-        notifications.ALONG.values())

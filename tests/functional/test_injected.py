@@ -2,22 +2,21 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 import sys
 import threading
-import typing
-import uuid
 
 import pytest
 import sqlalchemy as sa
 
 from cinder_lite import context, states
-from cinder_lite.db import jobs, pools, volumes
+from cinder_lite.db import jobs
 from cinder_lite.doctor import Doctor
 from cinder_lite.jobs import worker
-from cinder_lite.jobs.lifecycle import KINDS, VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.notifications import Events
 from cinder_lite.scheduler import manager
+from tests.functional.begun import BEGUN, CASES, WORKED_ON, World, create
 from tests.functional.client import PROJECT, Client
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
@@ -57,13 +56,37 @@ def service():
         yield running
 
 
+class Bus:
+    """Takes the notifications that would go to a broker: (event type, resource id)."""
+
+    FAILURES = ()
+
+    def __init__(self):
+        self.sent = set()
+
+    def tell(self, _id, _time, _publisher, event_type, payload, _requester):
+        self.sent |= {(event_type, value) for key, value in payload.items() if key.endswith("_id")}
+
+
+@pytest.fixture(scope="module")
+def bus(service, raiser):
+    found = Bus()
+    events = Events(service.process.db, found, "injected/1")
+    for one in raiser.workers:
+        one.events = events
+    yield found
+    for one in raiser.workers:
+        one.events = None
+    events.stop()
+
+
 @pytest.fixture(scope="module")
 def client(service):
     return Client(service.url)
 
 
 @pytest.fixture(scope="module")
-def types(client):
+def volume_types(client):
     return {name: client("POST", "/types", {"volume_type": {
         "name": name, "extra_specs": {"volume_backend_name": name}}}, expect=200)["volume_type"]["id"]
         for name in ("one", "two")} | {"any": client("POST", "/types", {"volume_type": {"name": "any"}}, expect=200)[
@@ -137,225 +160,15 @@ def raiser(service):
         yield found
 
 
-def prepared(method):
-    """Of a World: what it makes is made as ever."""
-    @functools.wraps(method)
-    def make(self, *arguments, **named):
-        with self.raiser.off():
-            return method(self, *arguments, **named)
-
-    return make
-
-
-@dataclasses.dataclass
-class World:
-    """What actions are begun with."""
-
-    service: object
-    client: Client
-    types: dict
-    raiser: Raiser
-
-    @prepared
-    def volume(self, volume_type="one", **more):
-        return self.client.made("volumes", size=1, volume_type=volume_type, **more)["id"]
-
-    @prepared
-    def snapshot(self, volume=None):
-        return self.client.made("snapshots", volume_id=volume or self.volume())["id"]
-
-    @prepared
-    def backup(self, volume=None, **more):
-        return self.client.made("backups", volume_id=volume or self.volume(), **more)["id"]
-
-    @prepared
-    def attached(self):
-        id = self.volume()
-        made = self.client("POST", "/attachments", {"attachment": {
-            "volume_uuid": id, "instance_uuid": str(uuid.uuid4()), "connector": {"host": "h"}}}, expect=200)
-        self.client("POST", f"/attachments/{made['attachment']['id']}/action", {"os-complete": {}}, expect=204)
-        return id
-
-    @prepared
-    def group(self, members=2):
-        kind = self.client("POST", "/group_types", {"group_type": {"name": str(uuid.uuid4())}}, expect=202)["group_type"]["id"]
-        id = self.client("POST", "/groups", {"group": {
-            "group_type": kind, "volume_types": [self.types["one"]]}}, expect=202)["group"]["id"]
-        until(lambda: self.client("GET", f"/groups/{id}", expect=200)["group"]["status"] == "available", "the group")
-        for _ in range(members):
-            self.volume(group_id=id)
-        return id
-
-    @prepared
-    def kept(self):
-        made = self.client("POST", "/group_snapshots", {"group_snapshot": {"group_id": self.group()}}, expect=202)
-        id = made["group_snapshot"]["id"]
-        until(lambda: self.client("GET", f"/group_snapshots/{id}", expect=200)["group_snapshot"]["status"] == "available",
-              "the group snapshot")
-        return id
-
-    def host(self, id):
-        """(the backend that has the volume, the pool of the other one)."""
-        here = self.client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"]
-        return here.partition("#")[0], "test@two#two" if here == "test@one#one" else "test@one#one"
-
-    def act(self, id, kind="volumes", **action):
-        name, body = next(iter(action.items()))
-        self.client("POST", f"/{kind}/{id}/action", {name.replace("_dash_", "-"): body}, expect=202)
-        return id
-
-    def foreign(self, name):
-        path = os.path.join(self.service.state, "one", name)
-        with open(path, "wb") as file:
-            file.truncate(1024**3)
-        return name
-
-    def begin(self, id, action, **args):
-        """An action that an API verb would begin, where its other side (Glance) is not here."""
-        ctx = context.Context(user_id="u", project_id=PROJECT, is_admin=True, overwrite=False)
-        with self.service.process.db.write() as tx:
-            host = (args.get("to") or volumes.find(tx, id).host).partition("#")[0]
-            job = VOLUME.begin(tx, ctx, id, action, job={"stage": "volume", "host": host, "args": args})
-            if "to" in args:
-                pools.give_back(tx, args["to"], -1, -1)
-        self.service.process.volume.on(host).run_job(ctx, job_id=job)
-        return id
-
-
-def _create(world, **more):
-    return world.client.create("volumes", size=1, volume_type="one", **more)["id"]
-
-
-def _deleted(world, kind, id, query=""):
-    world.client("DELETE", f"/{kind}/{id}{query}", expect=202)
-    return id
-
-
-def _reserved(world):
-    id = world.volume()
-    world.client("POST", "/attachments", {"attachment": {"volume_uuid": id}}, expect=200)
-    return id
-
-
-def _cascade(world):
-    snapshot = world.snapshot()
-    volume = world.client("GET", f"/snapshots/{snapshot}", expect=200)["snapshot"]["volume_id"]
-    return _deleted(world, "volumes", volume, "?cascade=true")
-
-
-def _reverted(world):
-    snapshot = world.snapshot()
-    volume = world.client("GET", f"/snapshots/{snapshot}", expect=200)["snapshot"]["volume_id"]
-    return world.act(volume, revert={"snapshot_id": snapshot})
-
-
-def _managed(world):
-    return world.client("POST", "/manageable_volumes", {"volume": {
-        "host": "test@one#one", "ref": {"source-name": world.foreign(f"foreign-{uuid.uuid4()}")}}}, expect=202)["volume"]["id"]
-
-
-def _managed_snapshot(world):
-    return world.client("POST", "/manageable_snapshots", {"snapshot": {
-        "volume_id": world.volume(), "ref": {"source-name": world.foreign(f"foreign-{uuid.uuid4()}")}}},
-        expect=202)["snapshot"]["id"]
-
-
-def _migrated(world, lock):
-    id = world.volume("any")
-    return world.act(id, **{"os-migrate_volume": {"host": world.host(id)[1], "lock_volume": lock}})
-
-
-def _migrated_in_use(world):
-    id = world.attached()
-    return world.begin(id, "migrate_in_use", to=world.host(id)[1], server=str(uuid.uuid4()))
-
-
-def _uploaded(world, action, id):
-    return world.begin(id, action, image_id=str(uuid.uuid4()), disk_format="raw")
-
-
-def _imported(world):
-    id = world.backup()
-    record = world.client("GET", f"/backups/{id}/export_record", expect=200)["backup-record"]
-    world.client("DELETE", f"/backups/{id}", expect=202)
-    world.client.gone("backups", id)
-    world.client("POST", "/backups/import_record", {"backup-record": record}, expect=201)
-    return id
-
-
-def _restored(world):
-    id = world.backup()
-    world.client("POST", f"/backups/{id}/restore", {"restore": {"volume_id": world.volume()}}, expect=202)
-    return id
-
-
-def _group_copy(world, **source):
-    return world.client("POST", "/groups/action", {"create-from-src": source}, expect=202)["group"]["id"]
-
-
-def _group_deleted(world):
-    return world.act(world.group(), kind="groups", delete={"delete-volumes": True})
-
-
-def _new_kept(world):
-    return world.client("POST", "/group_snapshots", {"group_snapshot": {"group_id": world.group()}},
-                        expect=202)["group_snapshot"]["id"]
-
-
-#: (kind, action) -> what begins it, each by another way.
-BEGUN: dict[tuple, tuple[typing.Callable, ...]] = {
-    ("volume", "create"): (
-        _create, lambda world: _create(world, source_volid=world.volume()),
-        lambda world: _create(world, snapshot_id=world.snapshot()), lambda world: _create(world, backup_id=world.backup())),
-    ("volume", "delete"): (lambda world: _deleted(world, "volumes", world.volume()), _cascade),
-    ("volume", "force_delete"): (lambda world: world.act(world.volume(), **{"os-force_delete": {}}),),
-    ("volume", "extend"): (lambda world: world.act(world.volume(), **{"os-extend": {"new_size": 2}}),),
-    ("volume", "revert"): (_reverted,),
-    ("volume", "migrate"): (lambda world: _migrated(world, False),),
-    ("volume", "migrate_locked"): (lambda world: _migrated(world, True),),
-    ("volume", "migrate_in_use"): (_migrated_in_use,),
-    ("volume", "retype"): (lambda world: world.act(world.volume(), **{
-        "os-retype": {"new_type": "two", "migration_policy": "on-demand"}}),),
-    ("volume", "upload"): (lambda world: _uploaded(world, "upload", world.volume()),),
-    ("volume", "upload_in_use"): (lambda world: _uploaded(world, "upload_in_use", world.attached()),),
-    ("volume", "reimage"): (lambda world: world.begin(world.volume(), "reimage", image_id=str(uuid.uuid4())),),
-    ("volume", "reimage_reserved"): (lambda world: world.begin(
-        _reserved(world), "reimage_reserved", image_id=str(uuid.uuid4())),),
-    ("volume", "manage"): (_managed,),
-    ("volume", "unmanage"): (lambda world: world.act(world.volume(), **{"os-unmanage": {}}),),
-    ("snapshot", "create"): (lambda world: world.client.create("snapshots", volume_id=world.volume())["id"],),
-    ("snapshot", "delete"): (lambda world: _deleted(world, "snapshots", world.snapshot()),),
-    ("snapshot", "force_delete"): (lambda world: world.act(world.snapshot(), "snapshots", **{"os-force_delete": {}}),),
-    ("snapshot", "manage"): (_managed_snapshot,),
-    ("snapshot", "unmanage"): (lambda world: world.act(world.snapshot(), "snapshots", **{"os-unmanage": {}}),),
-    ("backup", "create"): (
-        lambda world: world.client.create("backups", volume_id=world.volume())["id"],
-        lambda world: world.client.create("backups", volume_id=world.attached(), force=True)["id"]),
-    ("backup", "delete"): (lambda world: _deleted(world, "backups", world.backup()),),
-    ("backup", "force_delete"): (lambda world: world.act(world.backup(), "backups", **{"os-force_delete": {}}),),
-    ("backup", "restore"): (_restored,),
-    ("backup", "import"): (_imported,),
-    ("group", "create"): (lambda world: world.group(members=0),),
-    ("group", "create_from"): (
-        lambda world: _group_copy(world, source_group_id=world.group()),
-        lambda world: _group_copy(world, group_snapshot_id=world.kept())),
-    ("group", "delete"): (_group_deleted,),
-    ("group_snapshot", "create"): (_new_kept,),
-    ("group_snapshot", "delete"): (lambda world: _deleted(world, "group_snapshots", world.kept()),),
-}
-#: A group is made by the scheduler alone.
-WORKED_ON = [key for key in BEGUN if key != ("group", "create")]
-CASES = [(*key, number) for key in WORKED_ON for number in range(len(BEGUN[key]))]
 
 
 def test_every_action_that_a_service_works_on_is_tried():
-    staged = {(kind, action.name) for kind, engine in KINDS.items() for action in engine.actions.values() if action.stage}
-    assert staged == BEGUN.keys()
+    assert states.having(lambda row: row.stage) == BEGUN.keys()
 
 
 @pytest.fixture
-def world(service, client, types, raiser):
-    return World(service, client, types, raiser)
+def world(service, client, volume_types, raiser, bus):
+    return World(service, client, volume_types, raiser)
 
 
 def ended(world, id, action):
@@ -379,14 +192,25 @@ def check_told(world, job):
         assert "Injected" not in text and SECRET not in text and "Error" not in text, text
 
 
-def check_sound(world, action):
-    if action == "unmanage":  # what was let go is nobody's
+def check_notified(bus, job):
+    """Notifications report that the work began, and that it ended when it succeeded."""
+    event = states.ACTIONS[job.kind][job.action].event
+    if event is None:
+        return
+    until(lambda: (f"{event}.start", job.resource_id) in bus.sent, f"a notification of the start of {job.action}")
+    if job.status == states.SUCCEEDED:
+        until(lambda: (f"{event}.end", job.resource_id) in bus.sent, f"a notification of the end of {job.action}")
+    assert job.status == states.SUCCEEDED or (f"{event}.end", job.resource_id) not in bus.sent
+
+
+def check_sound(world, kind, action):
+    if action == "unmanage" or kind == "leftover":  # what was let go, or could not be removed, belongs to nobody
         Doctor(world.service.process.db, world.service.conf, pause=0.1).repair(delete_orphans=True)
     sound(world.service, world.client)
 
 
 @pytest.mark.parametrize(("kind", "action", "number"), CASES)
-def test_an_exception_at_any_call_ends_the_job(world, raiser, kind, action, number):
+def test_an_exception_at_any_call_ends_the_job(world, raiser, bus, kind, action, number):
     begin = BEGUN[kind, action][number]
     raiser.arm((kind, action), None)
     ended(world, begin(world), action)
@@ -399,10 +223,12 @@ def test_an_exception_at_any_call_ends_the_job(world, raiser, kind, action, numb
     raiser.arm(None, None)
     for job in found:
         check_told(world, job)
-    check_sound(world, action)
+        check_notified(bus, job)
+    check_sound(world, kind, action)
 
 
-@pytest.mark.parametrize(("kind", "action"), WORKED_ON)
+#: What remains on a backend is removed however often that fails: nobody else does it.
+@pytest.mark.parametrize(("kind", "action"), [key for key in WORKED_ON if key[0] != "leftover"])
 def test_an_end_that_cannot_be_written_is_given_up(world, raiser, monkeypatch, kind, action):
     for one in raiser.workers:
         monkeypatch.setattr(one, "_finish", _refusing(one._finish, kind, action))
@@ -411,7 +237,7 @@ def test_an_end_that_cannot_be_written_is_given_up(world, raiser, monkeypatch, k
     assert job.status == states.FAILED
     check_told(world, job)
     monkeypatch.undo()
-    check_sound(world, action)
+    check_sound(world, kind, action)
 
 
 def _refusing(write, kind, action):
@@ -444,7 +270,7 @@ def _unprepared(handler, refuse, raiser):
     return lambda work: handler(work) if raiser.aside else refuse()
 
 
-SCHEDULED = [("create", _create), ("create", lambda world, **more: _create(world, backup_id=world.backup(), **more)),
+SCHEDULED = [("create", create), ("create", lambda world, **more: create(world, backup_id=world.backup(), **more)),
              *((action, way) for (kind, action), ways in BEGUN.items() for way in ways
                if kind == "volume" and action not in ("create", "migrate_in_use")
                and VOLUME.actions[action].stage == "scheduler")]
@@ -452,12 +278,14 @@ SCHEDULED = [("create", _create), ("create", lambda world, **more: _create(world
 
 @pytest.mark.parametrize(("action", "begin"), SCHEDULED)
 def test_a_decision_that_raises_each_time_is_an_end(world, monkeypatch, action, begin):
-    def raising(tx, job, volume, requests=manager.PLACEMENTS[action].requests):
+    place = VOLUME.actions[action].work[states.SCHEDULER]
+
+    def raising(tx, job, volume, requests=manager.PLACEMENTS[place].requests):
         if action != "create" or volume.name == "doomed":
             raise Injected(SECRET)
         return requests(tx, job, volume)
 
-    monkeypatch.setitem(manager.PLACEMENTS, action, dataclasses.replace(manager.PLACEMENTS[action], requests=raising))
+    monkeypatch.setitem(manager.PLACEMENTS, place, dataclasses.replace(manager.PLACEMENTS[place], requests=raising))
     id = begin(world, name="doomed") if action == "create" else begin(world)
     job = ended(world, id, action)
     assert job.status == states.FAILED

@@ -8,7 +8,7 @@ from tests.meta import source
 STATUSES = {
     *states.VOLUME_STATUSES, *states.SNAPSHOT_STATUSES, *states.BACKUP_STATUSES, *states.ATTACH_STATUSES,
     *states.MIGRATION_STATUSES, *states.LIVE_JOB,
-    *(action.doing for action in (*states.VOLUME_ACTIONS, *states.SNAPSHOT_ACTIONS, *states.BACKUP_ACTIONS)),
+    *(action.doing for kind, action in states.rows() if kind in ("volume", "snapshot", "backup")),
 }
 
 

@@ -16,7 +16,7 @@ from tests.services import keeper, processes
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("api", "scheduler", "volume", "backup")
 #: Statuses that a volume, snapshot or backup has only while a job does something with it.
-TRANSITIONAL = frozenset(status for found in states.TRANSITIONAL.values() for status in found)
+TRANSITIONAL = frozenset(status for kind in states.ACTIONS for status in states.transitional(kind))
 
 
 #: Limits that are out of the way of tests of anything else.

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import backups, groups, guards, metadata_index, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import service_of
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import zones
 from cinder_lite.volume.flows import engine
@@ -209,8 +210,7 @@ class Record(engine.Step):
             job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
             if row["metadata"]:
                 metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
-            quotas.claim(tx, quotas.Change(row["project_id"], {"volumes": 1, "gigabytes": row["size"]},
-                                           row["volume_type_id"]), plan.allowance)
+            holds.count(tx, self.conf, "volume", [row], plan.allowance)
             quotas.check_max_size(row["size"], self.conf)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
@@ -218,7 +218,7 @@ class Record(engine.Step):
         if source is None or source.kind == "image":
             return
         if source.kind == "backup":
-            BACKUP.begin(tx, None, source.row.id, "lend", refusal=errors.InvalidState)
+            BACKUP.begin(tx, None, source.row.id, "restore_to_new", refusal=errors.InvalidState)
         elif source.kind == "snapshot":
             SNAPSHOT.hold(tx, source.row.id, (states.AVAILABLE,))
         else:

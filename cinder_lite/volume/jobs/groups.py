@@ -1,9 +1,8 @@
 """The work on groups: one job makes, keeps or removes what all their volumes hold."""
 
 from cinder_lite import db
-from cinder_lite.db import groups, quotas, snapshots, volumes
-from cinder_lite.jobs import holds, worker
-from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.db import groups, snapshots, volumes
+from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.jobs.volumes import as_snapshot, as_volume
 
@@ -13,9 +12,6 @@ class Grouping:
 
     def __init__(self, database, conf, backend):
         self.db, self.conf, self.backend = database, conf, backend
-        self.handlers = {
-            ("group", "create_from"): self.create_from, ("group", "delete"): self.delete,
-            ("group_snapshot", "create"): self.create_snapshot, ("group_snapshot", "delete"): self.delete_snapshot}
 
     def create_from(self, work):
         with self.db.read() as tx:
@@ -30,8 +26,8 @@ class Grouping:
             facts[one.id] = self.backend.call(copy, as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
-        work.when_done(lambda tx: [VOLUME.settle(tx, id, "group_create", True, facts=found, launched_at=now, **self.backend.ownership)
-                                   for id, found in facts.items()])
+        for id, found in facts.items():
+            work.keep_member(id, facts=found, launched_at=now, **self.backend.ownership)
 
     def _source(self, tx, row):
         """(the driver's method, what it copies or None)."""
@@ -50,16 +46,8 @@ class Grouping:
             if one.host is not None:
                 self.backend.remove_exports(as_volume(one))
                 self.backend.call(self.backend.driver.delete, as_volume(one))
+            work.keep_member(one.id)
             work.step(number + 1, len(members))
-
-        ids = {one.id for one in members}
-
-        def gone(tx, group):
-            left = [one for one in groups.volumes_of(tx, group.id) if one.id in ids]
-            quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
-            holds.forget(tx, *[one for one in left if VOLUME.settle(tx, one.id, "group_delete", True)])
-
-        work.at_end(gone)
 
     def create_snapshot(self, work):
         made = self._snapshots(work)
@@ -74,24 +62,16 @@ class Grouping:
                 with worker.quiet(f"removing what was made of snapshot {row.id}"):
                     self.backend.call(self.backend.driver.delete_snapshot, snapshot)
             raise
-        work.when_done(lambda tx: [SNAPSHOT.settle(tx, id, "group_create", True, facts=found, progress="100%")
-                                   for id, found in facts.items()])
+        for id, found in facts.items():
+            work.keep_member(id, facts=found, progress="100%")
 
     def delete_snapshot(self, work):
         going = self._snapshots(work)
         work.begin()
-        for number, (_, snapshot) in enumerate(going):
+        for number, (row, snapshot) in enumerate(going):
             self.backend.call(self.backend.driver.delete_snapshot, snapshot)
+            work.keep_member(row.id)
             work.step(number + 1, len(going))
-
-        ids = {row.id for row, _ in going}
-
-        def gone(tx, kept):
-            left = [one for one in groups.snapshots_of(tx, kept.id, locked=True) if one.id in ids]
-            holds.forget_snapshots(tx, self.conf, *[
-                one for one in left if SNAPSHOT.settle(tx, one.id, "group_delete", True)])
-
-        work.at_end(gone)
 
     def _snapshots(self, work):
         """[(row, the snapshot as its driver sees it)]"""

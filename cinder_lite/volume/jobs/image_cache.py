@@ -13,7 +13,7 @@ import uuid
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import guards, quotas, volumes
-from cinder_lite.jobs import pool_capacity, worker
+from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ class ImageCache:
                 self.volume.on(self.backend.name).run_job(work.ctx, job_id=job_id)
 
         work.afterwards(wake)
-        work.when_failed(lambda tx: self._discard(tx, row.id))
 
     @contextlib.contextmanager
     def entry(self, work, row, image):
@@ -100,9 +99,6 @@ class ImageCache:
         work.args["waited"] = True
         self._waiting[id].add(work.job.id)
         raise worker.Interrupted
-
-    def _discard(self, tx, id):
-        VOLUME.begin(tx, self._asker(), id, "delete", job={"host": self.backend.name})
 
     def _asker(self):
         return context.Context(user_id=self.user, project_id=self.project, is_admin=True, overwrite=False)
@@ -164,8 +160,6 @@ class ImageCache:
             job_id = VOLUME.insert(tx, self._asker(), "create", values, stage="volume", host=self.backend.name,
                                    args={"image_id": image.id})
             # The service's own project has no limits.
-            quotas.claim(tx, quotas.Change(self.project, {"volumes": 1, "gigabytes": image.gigabytes},
-                                           row.volume_type_id), quotas.Allowance({}, {}))
-            pool_capacity.take(tx, self.conf, row.host, image.gigabytes, 1, row.type_extra_specs)
+            holds.count(tx, self.conf, "volume", [values], quotas.Allowance({}, {}))
             return values["id"], job_id
         return None

@@ -24,8 +24,6 @@ class ImageJobs:
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
         self.servers = ServerEvents(database, conf)
         self._lock = threading.Lock()
-        self.handlers = {("volume", action): self.reimage for action in ("reimage", "reimage_reserved")}
-        self.handlers |= {("volume", action): self.upload for action in ("upload", "upload_in_use")}
 
     @functools.cached_property
     def glance(self):

@@ -1,7 +1,7 @@
 """The work of taking over what others made on a backend, and of letting go of it."""
 
 from cinder_lite import db
-from cinder_lite.db import ownership, pools, quotas, snapshots, volumes
+from cinder_lite.db import ownership, quotas, snapshots, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.drivers import base as drivers
@@ -13,11 +13,8 @@ class Adoption:
 
     def __init__(self, database, conf, backend):
         self.db, self.conf, self.backend = database, conf, backend
-        self.handlers = {
-            ("volume", "manage"): self.adopt, ("volume", "unmanage"): self.let_go,
-            ("snapshot", "manage"): self.manage_snapshot, ("snapshot", "unmanage"): self.let_snapshot_go}
 
-    def adopt(self, work):
+    def manage(self, work):
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
@@ -52,16 +49,14 @@ class Adoption:
         quotas.check_volume_size(size, allowance)
         with self.db.write() as tx:
             work.still_ours(tx)
-            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
-            pools.give_back(tx, row.host, -size, 0)
+            holds.count_size(tx, self.conf, "volume", row, size, allowance)
             VOLUME.write(tx, row.id, size=size)
 
-    def let_go(self, work):
+    def unmanage(self, work):
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         self.backend.remove_exports(as_volume(row))
-        work.at_end(lambda tx, row: holds.forget(tx, row))
 
     def manage_snapshot(self, work):
         with self.db.read() as tx:
@@ -81,10 +76,8 @@ class Adoption:
             allowance = quotas.allowance(tx, self.conf, row.project_id)
         with self.db.write() as tx:
             work.still_ours(tx)
-            if not self.conf.no_snapshot_gb_quota:
-                quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+            holds.count_size(tx, self.conf, "snapshot", row, size, allowance)
             SNAPSHOT.write(tx, row.id, size=size)
 
-    def let_snapshot_go(self, work):
+    def unmanage_snapshot(self, work):
         work.begin()
-        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))

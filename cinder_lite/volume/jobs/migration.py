@@ -6,17 +6,17 @@ import time
 
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
-from cinder_lite.db import attachments, connections, jobs, pools, qos, retypes, types, volumes
+from cinder_lite.db import attachments, connections, jobs, pools, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
+from cinder_lite.volume import migration_target
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.jobs.volumes import as_volume, limits
 from cinder_lite.volume.targets import base as targets
 from cinder_lite.volume.targets import readers
-from cinder_lite.volume.verbs import swap
 
 LOG = logging.getLogger(__name__)
 
@@ -30,10 +30,6 @@ class Moves:
     def __init__(self, database, conf, backend, volume):
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
         self.nova = client.Nova(conf)
-        self.handlers = {
-            ("volume", "migrate"): self.migrate, ("volume", "migrate_locked"): self.migrate,
-            ("volume", "migrate_in_use"): self.migrate, ("volume", "retype"): self.retype, ("leftover", "remove"): self.remove,
-            ("leftover", "remove_copy"): self.remove_copy}
 
     def migrate(self, work):
         with self.db.read() as tx:
@@ -55,8 +51,6 @@ class Moves:
             self.backend.call(self.backend.driver.apply_qos, volume)
         if work.next_stage is not None:
             return
-        # A transaction changes usage before room.
-        work.at_end(lambda tx, row: retypes.settle(tx, self.conf, row, work.args), first=True)
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
     def _move(self, work, row, volume):
@@ -114,7 +108,7 @@ class Moves:
             # What the former place exports goes with it.
             connections.delete_all(tx, row.id)
             pools.give_back(tx, row.host, row.size, 1)
-            work.args |= {"placed": True, "left": holds.remove_later(tx, work.job, as_volume(row), row.host)}
+            work.args |= {"placed": True, "left": holds.schedule_former_cleanup(tx, work.job, row)}
             work.still_ours(tx)
 
     def _rename(self, work, volume):
@@ -146,7 +140,7 @@ class Moves:
         """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
         with self.db.write() as tx:
             work.still_ours(tx)
-            first = swap.stand_in(tx, work, row, self.backend.zone, {"facts": facts, **self.backend.ownership})
+            first = migration_target.insert(tx, work, row, self.backend.zone, {"facts": facts, **self.backend.ownership})
             asked = not first and bool(attachments.of_volume(tx, work.job.id))
         if not asked:
             try:
@@ -182,7 +176,7 @@ class Moves:
         connector = {**concurrency.in_thread(reader.connector), "host": self.conf.host, "multipath": False}
         with work.outside():
             info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
-        # Written down before it is true: whoever gives the job up has it undone (see holds.move).
+        # Written down before it is true: whoever gives the job up has it undone (see holds._Destination).
         work.args["attached"] = {**reader.names(info["data"]), "protocol": protocol, "connector": connector,
                                  "host": service_of(row.host)}
         self._keep(work)

@@ -5,8 +5,8 @@ import logging
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import backups, jobs, pools, snapshots, volumes
-from cinder_lite.jobs import holds, worker
-from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.jobs import worker
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.volume.drivers import base as drivers
@@ -21,19 +21,13 @@ class VolumeManager(VolumeRPC):
     def __init__(self, database, conf, backend, owner, backup, images, exports, more):
         """`images` makes volumes of images (see volume.images); `exports` are the backend's (see volume.exports).
 
-        `more` are handlers of further jobs (see worker.Worker).
+        `more` are the further objects whose methods do the work: {name in states.Action.work: object}.
         """
         self.db, self.conf, self.backend, self.driver, self.target = (
             database, conf, backend, backend.driver, backend.target)
         self.backup, self.images, self.exports, self.servers = backup, images, exports, ServerEvents(database, conf)
-        handlers = {
-            ("volume", "create"): self.create, ("volume", "delete"): self.delete,
-            ("volume", "force_delete"): self.delete, ("volume", "extend"): self.extend,
-            ("volume", "revert"): self.revert, ("snapshot", "create"): self.create_snapshot,
-            ("snapshot", "delete"): self.delete_snapshot, ("snapshot", "force_delete"): self.delete_snapshot,
-            **self.servers.handlers, **more}
-        self.worker = worker.Worker(database, conf, "volume", backend.name, owner, handlers,
-                                    conf.volume_max_operations)
+        handlers = worker.handlers(states.VOLUME, {"volumes": self, "servers": self.servers, **more}, backend)
+        self.worker = worker.Worker(database, conf, states.VOLUME, backend.name, owner, handlers, conf.volume_max_operations)
         self._flows = None
 
     def run_job(self, ctx, job_id):
@@ -116,14 +110,8 @@ class VolumeManager(VolumeRPC):
         for snapshot in going:
             self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
-        ids = {one.id for one in going}
-
-        def gone(tx, row):
-            left = [one for one in snapshots.of_volume(tx, row.id, locked=True) if one.id in ids] if ids else ()
-            holds.forget_snapshots(tx, self.conf, *[one for one in left if SNAPSHOT.settle(tx, one.id, "cascade", True)])
-            holds.forget(tx, row)
-
-        work.at_end(gone)
+        for snapshot in going:
+            work.keep_member(snapshot.id)
 
     def extend(self, work):
         new_size = work.args["new_size"]
@@ -141,7 +129,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
             snapshot = worker.found(snapshots.find(tx, work.args["snapshot_id"]), f"snapshot {work.args['snapshot_id']}")
-        work.when_done(lambda tx: SNAPSHOT.settle(tx, work.args["snapshot_id"], "revert", True))
+        work.keep_member(snapshot.id)
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
@@ -167,7 +155,6 @@ class VolumeManager(VolumeRPC):
             work.after_others(tx)
         work.begin()
         self.backend.call(self.driver.delete_snapshot, self._snapshot(work))
-        work.at_end(lambda tx, row: holds.forget_snapshots(tx, self.conf, row))
 
     def _snapshot(self, work):
         with self.db.read() as tx:

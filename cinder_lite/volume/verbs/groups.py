@@ -1,12 +1,11 @@
 """The verbs of groups and group snapshots: several volumes of one backend, begun with and ended together."""
 
-import types as plain
 import uuid
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import cancellation, notifications, pool_capacity
+from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign, zones
 
@@ -47,7 +46,7 @@ class Groups:
         with self.db.write() as tx:
             types.lock_shared(tx, *row["volume_types"]["ids"])
             job_id = GROUP.insert(tx, ctx, "create", row)
-            quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
+            holds.count(tx, self.conf, "group", [row], allowance)
             return job_id, groups.find(tx, row["id"])
 
     def _check_zone(self, tx, zone):
@@ -79,12 +78,10 @@ class Groups:
                    "group_type_id": source.group_type_id, "volume_types": source.volume_types,
                    "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
             job_id = GROUP.insert(tx, ctx, "create_from", row, host=service_of(source.host))
-            self._claim(tx, ctx, copies, allowance)
+            holds.count(tx, self.conf, "group", [row], allowance)
+            holds.count(tx, self.conf, "volume", copies, allowance)
             for volume in copies:
                 VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
-            for pool, type_id, size, count in _by_pool(copies):
-                type_ = types.find(tx, type_id)
-                pool_capacity.take(tx, self.conf, pool, size, count, type_ and type_.extra_specs)
             return job_id, groups.find(tx, row["id"])
 
     def _of_snapshot(self, tx, ctx, id):
@@ -104,17 +101,6 @@ class Groups:
             VOLUME.hold(tx, one.id, states.CLONEABLE, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             copies.append(_copy(ctx, one, one.size, source_volid=one.id))
         return source, copies
-
-    @staticmethod
-    def _claim(tx, ctx, copies, allowance):
-        """A group and its volumes, by type, in one order."""
-        quotas.claim(tx, quotas.Change(ctx.project_id, {"groups": 1}), allowance)
-        by_type = {}
-        for one in copies:
-            count, size = by_type.get(one["volume_type_id"], (0, 0))
-            by_type[one["volume_type_id"]] = count + 1, size + one["size"]
-        for type_id, (count, size) in sorted(by_type.items()):
-            quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": count, "gigabytes": size}, type_id), allowance)
 
     # -- change
 
@@ -195,10 +181,10 @@ class Groups:
                                                                "them with it by delete-volumes")
             if not members:
                 GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
-                done = self._tell(tx, ctx, group, notifications.EVENTS["group", "forget"])
+                done = self._tell(tx, ctx, group, states.ACTIONS["group"]["forget"].event)
                 GROUP.settle(tx, id, "forget", True)
                 done()
-                quotas.release(tx, quotas.Change(group.project_id, {"groups": 1}))
+                holds.forget(tx, self.conf, [("group", group)])
                 return None, None
             host = service_of(group.host)
             job_id = GROUP.begin(tx, ctx, id, "delete", (guards.NO_GROUP_SNAPSHOTS,), job={"host": host})
@@ -223,16 +209,6 @@ def _copy(ctx, volume, size, **source):
             "availability_zone": volume.availability_zone, "host": volume.host, "bootable": volume.bootable,
             "multiattach": volume.multiattach, "encryption_key_id": volume.encryption_key_id, "metadata": {},
             "admin_metadata": {}, "image_metadata": volume.image_metadata, "facts": {}, "export": {}, **source}
-
-
-def _by_pool(copies):
-    """[(pool, type's id, GiB, volumes)] in one order: the type says how much capacity they take."""
-    sums = {}
-    for one in copies:
-        key = one["host"], one["volume_type_id"] or ""
-        size, count = sums.get(key, (0, 0))
-        sums[key] = size + one["size"], count + 1
-    return [(*key, *found) for key, found in sorted(sums.items())]
 
 
 class GroupSnapshots:
@@ -269,7 +245,7 @@ class GroupSnapshots:
                         "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
                         "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}
                 SNAPSHOT.insert(tx, ctx, "group_create", made)
-                quotas.claim(tx, quotas.snapshot_share(self.conf, plain.SimpleNamespace(**made)), allowance)
+                holds.count(tx, self.conf, "snapshot", [made], allowance)
             return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
 
     def delete(self, ctx, id):

@@ -6,6 +6,7 @@ import uuid
 from cinder_lite import db, states
 from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.rpc import messaging
 
@@ -49,7 +50,7 @@ class Managing:
             types.lock_shared(tx, type_.id)
             job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
             metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
-            quotas.claim(tx, quotas.Change(ctx.project_id, {"volumes": 1}, type_.id), allowance)
+            holds.count(tx, self.conf, "volume", [row], allowance)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
 
     def take_over_snapshot(self, ctx, volume_id, reference, **described):
@@ -80,7 +81,7 @@ class Managing:
                    "encryption_key_id": volume.encryption_key_id, **described}
             job_id = SNAPSHOT.insert(tx, ctx, "manage", row, host=host, args={"reference": reference})
             metadata_index.change(tx, "snapshot", row["id"], {}, row["metadata"])
-            quotas.claim(tx, quotas.Change(volume.project_id, {"snapshots": 1}, volume.volume_type_id), allowance)
+            holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
     # -- letting go

@@ -5,7 +5,7 @@ import uuid
 from cinder_lite import db, errors, states
 from cinder_lite.db import guards, metadata_index, quotas, schema, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import cancellation
+from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 
 S = schema.snapshots
@@ -38,12 +38,8 @@ class Snapshots:
                    "encryption_key_id": volume.encryption_key_id}
             job_id = SNAPSHOT.insert(tx, ctx, "create", row, host=host)
             metadata_index.change(tx, "snapshot", row["id"], {}, metadata)
-            quotas.claim(tx, self._share(row), allowance)
+            holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
-
-    def _share(self, row):
-        amounts = {"snapshots": 1} if self.conf.no_snapshot_gb_quota else {"snapshots": 1, "gigabytes": row["size"]}
-        return quotas.Change(row["project_id"], amounts, row["volume_type_id"])
 
     def get(self, ctx, id):
         with self.db.read() as tx:

@@ -5,26 +5,11 @@ volume's.
 """
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, connections, jobs, metadata_index, pools, retypes, volumes
+from cinder_lite.db import attachments, connections, jobs, metadata_index, pools, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.volume.drivers.base import Volume
 from cinder_lite.volume.verbs.attachments import mirror
-
-
-def stand_in(tx, work, row, zone, columns):
-    """Make the row of a volume's copy-to-be, with what its backend says of it. False when it is there already."""
-    if volumes.find(tx, work.job.id) is not None:
-        return False
-    VOLUME.insert(tx, work.ctx, "stand_in", {
-        "id": work.job.id, "project_id": row.project_id, "user_id": row.user_id, "name": row.name, "size": row.size,
-        "host": work.args["to"], "availability_zone": zone, "launched_at": db.now(), "export": {},
-        "migration_status": f"{states.TARGET}{row.id}", "counted": False, "consumes_quota": False,
-        "volume_type_id": work.args.get("new_type_id", row.volume_type_id), "multiattach": row.multiattach,
-        "bootable": row.bootable, "encryption_key_id": row.encryption_key_id, "metadata": {}, "admin_metadata": {},
-        "image_metadata": {}, **columns})
-    return True
 
 
 class Swaps:
@@ -90,7 +75,6 @@ class Swaps:
                      export=new.export, volume_type_id=new.volume_type_id, migration_status=states.MIGRATED,
                      service_uuid=new.service_uuid, shared_targets=new.shared_targets)
         mirror(tx, volumes.find(tx, row.id))
-        if job.action == "retype":
-            retypes.settle(tx, self.conf, row, job.args)
+        holds.keep(tx, self.conf, job, row)
         pools.give_back(tx, row.host, row.size, 1)
-        return holds.remove_later(tx, job, Volume(row.id, row.size, row.facts, name_id=row.name_id), row.host)
+        return holds.schedule_former_cleanup(tx, job, row)

@@ -3,7 +3,7 @@
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, guards, metadata_index, quotas, services, snapshots, transfers, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import cancellation, holds, notifications, pool_capacity
+from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import ConnectionClient
@@ -111,10 +111,10 @@ class Volumes:
         """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
         done = notifications.untold if self.events is None else self.events.whole(
-            tx, ctx, "volume", row.id, notifications.EVENTS["volume", "forget"])
+            tx, ctx, "volume", row.id, states.ACTIONS["volume"]["forget"].event)
         VOLUME.settle(tx, row.id, "forget", True)
         done()
-        holds.forget(tx, row)
+        holds.forget(tx, self.conf, [("volume", row)])
 
     # -- extend, revert
 
@@ -131,15 +131,12 @@ class Volumes:
         with self.db.read() as tx:
             row = volumes.get(tx, ctx, id)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
-        more = new_size - row.size
         needed.append(guards.still_of_size(row.size))
         quotas.check_volume_size(new_size, allowance)
         with self.db.write() as tx:
             job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
-            quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
-            quotas.check_max_size(new_size, self.conf)
-            pool_capacity.take(tx, self.conf, row.host, more, 0, row.type_extra_specs, "extend")
+            holds.OF[states.Growth].claim(tx, self.conf, row, new_size, allowance)
         return job_id, service_of(row.host)
 
     def revert(self, ctx, id, snapshot_id):
