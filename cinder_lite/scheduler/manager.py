@@ -267,6 +267,6 @@ def _created(tx, volume, pool):
 PLACEMENTS = {"create": Placement(_requests, _created), **MOVES}
 
 
-def placement_of(job):
+def placement_of(job: db.Row) -> Placement:
     """How the job's volume is placed."""
     return PLACEMENTS[states.ACTIONS[job.kind][job.action].work[states.SCHEDULER]]
