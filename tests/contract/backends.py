@@ -13,7 +13,7 @@ CAP_SYS_ADMIN = 1 << 21
 
 
 def options(declared, **values):
-    """A backend's section of a configuration that sets `values` and leaves the rest of what is declared."""
+    """A backend section with `values` and the defaults of all other options."""
     conf = cfg.ConfigOpts()
     conf([])
     conf.register_group(cfg.OptGroup("backend"))
@@ -24,14 +24,14 @@ def options(declared, **values):
 
 
 def file_driver(directory):
-    """A file driver on a directory that is still to be made."""
+    """A file driver on a directory that does not exist yet."""
     made = file.FileDriver(options(file.OPTIONS, file_volume_dir=str(directory / uuid.uuid4().hex)), "backend")
     made.check()
     return made
 
 
 def can_mount():
-    """Whether this machine lets us mount disk images (a container often does not)."""
+    """Whether disk images can be mounted on this machine (often not in a container)."""
     with open("/proc/self/status") as status:
         held = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
     return bool(held & CAP_SYS_ADMIN) and os.path.exists("/dev/loop-control")
@@ -61,7 +61,7 @@ def snapshot(of):
 
 
 def write(place, position, data):
-    """Change what is at a driver's `path`: a file or device in place, or whatever else can be written."""
+    """Write to the `path` of a driver: a file or device in place, or any writable object."""
     if hasattr(place, "write_at"):
         place.write_at(position, data)
         return
@@ -71,7 +71,7 @@ def write(place, position, data):
 
 
 def content(place):
-    """What is at a driver's `path`: its size, and {number of a 4 KiB block: bytes} of all that are not zeros."""
+    """Read the `path` of a driver: its size, and {number of a 4 KiB block: bytes} of all non-zero blocks."""
     if hasattr(place, "content"):
         return place.content()
     blocks, end = {}, 0
@@ -92,7 +92,7 @@ def content(place):
 
 @contextlib.contextmanager
 def open_size(place):
-    """Hold what is at a driver's `path` open; gives a function that says how large it is."""
+    """Keep the `path` of a driver open; returns a function for its size."""
     if hasattr(place, "open_size"):
         with place.open_size() as size:
             yield size

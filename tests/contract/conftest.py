@@ -34,7 +34,7 @@ def disks(tmp_path_factory):
 
 @pytest.fixture(params=backends.DRIVERS)
 def driver(request, tmp_path, disks):
-    """Each driver in turn, on a backend of its own."""
+    """Each driver in turn, on a separate backend."""
     return backends.DRIVERS[request.param](tmp_path, disks)
 
 
@@ -46,5 +46,5 @@ def keeper(request, tmp_path, disks):
 
 @pytest.fixture
 def volume(tmp_path):
-    """A function that makes a file of random bytes under a volume's name, and returns name and path."""
+    """A function that creates a file of random bytes with a volume name, and returns name and path."""
     return lambda *args, **values: initiator.volume(tmp_path, *args, **values)

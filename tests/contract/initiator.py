@@ -13,7 +13,7 @@ SIZE = 32 * 1024**2
 
 
 def qemu(*arguments):
-    """Run qemu-img; (whether it succeeded, what it said)."""
+    """Run qemu-img. Returns (success, output)."""
     done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, timeout=60)
     return done.returncode == 0, done.stdout + done.stderr
 
@@ -24,7 +24,7 @@ def write(path, address):
 
 
 def digest_of(address, directory):
-    """SHA-256 of what an initiator reads."""
+    """SHA-256 of the data that an initiator reads."""
     copy = str(directory / f"read-{uuid.uuid4()}")
     done, said = qemu("convert", "-f", "raw", "-O", "raw", address, copy)
     assert done, said
@@ -53,7 +53,7 @@ def volume(directory, size=SIZE, seed=3):
 
 
 def url(data, **changes):
-    """The address under which libiscsi logs in; it takes user and secret with a bare % between them."""
+    """The URL for libiscsi, with a plain % between user and secret."""
     data = data | changes
     who = f"{data['auth_username']}%{data['auth_password']}@" if data.get("auth_method") else ""
     return f"iscsi://{who}{data['target_portal']}/{data['target_iqn']}/{data['target_lun']}"

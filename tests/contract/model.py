@@ -16,7 +16,7 @@ LENGTHS = (1, BLOCK, 65536, 70000)
 
 
 def ignore(done, whole):
-    """Progress that nobody follows."""
+    """A progress callback that does nothing."""
 
 
 def changed(blocks, position, data):
@@ -36,7 +36,7 @@ def changed(blocks, position, data):
 class Model(stateful.RuleBasedStateMachine):
     """`volumes` and `snapshots` are {id: (object, size in GiB, {number of a block: its bytes})}.
 
-    A driver's own model sets `driver` and says in `outlive` whether a snapshot can be used once its volume has gone.
+    The model of a driver sets `driver`, and in `outlive` whether a snapshot stays usable without its volume.
     """
 
     outlive = True

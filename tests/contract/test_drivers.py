@@ -14,7 +14,7 @@ ONE, TWO = RANDOM.randbytes(3 * MIB), RANDOM.randbytes(2 * MIB)
 
 
 def ignore(done, whole):
-    """Progress that nobody follows."""
+    """A progress callback that does nothing."""
 
 
 def filled(driver, size=1):
@@ -203,7 +203,7 @@ def test_managing_never_replaces_an_existing_object(keeper):
 
 
 def test_objects_of_the_service_are_recognized_by_name(keeper):
-    """Whatever kind the driver takes it for: nothing that has a row is taken over."""
+    """Objects with a row are not manageable, whatever their kind."""
     source, cloned, restored = filled(keeper), volume(), volume()
     taken = snapshot(source)
     keeper.create_snapshot(taken)

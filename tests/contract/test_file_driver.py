@@ -22,7 +22,7 @@ def plain(tmp_path):
 
 
 def ignore(done, whole):
-    """Progress that nobody follows."""
+    """A progress callback that does nothing."""
 
 
 def allocated(path):

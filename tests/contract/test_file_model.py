@@ -12,7 +12,7 @@ from tests.contract import backends, model
 
 
 class FileModel(model.Model):
-    """Files in a directory of their own, with halves of copies as crashes leave them."""
+    """Files in a separate directory, with partial copies as after crashes."""
 
     def __init__(self):
         super().__init__()
@@ -24,7 +24,7 @@ class FileModel(model.Model):
 
     @stateful.rule(data=st.data(), tidy=st.booleans())
     def crash(self, data, tidy):
-        """Half a copy is left, of the object that is made next or of one that is there."""
+        """Add a partial copy, of the next object or of an existing one."""
         names = [f"volume-{uuid.UUID(int=self.made + 1)}", f"snapshot-{uuid.UUID(int=self.made + 1)}",
                  *(volume.name for volume, _, _ in self.volumes.values())]
         with open(os.path.join(self.driver.directory, f".{data.draw(st.sampled_from(names))}.part"), "wb") as half:

@@ -49,7 +49,7 @@ print(look("10.1.0.1").partition(",")[0])
 
 @pytest.fixture(scope="module")
 def seen():
-    """What the script sees, line by line."""
+    """Yield the output of the script line by line."""
     done = subprocess.run(["unshare", "--net", sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

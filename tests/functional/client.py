@@ -12,7 +12,7 @@ LATEST = "3.71"
 
 
 class Client:
-    """Speaks for one project, as the administrator that noauth makes of everybody."""
+    """Sends requests for one project, as an administrator (noauth)."""
 
     def __init__(self, url, project=PROJECT, version=LATEST):
         self.base, self.project, self.version = url, project, version
@@ -33,7 +33,7 @@ class Client:
         return document
 
     def create(self, kind, **body):
-        """Create a resource of that kind (volumes, snapshots, backups) and return what the 202 said."""
+        """Create a resource of that kind (volumes, snapshots, backups) and return the body of the 202 response."""
         return self("POST", f"/{kind}", {kind[:-1]: body}, expect=202)[kind[:-1]]
 
     def settled(self, kind, id, *wanted):
@@ -55,6 +55,6 @@ class Client:
         return self.settled(kind, self.create(kind, **body)["id"])
 
     def why(self, id):
-        """What the jobs of a resource say went wrong."""
+        """Return the errors of the jobs of a resource."""
         jobs = self("GET", f"/jobs?resource_id={id}", expect=200)["jobs"]
         return [(job["action"], job["status"], job["error"]) for job in jobs]

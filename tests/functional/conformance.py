@@ -47,7 +47,7 @@ def _of(method, path, version, sent):
 
 
 def check(method, path, version, sent, status, document):
-    """Fail when an answer is not as its route's schema says, or a fault none of its own. `path` begins behind the project."""
+    """Fail if a response does not match the schema of its route, or a fault is unlisted. `path` follows the project."""
     found = _of(method, path, version, sent)
     if status >= 300:
         key = found and _key(found.method, found.path, found.action)

@@ -14,7 +14,7 @@ MANY = "quota_volumes = 1000\nquota_snapshots = 1000\nquota_gigabytes = 10000\nq
 
 
 class Roles(strategy.NoAuth):
-    """As noauth, but a request may say by X-Roles that it comes from somebody who is no administrator."""
+    """Like noauth, but X-Roles can select a requester who is not an administrator."""
 
     def __call__(self, http, request_id, global_id):
         ctx = super().__call__(http, request_id, global_id)
@@ -27,7 +27,7 @@ class Roles(strategy.NoAuth):
 
 @dataclasses.dataclass
 class NullBackend(fixture.GabbiFixture):
-    """Volumes of nothing: what is asked is the control plane."""
+    """Volumes without storage, for tests of the control plane."""
 
     backends = ("null-1",)
     default = MANY
@@ -43,7 +43,7 @@ class NullBackend(fixture.GabbiFixture):
 
 
 class SmallQuota(NullBackend):
-    """The limits that a project has when nobody set any."""
+    """The default limits of a project."""
 
     default = ""
 
@@ -55,7 +55,7 @@ class ShortPages(NullBackend):
 
 
 class Behind(NullBackend):
-    """A service that knows the URL of the proxy before it."""
+    """A service with the URL of its proxy configured."""
 
     default = f"{MANY}\npublic_endpoint = https://storage.example.org/block/"
 

@@ -42,7 +42,7 @@ class GatedDriver(FileDriver):
         return facts
 
     def _reach(self, place):
-        """A gate of which the file `.at-PLACE` says that it has been reached."""
+        """A gate that creates the file `.at-PLACE` when it is reached."""
         with open(os.path.join(self.options.file_volume_dir, f".at-{place}"), "w"):
             pass
         self._pass(place)

@@ -40,7 +40,7 @@ PLAIN = {
 
 
 class Installation:
-    """`conf_file` is its configuration; `add` and `set` write rows as nobody should."""
+    """`conf_file` is its configuration; `add` and `set` write rows directly."""
 
     def __init__(self, directory, connection=None):
         self.state = str(directory)
@@ -102,7 +102,7 @@ class Installation:
 
     @contextlib.contextmanager
     def churning(self, count=3):
-        """Volumes are made and deleted meanwhile, by whole transactions of the service's own engines."""
+        """Create and delete volumes meanwhile, in complete transactions of the service's engines."""
         stop, errors = threading.Event(), []
         running = [threading.Thread(target=self._churn, args=(seed, stop, errors)) for seed in range(count)]
         for thread in running:
@@ -156,7 +156,7 @@ class Installation:
                 quotas.release(tx, change)
 
     def count(self):
-        """Make every sum what the rows say."""
+        """Set every sum to that of the rows."""
         projects = {row.project_id for table in ("volumes", "snapshots", "backups") for row in self.rows(table)}
         with self.db.write() as tx:
             for project in projects:
@@ -164,14 +164,14 @@ class Installation:
             audit.rewrite_pool(tx, POOL)
 
     def volume(self, **values):
-        """A volume with its file, unless it is still being made."""
+        """Add a volume with its file, unless it is being created."""
         id = self.add("volumes", **values)
         if values.get("status") != states.CREATING:
             self.put(f"volume-{id}")
         return id
 
     def label(self, kind, id):
-        """What finds the volume or snapshot by its metadata."""
+        """Return the rows of the metadata index of a volume or snapshot."""
         with self.db.write() as tx:
             metadata_index.change(tx, kind, id, {}, self.row(f"{kind}s", id).metadata)
 

@@ -52,14 +52,14 @@ def becomes(api, state):
 
 
 def why_not(api):
-    """Why a volume cannot be made."""
+    """Return the reason why a volume cannot be created."""
     id = api.create("volumes", size=1)["id"]
     until(lambda: api("GET", f"/volumes/{id}", expect=200)["volume"]["status"] == "error", "the volume's error")
     return str(api.why(id))
 
 
 def portals(api, volume, service):
-    """Where a host is told to find the volume."""
+    """Return the portals in the connection information."""
     made = api("POST", "/attachments", {"attachment": {"volume_uuid": volume, "connector": CONNECTOR}}, expect=200)
     data = made["attachment"]["connection_info"]
     api("DELETE", f"/attachments/{made['attachment']['id']}", expect=200)

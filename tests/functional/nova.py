@@ -35,9 +35,9 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 class Nova:
     """Serves while the `with` block lasts, at `url`.
 
-    `asked` is [(method, path, body, headers)]. `uses` is {(server, volume): attachment} of what a server has; whatever is
-    not in it, the server may have. `gone` are servers that are not there. `swap(server, old, new)` is called, in a
-    thread of its own, when the service asks for it; without it that is refused. `failing` makes every answer a 503.
+    `asked` is [(method, path, body, headers)]. `uses` is {(server, volume): attachment} of attached volumes; a server may
+    have any other volume. `gone` are unknown servers. `swap(server, old, new)` is called in a separate thread when the
+    service requests a swap; without it swaps are refused. `failing` makes every response a 503.
     """
 
     def __init__(self):
@@ -79,7 +79,7 @@ class Nova:
             self.failures.append(error)
 
     def events(self, volume, name=None):
-        """What has been said about a volume: [(name, server, status)]."""
+        """Return the events of a volume: [(name, server, status)]."""
         told = [one for method, path, body, _ in list(self.asked) if path == "/os-server-external-events"
                 for one in body["events"]]
         return [(one["name"], one["server_uuid"], one["status"]) for one in told

@@ -13,7 +13,7 @@ def password(name):
 
 
 def options(directory):
-    """Settings that let the users in; their files are written to the directory."""
+    """Return the settings of the users; their files are written to the directory."""
     passwords, roles = directory / "htpasswd", directory / "htroles"
     passwords.write_text("".join(
         f"{name}:{bcrypt.hashpw(password(name).encode(), bcrypt.gensalt(4)).decode()}\n" for name in USERS))

@@ -52,7 +52,7 @@ volume_driver = null
 
 
 class Service:
-    """Start it, talk to `url`, stop it; `state` is its directory. `target` says whether a tgtd is started for exports."""
+    """Start it, talk to `url`, stop it; `state` is its directory. `target` starts a tgtd for exports."""
 
     def __init__(self, port=None, backends=("file-1",), default="", sections=None, target=True, host="test"):
         self.port, self.backends = port or free_port(), backends
@@ -107,10 +107,10 @@ class Service:
 
 
 class Apart(Service):
-    """The same as a process of its own, `main`, for tests of what a process says and shows."""
+    """The same in a separate process, `main`, for tests of the output of a process."""
 
     def launch(self, command, env=None):
-        """Start cinder-lite-`command`, its output in the file `output`; `answers` says when its API is there."""
+        """Start cinder-lite-`command`, its output in the file `output`; `answers` returns whether its API responds."""
         argv = [sys.executable, "-m", f"cinder_lite.cmd.{command}", "--config-file", self.config_file]
         output = os.path.join(self.state, "output")
         self.main = Process(f"cinder-lite-{command}", argv, output, {"PYTHONPATH": str(TOP), **(env or {})})
@@ -129,7 +129,7 @@ class Apart(Service):
 
 
 def until(condition, what, limit=60):
-    """Wait until the condition holds and return what it returned."""
+    """Wait until the condition is true and return its value."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         found = condition()

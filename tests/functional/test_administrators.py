@@ -32,7 +32,7 @@ def client(service):
 
 @pytest.fixture
 def gate(service):
-    """gate(word, backend="one") makes the word's file and returns a function that removes it again."""
+    """gate(word, backend="one") creates the file of the word and returns a function that removes it."""
     made = []
 
     def shut(word, backend="one"):

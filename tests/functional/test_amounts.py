@@ -36,7 +36,7 @@ def type_(client, count, kind="volume_type", specs="extra_specs", path="/types")
 
 
 def of(kind, path, **more):
-    """A function of (client, count) that makes a resource with so many items of metadata."""
+    """A function of (client, count) that creates a resource with `count` metadata items."""
     def make(client, count):
         return client("POST", path, {kind: {"metadata": items(count), **{
             key: value(client) for key, value in more.items()}}})

@@ -73,7 +73,7 @@ def encoded(document):
 
 
 def imported(client, service, document):
-    """The status of the answer. What was taken in ends, can be shown, and can be deleted."""
+    """Return the status of the response. An accepted import ends, can be shown, and can be deleted."""
     url = document if isinstance(document, str) else encoded(document)
     status, answer = client("POST", "/backups/import_record", {"backup-record": {
         "backup_service": service, "backup_url": url}})
@@ -160,7 +160,7 @@ CINDERS = {
     ({"service_metadata": None}, 201), ({"container": None}, 400), ({"parent_id": "99999999-2222-4333-8444-555555555555"}, 400),
     ({"size": None}, 400), ({"service": 7}, 400)])
 def test_a_record_of_a_cinder_is_read_or_refused(client, change, status):
-    """What it names does not lie here, so that it ends in error, with a reason."""
+    """Its objects do not exist here, so the import ends in error with a reason."""
     assert imported(client, CINDERS["service"], {**CINDERS, **change}) == status
 
 

@@ -31,7 +31,7 @@ def real(service):
 
 
 def point(service, where):
-    """Let the path of the store lead there, from one moment to the next."""
+    """Replace the path of the store atomically."""
     link = pathlib.Path(service.state, "backups")
     new = link.with_name("new")
     new.symlink_to(where)

@@ -73,7 +73,7 @@ def client(service):
 
 
 def ended(service, resource_id):
-    """Wait until the resource's jobs are over, looking past the service so that it is no work of its own."""
+    """Wait until the jobs of the resource have ended, reading the database directly so that this is not counted."""
     with contextlib.closing(sqlite3.connect(f"file:{service.state}/cinder.sqlite?mode=ro", uri=True)) as database:
         until(lambda: not database.execute(
             f"SELECT 1 FROM jobs WHERE resource_id = ? AND status IN ({', '.join('?' * len(states.LIVE_JOB))})",

@@ -76,7 +76,7 @@ def test_once_it_is_plain_text(command, waiting):
 
 
 class Screen:
-    """A command on a terminal of its own."""
+    """A command on a separate terminal."""
 
     def __init__(self, words, env):
         self._master, slave = pty.openpty()

@@ -19,7 +19,7 @@ SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 @pytest.fixture
 def sdk(service):
-    """openstacksdk, told where the service is and with a token that noauth believes."""
+    """openstacksdk with the URL of the service and a noauth token."""
     with contextlib.closing(openstack.connection.Connection(
             session=session.Session(Token(f"{service.url}/v3/{PROJECT}", f"tester:{PROJECT}")),
             block_storage_endpoint_override=f"{service.url}/v3/{PROJECT}",
@@ -147,7 +147,7 @@ def test_sdk_limits_quotas_and_the_rest(sdk):
 
 
 def test_cinderclient(service):
-    """What its methods read of the answers; tests of the command line are in the services tier."""
+    """The results of its methods; tests of the command line are in the services tier."""
     auth = noauth.CinderNoAuthPlugin("tester", PROJECT, endpoint=f"{service.url}/v3")
     cinder = cinderclient.client.Client("3.71", session=session.Session(auth))
     volume = cinder.volumes.create(1, name="client", metadata={"a": "b"})

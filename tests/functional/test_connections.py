@@ -76,7 +76,7 @@ def attached(client, id, connector=ONE, **more):
 
 
 def with_initiator(found, connector):
-    """An attachment whose connection information says as whom its host logs in."""
+    """An attachment with the credentials of its host in the connection information."""
     return {**found, "connection_info": {**found["connection_info"], "initiator": connector["initiator"]}}
 
 

@@ -57,7 +57,7 @@ target_helper = nbd
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """What stands indented in a page: lines of settings, of commands, or a list of paths."""
+    """An indented block of a page: settings, commands, or a list of paths."""
 
     page: str
     lines: tuple
@@ -68,7 +68,7 @@ class Block:
 
     @property
     def is_listing(self):
-        """What lies where in the tree, or the lines of another file."""
+        """Whether the block is a list of paths, or lines of another file."""
         return all(line.startswith(("cinder_lite/", "tests/", "#", "ann:", "cinder ALL")) for line in self.lines)
 
 
@@ -83,7 +83,7 @@ def blocks(page):
 
 
 def commands(page):
-    """The lines that are typed, without what is said about them."""
+    """The commands of a page, without their comments."""
     for block in blocks(page):
         if not block.is_settings and not block.is_listing:
             yield from (re.sub(r"\s{2,}#.*", "", line) for line in block.lines if line != "|")
@@ -95,7 +95,7 @@ def begins(command):
 
 
 class Person:
-    """Types at a service; `environment` is what was exported."""
+    """Runs commands against a service."""
 
     def __init__(self, service, directory, monkeypatch):
         self.service, self.directory, self.monkeypatch = service, directory, monkeypatch
@@ -103,7 +103,7 @@ class Person:
         monkeypatch.setenv("CINDER_LITE_ENDPOINT", f"{service.url}/v3")
 
     def types(self, page, command):
-        """Type one command. Returns what is wrong with how it ended, or None."""
+        """Run one command. Returns a description of its failure, or None."""
         if command in (STOPPED, STARTED):
             self.turn(command == STARTED)
             return None

@@ -21,7 +21,7 @@ def found(here):
 
 
 def repaired(here, *invariants):
-    """What was broken is found, and after the repair all is well. Returns what was done."""
+    """Check that the inconsistency is found and repaired. Returns the actions of the repair."""
     assert found(here) == list(invariants)
     report = doctor(here).repair()
     assert report.violations == [], [finding.text for finding in report.violations]

@@ -64,7 +64,7 @@ def test_a_volume_in_error_is_not_connected(client, status):
 
 @pytest.fixture
 def group(client):
-    """A group with one volume in it: (group, volume, what another volume of it is made with)."""
+    """A group with one volume: (group, volume, the body for another volume in it)."""
     type_id = client("GET", "/types", expect=200)["volume_types"][0]["id"]
     group_type = client("POST", "/group_types", {"group_type": {"name": f"g{id(client)}"}}, expect=202)["group_type"]["id"]
     made = client("POST", "/groups", {"group": {"name": "g", "group_type": group_type, "volume_types": [type_id]}}, expect=202)["group"]["id"]

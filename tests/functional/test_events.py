@@ -15,7 +15,7 @@ READ = {"tenant_id", "user_id", "volume_id", "size", "status", "display_name", "
 
 
 class Broker:
-    """Stands where the transport of notifications is; `away` says that it takes nothing."""
+    """Replaces the notification transport; with `away` it accepts nothing."""
 
     def __init__(self, failure):
         self.failure, self.away, self.got = failure, False, []
@@ -37,7 +37,7 @@ def service():
 
 @pytest.fixture
 def broker(service):
-    """Takes what the service sends; empty for each test."""
+    """Receives the notifications of the service; empty for each test."""
     bus = service.process.events.bus
     bus._transport = Broker(bus.FAILURES)
     return bus._transport
@@ -126,7 +126,7 @@ def test_notifications_are_off_by_default():
 
 
 def told_of(broker, since):
-    """[(event, id of what it is about)] after the first `since`, in their order."""
+    """Return [(event, id of the resource)] after the first `since`, in order."""
     found = []
     for _, _, message, _ in broker.got[since:]:
         kind = message["event_type"].partition(".")[0]
@@ -135,12 +135,12 @@ def told_of(broker, since):
 
 
 def both(event, *ids):
-    """The events of each moment come in the order of what they are about."""
+    """Events of the same time have the order of their resources."""
     return [(f"{event}.{moment}", id) for moment in ("start", "end") for id in ids]
 
 
 def expect(broker, since, *wanted):
-    """All that is told from there on, whatever the order of different things; each start before its end."""
+    """Check all events after `since`: any order between resources, each start before its end."""
     names = sorted(pair for pairs in wanted for pair in pairs)
     until(lambda: len(broker.got) - since >= len(names), f"{names} to be told")
     found = told_of(broker, since)

@@ -101,7 +101,7 @@ def _flipped(at):
 
 
 def _misread(text):
-    """A bit of what is stored as it is, so that it is seen in the rows."""
+    """A bit that is stored unchanged, so that it is visible in the rows."""
     plain = bytearray(gzip.decompress(text))
     plain[plain.index(b'"volumes"') + 1] ^= 1
     packed = bytearray(gzip.compress(bytes(plain)))

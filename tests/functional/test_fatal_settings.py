@@ -117,7 +117,7 @@ def settings(directory, text):
 
 
 def run(directory, name, text):
-    """A daemon's exit status and what it says, with these settings."""
+    """Return the exit status and the output of a daemon with these settings."""
     return subprocess.run([sys.executable, "-m", f"cinder_lite.cmd.{name}", "--config-file", settings(directory, text)],
                           capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(TOP)})
 

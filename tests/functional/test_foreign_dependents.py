@@ -109,7 +109,7 @@ def test_the_volume_can_be_transferred_and_deleted_without_the_foreign_snapshot(
 
 @pytest.fixture
 def group(service, ann, bob, root):
-    """A group of Ann's with a volume of hers and one of Bob's, as releases let administrators make."""
+    """A group of Ann with one volume of hers and one of Bob, as former releases allowed administrators to create."""
     type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex}}, expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
     group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}}, expect=202)["group"]["id"]

@@ -37,7 +37,7 @@ class SlowDriver(FileDriver):
 
 
 class Starting(Service):
-    """A service whose backends `one` and `two` have marks: `shut` ones do not come up, `broken` ones are down."""
+    """A service whose backends `one` and `two` can be marked: `shut` ones do not start, `broken` ones are down."""
 
     def __init__(self, default="", mark=".shut"):
         super().__init__(backends=("one", "two"), target=False, default=f"job_sweep_interval = 0.2\n{default}",

@@ -43,7 +43,7 @@ def client(service):
 
 @pytest.fixture
 def full(service):
-    """Fill the file system of the database, until nothing can be written; `full()` makes room again."""
+    """Fill the file system of the database; `full()` frees the space again."""
     path = os.path.join(service.state, "small", "filler")
 
     def fill():

@@ -88,7 +88,7 @@ def like(schema, ids):
 
 
 def ask(application, method, path, query, body, version):
-    """The status of an answer, from the application itself. `body` is bytes, or what becomes JSON."""
+    """Return the status of a response of the application. `body` is bytes or a JSON document."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
     answered = []
     application({
@@ -131,7 +131,7 @@ PLACE = "a place for something strange"
 
 
 def places(schema, version=LATEST):
-    """Smallest bodies that the schema takes, with PLACE for one value each: of every property, and of a free key."""
+    """The smallest valid bodies of the schema, each with PLACE for one value: every property, and a free key."""
     plain = body.at(schema, version)
     whole = bodies.smallest(schema)
     yield from _places(plain, whole, lambda value: value)

@@ -17,7 +17,7 @@ LONG_AGO = datetime.timedelta(hours=1)
 
 @pytest.fixture(scope="module")
 def flag(tmp_path_factory):
-    """The file that takes a host out of its load balancer."""
+    """The file that removes a host from its load balancer."""
     return tmp_path_factory.mktemp("health") / "maintenance"
 
 

@@ -36,7 +36,7 @@ def connected(service):
 
 
 def answer(connection):
-    """(status, fault or None) of what the service says until it closes the connection."""
+    """Return (status, fault or None) of the response, reading until the service closes the connection."""
     said = b""
     while piece := connection.recv(65536):
         said += piece
@@ -49,7 +49,7 @@ def answer(connection):
 
 
 def refusal(connection):
-    """The status of a refusal that says why."""
+    """Return the status of a refusal and check that it has a reason."""
     status, fault = answer(connection)
     inner, = fault.values()
     assert inner["code"] == status and inner["message"], fault
@@ -131,7 +131,7 @@ FLOODS = {
 
 
 def send(connection, data):
-    """Send it from a thread, as much as the service takes."""
+    """Send the data from a thread, as far as the service accepts it."""
     def run():
         try:
             connection.sendall(data)

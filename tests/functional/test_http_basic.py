@@ -41,7 +41,7 @@ def service(files):
 
 @pytest.fixture
 def ask(service):
-    """A request as somebody: ask(name, method, path, body) -> the answer."""
+    """A request as a user: ask(name, method, path, body) -> the response."""
     def request(name, method, path, body=None, password=None):
         return requests.request(method, f"{service.url}/v3{path}", json=body, timeout=60,
                                 auth=name and (name, password or f"secret-{name}"),

@@ -55,7 +55,7 @@ def types(root):
 
 
 def insides(document):
-    """What the document has that members are not to read."""
+    """Return the names in the document that members must not see."""
     def without(value):
         if isinstance(value, dict):
             return {key: without(inner) for key, inner in value.items() if key not in NEEDED}
@@ -71,7 +71,7 @@ def failed(client, kind, id):
 
 
 def story(client, id):
-    """What a client reads about a resource's failures."""
+    """Return everything that a client can read about the failures of a resource."""
     return [client("GET", f"/jobs?resource_id={id}&all_tenants=1", expect=200), client("GET", f"/messages?resource_uuid={id}", expect=200)]
 
 

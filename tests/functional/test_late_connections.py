@@ -70,7 +70,7 @@ def exported(service, id):
 
 
 def agree(service, id):
-    """Whether what is exported of a volume is what is recorded as connected, and nothing is under way."""
+    """Whether the exports of a volume match its connections, and no operation is in progress."""
     found = rows(service, volume_id=id)
     return all(one.state == states.CONNECTED for one in found) and sorted(exported(service, id)) == sorted(
         {one.export_name for one in found})
@@ -161,7 +161,7 @@ def test_a_volume_that_is_deleted_while_a_host_is_connected_leaves_no_export(ser
 
 
 def ask(service, method, id, **arguments):
-    """What a message to the volume service does, whoever sends it."""
+    """Execute a message to the volume service."""
     ctx = context.Context(user_id="somebody", project_id="blue", overwrite=False)
     return getattr(service.process.volume.on("test@gated"), method)(ctx, volume_id=id, **arguments)
 

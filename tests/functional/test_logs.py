@@ -121,7 +121,7 @@ def test_a_job_that_cannot_succeed_leaves_no_traceback(service, client):
 
 
 def test_lvm_s_commands_are_logged_with_the_request(caplog):
-    """The group is not there, or LVM is not: what was run is in the log all the same."""
+    """The group or LVM is missing: the command is in the log anyway."""
     ctx = context.Context(request_id=f"req-{uuid.uuid4()}")
     with pytest.raises((drivers.DriverError, errors.Explained)), caplog.at_level("INFO"):
         volume_group.Group("cinder-lite-not-there", "", "lvm").run(

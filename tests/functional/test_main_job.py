@@ -14,7 +14,7 @@ def path(service, volume_id):
 
 
 def digest(name):
-    """What tells contents apart: these tests write within the first 16 MiB; the size says the rest."""
+    """A digest of the contents: these tests write within the first 16 MiB, the size covers the rest."""
     with open(name, "rb") as data:
         return os.path.getsize(name), hashlib.sha256(data.read(16 << 20)).hexdigest()
 

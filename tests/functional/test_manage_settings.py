@@ -31,7 +31,7 @@ def run(here, capsys):
 
 @pytest.fixture
 def right(here):
-    """What makes the installation's settings right: there is no tgtd."""
+    """Makes the settings of the installation valid without a tgtd."""
     return {"[file-1]": "[file-1]\ntarget_helper = nbd"}
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def empty(tmp_path):
-    """An installation whose database was never made."""
+    """An installation without a database."""
     return Installation(tmp_path)
 
 

@@ -49,7 +49,7 @@ def here(capsys):
 
 @pytest.fixture
 def roots(here, tmp_path):
-    """A directory that only who runs the command may enter."""
+    """A directory that only the calling user can enter."""
     directory = tmp_path / "roots"
     directory.mkdir(mode=0o700)
     return directory
@@ -57,7 +57,7 @@ def roots(here, tmp_path):
 
 @pytest.fixture(autouse=True)
 def imported(tmp_path, run, capsys):
-    """What the command imports late is there: the checkout may be where only root may enter."""
+    """Preloads the late imports of the command: the checkout may be accessible only by root."""
     other = tmp_path / "other"
     other.mkdir()
     run("config", "check", "--config-file", Installation(other).conf_file)

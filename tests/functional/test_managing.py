@@ -32,7 +32,7 @@ def path(service, name):
 
 @pytest.fixture
 def foreign(service):
-    """foreign(name, size) makes a file on the backend that the service knows nothing of."""
+    """foreign(name, size) creates an unmanaged file on the backend."""
     made = []
 
     def make(name, size=GIB):

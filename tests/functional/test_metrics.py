@@ -36,7 +36,7 @@ def parsed(text):
 
 
 def once(shown, name, labels):
-    """What is shown when the metric has these labels."""
+    """Return the value of the metric with these labels."""
     seen = {}
 
     def there():
@@ -56,7 +56,7 @@ def service():
 
 @pytest.fixture(scope="module")
 def shown(service):
-    """Call it to look at the metrics."""
+    """A function that returns the metrics."""
     port = free_port()
     exporter = service.process.serve_metrics(http_server.listen("127.0.0.1", port), database_totals=True)
     yield lambda: parsed(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text)
@@ -97,7 +97,7 @@ def test_metrics_of_the_database_are_served(service, shown):
 
 
 def test_the_wait_of_a_job_is_served(service, shown):
-    """A job for a backend that nobody runs."""
+    """A job for a backend without a service."""
     client = Client(service.url)
     assert "jobs" not in shown() and shown()["job_unclaimed_seconds"][""] == 0
     service.volume.backends[1].manager.worker.stopping = True

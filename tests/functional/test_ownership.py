@@ -41,7 +41,7 @@ def uuid_of(service, backend):
 
 
 def belongs(service, client, id, backend):
-    """What Nova asks for (3.48), and what newer clients do."""
+    """The versions of Nova (3.48) and of newer clients."""
     for version in ("3.48", "3.69"):
         shown = client("GET", f"/volumes/{id}", expect=200, version=version)["volume"]
         assert (shown["os-vol-host-attr:host"], shown["service_uuid"], shown["shared_targets"]) == (
@@ -105,7 +105,7 @@ def test_a_volume_that_is_being_created_has_shared_targets(client, types, gate):
 
 
 def test_volumes_of_before_and_of_a_service_that_was_removed(service, client, types):  # noqa: F811
-    """An upgrade finds rows without owner; `service remove` drops the row, which the next heartbeat makes anew."""
+    """An upgrade finds rows without an owner; `service remove` drops the row; the next heartbeat creates it."""
     id = client.made("volumes", size=1, volume_type="one")["id"]
     V, S = schema.volumes, schema.services
     before = uuid_of(service, "one")

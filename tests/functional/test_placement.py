@@ -13,7 +13,7 @@ from tests.functional.installation import BACKEND, POOL, Installation
 
 
 class Nobody:
-    """Where casts go that nobody listens to."""
+    """A transport without receivers."""
 
     def on(self, _host):
         return self

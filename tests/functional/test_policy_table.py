@@ -28,7 +28,7 @@ READER, MEMBER, ADMIN = ("reader",), ("member", "reader"), ("admin", "manager", 
 
 @dataclasses.dataclass(frozen=True)
 class Persona:
-    """Somebody with roles in a project, or in the whole system; `may` are the rights that the surface speaks of."""
+    """A requester with roles in a project or in the system; `may` are the rights in the published surface."""
 
     project: str | None
     roles: tuple
@@ -83,7 +83,7 @@ class Reached(errors.Error):
 
 
 class Known:
-    """Identities of which a header tells the name."""
+    """Identities selected by a header."""
 
     def __call__(self, http, request_id, _global_id):
         found = PERSONAS[http.headers["X-Persona"]]

@@ -94,7 +94,7 @@ def installed(tmp_path):
 
 
 def counted(installed):
-    """Make every sum what the rows say."""
+    """Set every sum to that of the rows."""
     installed.count()
     for project in (PROJECT, OTHER):
         with installed.db.write() as tx:
@@ -102,7 +102,7 @@ def counted(installed):
 
 
 def begun(installed, free=False):
-    """(volume's row, its job's) of a retype with a snapshot of its own and one of another project, as counted."""
+    """Return the rows (volume, job) of a retype with a snapshot of the same and one of another project, with sums."""
     old, new = (installed.add("volume_types", name=name, extra_specs={}) for name in ("old", "new"))
     id = installed.volume(volume_type_id=old, size=2)
     for project in (PROJECT, OTHER):

@@ -40,7 +40,7 @@ def client(service):
 
 
 def attached(client, volume, server=SERVER):
-    """An attachment as Nova makes it, complete."""
+    """A complete attachment as Nova creates it."""
     body = {"attachment": {"volume_uuid": volume, "instance_uuid": server}}
     id = client("POST", "/attachments", body, expect=200)["attachment"]["id"]
     client("PUT", f"/attachments/{id}", {"attachment": {"connector": CONNECTOR}}, expect=200)
@@ -55,7 +55,7 @@ def detached(client, volume, attachment):
 
 @dataclasses.dataclass
 class Swapping:
-    """What Nova does when it is to swap volumes; the bytes are copied by `copy(old, new)`, which may fail."""
+    """The volume swap of Nova; `copy(old, new)` copies the data and may fail."""
 
     client: Client
     copy: object

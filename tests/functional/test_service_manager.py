@@ -36,7 +36,7 @@ PATIENCE = 5
 
 
 class Manager:
-    """Starts a daemon as systemd does, and hears what it says."""
+    """Starts a daemon as systemd does, and receives its notifications."""
 
     def __init__(self, path):
         self.path, self.facts, self.held = path, [], {}
@@ -75,7 +75,7 @@ class Manager:
         return self.facts[-1]
 
     def hear(self, name, text=""):
-        """Wait until it says this fact, with this in its value. Returns the message's facts."""
+        """Wait for a notification of this key with this text in its value. Returns its keys and values."""
         def heard():
             facts = self.take()
             return facts if name in facts and text in facts[name] else None

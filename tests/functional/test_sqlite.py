@@ -24,7 +24,7 @@ def service():
 
 
 def unlinked(service):
-    """The files that the service writes to and nobody will find again."""
+    """The deleted files that the service still writes to."""
     folder = f"/proc/{service.main.pid}/fd"
     names = []
     for number in os.listdir(folder):
@@ -67,7 +67,7 @@ def test_accepted_requests_survive_a_kill_while_commands_run(service, seed, caps
 
 
 def test_others_that_open_and_close_the_file_take_no_log_away(service):
-    """A copy for safe keeping, or an administrator's look by sqlite3, ends like the last user of the database."""
+    """A backup copy or an sqlite3 session of an administrator ends like the last user of the database."""
     until(service.answers, "the API to answer")
     client = Client(service.url)
     id = accepted(client)

@@ -27,7 +27,7 @@ def client(service):
 
 @pytest.fixture
 def held_store(service):
-    """The store as it is while something holds up what is read from it: (reached, go on)."""
+    """A store whose reads are blocked: (reached, release)."""
     store = next(one for one in service.services if isinstance(one, BackupService)).store
     native = concurrency.native("threading")
     reached, opened, get = native.Event(), native.Event(), store.get
@@ -158,7 +158,7 @@ def test_forced_delete_of_a_snapshot_ends_its_backup(service, client, gate):
 
 
 def test_a_snapshot_that_is_deleted_while_its_volume_is_given_away_is_counted_once(service, client, gate):
-    """What its delete releases is its present owner's."""
+    """The delete releases the quota of the present owner."""
     other = Client(service.url, project="b0000000000000000000000000000002")
     volume = client.made("volumes", size=1)["id"]
     snapshot = client.made("snapshots", volume_id=volume)["id"]

@@ -44,7 +44,7 @@ def a_spec(client, **keys):
 
 
 def connected(client, type_id):
-    """What an attachment of a new volume of that type says to the host."""
+    """Return the connection information of an attachment of a new volume of that type."""
     volume = client.made("volumes", size=1, volume_type=type_id)
     attachment = client("POST", "/attachments", {"attachment": {
         "volume_uuid": volume["id"], "instance_uuid": SERVER, "connector": CONNECTOR}}, expect=200)["attachment"]

@@ -14,7 +14,7 @@ NAME = "QoS specs are not applied"
 
 @pytest.fixture
 def check(here, capsys):
-    """What `config check` says of types."""
+    """Return the output of `config check` about types."""
     def check():
         with open(here.conf_file) as file:
             text = file.read().replace("[file-1]", "[file-1]\ntarget_helper = nbd")

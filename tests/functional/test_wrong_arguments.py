@@ -71,7 +71,7 @@ def commands():
 
 
 def lines(parser):
-    """Command lines for it: without anything, with odd words for what it needs, and with each option odd."""
+    """Command lines for it: without arguments, with wrong arguments, and with each option wrong."""
     needed = [ODD if one.choices is None else str(next(iter(one.choices))) for one in parser._actions
               if not one.option_strings and one.nargs not in ("?", "*", argparse.PARSER)]
     yield []

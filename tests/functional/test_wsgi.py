@@ -76,7 +76,7 @@ class Hosted:
 
     @contextlib.contextmanager
     def locked(self):
-        """Nobody writes to the database meanwhile."""
+        """No other process writes to the database meanwhile."""
         with contextlib.closing(sqlite3.connect(f"{self.service.state}/cinder.sqlite", isolation_level=None, timeout=60)) as held:
             held.execute("BEGIN IMMEDIATE")
             yield

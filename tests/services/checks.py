@@ -18,7 +18,7 @@ def rows(database, query):
 
 
 def restless(database):
-    """What is not at rest: live jobs, and rows in a status that only a job may hold."""
+    """Return live jobs, and rows in a transitional status."""
     quoted = ", ".join(f"'{status}'" for status in daemons.TRANSITIONAL)
     found = [f"job {row}" for row in rows(
         database, "SELECT id, kind, resource_id, action, status, stage, host, owner, attempt FROM jobs "
@@ -31,7 +31,7 @@ def restless(database):
 
 
 def await_rest(service, database, limit=30):
-    """Wait until everything has come to rest; an AssertionError says what has not."""
+    """Wait until no job is live; raises AssertionError with the remaining ones."""
     try:
         processes.until(lambda: not restless(database), limit, "everything being at rest", every=0.2)
     except processes.NotReady as error:
@@ -73,7 +73,7 @@ def _stray_objects(service, database):
 
 
 def usage(database):
-    """Usage that is not what the rows add up to, a line each."""
+    """Return one line for each usage that differs from the sum of the rows."""
     found = []
     sums = {
         "volumes": "SELECT count(*) FROM volumes WHERE counted", "snapshots": "SELECT count(*) FROM snapshots WHERE counted",
@@ -105,7 +105,7 @@ def _doctor(service):
 
 
 def broken(service, client):
-    """What a client was promised and does not hold."""
+    """Return the accepted requests of a client that were not fulfilled."""
     for thing in list(client.things):
         status, body = client.read(f"/{thing.kind}/{thing.id}")
         if status == 404:
@@ -120,7 +120,7 @@ def broken(service, client):
 
 
 def _history(client, thing):
-    """The jobs of a thing and of what it was made from, oldest first, for who has to find out."""
+    """Return the jobs of a resource and of its source, oldest first, for diagnostics."""
     told = []
     for one in filter(None, (thing.source, thing)):
         jobs = client.read(f"/jobs?resource_id={one.id}")[1]["jobs"]

@@ -37,7 +37,7 @@ def database(request):
 
 @pytest.fixture
 def broker(rabbitmq):
-    """The broker, running; tests use queues of their own or `restart(empty=True)`."""
+    """The running broker; tests use separate queues or `restart(empty=True)`."""
     if not rabbitmq.process.running:
         rabbitmq.start()
     return rabbitmq

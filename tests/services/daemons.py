@@ -96,7 +96,7 @@ class Daemons:
         self.remove()
 
     def run_from(self, tree, *names):
-        """Let processes, or "manage", run the code of another tree from their next start on."""
+        """Run processes, or "manage", from another tree after their next start."""
         for name in names:
             env = self._manage_env if name == "manage" else self.processes[name].env
             env["PYTHONPATH"] = tree
@@ -131,7 +131,7 @@ class Daemons:
         return self.health()[0] != 0 and self.request("GET", "/volumes?limit=1")[0] == 200
 
     def health(self, query=""):
-        """(HTTP status, text or document) of /healthcheck; the status is 0 when nobody answered."""
+        """(HTTP status, text or document) of /healthcheck; the status is 0 without a response."""
         request = urllib.request.Request(f"{self.url}/healthcheck{query}", headers={"X-Auth-Token": "admin:admin"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -183,9 +183,9 @@ class Daemons:
         return "".join(f"---- {name}\n{process.tail(lines)}" for name, process in self.processes.items())
 
     def request(self, method, path, body=None, version="3.71", project=None):
-        """One request as an administrator; `path` is what stands behind /v3/<project>.
+        """One request as an administrator; `path` starts after /v3/<project>.
 
-        Returns (HTTP status, body); the status is 0 when nobody answered.
+        Returns (HTTP status, body); the status is 0 without a response.
         """
         project = project or self.project
         request = urllib.request.Request(

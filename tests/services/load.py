@@ -25,7 +25,7 @@ BLANK = 0
 
 
 def pattern(seed):
-    """What volumes with that content hold in PARTS; BLANK are zeros."""
+    """The bytes of volumes with that content in PARTS; BLANK are zeros."""
     return random.Random(seed).randbytes(MIB) if seed != BLANK else bytes(MIB)
 
 
@@ -43,10 +43,10 @@ def digest(path):
 
 @dataclasses.dataclass(eq=False)
 class Thing:
-    """A volume, snapshot or backup: what it must be by all that was answered.
+    """A volume, snapshot or backup: its expected state after all responses.
 
-    `contents` and `sizes` are what it may hold and how large it may be, several where an answer was lost; no contents:
-    anything. `going` is "" or "yes" (a delete was accepted) or "perhaps".
+    `contents` and `sizes` are the possible contents and sizes, several if a response was lost. No contents: any
+    content. `going` is "" or "yes" (a delete was accepted) or "perhaps".
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Thing:
 
 
 class Client(threading.Thread):
-    """One of several at work: `pause` it, look whether anything is `broken`, `resume` it."""
+    """One of several clients: `pause` it, check whether anything is `broken`, `resume` it."""
 
     def __init__(self, service, seed):
         super().__init__(daemon=True)
@@ -237,7 +237,7 @@ class Client(threading.Thread):
                 self._keep(Thing("volumes", made["restore"]["volume_id"], backup.contents, backup.sizes, backup))
 
     def write(self):
-        """Write to a volume that surely nobody reads at the moment."""
+        """Write to a volume that no operation reads at the moment."""
         volume = self._one("volumes")
         if volume is None or volume.unsure or any(
                 thing.unsure or self.status(thing) in daemons.TRANSITIONAL for thing in volume.made_from_it):

@@ -17,7 +17,7 @@ from tests.services import keeper
 
 
 class NotReady(Exception):
-    """What was waited for did not come about in time, or the process that should have made it so has ended."""
+    """The condition was not reached in time, or the process has ended."""
 
 
 def until(condition, limit=60, what="the condition", every=0.02):
@@ -33,7 +33,7 @@ def until(condition, limit=60, what="the condition", every=0.02):
 
 
 def free_port():
-    """A TCP port of the loopback that nobody listens on.
+    """Return a free TCP port of the loopback.
 
     Below the ports that the kernel gives to outgoing connections, which might take it while its server restarts.
     """
@@ -66,7 +66,7 @@ def _keep(sign, what):
 
 
 class Directory:
-    """A temporary directory that goes with the test run; other users may pass through it but not look around."""
+    """A temporary directory of the test run; other users may traverse but not list it."""
 
     def __init__(self, name):
         self.path = tempfile.mkdtemp(prefix=f"cinder-lite-{name}-")
@@ -94,7 +94,7 @@ class Process:
     """A process with its output in a log file."""
 
     def __init__(self, name, argv, log, env=None, user=None, inherits=()):
-        """`user` is whom to run as when this is root; `env` is added to the environment; `inherits` are descriptors."""
+        """`user` is the user of the process if run as root; `env` extends the environment; `inherits` are descriptors."""
         self.name, self.argv, self.log = name, argv, log
         self.env = {**os.environ, **(env or {})}
         self._user, self._inherits = {}, inherits
@@ -124,7 +124,7 @@ class Process:
         _keep("+", self.pid)
 
     def wait(self, condition, limit=60):
-        """Wait until the condition holds; NotReady with the end of its log when it takes too long or ends."""
+        """Wait until the condition is true. Raises NotReady with the end of the log otherwise."""
         def holds():
             if not self.running:
                 raise NotReady(f"{self.name} ended with status {self._popen.returncode}:\n{self.tail()}")

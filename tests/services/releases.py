@@ -47,7 +47,7 @@ def this(_directory):
 
 
 def after(directory):
-    """A made next release: a column and a table more, and messages that this one does not know."""
+    """A generated next release: one more column, one more table, and new messages."""
     tree = os.path.join(directory, "after")
     shutil.copytree(os.path.join(daemons.TOP, "cinder_lite"), os.path.join(tree, "cinder_lite"),
                     ignore=shutil.ignore_patterns("__pycache__"))
@@ -76,5 +76,5 @@ GIT = ("git", "-C", daemons.TOP)
 
 
 def with_history():
-    """Whether this is a checkout with its history, from which the release before can be taken."""
+    """Whether this is a checkout with its history, which contains the former release."""
     return subprocess.run([*GIT, "cat-file", "-e", BEFORE], capture_output=True).returncode == 0

@@ -27,7 +27,7 @@ PATIENCE = 300
 
 
 class Server:
-    """A server in a directory of its own; `launch` and `wait` apart let several start at once."""
+    """A server in a separate directory; separate `launch` and `wait` let several start in parallel."""
 
     name: str
     stop_signal = signal.SIGTERM
@@ -86,7 +86,7 @@ def started(*servers):
 
 
 class RabbitMQ(Server):
-    """A broker of one node without plugins. The port mapper of Erlang that it needs is its own, too."""
+    """A broker of one node without plugins. It has its own port mapper of Erlang."""
 
     name = "rabbitmq"
 
@@ -129,7 +129,7 @@ class RabbitMQ(Server):
         return True
 
     def connect(self):
-        """An AMQP connection of its own."""
+        """A separate AMQP connection."""
         connection = amqp.Connection(f"127.0.0.1:{self.port}", self.user, self.password, connect_timeout=5)
         connection.connect()
         return connection
@@ -141,7 +141,7 @@ class RabbitMQ(Server):
         return 0
 
     def restart(self, empty=False):
-        """As for every server; with `empty`, kill it and let it come back without queues, messages and exchanges."""
+        """As for every server; with `empty`, kill it and restart it without queues, messages and exchanges."""
         if empty:
             self.kill()
             shutil.rmtree(self.data)
@@ -193,7 +193,7 @@ class MariaDB(Server):
         return True
 
     def emptied(self):
-        """Drop the database, make it anew and return its URL."""
+        """Drop and create the database and return its URL."""
         with self.connect("mysql") as connection, connection.cursor() as cursor:
             cursor.execute("DROP DATABASE cinder")
             cursor.execute("CREATE DATABASE cinder")
@@ -242,7 +242,7 @@ class PostgreSQL(Server):
         return True
 
     def emptied(self):
-        """Drop the database, make it anew and return its URL."""
+        """Drop and create the database and return its URL."""
         with self.connect("postgres") as connection:
             connection.execute("DROP DATABASE cinder WITH (FORCE)")
             connection.execute("CREATE DATABASE cinder")

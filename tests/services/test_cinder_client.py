@@ -34,7 +34,7 @@ class Cinder:
         return subprocess.run([product.program("cinder"), *words], env=self.env, capture_output=True, text=True, timeout=120)
 
     def __call__(self, *words):
-        """What the command printed; it has to succeed without a word on the error stream."""
+        """Return the output of the command; it must succeed without error output."""
         done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, ""), f"cinder {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout

@@ -34,7 +34,7 @@ def strict():
 
 
 def cipher(url):
-    """What a service's connection to the URL is enciphered by."""
+    """Return the cipher of a connection of a service to the URL."""
     database = db.Database(types.SimpleNamespace(connection=url, max_pool_size=1, max_overflow=0, pool_timeout=5,
                                                  connection_recycle_time=3600))
     try:

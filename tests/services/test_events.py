@@ -20,7 +20,7 @@ def service(request, broker):
 
 
 class Consumer:
-    """Takes notifications as Ceilometer does, from the queue that their topic names."""
+    """Receives notifications as Ceilometer does, from the queue of their topic."""
 
     def __init__(self, broker):
         self.broker, self.got = broker, {}

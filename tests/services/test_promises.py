@@ -30,7 +30,7 @@ def status(service, kind, id):
 
 
 def give_up(database, stage, n):
-    """Wait until so many jobs wait at the stage, and have them look as if their service had died over them too often."""
+    """Wait until `count` jobs wait at the stage, and set their attempts as if their service had died too often."""
     query = f"SELECT count(*) FROM jobs WHERE status = 'queued' AND stage = '{stage}'"
     processes.until(lambda: checks.rows(database, query)[0][0] == n, what=f"{n} jobs waiting at {stage}")
     with database.connect() as connection, connection.cursor() as cursor:
@@ -38,7 +38,7 @@ def give_up(database, stage, n):
 
 
 def outcome(service, database, expected):
-    """Wait until all is at rest; {(kind, id): status} must be as expected, and what failed has a message."""
+    """Wait until no job is live; {(kind, id): status} must be as expected, and failed resources have a message."""
     checks.await_rest(service, database)
     assert {(kind, id): status(service, kind, id) for kind, id in expected} == expected
     for (_, id), found in expected.items():

@@ -17,7 +17,7 @@ def service(database, broker):
 
 
 class Greedy(threading.Thread):
-    """Makes more volumes than there may be, and deletes some now and then."""
+    """Creates more volumes than the quota allows, and deletes some of them."""
 
     def __init__(self, service, number):
         super().__init__(daemon=True)

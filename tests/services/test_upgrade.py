@@ -36,7 +36,7 @@ def clients():
 
 
 def become(service, clients, **trees):
-    """Start these processes again with the code of other trees, then see that the work goes on and that they do it."""
+    """Restart these processes with the code of other trees, then check that they continue the work."""
     for name in trees:
         assert service.processes[name].stop() == 0
     for name, tree in trees.items():

@@ -56,7 +56,7 @@ def service(request, broker, collector, ports):
 
 
 def made(service, kind, **values):
-    """Make something by a request whose id is known; returns (id of the request, id of what was made)."""
+    """Create a resource with a known request id; returns (request id, resource id)."""
     status, body = service.request("POST", f"/{kind}", {kind[:-1]: values})
     assert status == 202, body
     checks.await_rest(service, service.database)

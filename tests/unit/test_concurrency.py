@@ -71,7 +71,7 @@ def test_native_threads_that_log_at_once_wait_for_each_other():
 
 
 class Gate:
-    """Calls that stay until they are let go, and how many of them have been there at once."""
+    """Calls that wait until they are released, and the maximum number of concurrent ones."""
 
     def __init__(self):
         self.open, self.changed = threading.Event(), threading.Condition()

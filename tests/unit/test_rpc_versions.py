@@ -16,7 +16,7 @@ class Old(interface.Interface):
 
     @interface.call
     def show(self, ctx, id):
-        """What both releases know."""
+        """The methods of both releases."""
 
 
 class New(interface.Interface):
@@ -30,7 +30,7 @@ class New(interface.Interface):
     @interface.call
     @interface.since("1.1")
     def count(self, ctx):
-        """What only the new release knows."""
+        """The methods of the new release only."""
 
 
 class Manager:

@@ -10,7 +10,7 @@ from cinder_lite.api.auth.logins import LONGEST_DELAY, SLOTS_OF_ADDRESS, SLOTS_O
 
 
 class Clock:
-    """Time that passes when somebody sleeps."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self):
         self.now, self.slept = 0.0, []
@@ -82,7 +82,7 @@ def test_old_failures_expire(logins, clock):
     ([("ann", "192.0.2.1")], SLOTS_OF_NAME), ([(str(n), "192.0.2.1") for n in range(99)], SLOTS_OF_ADDRESS),
     ([(str(n), f"192.0.2.{n}") for n in range(99)], 25)])
 def test_so_many_are_checked_at_a_time(logins, places, most):
-    """Each check begins another within itself, as they do who come at the same time; the lock of the device is left out."""
+    """Each check starts another inside itself, like concurrent requests; the lock of the device is omitted."""
     logins._checking = contextlib.nullcontext()
     names, deepest = itertools.cycle(places), []
 

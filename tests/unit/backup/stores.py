@@ -12,7 +12,7 @@ def directory(path, container=None):
 
 
 class MemoryStore(base.Store):
-    """Objects in a dict, with nothing but what every store must have."""
+    """Objects in a dict, with the minimal interface of a store."""
 
     def __init__(self):
         super().__init__(None)
@@ -53,9 +53,9 @@ class Crash(Exception):
 
 
 class MortalStore(MemoryStore):
-    """Lies over a dict of objects that survives it; counts the calls that change something and dies at the n-th.
+    """A store over a dict of objects that survives it. It counts modifying calls and dies at the n-th.
 
-    `after` says whether that call still took effect. Once dead nothing works, as after a kill.
+    `after` selects whether that call still takes effect. After that all calls fail, as after a kill.
     """
 
     def __init__(self, objects, dies_at=None, after=False):

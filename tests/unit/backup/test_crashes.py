@@ -129,7 +129,7 @@ def test_recorded_progress_is_verified(volume, tmp_path, loss):
 
 
 def test_of_two_workers_the_later_one_wins(volume, tmp_path):
-    """The first, slower one finds out and takes nothing of the second's with it."""
+    """The slower worker detects it and removes nothing of the faster one."""
     objects, path = based(volume), volume(CHANGED)
 
     class Overtaken(stores.MemoryStore):

@@ -70,7 +70,7 @@ def test_each_flipped_byte_of_stored_blocks_is_found(store, tmp_path):
 
 
 def used_by_two(name, offset):
-    """Whether "two" has the block of "one" that lies there, or the object is its own."""
+    """Whether "two" refers to that block of "one", or the object belongs to "two" alone."""
     return "backup_two" in name or not (
         (name.endswith("000000/000000") and BLOCK <= offset < 2 * BLOCK)
         or (name.endswith("000001/000002")))

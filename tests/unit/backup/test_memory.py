@@ -39,7 +39,7 @@ class Held:
 
 
 class Discarding(stores.MemoryStore):
-    """Streams what it is given, as a directory does, and keeps it in pieces."""
+    """Streams objects, as the posix store does, and keeps them in pieces."""
 
     def __init__(self, held):
         super().__init__()

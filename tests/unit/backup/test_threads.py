@@ -9,7 +9,7 @@ from cinder_lite.concurrency import native_threads
 
 
 def test_several_native_threads_work_at_once():
-    """Each waits, without giving way to green threads, until all three have come."""
+    """Each waits, without yielding to green threads, until all three have started."""
     original = concurrency.native("threading")
     together = original.Barrier(3)
 
@@ -23,7 +23,7 @@ def test_several_native_threads_work_at_once():
 
 
 def test_other_work_continues_meanwhile():
-    """What the pipeline waits for is done by a green (or native) thread of the process."""
+    """The pipeline waits for work of a green (or native) thread of the process."""
     original = concurrency.native("threading")
     done = original.Event()
     concurrency.spawn(done.set)

@@ -22,7 +22,7 @@ def store(request, tmp_path):
 
 @pytest.fixture
 def volume(tmp_path):
-    """A function that makes the volume's file for some letters (as volumes.pattern)."""
+    """A function that creates the file of a volume for some letters (see volumes.pattern)."""
     return lambda letters, tail=0: volumes.make(tmp_path / "volume", pattern(letters, tail))
 
 

@@ -11,7 +11,7 @@ SMALL = writer.Format(block_size=BLOCK, segment_size=4 * BLOCK, group_size=12 * 
 
 
 def pattern(letters, tail=0):
-    """Bytes for a string of letters: `.` zeros, `a`-`z` random bytes (each letter its own), `A`-`Z` compressible ones.
+    """Bytes for a string of letters: `.` zeros, `a`-`z` random bytes (different by letter), `A`-`Z` compressible ones.
 
     `tail` bytes are cut off the last block.
     """
@@ -50,7 +50,7 @@ def write(store, backup_id, path, size, parent=None, layout=SMALL, **more):
 
 
 def bring_back(store, backup_id, path, size, old=None, **more):
-    """Restore to a file of that size, empty or with old content (then nothing is told of it), and return its bytes."""
+    """Restore to a file of that size, empty or with old content, and return its bytes."""
     if old is None:
         with open(path, "wb") as file:
             file.truncate(size)

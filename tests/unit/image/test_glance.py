@@ -14,7 +14,7 @@ DATA = bytes(range(256)) * 4096
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers what `answers` holds, one after the other, the last of them again and again; keeps what it was asked."""
+    """Returns the responses in `answers` in order, the last one repeatedly; records the requests."""
 
     daemon_threads = True
 

@@ -171,7 +171,7 @@ def test_a_pool_that_passes_has_the_capacity(one, request):
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(any_pool, st.lists(st.integers(1, 300), max_size=30))
 def test_repeated_claims_never_exceed_the_limit(one, sizes):
-    """What the scheduler's UPDATE does, many times between two reports."""
+    """Repeats the UPDATE of the scheduler many times between two reports."""
     provisioned, free = one.provisioned_gb, amount(one.free_gb)
     for size in sizes:
         found = bounds(one, Request(size))

@@ -33,7 +33,7 @@ PLAIN = ("POST /v3/a1/volumes 202 850 bytes 12.3 ms", "create of volume-1 on hos
 
 
 def logged(inner, text, *arguments, error=None):
-    """What a handler writes of a line."""
+    """Return the output of a handler for a line."""
     handler = logging.StreamHandler()
     handler.setFormatter(inner)
     root = logging.getLogger()
