@@ -4,6 +4,7 @@ A message is quoted in backticks, in the first column of a table with the headin
 behind one of the words `message` and `finding`. An ellipsis (…) stands for a variable part.
 """
 
+import ast
 import re
 
 import pytest
@@ -31,10 +32,22 @@ def parts(page):
     return [part.strip() for one in quoted for part in one.split("…") if part.strip() and one not in OTHERS]
 
 
+def texts(module):
+    """The string literals of a module except docstrings; in f-strings a null character stands for each value."""
+    blocks = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(module.tree)
+                  if isinstance(node, blocks) and node.body and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+
+
 @pytest.fixture(scope="module")
 def literals():
-    """The text of the sources, with adjacent string literals joined."""
-    return " ".join(re.sub(r'"\s*f?"', "", module.text) for module in modules("cinder_lite"))
+    """All string literals of the sources in one text."""
+    return "\n".join(text for module in modules("cinder_lite") for text in texts(module))
 
 
 @pytest.mark.parametrize("page", PAGES)
