@@ -1,4 +1,4 @@
-"""cinder-lite-all: the four services in one process, over SQLite and messages in memory unless configured otherwise."""
+"""cinder-lite-all: runs the four services in one process, by default with SQLite and an in-memory message bus."""
 
 from cinder_lite import concurrency
 

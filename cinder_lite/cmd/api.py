@@ -28,8 +28,7 @@ def main(conf: cfg.ConfigOpts) -> None:
     if conf.osapi_volume_workers == 1:
         build().run()
     else:
-        # Every worker needs the database's driver at once and taskflow at its first create: imported here, they share
-        # it.
+        # All workers need the database driver and taskflow: imported before the fork, they share the memory.
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
         db.import_driver(conf.database)

@@ -1,4 +1,4 @@
-"""cinder-lite-backup: backs volumes up and restores them."""
+"""cinder-lite-backup: backs up and restores volumes."""
 
 from cinder_lite import concurrency
 

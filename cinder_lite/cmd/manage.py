@@ -1,5 +1,4 @@
-"""cinder-lite-manage: administers the database, services, quotas, jobs and configuration, and repairs
-inconsistencies."""
+"""cinder-lite-manage: administers the database, services, quotas and configuration, and repairs inconsistencies."""
 
 from cinder_lite import concurrency
 

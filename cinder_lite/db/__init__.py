@@ -63,7 +63,7 @@ def parse_time(text: str) -> datetime.datetime:
 
 
 def row_type(columns: Iterable[str]) -> Any:
-    """A named tuple with these columns: a row that is put together without a SELECT of its own."""
+    """A named tuple with these columns: a row that no SELECT of its own has returned."""
     return collections.namedtuple("Row", columns)
 
 

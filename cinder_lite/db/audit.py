@@ -21,6 +21,8 @@ SUMMED = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "g
 
 #: (project, resource, type id or "").
 UsageKey = tuple[str, str, str]
+#: (key, in_use or None without a row, correct value).
+Difference = tuple[UsageKey, int | None, int]
 
 _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
@@ -156,7 +158,7 @@ def usage_sums(tx: db.Transaction, count_snapshot_size: bool, project_id: str | 
 
 
 def usage_differences(tx: db.Transaction, count_snapshot_size: bool,
-                      project_id: str | None = None) -> list[tuple[UsageKey, int | None, int]]:
+                      project_id: str | None = None) -> list[Difference]:
     """[((project, resource, type id), in_use or None without a row, correct value)] of usage that is not the sum."""
     held, sums = usage_rows(tx, project_id), usage_sums(tx, count_snapshot_size, project_id)
     known = {key for key in held if key[1] in SUMMED} | sums.keys()
@@ -165,7 +167,7 @@ def usage_differences(tx: db.Transaction, count_snapshot_size: bool,
     return sorted(found, key=lambda one: one[0])
 
 
-def rewrite_usage(tx: db.Transaction, count_snapshot_size: bool, project_id: str) -> list[tuple[UsageKey, int | None, int]]:
+def rewrite_usage(tx: db.Transaction, count_snapshot_size: bool, project_id: str) -> list[Difference]:
     """Set a project's usage to the sums of its rows. Returns the differences that it corrected.
 
     The usage rows are locked before the sums are calculated: a transaction that changes a counted row changes the

@@ -49,8 +49,10 @@ def end_one(tx: db.Transaction, row: db.Row) -> int:
 
 def end_of_volume(tx: db.Transaction, volume_id: str, *, except_attachment: str | None = None) -> int:
     """Mark the connections of a volume as ending, except those of one attachment. Returns their number."""
-    kept = () if except_attachment is None else (sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != except_attachment),)
-    return end(tx, C.c.volume_id == volume_id, *kept)
+    where = [C.c.volume_id == volume_id]
+    if except_attachment is not None:
+        where.append(sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != except_attachment))
+    return end(tx, *where)
 
 
 def end_of_attachment(tx: db.Transaction, attachment_id: str) -> int:

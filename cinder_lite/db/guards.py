@@ -16,12 +16,12 @@ def _frozen(host):
 
 
 def _copying(column, id):
-    """Whether a volume is being made whose column of that name holds the id."""
+    """Whether a volume with the id in that column is being created."""
     copy = V.alias()
     return sa.exists().where(copy.c[column] == id, copy.c.status == states.CREATING)
 
 
-_WAIT = "a volume is being made from it; wait until that is done"
+_WAIT = "a volume is being created from it; wait until that is complete"
 
 # -- volumes
 
@@ -43,8 +43,8 @@ LEFT_ALONE = Guard(NO_SNAPSHOTS.clause, "it has snapshots; unmanage or delete th
 NOT_ENCRYPTED = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and its key would be lost")
 NO_COPIES = Guard(~_copying("source_volid", V.c.id), _WAIT, across=True)
 NO_SNAPSHOT_COMING = Guard(~sa.exists().where(S.c.volume_id == V.c.id, S.c.status == states.CREATING),
-                           "a snapshot of it is being taken; wait until that is done", across=True)
-COUNTED = Guard(V.c.counted.is_(True), "it was never made; delete it and create another")
+                           "a snapshot of it is being created; wait until that is complete", across=True)
+COUNTED = Guard(V.c.counted.is_(True), "it was never created; delete it and create another")
 NOT_ENCRYPTED_TO_SHARE = Guard(V.c.encryption_key_id.is_(None), "it is encrypted, and an image of it could not be read")
 #: Accepted copies must get the present data of the volume.
 OVERWRITABLE = (HAS_PLACE, NOT_MIGRATING, NO_COPIES, NO_SNAPSHOT_COMING)

@@ -11,16 +11,17 @@ TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": sche
 
 
 def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
-    """Those jobs, oldest first."""
+    """The jobs that hold the resource."""
     found = [job for of, row in states.rows() if row.stage is not None
              for hold in states.members_of(row) if hold.kind == kind for job in _holding(tx, of, row.name, hold, id)]
-    if kind == "volume":  # it is what a volume is being moved to
-        found += tx.execute(sa.select(J).where(J.c.id == id, J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB))).all()
+    if kind == "volume":  # the copy of a volume that is being migrated has the id of the job
+        found += tx.execute(sa.select(J).where(
+            J.c.id == id, J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB))).all()
     return found
 
 
 def _holding(tx, kind, action, hold, id):
-    """The live jobs of an action that hold the resource by that hold."""
+    """The live jobs of an action that hold the resource by this hold."""
     if isinstance(hold, states.Members):
         table = TABLES[hold.kind]
         status = states.ACTIONS[hold.kind][hold.action].doing

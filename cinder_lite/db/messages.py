@@ -36,12 +36,12 @@ DETAILS = {"unknown": "001", "not ready": "002", "no backend": "003", "create fa
            "snapshot create": "013", "snapshot delete": "014", "backup create": "017", "backup delete": "018",
            "backup restore": "019", "image format": "029"}
 
-#: What a message says of an action that only a newer release knows.
+#: (action, cause) of the message for an action of a newer release.
 UNKNOWN = ("create", "unknown")
 
 
 def of_job(job: db.Row) -> tuple[str, str]:
-    """(action, cause) of the message that says why a job failed."""
+    """(action, cause) of the message of a failed job."""
     row = states.find(job.kind, job.action)
     return UNKNOWN if row is None else row.message_at.get(job.stage) or row.message or UNKNOWN
 

@@ -19,8 +19,8 @@ def lost_connections(state: State) -> Iterator[Finding]:
     """Connections whose volume does not exist."""
     for row in audit.of_gone_volumes(state.tx, connections.C):
         yield Finding("connection without volume", (row.id,),
-                      f"connection {row.id} is to volume {row.volume_id}, which does not exist", "deletes the connection",
-                      functools.partial(_remove, row.id))
+                      f"connection {row.id} is to volume {row.volume_id}, which does not exist",
+                      "deletes the connection", functools.partial(_remove, row.id))
 
 
 @db.retried

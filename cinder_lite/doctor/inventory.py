@@ -45,7 +45,8 @@ class Inventory:
             try:
                 self._list_exports(backend)
             except targets.TargetError as error:
-                self._notes[f"exports of {backend.name}"] = f"exports of backend {backend.name} were not checked: {error}"
+                subject = f"exports of backend {backend.name}"
+                self._notes[subject] = f"{subject} were not checked: {error}"
         concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
 
     def _list_exports(self, backend):

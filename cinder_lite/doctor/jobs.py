@@ -18,10 +18,11 @@ def without_resource(state: State) -> Iterator[Finding]:
     """Jobs whose volume, snapshot or backup does not exist."""
     for job in state.live:
         if _status(job) is None and _settled(state.conf, job):
+            missing = f"{job.kind} {job.resource_id} does not exist"
             yield Finding(
                 "job without resource", (job.id, job.attempt, job.status),
-                f"job {job.id} ({job.action} {job.kind}) is {job.status}, but {job.kind} {job.resource_id} does not exist",
-                "ends the job as failed", functools.partial(_end, job, f"{job.kind} {job.resource_id} does not exist"))
+                f"job {job.id} ({job.action} {job.kind}) is {job.status}, but {missing}",
+                "ends the job as failed", functools.partial(_end, job, missing))
 
 
 def status_mismatch(state: State) -> Iterator[Finding]:

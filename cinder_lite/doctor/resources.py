@@ -12,13 +12,15 @@ from cinder_lite.doctor.state import State
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 
-#: Kind -> the columns by which its rows belong to a resource whose job holds its members.
-MEMBERSHIPS = {kind: {hold.column for _, row in states.rows() for hold in row.held(states.Members) if hold.kind == kind}
-               for kind in states.ACTIONS}
+#: Kind -> the columns with the id of a resource whose jobs hold its members.
+MEMBERSHIPS = {
+    kind: {hold.column for _, row in states.rows() for hold in row.held(states.Members) if hold.kind == kind}
+    for kind in states.ACTIONS}
 
 
 def held(live: Iterable[db.Row]) -> set[tuple[str | None, ...]]:
-    """{(kind, id, status)} that live jobs hold, and {(kind, column, id in it, status)} of the members that they hold."""
+    """{(kind, id, status)} that live jobs hold, and {(kind, column, id in it, status)} of the members that they
+    hold."""
     found: set[tuple[str | None, ...]] = set()
     for job in live:
         row = states.find(job.kind, job.action)
@@ -32,7 +34,8 @@ def held(live: Iterable[db.Row]) -> set[tuple[str | None, ...]]:
             elif not hold.arg:
                 found.add((hold.kind, hold.column, job.resource_id, status))
             elif wanted := holds.args_of(job).get(hold.arg):
-                found.add((hold.kind, hold.column, job.resource_id, status) if wanted is True else (hold.kind, wanted, status))
+                found.add((hold.kind, hold.column, job.resource_id, status) if wanted is True
+                          else (hold.kind, wanted, status))
     return found
 
 
@@ -153,8 +156,8 @@ def lost_attachments(state: State) -> Iterator[Finding]:
     """Attachments whose volume does not exist."""
     for row in audit.of_gone_volumes(state.tx, schema.attachments):
         yield Finding("attachment without volume", (row.id,),
-                      f"attachment {row.id} is of volume {row.volume_id}, which does not exist", "deletes the attachment",
-                      functools.partial(_remove_attachment, row.id))
+                      f"attachment {row.id} is of volume {row.volume_id}, which does not exist",
+                      "deletes the attachment", functools.partial(_remove_attachment, row.id))
 
 
 @db.retried

@@ -18,7 +18,8 @@ ORPHANED = {"volume": "orphaned volume", "snapshot": "orphaned snapshot"}
 MISSING = {"volume": "missing volume", "snapshot": "missing snapshot"}
 #: Statuses in which a resource may be missing on its backend.
 UNSURE = {states.CREATING, states.DELETING, states.ERROR, *(
-    action.failed for kind, action in states.rows() if kind in ("volume", "snapshot") and action.doing == states.DELETING)}
+    action.failed for kind, action in states.rows()
+    if kind in ("volume", "snapshot") and action.doing == states.DELETING)}
 
 
 def _expected(tx, backend_name):
@@ -76,8 +77,8 @@ def missing_objects(state: State) -> Iterator[Finding]:
 def _missing(backend, kind, row):
     return Finding(MISSING[kind], (backend, kind, row.id),
                    f"{kind} {row.id} is {row.status}, but is not on {backend}",
-                   "check that the backend's disks are mounted; if they are, the data is lost: restore it from a backup and "
-                   "delete this one")
+                   "check that the backend's disks are mounted; if they are, the data is lost: restore it from a "
+                   "backup and delete this one")
 
 
 def _places(tx):
@@ -117,7 +118,8 @@ def missing_backups(state: State) -> Iterator[Finding]:
         if row.container is None or not concurrency.in_thread(_exists, state.inventory, row):
             yield Finding("backup without manifest", (id,),
                           f"backup {id} is {row.status}, but the store has no manifest of it in {row.container}",
-                          "check that the store is mounted; if it is, the backup is lost: create a new one and delete this one")
+                          "check that the store is mounted; if it is, the backup is lost: create a new one and delete "
+                          "this one")
 
 
 def _exists(inventory, row):

@@ -49,8 +49,8 @@ def pools(state: State) -> Iterator[Finding]:
     for row, gb, n in audit.pool_differences(state.tx):
         yield Finding(
             "pool usage mismatch", (row.name, row.allocated_gb - gb, row.volume_count - n),
-            f"pool {row.name} has {row.allocated_gb} GiB allocated in {row.volume_count} volumes, but its rows add up to "
-            f"{gb} GiB in {n}", "recalculates the pool's usage", functools.partial(_rewrite_pool, row.name))
+            f"pool {row.name} has {row.allocated_gb} GiB allocated in {row.volume_count} volumes, but its rows add up "
+            f"to {gb} GiB in {n}", "recalculates the pool's usage", functools.partial(_rewrite_pool, row.name))
 
 
 @db.retried

@@ -57,7 +57,8 @@ def run(source: CinderDatabase, database: db.Database, conf: cfg.ConfigOpts, map
 
 def alive(source: CinderDatabase) -> list[tuple[str, int]]:
     """The services of Cinder with a heartbeat in the last STOPPED_AFTER seconds: [(binary and host, report count)]."""
-    return sorted((f"{row['binary']} on {row['host']}", row["report_count"]) for row in source.rows("services")["services"]
+    rows = source.rows("services")["services"]
+    return sorted((f"{row['binary']} on {row['host']}", row["report_count"]) for row in rows
                   if db.is_recent(row["updated_at"], STOPPED_AFTER))
 
 
@@ -160,8 +161,8 @@ def _parents_first(kind, rows):
 
 def _add_notes(found, database, conf, report):
     for row in found.rows["clusters"]:
-        report.notes.append(f"cluster {row['name']} of {row['binary']}: clusters are not supported; one service manages "
-                            "the volumes of all its hosts if --host-map gives them one name")
+        report.notes.append(f"cluster {row['name']} of {row['binary']}: clusters are not supported; one service "
+                            "manages the volumes of all its hosts if --host-map gives them one name")
     for row in found.rows["consistencygroups"]:
         report.notes.append(f"consistency group {row['id']} is not imported: it predates groups")
     for row in found.rows["group_type_projects"]:
@@ -169,8 +170,8 @@ def _add_notes(found, database, conf, report):
                             "types are available to all projects here")
     keys = {row["encryption_key_id"] for row in found.rows["volumes"]} - {None, volumes.FIXED_KEY}
     if keys:
-        report.notes.append(f"{len(keys)} volumes have keys of a key manager: they can be attached with these keys, but new "
-                            "encrypted volumes need [key_manager] fixed_key")
+        report.notes.append(f"{len(keys)} volumes have keys of a key manager: they can be attached with these keys, "
+                            "but new encrypted volumes need [key_manager] fixed_key")
     for old in sorted(found.hosts.mapping.keys() - found.hosts.used):
         report.notes.append(f"--host-map {old}: no record has this host")
     hosts = {found.hosts(row["host"]) for row in found.rows["volumes"]} - {None}

@@ -81,7 +81,8 @@ def _encryption(row, found):
     if of is None:
         return None
     kept = {key: of[key] for key in ("provider", "control_location", "cipher", "key_size", "encryption_id")}
-    times = {key: of[key].isoformat(timespec="microseconds") if of[key] else None for key in ("created_at", "updated_at")}
+    times = {key: of[key].isoformat(timespec="microseconds") if of[key] else None
+             for key in ("created_at", "updated_at")}
     return {**kept, **times}
 
 
@@ -103,8 +104,8 @@ def _unlimited(row, found, imported):
     return None if _resource(row, found) else f"the resource {row['resource']} is unknown"
 
 
-_LIMIT: Columns = {"resource": lambda row, found: _resource(row, found)[0], "type_id": lambda row, found: _resource(row, found)[1],
-          "hard_limit": "hard_limit"}
+_LIMIT: Columns = {"resource": lambda row, found: _resource(row, found)[0],
+                   "type_id": lambda row, found: _resource(row, found)[1], "hard_limit": "hard_limit"}
 
 
 # -- volumes, snapshots, attachments, backups
@@ -123,7 +124,9 @@ def _export(row, found):
 
 
 def _attached(row, found, imported):
-    return None if row in statuses.present(found, row["volume_id"]) else f"it is {row['attach_status'] or 'without status'}"
+    if row in statuses.present(found, row["volume_id"]):
+        return None
+    return f"it is {row['attach_status'] or 'without status'}"
 
 
 def _project_of_volume(row, found):
@@ -193,7 +196,8 @@ KINDS = (
         "group_specs": _pairs("group_type_specs", "group_type_id"), **TIMES}),
     Kind("volume_groups", _table("groups"), {
         **OWNED, **NAMED, "status": statuses.other("group"), "host": _host, "availability_zone": "availability_zone",
-        "group_type_id": "group_type_id", "group_snapshot_id": "group_snapshot_id", "source_group_id": "source_group_id",
+        "group_type_id": "group_type_id", "group_snapshot_id": "group_snapshot_id",
+        "source_group_id": "source_group_id",
         "volume_types": lambda row, found: {"ids": [one["volume_type_id"] for one in found.lists(
             "group_volume_type_mapping", "group_id").get(row["id"], ())]}},
         needs={"group_type_id": "group_types"}, reported={"status": "status"}),
@@ -208,8 +212,9 @@ KINDS = (
         "volume_type_id": "volume_type_id", "snapshot_id": "snapshot_id", "source_volid": "source_volid",
         "group_id": "group_id", "name_id": "_name_id", "provider_id": "provider_id",
         "encryption_key_id": "encryption_key_id", "service_uuid": "service_uuid", "bootable": _flag("bootable"),
-        "multiattach": _flag("multiattach"), "counted": _flag("use_quota", True), "consumes_quota": _flag("use_quota", True),
-        "shared_targets": "shared_targets", "metadata": _pairs("volume_metadata", "volume_id"),
+        "multiattach": _flag("multiattach"), "counted": _flag("use_quota", True),
+        "consumes_quota": _flag("use_quota", True), "shared_targets": "shared_targets",
+        "metadata": _pairs("volume_metadata", "volume_id"),
         "admin_metadata": _pairs("volume_admin_metadata", "volume_id"),
         "image_metadata": _pairs("volume_glance_metadata", "volume_id"), "facts": _value({}), "export": _export,
         "launched_at": "launched_at"}, _volume_check, needs={"volume_type_id": "volume_types"},
@@ -245,7 +250,8 @@ KINDS = (
         "resource_uuid": "resource_uuid", "event_id": "event_id", "message_level": "message_level",
         "user_message": lambda row, found: sentence(row["action_id"], row["detail_id"]),
         "details": lambda row, found: sentence(row["action_id"], row["detail_id"]),
-        "created_at": TIMES["created_at"], "expires_at": lambda row, found: row["expires_at"] or db.now()}, _message_check),
+        "created_at": TIMES["created_at"], "expires_at": lambda row, found: row["expires_at"] or db.now()},
+        _message_check),
     Kind("services", _services, {
         "uuid": _service_uuid, "binary": "binary", "host": _host, "availability_zone": lambda row, found: row[
             "availability_zone"] or "nova", "disabled": _flag("disabled"), "disabled_reason": "disabled_reason",

@@ -2,8 +2,8 @@
 
 #: Number of an action -> its text.
 ACTIONS = {
-    "001": "schedule allocate volume", "002": "attach volume", "003": "copy volume to image", "004": "update attachment",
-    "005": "copy image to volume", "006": "unmanage volume", "007": "extend volume",
+    "001": "schedule allocate volume", "002": "attach volume", "003": "copy volume to image",
+    "004": "update attachment", "005": "copy image to volume", "006": "unmanage volume", "007": "extend volume",
     "008": "create volume from backend storage", "009": "create snapshot", "010": "delete snapshot",
     "011": "update snapshot", "012": "update snapshot metadata", "013": "create backup", "014": "delete backup",
     "015": "restore backup", "016": "reimage volume",
@@ -11,8 +11,9 @@ ACTIONS = {
 #: Number of a cause -> its text.
 CAUSES = {
     "002": "the driver was not ready", "003": "no backend could take the volume", "004": "the upload failed",
-    "005": "the attach mode is not valid", "006": "the quota was exceeded", "007": "the image does not fit on this host",
-    "008": "encrypted volumes cannot be unmanaged", "009": "the compute service failed", "010": "the driver failed",
+    "005": "the attach mode is not valid", "006": "the quota was exceeded",
+    "007": "the image does not fit on this host", "008": "encrypted volumes cannot be unmanaged",
+    "009": "the compute service failed", "010": "the driver failed",
     "011": "the image's signature is not valid", "012": "the driver failed", "013": "the driver failed",
     "014": "the metadata could not be changed", "015": "the snapshot is in use", "016": "the driver failed",
     "017": "the backup's status did not allow it", "018": "the backup service was down",

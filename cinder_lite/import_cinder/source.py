@@ -11,10 +11,10 @@ Row = dict[str, Any]
 #: Tables that are read.
 TABLES = (
     "volumes", "volume_metadata", "volume_admin_metadata", "volume_glance_metadata", "volume_attachment", "snapshots",
-    "snapshot_metadata", "backups", "backup_metadata", "volume_types", "volume_type_extra_specs", "volume_type_projects",
-    "encryption", "quality_of_service_specs", "default_volume_types", "quotas", "quota_classes", "groups",
-    "group_volume_type_mapping", "group_snapshots", "group_types", "group_type_specs", "group_type_projects", "transfers",
-    "messages", "services", "clusters", "consistencygroups")
+    "snapshot_metadata", "backups", "backup_metadata", "volume_types", "volume_type_extra_specs",
+    "volume_type_projects", "encryption", "quality_of_service_specs", "default_volume_types", "quotas",
+    "quota_classes", "groups", "group_volume_type_mapping", "group_snapshots", "group_types", "group_type_specs",
+    "group_type_projects", "transfers", "messages", "services", "clusters", "consistencygroups")
 #: The keys of the rows that hold the name of a QoS spec, and its consumer.
 QOS_NAME, QOS_CONSUMER = "QoS_Specs_Name", "consumer"
 

@@ -45,7 +45,7 @@ COMMANDS: Commands = {
     ("doctor",): (examine, (
         ("--repair", {"action": "store_true", "help": "repair inconsistencies and print each repair"}),
         ("--delete-orphans", {"action": "store_true",
-                              "help": "with --repair: also delete volumes, snapshots and backups without a database row"}),
+                              "help": "with --repair: also delete data without a database row"}),
         ("--json", {"action": "store_true", "help": "print JSON"}),
         ("--pause", {"type": float, "default": 1.0, "metavar": "SECONDS",
                      "help": "time between the two passes that must agree (default: %(default)s)"})), True),

@@ -35,8 +35,8 @@ def export(shared: Process, args: argparse.Namespace) -> int:
     """save the database and the configuration to a file"""
     found = migrate.current(shared.db)
     if found != migrate.HEAD:
-        raise Failed(f"the database is at revision {found}, this release needs {migrate.HEAD}: export it with the release "
-                     "that it belongs to")
+        raise Failed(f"the database is at revision {found}, this release needs {migrate.HEAD}: export it with "
+                     "the release that it belongs to")
     head = {"format": FORMAT, "revision": found, "at": db.now().isoformat(),
             "settings": _settings(shared.conf, args.with_secrets)}
     temporary = f"{args.file}.part"
@@ -57,7 +57,8 @@ def export(shared: Process, args: argparse.Namespace) -> int:
     with effective_user.who_started():
         os.rename(temporary, args.file)
     table(("Table", "Rows"), counts.items())
-    print(f"Wrote {args.file}" + (", which contains secrets." if args.with_secrets else ", without passwords and keys."))
+    contents = "which contains secrets" if args.with_secrets else "without passwords and keys"
+    print(f"Wrote {args.file}, {contents}.")
     return OK
 
 
@@ -100,14 +101,14 @@ def restore(shared: Process, args: argparse.Namespace) -> int:
             expect_schema(shared)
             with shared.db.write() as tx:
                 if not portable.is_empty(tx):
-                    raise Failed("the database is not empty: restore needs a database that 'cinder-lite-manage db sync' has "
+                    raise Failed("the database is not empty: restore needs one that 'cinder-lite-manage db sync' has "
                                  "just created and that no service has used")
                 counts = portable.restore(tx, _rows(args.file, file))
     except (gzip.BadGzipFile, zlib.error, EOFError, orjson.JSONDecodeError) as error:
         raise Failed(f"{args.file} is not a complete export: {error}") from error
     table(("Table", "Rows"), counts.items())
-    print(f"Restored the state of {head['at']} UTC. Start the services, then run 'cinder-lite-manage doctor': it reports the "
-          "changes on the backends since.")
+    print(f"Restored the state of {head['at']} UTC. Start the services, then run 'cinder-lite-manage doctor': it "
+          "reports the changes on the backends since.")
     return OK
 
 
@@ -121,8 +122,8 @@ def _head(path, file):
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise Failed(f"{path} is not an export of cinder-lite, or of an unknown format")
     if not migrate.suffices(migrate.HEAD, head["revision"]):
-        raise Failed(f"{path} is of revision {head['revision']}, this release supports {migrate.HEAD}: use the release that "
-                     "created it, or a later one")
+        raise Failed(f"{path} is of revision {head['revision']}, this release supports {migrate.HEAD}: use the release "
+                     "that created it, or a later one")
     return head
 
 
@@ -157,8 +158,10 @@ COMMANDS: Commands = {
     ("export",): (export, (
         ("file", {"metavar": "FILE"}),
         ("--force", {"action": "store_true", "help": "replace an existing file"}),
-        ("--with-secrets", {"action": "store_true", "help": "include the passwords and keys of the configuration"})), True),
+        ("--with-secrets", {"action": "store_true", "help": "include the passwords and keys of the configuration"})),
+        True),
     ("restore",): (restore, (
         ("file", {"metavar": "FILE"}),
-        ("--settings", {"metavar": "DIRECTORY", "help": "only extract the configuration files to this directory"})), False),
+        ("--settings", {"metavar": "DIRECTORY", "help": "only extract the configuration files to this directory"})),
+        False),
 }

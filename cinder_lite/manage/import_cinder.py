@@ -70,8 +70,8 @@ def _expect_stopped(source):
         time.sleep(LISTENING)
     running = [name for name, _ in set(importing.alive(source)) - set(before)]
     if running:
-        raise Failed(f"Cinder is running: {', '.join(sorted(running))}; stop its services, including the API, and run this "
-                     "again")
+        raise Failed(f"Cinder is running: {', '.join(sorted(running))}; stop its services, including the API, and run "
+                     "this again")
 
 
 def _print(report, dry_run):

@@ -1,5 +1,4 @@
-"""cinder-lite-manage config check: finds unknown, deprecated and invalid options, and tests the services that they
-name.
+"""cinder-lite-manage config check: finds unknown, deprecated and invalid options, and tests what they name.
 
 oslo.config parses the files and judges the values. Its oslo_config.validator is no base for this check: of the 22
 mistakes in tests/functional/test_manage_settings.py it finds 6, the unknown options outside the sections of backends
@@ -72,8 +71,8 @@ def _files(shared: process.Process) -> Iterator[Finding]:
     paths = unread.files(shared.conf)
     for path in paths:
         if not os.access(path, os.R_OK):
-            raise Failed(f"{path} cannot be read by {effective_user.name()}, the user of the services: change its group to "
-                         "theirs (chgrp) and let the group read it (chmod 640)")
+            raise Failed(f"{path} cannot be read by {effective_user.name()}, the user of the services: change its "
+                         "group to theirs (chgrp) and let the group read it (chmod 640)")
     yield Finding(f"read {', '.join(paths)}" if paths else "no configuration file was found: the defaults are used")
 
 
@@ -89,7 +88,8 @@ def _unknown(shared: process.Process) -> Iterator[Finding]:
         elif others := [other for other in known if _plain(option) in known[other]]:
             yield Finding(f"[{section}] {option}", f"it is valid only in [{'], ['.join(others)}]: move it there")
         elif _plain(option) in drivers:
-            yield Finding(f"[{section}] {option}", "it is valid only in the section of a backend whose driver has this option")
+            yield Finding(f"[{section}] {option}",
+                          "it is valid only in the section of a backend whose driver has this option")
         else:
             yield Finding(f"[{section}] {option}", _advice(option, known[section], "option"))
 
@@ -174,7 +174,8 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)
     yield "[DEFAULT] enabled_backends", backends.enabled
     yield "[tracing] enabled", tracing.expect_library_if_enabled
-    yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: notification_bus.is_enabled(conf) and notification_bus.Bus(conf)
+    yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: (
+        notification_bus.is_enabled(conf) and notification_bus.Bus(conf))
 
 
 def refused(shared: process.Process) -> Iterator[Finding]:
@@ -273,5 +274,6 @@ def _store(shared: process.Process) -> Iterator[Finding]:
     yield Finding(f"backup store {shared.conf.backup_driver}", problem)
 
 
-CHECKS: tuple[Check, ...] = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _backends, _limits, _store)
+CHECKS: tuple[Check, ...] = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _backends,
+                             _limits, _store)
 COMMANDS: Commands = {("config", "check"): (check, (), False)}

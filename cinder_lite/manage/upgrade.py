@@ -59,8 +59,9 @@ class Checks(UpgradeCommands):
         if migrate.current(self._shared.db) is None:
             return Result(Code.SUCCESS)
         with self._shared.db.read() as tx:
-            return _result((Code.FAILURE, f"job {job.id} ({job.action} {job.kind}) is of a later release: let a service "
-                            "of that release complete it first") for job in audit.live_jobs(tx) if not _runs_here(job))
+            return _result((Code.FAILURE, f"job {job.id} ({job.action} {job.kind}) is of a later release: let a "
+                            "service of that release complete it first")
+                           for job in audit.live_jobs(tx) if not _runs_here(job))
 
     def settings(self) -> Result:
         return _result((Code.WARNING, f"{found.subject}: {found.problem}") for found in settings.findings(

@@ -111,5 +111,6 @@ def upgrade():
     op.drop_index("ix_volumes_project_id_name", "volumes")
     for by in ("name", "size"):
         op.create_index(f"ix_volumes_project_id_{by}_created_at_id", "volumes", ["project_id", by, "created_at", "id"])
-    for table, column in (("volume_types", "qos_specs_id"), ("volumes", "group_id"), ("snapshots", "group_snapshot_id")):
+    for table, column in (
+            ("volume_types", "qos_specs_id"), ("volumes", "group_id"), ("snapshots", "group_snapshot_id")):
         op.create_index(f"ix_{table}_{column}", table, [column])

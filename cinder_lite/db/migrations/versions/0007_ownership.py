@@ -36,6 +36,6 @@ def _make_group_type(connection):
     """Once, as Cinder's first migration does: who deletes it afterwards has deleted it."""
     if connection.execute(sa.select(group_types.c.id).where(group_types.c.name == LEGACY_TYPE)).first() is None:
         connection.execute(sa.insert(group_types).values(
-            id=str(uuid.uuid4()), name=LEGACY_TYPE, description="The type of all consistency groups", is_public=sa.true(),
-            group_specs={"consistent_group_snapshot_enabled": "<is> True"},
+            id=str(uuid.uuid4()), name=LEGACY_TYPE, description="The type of all consistency groups",
+            is_public=sa.true(), group_specs={"consistent_group_snapshot_enabled": "<is> True"},
             created_at=datetime.datetime.now(datetime.UTC).replace(tzinfo=None)))
