@@ -63,7 +63,7 @@ def _run(args):
     options = [f"--{name.replace('_', '-')}={path}" for name in ("config_file", "config_dir")
                for path in getattr(args, name, ())]
     conf = configuration.load(options, prog="cinder-lite-manage")
-    with effective_user.owning(conf.state_path):
+    with effective_user.as_owner(conf.state_path):
         return _work(process.Process(conf, INTERFACES), args)
 
 

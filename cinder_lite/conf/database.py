@@ -6,11 +6,14 @@ OPTIONS = {
     "database": [
         cfg.StrOpt("connection", default="sqlite:////var/lib/cinder/cinder.sqlite", secret=True,
                    help="SQLAlchemy URL: sqlite:///path, mysql+pymysql://… or postgresql+psycopg://… "
-                        "TLS to MariaDB is used with ssl_ca in it (…/cinder?ssl_ca=/etc/ssl/ca.pem); a server that demands "
-                        "TLS denies access without."),
-        cfg.IntOpt("max_pool_size", default=20, min=1, help="Connections kept open by a process, of each kind."),
-        cfg.IntOpt("max_overflow", default=30, min=0, help="Connections beyond these when all are busy."),
+                        "The parameter ssl_ca enables TLS to MariaDB (…/cinder?ssl_ca=/etc/ssl/ca.pem); a server that "
+                        "requires TLS denies access without it."),
+        cfg.IntOpt("max_pool_size", default=20, min=1,
+                   help="Number of connections that each connection pool of a process keeps open."),
+        cfg.IntOpt("max_overflow", default=30, min=0,
+                   help="Maximum number of additional connections when all of a pool are in use."),
         cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
-        cfg.IntOpt("connection_recycle_time", default=3600, min=1, help="Seconds after which a connection is renewed."),
+        cfg.IntOpt("connection_recycle_time", default=3600, min=1,
+                   help="Age, in seconds, at which a connection is replaced."),
     ],
 }

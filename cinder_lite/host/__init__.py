@@ -1,1 +1,1 @@
-"""What belongs to the host: systemd, users, network interfaces and the privileged helper."""
+"""The host: systemd, users, network interfaces, locks, the privileged helper and the end of a process."""

@@ -1,30 +1,31 @@
-"""As whose user a command works that root starts: as the owner of the service's data, who is whom the service runs as.
+"""Run a command that root starts as the owner of the service's data, which is the user of the service.
 
-What it makes there is then the service's, it is let in where the service is, and what it finds is what the service would
-find. Root stays the saved user: files that are named on the command line, and what needs root, are still root's.
+Files that it creates belong to the service, and it has the service's permissions. Root stays the saved user: files that
+are named on the command line are still opened as root.
 """
 
 import contextlib
 import os
 import pwd
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def owning(path):
-    """Root works as the owner of a path, if that is somebody else whom this host knows."""
+def as_owner(path: str | os.PathLike[str]) -> Iterator[None]:
+    """If run by root, run the block as the owner of a path, unless that is root or unknown to this host."""
     owner = _owner(path) if os.geteuid() == 0 else None
     if owner is None:
         yield
         return
     groups, home = os.getgroups(), os.environ.get("HOME")
     os.setgroups(os.getgrouplist(owner.pw_name, owner.pw_gid))
-    # Libraries look there for files of their user's.
+    # Libraries look for their user's files there.
     os.environ["HOME"] = owner.pw_dir
-    _be(owner.pw_uid, owner.pw_gid)
+    _become(owner.pw_uid, owner.pw_gid)
     try:
         yield
     finally:
-        _be(0, 0)
+        _become(0, 0)
         os.setgroups(groups)
         if home is None:
             del os.environ["HOME"]
@@ -33,21 +34,21 @@ def owning(path):
 
 
 @contextlib.contextmanager
-def who_started():
-    """Be root again meanwhile, if root has started the command."""
+def as_invoker() -> Iterator[None]:
+    """Run the block as root again, if root has started the command."""
     user, group = os.geteuid(), os.getegid()
     if user == 0 or os.getresuid()[2] != 0:
         yield
         return
-    _be(0, 0)
+    _become(0, 0)
     try:
         yield
     finally:
-        _be(user, group)
+        _become(user, group)
 
 
-def name():
-    """Who the process is at present."""
+def name() -> str:
+    """The name of the effective user, or its number if it has none."""
     found = os.geteuid()
     try:
         return pwd.getpwuid(found).pw_name
@@ -56,7 +57,7 @@ def name():
 
 
 def _owner(path):
-    """Who owns a path, as the host's users have it; None for root, for somebody without a name, and where there is nothing."""
+    """The passwd entry of a path's owner; None for root, for a user without an entry, and without the path."""
     try:
         found = os.stat(path).st_uid
         return pwd.getpwuid(found) if found != 0 else None
@@ -64,8 +65,8 @@ def _owner(path):
         return None
 
 
-def _be(user, group):
-    """Change both, with root as the saved user, who alone may do so."""
+def _become(user, group):
+    """Change the effective user and group, with root as the saved user, which permits changing back."""
     os.setresuid(0, 0, 0)
     os.setresgid(group, group, 0)
     os.setresuid(user, user, 0)

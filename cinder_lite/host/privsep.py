@@ -1,12 +1,13 @@
-"""What the service does as root: the one context of oslo.privsep, whose functions run in a process of root's.
+"""Run functions as root in a privileged helper process (oslo.privsep).
 
-That process is started by the first call and ends with the service: by the service manager, where that listens on SOCKET,
+The helper is started by the first call and ends with the service: by the service manager, where that listens on SOCKET,
 so that the service itself needs no way to become root; else by sudo, unless the service is root already. Calls come from
-native threads (drivers and targets), so the library's client is kept away from eventlet.
+native threads (drivers and targets), so the library's client must not use eventlet.
 """
 
 import os
 import sys
+from typing import Any
 
 from oslo_config import cfg
 from oslo_privsep import capabilities, comm, daemon, priv_context
@@ -14,31 +15,31 @@ from oslo_privsep import capabilities, comm, daemon, priv_context
 from cinder_lite import concurrency, errors
 from cinder_lite.host import effective_user
 
-#: Where cinder-lite-privsep.socket takes connections, and the descriptor as which it hands each to a process of its own.
+#: The socket of cinder-lite-privsep.socket, and the descriptor as which systemd passes each connection to a new helper.
 SOCKET = "/run/cinder-lite/privsep.sock"
-HANDED = 3
-#: Calls that root's process runs at once: more than all backends have operations under way. Its threads are as many as have
-#: been needed, and calls that wait for one backend's disks must not hold up those for others.
-CALLS = 4096
+DESCRIPTOR = 3
+#: Calls that the helper runs concurrently: more than all backends together have. Its threads are created on demand, and
+#: calls that wait for one backend's disks must not block those for others.
+MAX_CALLS = 4096
 
 for module in (comm, daemon, priv_context):
     for name in ("socket", "subprocess", "threading"):
         if hasattr(module, name):
             setattr(module, name, concurrency.native(name))
-cfg.set_defaults(priv_context.OPTS, thread_pool_size=CALLS)
+cfg.set_defaults(priv_context.OPTS, thread_pool_size=MAX_CALLS)
 
 
 class Unavailable(errors.Explained):
-    """Root's process cannot be started, or has ended during a call."""
+    """The privileged helper cannot be started, or has ended during a call."""
 
     for_members = errors.HIDDEN
 
 
 class Context(priv_context.PrivContext):
-    """Starts root's process, else than the library does without options of its own."""
+    """Starts the helper by the service manager or by sudo, without further options."""
 
-    def start(self, method=priv_context.Method.ROOTWRAP):
-        with effective_user.who_started():
+    def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
+        with effective_user.as_invoker():
             if os.geteuid() != 0 and os.path.exists(SOCKET):
                 self._connect()
             else:
@@ -66,10 +67,11 @@ class Context(priv_context.PrivContext):
                 raise Unavailable(f"the process that does what needs root cannot be reached at {SOCKET} ({error}); see "
                                   "'systemctl status cinder-lite-privsep.socket'") from error
 
-    def helper_command(self, sockpath):
+    def helper_command(self, sockpath: str) -> list[str]:
+        """The command line of a helper that connects to the socket."""
         helper = os.path.join(os.path.dirname(sys.executable), "privsep-helper")
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        return [*sudo, helper, "--privsep_context", self.pypath, "--privsep_sock_path", sockpath]
+        return [*sudo, helper, "--privsep_context", str(self.pypath), "--privsep_sock_path", sockpath]
 
 
 #: For functions that handle block devices.
@@ -78,9 +80,9 @@ storage = Context("cinder_lite", cfg_section="cinder_lite_storage", pypath=f"{__
     capabilities.CAP_SYS_NICE])
 
 
-def main():
-    """cinder-lite-privsep: be root's process for the one whose connection the service manager hands over."""
-    sock = concurrency.native("socket").socket(fileno=HANDED)
+def main() -> None:
+    """cinder-lite-privsep: run as the helper of the service whose connection the service manager passes."""
+    sock = concurrency.native("socket").socket(fileno=DESCRIPTOR)
     sock.set_inheritable(False)
     channel = comm.ServerChannel(sock)
     daemon.replace_logging(daemon.PrivsepLogHandler(channel))

@@ -1,8 +1,8 @@
-"""Which release this is."""
+"""The version of this release."""
 
 import importlib.metadata
 
 
-def version():
+def version() -> str:
     """The installed package's version."""
     return importlib.metadata.version("cinder-lite")

@@ -41,7 +41,7 @@ def export(shared: Process, args: argparse.Namespace) -> int:
             "settings": _settings(shared.conf, args.with_secrets)}
     temporary = f"{args.file}.part"
     counts: dict[str, int] = {}
-    with effective_user.who_started():
+    with effective_user.as_invoker():
         if os.path.lexists(args.file) and not args.force:
             raise Failed(f"{args.file} already exists: choose another name, or replace it with --force")
         raw = open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
@@ -54,7 +54,7 @@ def export(shared: Process, args: argparse.Namespace) -> int:
             _line(file, {"rows": sum(counts.values())})
         raw.flush()
         os.fsync(raw.fileno())
-    with effective_user.who_started():
+    with effective_user.as_invoker():
         os.rename(temporary, args.file)
     table(("Table", "Rows"), counts.items())
     contents = "which contains secrets" if args.with_secrets else "without passwords and keys"
@@ -96,7 +96,7 @@ def restore(shared: Process, args: argparse.Namespace) -> int:
             file.seek(0)
             head = _head(args.file, file)
             if args.settings:
-                with effective_user.who_started():
+                with effective_user.as_invoker():
                     return _write_settings(args.settings, head["settings"])
             expect_schema(shared)
             with shared.db.write() as tx:
@@ -113,7 +113,7 @@ def restore(shared: Process, args: argparse.Namespace) -> int:
 
 
 def _opened(path):
-    with effective_user.who_started():
+    with effective_user.as_invoker():
         return open(path, "rb")
 
 

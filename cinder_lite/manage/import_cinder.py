@@ -42,13 +42,13 @@ def _url(source):
     """The database's URL, given as such or by the name of a cinder.conf."""
     if "://" in source:
         return source
-    with effective_user.who_started():
+    with effective_user.as_invoker():
         there = os.path.exists(source)
     if not there:
         raise Failed(f"--from must be a database URL or Cinder's cinder.conf; there is no file {source}")
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.StrOpt("connection"), group="database")
-    with effective_user.who_started():
+    with effective_user.as_invoker():
         conf([], default_config_files=[source], default_config_dirs=[])
     if not conf.database.connection:
         raise Failed(f"{source} has no option connection in its section [database]")

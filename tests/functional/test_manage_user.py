@@ -128,7 +128,7 @@ def test_the_exit_status_is_that_of_the_command(here, run):
 
 def test_root_stays_root_where_the_data_is_roots(tmp_path):
     before = os.getresuid()
-    with effective_user.owning(tmp_path):
+    with effective_user.as_owner(tmp_path):
         assert os.getresuid() == before
-    with effective_user.owning(tmp_path / "nothing"):
+    with effective_user.as_owner(tmp_path / "nothing"):
         assert os.getresuid() == before

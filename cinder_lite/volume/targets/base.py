@@ -141,7 +141,8 @@ class Target(abc.ABC):
     def __init__(self, options: cfg.ConfigOpts, state_path: str) -> None:
         """`options` is the backend's section; `state_path` a directory of the target that persists over restarts."""
         self.options, self.state_path = options, state_path
-        self._state, self._lost = ExportState(state_path), ()
+        self._state = ExportState(state_path)
+        self._lost: list[str] = []
 
     def usable(self, *words: str) -> list[str]:
         """The usable addresses of this host among `words`, which are addresses or names of network interfaces.
@@ -151,9 +152,9 @@ class Target(abc.ABC):
         found, lost = network.choose(*words)
         if not found:
             raise TargetError(f"volumes cannot be exported on {', '.join(words)}: {'; '.join(dict.fromkeys(lost))}")
-        if lost != list(self._lost):
+        if lost != self._lost:
             LOG.warning("volumes are not exported on all addresses: %s", "; ".join(lost) or "resolved")
-            self._lost = tuple(lost)
+            self._lost = lost
         return found
 
     @abc.abstractmethod
