@@ -38,11 +38,11 @@ class _RequestTimeouts:
     closing = False
 
     def __init__(self, *arguments, limits, **settings):
-        self.channel_class = _channel(limits)
+        self.channel_class, self.sockets = _channel(limits), {}
         self._request_timeout = limits.request_timeout
         self._errors, self._paused_until = AcceptErrors(), 0
         self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.request_timeout} seconds."))
-        super().__init__(*arguments, **settings)
+        super().__init__(*arguments, map=self.sockets, **settings)
 
     def maintenance(self, now):
         super().maintenance(now)
@@ -81,7 +81,7 @@ class _RequestTimeouts:
         with concurrency.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
                 time.sleep(0.01)
-        self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map, ignore_all=True))
+        self.trigger.pull_trigger(lambda: wasyncore.close_all(self.sockets, ignore_all=True))
 
 
 class _TCP(_RequestTimeouts, server.TcpWSGIServer):
