@@ -1,26 +1,29 @@
-"""Ends from outside what is done with a resource: for forced deletes, and for statuses that are set by hand.
+"""Ends the jobs of a resource from outside: for forced deletions, and for statuses that administrators set.
 
-Whoever works on such a job is fenced out of its final transaction, so that what the job holds is given back here. What it
-does to data ends later: whoever wants to give the resource to others waits for that.
+The worker of such a job cannot commit its end any more, so what the job holds is released here. Its access to data ends later:
+whoever wants to give the resource to others waits for that.
 """
 
 import time
+from collections.abc import Callable
+
+from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import holders, jobs
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
 
-REASON = errors.Reason("it was ended by an administrator's request")
-#: Seconds between looks whether the workers have stopped.
+REASON = errors.Reason("an administrator's request ended it")
+#: Seconds between two checks whether the workers have stopped.
 INTERVAL = 0.1
 
 
-def all_jobs(tx, conf, kind, id):
-    """End every live job that has the resource, which the caller has locked, in its hands. Returns the jobs.
+def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> list[db.Row]:
+    """End every live job that works on the resource, which the caller has locked. Returns the jobs.
 
-    Those of the resource itself give back what they hold, but for what its row counts, because the caller says what becomes
-    of it. Those of others, which read it, write to it or have it as a member, fail.
+    The resource's own jobs release all but what its row counts: the caller decides what becomes of the row. Jobs of other
+    resources that read it, write to it or have it as a member fail.
     """
     ended = []
     for job in jobs.live_of(tx, kind, id):
@@ -34,10 +37,10 @@ def all_jobs(tx, conf, kind, id):
     return ended
 
 
-def stop(database, conf, kind, id, check):
-    """End all jobs in a transaction of its own, unless `check(tx)` raises, and wait until whoever writes data has stopped.
+def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str, check: Callable[[db.Transaction], object]) -> None:
+    """End all jobs in a transaction of its own, unless `check(tx)` raises, and wait until those that write data have stopped.
 
-    Meanwhile the resource is in the status of what failed: what is still being written to is given to nobody.
+    Meanwhile the resource is in the status of the failed action, so that nobody can use it.
     """
     ended = _end(database, conf, kind, id, check)
     writing = states.having(lambda row: row.writes)
@@ -53,7 +56,7 @@ def _end(database, conf, kind, id, check):
 
 
 def _wait(database, conf, ids):
-    """Wait for the length of a lease at most: no worker goes on for longer without knowing that the job is its own."""
+    """Wait for at most `job_lease` seconds: no worker runs a job for longer without confirming that it is its own."""
     end = time.monotonic() + conf.job_lease
     while ids and time.monotonic() < end:
         with database.read() as tx:

@@ -6,7 +6,8 @@ owner can commit.
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -28,43 +29,46 @@ class Guard:
 
 
 class Lifecycle:
-    """The actions of one kind of resource."""
+    """The actions of one kind of resource, whose rows are in `table`; `missing` is raised for an id without a row."""
 
-    def __init__(self, kind, table, missing):
+    def __init__(self, kind: str, table: sa.Table, missing: type[errors.Error]) -> None:
         self.kind, self.table, self.missing = kind, table, missing
         self.actions = states.ACTIONS[kind]
 
     # -- begin
 
-    def insert(self, tx, ctx, action, row, **job):
-        """Insert a new row in the action's status, and its job. Returns the job's id (None when there is no stage)."""
-        action = self.actions[action]
-        tx.execute(sa.insert(self.table), {"status": action.doing, "created_at": db.now(), **row})
-        return self._job(tx, ctx, action, row["id"], **job)
+    def insert(self, tx: db.Transaction, ctx: Any, action: str, row: Mapping[str, Any], **job: Any) -> str | None:
+        """Insert a new row in the action's status, and its job. Returns the job's id, None for an action without a stage."""
+        found = self.actions[action]
+        tx.execute(sa.insert(self.table), {"status": found.doing, "created_at": db.now(), **row})
+        return self._job(tx, ctx, found, row["id"], **job)
 
-    def begin(self, tx, ctx, id, action, guards=(), refusal=errors.InvalidState, job=None, is_locked=False, **values):
+    def begin(self, tx: db.Transaction, ctx: Any, id: str, action: str, guards: Sequence[Guard] = (),
+              refusal: type[errors.Error] = errors.InvalidState, job: Mapping[str, Any] | None = None,
+              is_locked: bool = False, **values: Any) -> str | None:
         """Set the action's status if the row's status and all guards allow it, and record the job.
 
-        `values` are further columns to set; `job` is what jobs.add takes (args, host). `is_locked`: the caller has locked the
-        row. Returns the job's id.
+        `values` are further columns to set; `job` are arguments of jobs.add (args, host). `is_locked`: the caller has
+        locked the row. Returns the job's id, None for an action without a stage.
         Raises NotFound, or `refusal` with the sentence of the guard that did not hold.
         """
-        action = self.actions[action]
+        found = self.actions[action]
         if not is_locked:
             self._lock_for(tx, id, guards)
         took = tx.execute(
-            sa.update(self.table).where(self.table.c.id == id, self.table.c.status.in_(action.begins),
+            sa.update(self.table).where(self.table.c.id == id, self.table.c.status.in_(found.begins),
                                         *(guard.clause for guard in guards))
-            .ordered_values(("previous_status", self.table.c.status), ("status", action.doing),
+            .ordered_values(("previous_status", self.table.c.status), ("status", found.doing),
                             ("updated_at", db.now()), *values.items()))
         if took.rowcount == 0:
-            self._refuse(tx, id, action.begins, guards, refusal)
-        if any(not hold.when_failed for hold in action.held(states.Connections)):
+            self._refuse(tx, id, found.begins, guards, refusal)
+        if any(not hold.when_failed for hold in found.held(states.Connections)):
             connections.end_of_volume(tx, id)
-        return self._job(tx, ctx, action, id, **(job or {}))
+        return self._job(tx, ctx, found, id, **(job or {}))
 
-    def hold(self, tx, id, statuses, guards=(), refusal=errors.InvalidState):
-        """Lock the row until the transaction ends, if its status and guards allow what is about to be done with it."""
+    def hold(self, tx: db.Transaction, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),
+             refusal: type[errors.Error] = errors.InvalidState) -> db.Row:
+        """Lock the row until the transaction ends, and return it. Raises `refusal` unless status and guards allow that."""
         self._lock_for(tx, id, guards, always=True)
         held = tx.execute(sa.select(self.table).where(
             self.table.c.id == id, self.table.c.status.in_(statuses), *(guard.clause for guard in guards))).first()
@@ -72,11 +76,11 @@ class Lifecycle:
             self._refuse(tx, id, statuses, guards, refusal)
         return held
 
-    def locked(self, tx, id):
+    def locked(self, tx: db.Transaction, id: str) -> db.Row | None:
         """The row as its table has it, locked until the transaction ends, or None."""
         return tx.execute(sa.select(self.table).where(self.table.c.id == id).with_for_update()).first()
 
-    def lock(self, tx, id):
+    def lock(self, tx: db.Transaction, id: str) -> None:
         """Lock the row until the transaction ends, whatever its status."""
         tx.execute(sa.select(self.table.c.id).where(self.table.c.id == id).with_for_update())
 
@@ -84,7 +88,8 @@ class Lifecycle:
         if always or any(guard.across for guard in guards):
             self.lock(tx, id)
 
-    def _refuse(self, tx, id, begins, guards, refusal):
+    def _refuse(self, tx: db.Transaction, id: str, begins: Sequence[str], guards: Sequence[Guard],
+                refusal: type[errors.Error]) -> NoReturn:
         row = tx.execute(sa.select(
             self.table.c.status, *(guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards)))
             .where(self.table.c.id == id)).first()
@@ -104,8 +109,8 @@ class Lifecycle:
 
     # -- end
 
-    def settle(self, tx, id, action, succeeded, **values):
-        """Leave the action's status for the one it ends in. False when the row is not in it any more."""
+    def settle(self, tx: db.Transaction, id: str, action: str, succeeded: bool, **values: Any) -> bool:
+        """Set the status in which the action ends. False when the row is not in the action's status any more."""
         known = self.actions.get(action)
         if known is None:
             return not succeeded and self._leave_unknown(tx, id)
@@ -127,8 +132,8 @@ class Lifecycle:
             ("status", status), ("updated_at", db.now()), *values.items()))
         return changed.rowcount == 1
 
-    def finish(self, tx, job, **values):
-        """The job succeeded. False when the row had left the action's status, which an administrator can make it do.
+    def finish(self, tx: db.Transaction, job: db.Row, **values: Any) -> bool:
+        """End the job as succeeded. False when the row had left the action's status, as an administrator can order.
 
         Raises Stale, which undoes the transaction, when the job has another owner by now.
         """
@@ -137,14 +142,15 @@ class Lifecycle:
 
     # -- without an action
 
-    def remove(self, tx, id):
+    def remove(self, tx: db.Transaction, id: str) -> None:
         """Delete the row whatever its status."""
         tx.execute(sa.delete(self.table).where(self.table.c.id == id))
 
-    def write(self, tx, id, statuses=None, guards=(), refusal=errors.InvalidState, **values):
-        """Change columns, not through an action: administrators' resets, and statuses that mirror other rows.
+    def write(self, tx: db.Transaction, id: str, statuses: Sequence[str] | None = None, guards: Sequence[Guard] = (),
+              refusal: type[errors.Error] = errors.InvalidState, **values: Any) -> None:
+        """Set columns outside of an action: administrators' resets, and statuses that mirror other rows.
 
-        With `statuses` only from those; refused like `begin` otherwise.
+        With `statuses` only from those; raises like `begin` otherwise.
         """
         where = [self.table.c.id == id, *(guard.clause for guard in guards)]
         if statuses is not None:
@@ -158,20 +164,22 @@ class Lifecycle:
 class StatelessTask:
     """The same interface for jobs that give no resource a status: they only end."""
 
-    def __init__(self, kind):
+    def __init__(self, kind: str) -> None:
         self.kind, self.actions = kind, states.ACTIONS[kind]
 
     @staticmethod
-    def locked(_tx, _id):
-        return None
+    def locked(_tx: db.Transaction, _id: str) -> None:
+        """There is no row."""
 
     @staticmethod
-    def finish(tx, job, **_values):
+    def finish(tx: db.Transaction, job: db.Row, **_values: Any) -> bool:
+        """End the job as succeeded. Raises Stale."""
         jobs.end(tx, job, states.SUCCEEDED)
         return True
 
     @staticmethod
-    def settle(_tx, _id, _action, _succeeded, **_values):
+    def settle(_tx: db.Transaction, _id: str, _action: str, _succeeded: bool, **_values: Any) -> bool:
+        """There is no status to set."""
         return True
 
 

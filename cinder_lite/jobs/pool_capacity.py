@@ -1,13 +1,14 @@
-"""What a pool is, what is asked of it, and how much room it has: the one place where capacity is computed.
+"""Computes the capacity of pools, and takes it: the one place for the filter, the weigher and the UPDATE that takes capacity.
 
-All capacities are GiB. The filter, the weigher and the UPDATE that takes the room ask `bounds` or `virtual_free` here,
-so they cannot disagree.
+All capacities are in GiB.
 """
 
 import dataclasses
 import math
 import typing
 from collections.abc import Mapping
+
+from oslo_config import cfg
 
 from cinder_lite import db, errors
 from cinder_lite.db import pools
@@ -21,7 +22,7 @@ class Pool:
     """A pool as its volume service last reported it, with the state of that service.
 
     `total_gb` and `free_gb` are numbers, "infinite" or "unknown"; None means that nothing was reported yet.
-    `provisioned_gb` is what was promised on the backend by anyone, `allocated_gb` what this service promised there.
+    `provisioned_gb` is what anyone has provisioned on the backend, `allocated_gb` what this service has.
     `max_over_subscription_ratio` is a number or "auto". `capabilities` is whatever else the driver reports.
     """
 
@@ -48,22 +49,22 @@ class Pool:
     capabilities: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def service_host(self):
+    def service_host(self) -> str:
         """The host string of the volume service: "host@backend"."""
         return f"{self.host}@{self.backend}"
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The whole host string: "host@backend#pool"."""
         return f"{self.host}@{self.backend}#{self.pool}"
 
     @property
-    def reported(self):
-        """Whether the backend has told yet what it holds."""
+    def reported(self) -> bool:
+        """Whether the backend has reported its capacity."""
         return self.total_gb is not None and self.free_gb is not None
 
-    def facts(self):
-        """Everything that extra specs, expressions and queries may ask about, under the names that Cinder reports."""
+    def facts(self) -> dict[str, typing.Any]:
+        """All that extra specs, expressions and queries may name, under the names that Cinder reports."""
         return {
             "volume_backend_name": self.backend,
             **self.capabilities,
@@ -82,8 +83,8 @@ class Pool:
             "backend_state": "up" if self.backend_up else "down",
         }
 
-    def state(self):
-        """The facts and where the pool is: what `stats.x` of an expression and `$x` of a query read."""
+    def state(self) -> dict[str, typing.Any]:
+        """The facts and the place of the pool: `stats.x` of an expression and `$x` of a query."""
         facts = self.facts()
         place = {"host": self.name, "backend_id": self.name, "availability_zone": self.availability_zone}
         return {**facts, **place, "capabilities": facts}
@@ -91,13 +92,13 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked of the scheduler. `size` is the GiB to be added: the whole volume, or the difference of an extend.
+    """A request for capacity. `size` is the GiB to be added: the whole volume, or the difference of an extend.
 
-    `volume` holds what `volume.x` of an expression reads. `excluded` are host strings (with or without pool) that were
-    tried already. `only_backend` ("host@backend") or `only_pool` ("host@backend#pool") is set when something fixes the
-    place, `only_because` says what. `volume_hosts` maps the volume ids of the hints same_host and different_host to
+    `volume` has the values of `volume.x` in expressions. `excluded` are host strings (with or without pool) that were
+    tried already. `only_backend` ("host@backend") or `only_pool` ("host@backend#pool") is set when the place is fixed,
+    `only_because` is the reason. `volume_hosts` maps the volume ids of the hints same_host and different_host to
     host strings; `instance_host` is the hypervisor's host name for the hint local_to_instance. `existing_pool` is the
-    pool where a volume that is retyped is now: its room is taken already.
+    pool of a volume that is retyped: its capacity is taken already.
     """
 
     size: int
@@ -117,25 +118,25 @@ class Request:
     existing_pool: str | None = None
 
     @classmethod
-    def of(cls, job, volume, **more):
-        """What is asked for a volume's row and its job; `more` are further fields."""
+    def of(cls, job: db.Row, volume: db.Row, **more: typing.Any) -> "Request":
+        """The request for a volume's row and its job; `more` are further fields."""
         more.setdefault("zones", (volume.availability_zone,) if volume.availability_zone else ())
         more.setdefault("qos_specs", volume.type_qos_specs or {})
         described = {"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id}
         return cls(size=volume.size, excluded=tuple(job.args.get("tried", ())), volume=described, **more)
 
     @property
-    def thin(self):
-        """Whether the volume may be thin, which it is wherever the pool can."""
+    def thin(self) -> bool:
+        """Whether the volume may be thin; it is where the pool supports it."""
         return str(self.extra_specs.get("provisioning:type", "")).strip().lower() != "thick"
 
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The room that a request needs, as plain numbers for one conditional UPDATE of the pool's row.
+    """The capacity that a request needs, as numbers for one conditional UPDATE of the pool's row.
 
     provisioned_gb + take <= provisioned_limit and free_gb >= free_needed, where None means no such bound; then
-    provisioned_gb grows by `take` and free_gb shrinks by `free_taken`. `refused` says why the pool takes nothing.
+    provisioned_gb grows by `take` and free_gb shrinks by `free_taken`. `refused` is the reason why the pool takes nothing.
     """
 
     take: float = 0
@@ -144,17 +145,17 @@ class Bounds:
     free_taken: float = 0
     refused: str | None = None
 
-    def admit(self, pool):
-        """Whether the pool, as it is reported, has this room."""
+    def admit(self, pool: Pool) -> bool:
+        """Whether the pool, as reported, has this capacity."""
         if self.refused is not None:
             return False
         if self.provisioned_limit is not None and pool.provisioned_gb + self.take > self.provisioned_limit:
             return False
-        return self.free_needed is None or amount(pool.free_gb) >= self.free_needed
+        return self.free_needed is None or (amount(pool.free_gb) or 0) >= self.free_needed
 
 
-def variables(pool, request):
-    """What the expressions of filter_function and goodness_function may name."""
+def variables(pool: Pool, request: Request) -> dict[str, Mapping[str, typing.Any]]:
+    """The variables that the expressions of filter_function and goodness_function may name."""
     return {
         "stats": pool.state(),
         "capabilities": pool.facts(),
@@ -164,21 +165,21 @@ def variables(pool, request):
     }
 
 
-def amount(value):
+def amount(value: float | str | None) -> float | None:
     """A reported capacity as a number of GiB, or None when it is infinite, unknown or not reported."""
     try:
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
 
 
-def bounds(pool, request):
+def bounds(pool: Pool, request: Request) -> Bounds:
     """The Bounds within which the pool can take the request.
 
     Thick: provisioned + asked <= total - reserved, and the asked size is really free.
     Thin: provisioned + asked <= (total - reserved) x ratio, and the asked size divided by the ratio is really free, so
-    a full pool takes nothing however much it may promise. (Cinder divides by the capacity that already contains the
+    a full pool takes nothing whatever its ratio. (Cinder divides by the capacity that already contains the
     ratio, so that its ratio test hardly ever refuses, and does not look at what is free.)
     """
     if request.size <= 0 or pool.name == request.existing_pool:
@@ -190,14 +191,14 @@ def bounds(pool, request):
     if amount(pool.free_gb) is None:
         return Bounds(take=request.size)
     # Rounded, because the ratio makes 114.99999999999999 of 115.
-    needed = round(request.size / ratio(pool, thin), 6)
+    needed = round(request.size / (ratio(pool, thin) or 1), 6)
     return Bounds(request.size, provisioned_limit(pool, thin), needed, 0 if thin else request.size)
 
 
-def virtual_free(pool, thin):
+def virtual_free(pool: Pool, thin: bool) -> float | None:
     """The largest size in GiB that the pool can take now, or None when it is infinite or unknown.
 
-    `thin` says whether the volume may be thin; a pool without thin support counts as thick all the same.
+    `thin`: whether the volume may be thin; a pool without thin support counts as thick all the same.
     """
     thin = thin and pool.thin
     if _refused(pool, thin) is not None:
@@ -205,27 +206,27 @@ def virtual_free(pool, thin):
     free, limit = amount(pool.free_gb), provisioned_limit(pool, thin)
     if free is None:
         return None
-    room = free * ratio(pool, thin)
+    available = free * (ratio(pool, thin) or 0)
     if limit is not None:
-        room = min(room, limit - pool.provisioned_gb)
-    return max(room, 0.0)
+        available = min(available, limit - pool.provisioned_gb)
+    return max(available, 0.0)
 
 
-def reserved(pool):
+def reserved(pool: Pool) -> int:
     """GiB that are kept free: whole GiB, rounded down; 0 when the total is not known."""
     return math.floor((amount(pool.total_gb) or 0) * pool.reserved_percentage / 100)
 
 
-def provisioned_limit(pool, thin):
-    """GiB that may be promised altogether, or None when the total is not known."""
+def provisioned_limit(pool: Pool, thin: bool) -> float | None:
+    """GiB that may be provisioned altogether, or None when the total is not known."""
     total = amount(pool.total_gb)
-    return None if total is None else round((total - reserved(pool)) * ratio(pool, thin), 6)
+    return None if total is None else round((total - reserved(pool)) * (ratio(pool, thin) or 0), 6)
 
 
-def ratio(pool, thin):
-    """How many GiB may be promised for each real one; None when the pool's setting is neither a number nor "auto".
+def ratio(pool: Pool, thin: bool) -> float | None:
+    """How many GiB may be provisioned for each real one; None when the pool's setting is neither a number nor "auto".
 
-    "auto" follows what was promised for each used GiB until now: 1 + provisioned / (used + 1), or 20 at the start.
+    "auto" follows what was provisioned for each used GiB until now: 1 + provisioned / (used + 1), or 20 at the start.
     """
     if not (thin and pool.thin):
         return 1.0
@@ -241,7 +242,7 @@ def _refused(pool, thin):
     """Why the pool can take nothing at all, or None. `thin` is whether the volume will be thin there."""
     if not pool.reported:
         return "it has not reported its capacity yet"
-    if thin and (ratio(pool, thin) is None or ratio(pool, thin) < 1):
+    if thin and (ratio(pool, thin) or 0) < 1:
         return f"max_over_subscription_ratio is '{pool.max_over_subscription_ratio}'; it can be 'auto' or at least 1"
     if amount(pool.free_gb) is None:
         return None
@@ -253,7 +254,7 @@ def _refused(pool, thin):
     return None
 
 
-def as_pool(row, down_time):
+def as_pool(row: db.Row, down_time: float) -> Pool:
     """A row of pools.with_services as a Pool; `down_time` is in seconds."""
     host, _, backend = row.service_host.partition("@")
     if row.name is None:
@@ -273,7 +274,8 @@ def as_pool(row, down_time):
         volume_count=row.volume_count, capabilities=row.capabilities)
 
 
-def take(tx, conf, name, size, count, extra_specs, operation="create"):
+def take(tx: db.Transaction, conf: cfg.ConfigOpts, name: str, size: int, count: int,
+         extra_specs: Mapping[str, str] | None, operation: str = "create") -> None:
     """Take `size` GiB for `count` volumes with the extra specs of their type, thin or thick, as a decision would.
 
     Nothing is taken where no such pool was reported. Raises NoCapacity.
@@ -285,8 +287,8 @@ def take(tx, conf, name, size, count, extra_specs, operation="create"):
     request = Request(size=size, operation=operation, extra_specs=extra_specs or {})
     limits = bounds(pool, request)
     if limits.refused or not pools.take(tx, name, size, count, limits):
-        room = virtual_free(pool, request.thin)
+        available = virtual_free(pool, request.thin)
         raise errors.NoCapacity(
-            reason=f"The pool {name} has no room for {size} GiB more: " + (
-                limits.refused or f"{room:g} GiB can be given out there"),
+            reason=f"The pool {name} has no capacity for {size} GiB more: " + (
+                limits.refused or f"{available:g} GiB can be provisioned there"),
             public=errors.NO_CAPACITY.format(size=size))

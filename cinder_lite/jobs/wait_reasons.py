@@ -1,17 +1,19 @@
-"""Why a job waits, in words: no service for it is up, its backend is down, or no pool can take it yet."""
+"""Explains why a job waits: no service for it is up, its backend is down, or no pool can take it yet."""
+
+from collections.abc import Collection
 
 from cinder_lite import db, states
 from cinder_lite.db import services
 
-#: Stage of a job -> (the service that works there, what people call it).
+#: Stage of a job -> (binary of the service there, its name in texts).
 SERVICES = {"scheduler": ("cinder-scheduler", "scheduler"), "volume": ("cinder-volume", "volume service"),
             "backup": ("cinder-backup", "backup service")}
 
 
-def reason(job, rows, down_time, whole):
-    """Why nobody works on the job; None where somebody does, or is about to.
+def reason(job: db.Row, rows: Collection[db.Row], down_time: float, whole: bool) -> str | None:
+    """Why no service works on the job; None when one does, or is about to.
 
-    `rows` are all services. Without `whole` nothing is told of the installation's insides: for members.
+    `rows` are all services, `down_time` is in seconds. Without `whole`, for members, hosts and backends are not named.
     """
     if job.stage not in SERVICES or not is_unclaimed(job):
         return None
@@ -29,13 +31,14 @@ def reason(job, rows, down_time, whole):
     return "; ".join([what, *(f"{one['pool']}: {one['reason']}" for one in refusals)])
 
 
-def is_unclaimed(job):
+def is_unclaimed(job: db.Row) -> bool:
+    """Whether no worker has the job."""
     return job.status == states.QUEUED or (
         job.status == states.RUNNING and (job.lease_until is None or job.lease_until < db.now()))
 
 
-def missing(stage, host, rows, down_time):
-    """Which service is not up that works at the stage, on that host unless it is None, and since when; None if it is up."""
+def missing(stage: str, host: str | None, rows: Collection[db.Row], down_time: float) -> str | None:
+    """Which service of the stage is down (on that host unless it is None) and since when; None when it is up."""
     binary, name = SERVICES[stage]
     able = [row for row in rows if row.binary == binary and host in (None, row.host)]
     if any(services.is_up(row, down_time) for row in able):
@@ -46,7 +49,7 @@ def missing(stage, host, rows, down_time):
         subject, verb = f"no {name}", "is up"
     if not able:
         return f"no {name} has been started yet" if host is None else f"there is no {name} {host}"
-    # One that says that it ends is not seen any more, and its row is changed then.
+    # A service that stops clears seen_at, which changes the row.
     last = [seen for row in able if (seen := row.seen_at or row.updated_at) is not None]
     return f"{subject} {verb} since {_time(max(last))}" if last else f"{subject} {verb}"
 

@@ -1,7 +1,7 @@
-"""Works on jobs: claims them, keeps their leases, ends them, and hands them back when the service stops.
+"""Runs jobs: claims them, keeps their leases, ends them, and hands them back when the service stops.
 
-A handler gets a `Work` and does what the job asks with the device; the resource's status, its quota and the job's end
-are one transaction that the worker commits afterwards. A job that was claimed by another meanwhile is not ended.
+A handler gets a `Work` and does the work on the device; the worker then commits the resource's status, its quota and the end of
+the job in one transaction. A job that another worker has claimed meanwhile is not ended.
 """
 
 import collections
@@ -11,7 +11,10 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeVar
 
+from oslo_config import cfg
 from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, db, errors, states
@@ -21,109 +24,110 @@ from cinder_lite.jobs import holds, lifecycle
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between attempts to write an end while the database is away.
-PATIENCE = 1.0
-#: Seconds between two records of how far the jobs are.
+#: Seconds between attempts to record the end of a job while the database is unavailable.
+RETRY_INTERVAL = 1.0
+#: Seconds between two records of the progress of jobs.
 PROGRESS_INTERVAL = 1.0
 
 
 class Refused(errors.Explained):
     """The work cannot succeed; the text is the reason for the user. `detail` is a cause from messages.DETAILS.
 
-    `public` is the reason for members where the other is for administrators.
+    `public` is the reason for members where the other one is for administrators.
     """
 
-    def __init__(self, reason, detail="unknown", public=None):
+    def __init__(self, reason: str, detail: str = "unknown", public: str | None = None) -> None:
         super().__init__(reason)
         self.detail, self.for_members = detail, public
 
 
-def found(row, what="it"):
-    """The row. Raises Refused when there is none."""
+def found(row: db.Row | None, what: str = "it") -> db.Row:
+    """Return the row. Raises Refused when there is none."""
     if row is None:
         raise Refused(f"{what} has been deleted meanwhile")
     return row
 
 
-def reason_of(error, job):
-    """Why a job failed, in words for its owner: never those of an error that only a log can explain."""
+def reason_of(error: BaseException, job: db.Row) -> errors.Reason:
+    """The reason why a job failed, for its owner: the text of an unexpected error stands in the log alone."""
     if isinstance(error, errors.Explained):
         return errors.Reason.of(error)
     if isinstance(error, OSError) and error.errno:
-        return errors.Reason(f"the host of the service says: {os.strerror(error.errno)}", errors.HIDDEN)
-    return errors.Reason(f"an unexpected error; the log of the service explains it under {job.request_id or job.id}")
+        return errors.Reason(f"error on the host of the service: {os.strerror(error.errno)}", errors.HIDDEN)
+    return errors.Reason(f"unexpected error; see the service's log for {job.request_id or job.id}")
 
 
 class Work:
-    """One job at work: what a handler reads, and where it leaves what is to be kept.
+    """A running job: its arguments, and the results that the handler leaves.
 
-    What the job holds is given back by `holds` when it fails: a handler needs not say so.
+    The action's holds (jobs.holds) are released when the job fails; handlers register nothing for that.
     """
 
-    def __init__(self, worker, job):
-        self.job, self.args = job, dict(job.args) if isinstance(job.args, dict) else {}
+    def __init__(self, worker: "Worker", job: db.Row) -> None:
+        self.job = job
+        self.args: dict[str, Any] = dict(job.args) if isinstance(job.args, dict) else {}
         self.ctx = jobs.requester(job)
-        self.kept, self.lost = {}, {}
-        self.done_too, self.ending, self.later = [], [], []
+        self.kept: dict[str, Any] = {}
+        self.lost: dict[str, Any] = {}
+        self.done_too: list[Callable[[db.Transaction], object]] = []
+        self.ending: list[Callable[[db.Transaction, Any], object]] = []
+        self.later: list[Callable[[], object]] = []
         #: Id of a source or member -> columns that it gets when the job succeeds (see holds.succeed).
-        self.members = {}
-        self.next_stage, self.reason = None, None
+        self.members: dict[str, Any] = {}
+        self.next_stage: tuple[str, str | None] | None = None
         self.at, self.superseded, self.recorded = (0, 0), False, 0
         self._worker, self.confirmed = worker, time.monotonic()
-        # Where it goes on from is not known before it says so.
-        self._counted = None if getattr(job, "progress", 0) else 0
+        # A resumed job reports first from where it is resumed.
+        self._counted: int | None = None if getattr(job, "progress", 0) else 0
 
-    def begin(self):
-        """The work itself begins. Raises Refused after too many deaths."""
+    def begin(self) -> None:
+        """Call before the work itself. Raises Refused when the service has died in too many attempts."""
         if self.job.attempt > self._worker.conf.job_max_attempts:
-            raise Refused(f"it was begun {self.job.attempt - 1} times and its service died each time")
+            raise Refused(f"{self.job.attempt - 1} attempts failed because the service died")
 
-    def after_others(self, tx):
-        """Raise Interrupted while those may still be at work whose jobs were ended for this one."""
+    def after_others(self, tx: db.Transaction) -> None:
+        """Raise Interrupted while workers may still run jobs that were ended in favour of this one."""
         if self.args.get("after") and jobs.still_running(tx, self.args["after"]):
             raise Interrupted
 
-    def keep(self, **values):
+    def keep(self, **values: Any) -> None:
         """Columns of the resource to set when the job succeeds."""
         self.kept |= values
 
-    def lose(self, **values):
+    def lose(self, **values: Any) -> None:
         """Columns of the resource to set when the job fails."""
         self.lost |= values
 
-    def afterwards(self, function):
-        """Call function() once the end, or the passing on, is committed."""
+    def afterwards(self, function: Callable[[], object]) -> None:
+        """Call function() after the commit that ends the job, or passes it on."""
         self.later.append(function)
 
-    def when_done(self, function):
-        """Call function(tx) in the transaction that ends the job well."""
+    def when_done(self, function: Callable[[db.Transaction], object]) -> None:
+        """Call function(tx) in the transaction in which the job succeeds, or is passed on."""
         self.done_too.append(function)
 
-    def at_end(self, function, first=False):
-        """Call function(tx, row) in the transaction that ends the job well, with the resource's row as it was locked there.
+    def at_end(self, function: Callable[[db.Transaction, Any], object]) -> None:
+        """The same, as function(tx, row) with the resource's row as it was locked in that transaction."""
+        self.ending.append(function)
 
-        `first`: before what was said until now.
-        """
-        self.ending.insert(0 if first else len(self.ending), function)
-
-    def keep_member(self, id, **values):
-        """Columns of a source or member to set when the job succeeds: only members named so are settled."""
+    def keep_member(self, id: str, **values: Any) -> None:
+        """Columns of a source or member to set when the job succeeds; members that are not named stay as they are."""
         self.members[id] = values
 
-    def leave_job(self, add):
-        """Have add(tx) record a job for this worker in the transaction that ends the job well; it returns the id, if any."""
-        ids = []
+    def leave_job(self, add: Callable[[db.Transaction], str | None]) -> None:
+        """Call add(tx), which records a further job for this worker and returns its id, in the same transaction."""
+        ids: list[str | None] = []
         self.when_done(lambda tx: ids.append(add(tx)))
-        self.afterwards(lambda: ids[-1] and self._worker.wake(ids[-1]))
+        self.afterwards(lambda: self._worker.wake(ids[-1]) if ids[-1] else None)
 
-    def pass_on(self, stage, host):
-        """Let the job go on at another service instead of ending it, with the present `args`."""
+    def pass_on(self, stage: str, host: str | None) -> None:
+        """Pass the job on to another service instead of ending it, with the present `args`."""
         self.next_stage = (stage, host)
 
-    def progress(self, done, whole):
-        """Note how many bytes are done. May be called often and from native threads: it waits for nothing.
+    def progress(self, done: int, whole: int) -> None:
+        """Report progress in bytes. May be called often and from native threads: it never blocks.
 
-        Raises Stale when the job is another's by now, so that whoever tells of progress stops.
+        Raises Stale when another worker has the job, so that the caller stops.
         """
         self.at = (done, whole)
         if self._lost():
@@ -133,41 +137,42 @@ class Work:
                                      self.job.kind, self.job.action)
             self._counted = done
 
-    def step(self, done, whole):
-        """The same, where bytes are not what is counted."""
+    def step(self, done: int, whole: int) -> None:
+        """Report progress in other units than bytes."""
         self.at = (done, whole)
 
-    def outside(self):
-        """A block that waits for another service: one that hangs must not take the places of jobs that do without it."""
+    def outside(self) -> contextlib.AbstractContextManager[Any]:
+        """A context that waits for another service, and does not occupy one of this worker's slots meanwhile."""
         return self._worker.pool.outside()
 
-    def still_ours(self, tx):
-        """Raise Stale, in a transaction of the work's own, when the job is another's by now."""
+    def still_ours(self, tx: db.Transaction) -> None:
+        """Raise Stale, in a transaction of the handler's own, when another worker has the job."""
         jobs.progress(tx, self.job, self.percent, self.args)
 
-    def cancelled(self):
-        """Whether to stop at a place from which the work can go on: the service ends, or the job is another's by now."""
+    def cancelled(self) -> bool:
+        """Whether to stop where the work can be resumed: the service stops, or another worker has the job."""
         return self._lost() or self._worker.stopping
 
     def _lost(self):
-        """Whether the job is another's, or may be: nobody has confirmed for the length of a lease that it is ours."""
+        """Whether another worker has the job, or may have it: its lease has not been confirmed for so long."""
         return self.superseded or time.monotonic() - self.confirmed > self._worker.conf.job_lease
 
     @property
-    def percent(self):
+    def percent(self) -> int:
+        """Progress, 0 to 99."""
         done, whole = self.at
         return min(99, done * 100 // whole) if whole else 0
 
 
 class Interrupted(Exception):
-    """The work stopped, because the service ends or another does not answer; it is handed back."""
+    """The work stopped because the service stops or another one does not answer; the job is handed back."""
 
 
-def handlers(stage, owners, place):
-    """{(kind, action): function(work)} of what is done at a stage, bound by the names in the table of actions.
+def handlers(stage: str, owners: Mapping[str, object], place: object) -> dict[tuple[str, str], Callable[[Work], object]]:
+    """{(kind, action): handler} of a stage, bound by the names in the table of actions.
 
     `owners` are the objects whose methods do the work, by name. A function from outside the package gets `place` (the
-    backend, or the store) and the work. Raises Misconfigured for a name that leads nowhere.
+    backend, or the store) and the work. Raises Misconfigured for an unknown name.
     """
     return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in states.rows() if stage in row.work}
 
@@ -179,64 +184,70 @@ def _bound(name, owners, place):
     try:
         return getattr(owners[owner], method)
     except (KeyError, AttributeError) as error:
-        raise errors.Misconfigured(f"nothing does {name}, which the table of actions names") from error
+        raise errors.Misconfigured(f"the table of actions names {name}, which does not exist") from error
 
 
 class Worker:
-    """Runs the jobs of one stage and host. `handlers` is {(kind, action): function(work)}."""
+    """Runs the jobs of one stage and host, `size` at a time. `handlers` is {(kind, action): function(work)}."""
 
-    meter = None
-    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
-    events = None
+    meter: Any = None
+    #: Sends notifications (jobs.notifications.Events); None when they are not configured.
+    events: Any = None
 
-    def __init__(self, database, conf, stage, host, owner, handlers, size):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, stage: str, host: str, owner: str,
+                 handlers: Mapping[tuple[str, str], Callable[[Work], object]], size: int) -> None:
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
-        self.handlers = handlers
+        self.handlers = dict(handlers)
         self.pool = concurrency.Pool(size)
         self.stopping = False
-        self._taken, self._lock = set(), threading.Lock()
+        self._taken: set[str] = set()
+        self._lock = threading.Lock()
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
-        self._working, self._busy, self._unreadable = {}, {}, collections.Counter()
+        self._working: dict[str, Work] = {}
+        self._busy: dict[str, tuple[Any, int]] = {}
+        self._unreadable: collections.Counter[str] = collections.Counter()
 
     # -- finding work
 
-    def start(self):
+    def start(self) -> None:
+        """Start looking for jobs."""
         self._sweeper.start(now=True)
         self._recorder.start()
 
-    def stop(self, timeout):
-        """Stop taking jobs, wait up to `timeout` seconds for those at work, hand the rest back."""
+    def stop(self, timeout: float) -> None:
+        """Claim no more jobs, wait up to `timeout` seconds for those that run, and hand the others back."""
         self.stopping = True
         self._sweeper.stop()
         if not self.pool.drain(timeout):
-            LOG.warning("%d jobs are still at work; the next process of this service takes them up", self.pool.running)
+            LOG.warning("%d jobs are still running; the next process of this service resumes them", self.pool.running)
         self._recorder.stop()
         if self.events is not None:
             self.events.stop()
 
-    def status(self):
+    def status(self) -> str:
+        """A line for the service manager."""
         return f"{self.pool.running} jobs running"
 
-    def wake(self, job_id):
-        """Somebody says that there is a job."""
+    def wake(self, job_id: str) -> None:
+        """Run the job, unless this worker runs it already."""
         with self._lock:
             if self.stopping or job_id in self._taken:
                 return
             self._taken.add(job_id)
         self.pool.submit(self._run, job_id)
 
-    def sweep(self):
-        """Look for jobs of which nobody told us."""
+    def sweep(self) -> None:
+        """Find jobs whose message was lost."""
         with self.db.read() as tx:
             found = jobs.waiting(tx, self.stage, [self.host], self.owner, self.conf.job_sweep_interval / 2)
         for job_id in found:
             self.wake(job_id)
 
-    def record(self):
-        """See which jobs are still ours, and write down how far those are that said so since the last time."""
+    def record(self) -> None:
+        """Confirm which running jobs are still this worker's, and record their progress."""
         now = time.monotonic()
-        # What has just been begun, and what will have ended in a moment, is not worth a statement.
+        # Jobs that have just begun cost no statement: most end within a moment.
         working = [work for work in list(self._working.values()) if now - work.confirmed >= PROGRESS_INTERVAL]
         if not working:
             return
@@ -261,7 +272,7 @@ class Worker:
 
     @staticmethod
     def _log_error(error):
-        LOG.warning("looking after jobs failed, will be tried again: %s", error)
+        LOG.warning("looking for jobs failed, retrying: %s", error)
 
     # -- doing it
 
@@ -271,12 +282,12 @@ class Worker:
             self._unreadable.pop(job_id, None)
             if job is not None:
                 work = self._working[job_id] = Work(self, job)
-                # Two jobs of one resource exist when the first was ended from outside and is still at it.
+                # A resource has two jobs when the first one was ended from outside and its worker has not stopped yet.
                 with self._one_at_a_time(job.resource_id):
                     self._work(work)
         except Exception as error:
-            # The outermost loop of a worker: the next sweep finds a job of ours that nobody works on.
-            LOG.exception("job %s was left as it is", job_id)
+            # The outermost loop of a worker: the next sweep finds the job again.
+            LOG.exception("job %s failed unexpectedly, retrying", job_id)
             if job_id not in self._working:
                 self._count_unreadable(job_id, error)
         finally:
@@ -285,7 +296,7 @@ class Worker:
                 self._taken.discard(job_id)
 
     def _count_unreadable(self, job_id, error):
-        """A job that cannot even be claimed is given up like others that fail again and again."""
+        """Give up a job that cannot be claimed after as many attempts as any other."""
         self._unreadable[job_id] += not isinstance(error, db_errors.DBConnectionError)
         if self._unreadable[job_id] > self.conf.job_max_attempts:
             with quiet(f"giving up job {job_id}"), self.db.read() as tx:
@@ -321,10 +332,10 @@ class Worker:
         outcome = "handed back"
         try:
             if job.attempt > self.conf.job_max_attempts + 1 and job.kind != "leftover":
-                # What comes after the work, or what gives it up, failed each time.
-                raise Refused(f"it was begun {job.attempt - 1} times and could not be ended")
+                # The work, or its release, could not be recorded in any attempt.
+                raise Refused(f"{job.attempt - 1} attempts could not be completed")
             if not isinstance(job.args, dict):
-                raise Refused("what was asked for cannot be read")
+                raise Refused("the job's arguments are invalid")
             if self.events is not None and job.attempt == 1:
                 self.events.begun(job, self.stage, self.host)
             handler(work)
@@ -334,11 +345,11 @@ class Worker:
         except Interrupted:
             self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
         except db_errors.DBConnectionError as error:
-            # Not the work's fault: it is begun again when the database is back.
+            # The work is repeated when the database is available again.
             LOG.warning("%s of %s %s waits for the database: %s", job.action, job.kind, job.resource_id, error)
             self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
         except Exception as error:
-            # Whatever went wrong, the promise is an end with a reason.
+            # Whatever was raised, the job ends with a reason.
             self._fail(work, error)
             outcome = states.FAILED
         else:
@@ -350,8 +361,8 @@ class Worker:
 
     @staticmethod
     def _unknown(work):
-        raise Refused(f"the service on {work.job.host} does not know how to {work.job.action} a {work.job.kind}",
-                      public="the service does not know how to do this; an administrator can upgrade it")
+        raise Refused(f"the service on {work.job.host} does not support {work.job.action} of a {work.job.kind}",
+                      public="the service does not support this; an administrator can upgrade it")
 
     def _succeed(self, work):
         job = work.job
@@ -361,9 +372,9 @@ class Worker:
         else:
             ended = self._persist(job, lambda tx: self._finish(tx, work))
             if ended and self.events is not None:
-                self.events.sent_soon()
+                self.events.send_soon()
             if ended:
-                LOG.info("%s of %s %s is done", job.action, job.kind, job.resource_id)
+                LOG.info("%s of %s %s completed", job.action, job.kind, job.resource_id)
         for function in work.later if ended else ():
             function()
 
@@ -407,12 +418,12 @@ class Worker:
             self._persist(job, end)
         except Exception:
             if job.attempt <= self.conf.job_max_attempts:
-                raise  # it is begun again: what was in the way may pass
-            LOG.exception("what %s of %s %s holds cannot be given back", job.action, job.kind, job.resource_id)
+                raise  # the cause may pass: the job is run again
+            LOG.exception("the resources held by %s of %s %s cannot be released", job.action, job.kind, job.resource_id)
             self._give_up(job, reason)
 
     def _give_up(self, job, reason):
-        """The least that an end is, when even that fails: the sums are for `doctor` to put right."""
+        """End the job and the action alone, when its release fails: `doctor` corrects the sums."""
         def end(tx):
             jobs.abandon(tx, job, reason, 0)
             lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
@@ -421,7 +432,7 @@ class Worker:
         self._persist(job, end)
 
     def _persist(self, job, write):
-        """Commit an end, however long the database is away: until then the job stays ours. False when it is not ours."""
+        """Commit the end of a job, however long the database is unavailable. False when another worker has the job."""
         while True:
             try:
                 self._transact(write)
@@ -431,12 +442,12 @@ class Worker:
                 self._let_go(job)
                 return False
             except db_errors.DBConnectionError as error:
-                LOG.warning("the end of a job cannot be recorded yet: %s", error)
-                time.sleep(PATIENCE)
+                LOG.warning("cannot record the end of a job yet: %s", error)
+                time.sleep(RETRY_INTERVAL)
 
     def _let_go(self, job):
-        """Whoever has ended the job from outside waits for that."""
-        with quiet(f"telling that job {job.id} is let go"):
+        """Record that the worker has stopped: requests that have ended the job wait for it."""
+        with quiet(f"recording that job {job.id} has stopped"):
             self._transact(lambda tx: jobs.mark_stopped(tx, job.id, self.owner))
 
     @db.retried
@@ -445,15 +456,20 @@ class Worker:
             write(tx)
 
 
-def call(function, *args, **kwargs):
-    """Run a method of a driver or target in a native thread, and say so in the log."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a method of a driver or target in a native thread; log and measure it."""
     began, outcome = time.perf_counter(), "failed"
     try:
         result = concurrency.in_thread(function, *args, **kwargs)
         outcome = "done"
         return result
     finally:
-        seconds, owner = time.perf_counter() - began, getattr(function, "__self__", function)
+        seconds = time.perf_counter() - began
+        owner: Any = getattr(function, "__self__", function)
         on = getattr(owner, "backend", None) or type(owner).__name__
         level = concurrency.log_level()
         if LOG.isEnabledFor(level):
@@ -464,8 +480,8 @@ def call(function, *args, **kwargs):
 
 
 @contextlib.contextmanager
-def quiet(what):
-    """Go on after a failure of something that is tidied later anyway, but say so in the log."""
+def quiet(what: str) -> Iterator[None]:
+    """Log a failure of `what` and continue: something else cleans up later."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller's own error matters more

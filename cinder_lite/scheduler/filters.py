@@ -65,8 +65,9 @@ def capacity(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | 
     if bounds.refused:
         return f"requested {request.size} GiB, {bounds.refused}"
     thin = request.thin and pool.thin
-    available, free = pool_capacity.virtual_free(pool, thin), pool_capacity.amount(pool.free_gb)
-    ratio = pool_capacity.ratio(pool, thin)
+    # The bounds refuse by numbers only where these are known.
+    available, free = pool_capacity.virtual_free(pool, thin) or 0, pool_capacity.amount(pool.free_gb) or 0
+    ratio = pool_capacity.ratio(pool, thin) or 1
     text = f"requested {request.size} GiB, free {_gib(available)} of {_gib(pool_capacity.amount(pool.total_gb))}"
     if available >= free * ratio:
         return text if ratio == 1 else f"{text} ({_gib(free)} really free, over-subscribed {ratio:.4g} times)"

@@ -171,7 +171,7 @@ class SchedulerManager(SchedulerRPC):
                     self.events.ended(tx, job, pool.service_host, begun)
                 jobs.keep_decision(tx, job.id, decision.plain())
             if begun:
-                self.events.sent_soon()
+                self.events.send_soon()
             LOG.info("group %s was placed on %s", group.id, pool.name)
             return ""
         if reason is None and grouping.may_come(wanted, found, self.filters) and self._wait(job, decision):

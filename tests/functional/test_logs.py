@@ -71,11 +71,11 @@ def test_one_request_id_from_the_request_to_the_device(service, client):
         return [(line["name"].removeprefix("cinder_lite."), line["message"]) for line in service.lines()
                 if line["context"].get("request_id") == id and line["levelname"] == "INFO"]
 
-    until(lambda: any("is done" in message for _, message in follow(request_id)), "the job's last line")
+    until(lambda: any("completed" in message for _, message in follow(request_id)), "the job's last line")
     places = [place for place, _ in follow(request_id)]
     assert {"api.app", "scheduler.manager", "jobs.worker"} <= set(places), follow(request_id)
     assert [message for _, message in follow(request_id) if message.startswith(f"create of {volume} on file-1 done")]
-    until(lambda: ("jobs.worker", "is done") in [(place, message[-7:]) for place, message in follow(backup_request)],
+    until(lambda: ("jobs.worker", "completed") in [(place, message[-9:]) for place, message in follow(backup_request)],
           "the backup's last line")
     assert {"api.app", "jobs.worker"} <= {place for place, _ in follow(backup_request)}
     others = [line for line in service.lines() if line["name"] == "cinder_lite.api.app" and line["context"] == {}]

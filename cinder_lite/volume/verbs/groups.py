@@ -131,7 +131,7 @@ class Groups:
 
     def _tell(self, tx, ctx, group, event):
         """Tell others of what is done within this transaction; returns what tells them that it is done."""
-        return notifications.untold if self.events is None else self.events.whole(
+        return notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "group", group.id, event, service_of(group.host))
 
     @staticmethod

@@ -110,7 +110,7 @@ class Volumes:
     def _delete_unplaced(self, tx, ctx, row, action, needed):
         """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
-        done = notifications.untold if self.events is None else self.events.whole(
+        done = notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "volume", row.id, states.ACTIONS["volume"]["forget"].event)
         VOLUME.settle(tx, row.id, "forget", True)
         done()
