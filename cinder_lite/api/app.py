@@ -14,10 +14,9 @@ import orjson
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors
-from cinder_lite.api import body, fault, policy, request, route, versions, visibility
+from cinder_lite.api import body, fault, installed, policy, request, route, versions, visibility
 from cinder_lite.api.auth import strategy
 from cinder_lite.api.fault import Response
-from cinder_lite.api.routes import ROUTES
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class Application:
         self.conf, self.db, self.examine = conf, db, examine
         self.domains = types.SimpleNamespace(**domains)
         self.policy = policy.Policy(conf)
-        self.table = route.Table(ROUTES)
+        self.table = route.Table(installed.routes())
         self.authenticate = strategy.strategy(conf)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

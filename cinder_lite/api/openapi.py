@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from cinder_lite.api import body, filters, versions
+from cinder_lite.api import body, filters, installed, versions
 from cinder_lite.api.route import Many, Route, text
-from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import responses
 
 #: Formats that are kept in the document; those of this service are removed, as other tools do not have them.
@@ -23,7 +22,7 @@ _PAGING: tuple[tuple[str, body.Schema], ...] = (
 def document(version: versions.Version = versions.MAXIMUM) -> dict[str, Any]:
     """The document as a dict."""
     paths: dict[str, dict[str, list[Route]]] = {}
-    for route in ROUTES:
+    for route in installed.routes():
         if route.served_at(version):
             paths.setdefault(route.path, {}).setdefault(route.method.lower(), []).append(route)
     return {

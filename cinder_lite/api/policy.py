@@ -1,17 +1,21 @@
 """Defines the policy rules by Cinder's names and evaluates them with oslo.policy."""
 
+import functools
 from typing import Any
 
 from oslo_config import cfg
 from oslo_policy import policy
 
 from cinder_lite import context, errors
+from cinder_lite.conf import plugins
 
 READER = "(role:reader and project_id:%(project_id)s) or rule:context_is_admin"
 MEMBER = "(role:member and project_id:%(project_id)s) or rule:context_is_admin"
 ADMIN = "rule:context_is_admin"
 ANYONE = ""
 
+#: Entry points that lead to dicts like RULES.
+NAMESPACE = "cinder_lite.policies"
 #: rule -> (default check, description)
 RULES: dict[str, tuple[str, str]] = {
     "context_is_admin": ("role:admin", "Act as an administrator."),
@@ -179,14 +183,26 @@ RULES: dict[str, tuple[str, str]] = {
 }
 
 
+@functools.cache
+def rules() -> dict[str, tuple[str, str]]:
+    """RULES and those that installed packages add, loaded once in a process. Raises Misconfigured for a repeated name."""
+    found = dict(RULES)
+    for name, added in plugins.every(NAMESPACE).items():
+        repeated = sorted(found.keys() & added.keys())
+        if repeated:
+            raise errors.Misconfigured(f"{plugins.origin(NAMESPACE, name)} adds the policy {repeated[0]} once more")
+        found |= added
+    return found
+
+
 def list_rules() -> list[policy.RuleDefault]:
     """The rules with their defaults, for oslo.policy's tools."""
-    return [policy.RuleDefault(name, check, description) for name, (check, description) in RULES.items()]
+    return [policy.RuleDefault(name, check, description) for name, (check, description) in rules().items()]
 
 
 def is_for_administrators(rule: str | None) -> bool:
     """Whether the rule allows only administrators by default."""
-    return rule is not None and RULES[rule][0] == ADMIN
+    return rule is not None and rules()[rule][0] == ADMIN
 
 
 class Policy:
@@ -228,7 +244,7 @@ class Policy:
         return self.allows(ctx, "context_is_admin", ctx.project_id)
 
     def _evaluate(self, ctx: context.Context, rule: str, project_id: str | None) -> bool:
-        if rule not in RULES:
+        if rule not in rules():
             raise KeyError(f"no policy rule {rule}")
         credentials = {"user_id": ctx.user_id, "project_id": ctx.project_id, "roles": list(ctx.roles or ()),
                        "system_scope": ctx.system_scope, "service_roles": list(ctx.service_roles or ())}

@@ -33,7 +33,8 @@ class Route:
 
     `path` begins behind /v3 and the optional project. `action` is the key of the body that names the operation where
     several share a path. `body` is a schema with versions in it (see api/body.py), `view` renders the result of the
-    handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient.
+    handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient. `response` is
+    the JSON Schema of the response for the API description, if api/schemas/responses.py has none.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Route:
     since: str = FIRST
     until: str | None = NEVER
     action: str | None = None
+    response: Schema | None = None
 
     def served_at(self, version: versions.Version) -> bool:
         return _served_at(self.since, self.until, version)

@@ -9,6 +9,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
+from cinder_lite import errors
 from cinder_lite.conf import (
     api,
     backend,
@@ -25,6 +26,8 @@ from cinder_lite.conf import (
 from cinder_lite.host import release
 from cinder_lite.rpc import transport
 
+#: Entry points of installed packages that add options, each {group: [options]}.
+NAMESPACE = "cinder_lite.options"
 SECTIONS = (service, api, quota, scheduler, backup, database, backend, image, metrics)
 #: Options of the section of every backend, whatever its driver.
 BACKEND = (*backend.BACKEND, *image.BACKEND)
@@ -44,6 +47,9 @@ def own_options() -> dict[str, list[cfg.Opt]]:
         for group, options in section.OPTIONS.items():
             groups.setdefault(group, []).extend(options)
     groups["DEFAULT"] += plugins.options(backup.STORES)
+    for added in plugins.every(NAMESPACE).values():
+        for group, options in added.items():
+            groups.setdefault(group, []).extend(options)
     return groups
 
 
@@ -60,12 +66,24 @@ def load(argv: Sequence[str] | None = None, files: Sequence[str] | None = None, 
     for section in SECTIONS:
         for group, options in section.OPTIONS.items():
             conf.register_opts(options, group=None if group == "DEFAULT" else group)
+    _register_added(conf)
     found = list(files) if files else [path for path in ("/etc/cinder/cinder.conf",) if _exists(path)]
     conf(sys.argv[1:] if argv is None else argv, project="cinder", prog=prog, default_config_files=found,
          version=f"{prog} {release.version()}")
     if conf.host is None:
         conf.set_default("host", socket.gethostname())
     return conf
+
+
+def _register_added(conf: cfg.ConfigOpts) -> None:
+    """Register the options that installed packages add. Raises Misconfigured where one redefines another."""
+    for name, added in plugins.every(NAMESPACE).items():
+        for group, options in added.items():
+            try:
+                conf.register_opts(options, group=None if group == "DEFAULT" else group)
+            except cfg.DuplicateOptError as error:
+                origin = plugins.origin(NAMESPACE, name)
+                raise errors.Misconfigured(f"{origin} defines the option [{group}] {error.opt_name} once more") from error
 
 
 def _exists(path):

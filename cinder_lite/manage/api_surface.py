@@ -10,11 +10,11 @@ from cinder_lite.service.process import Process
 
 def routes(_shared: Process, _args: argparse.Namespace) -> int:
     """list every operation of the API"""
-    from cinder_lite.api.routes import ROUTES
+    from cinder_lite.api import installed
 
     table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
         (route.method, route.path, route.action, route.since, route.until, route.status, route.policy,
-         f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}") for route in ROUTES])
+         f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}") for route in installed.routes()])
     return OK
 
 

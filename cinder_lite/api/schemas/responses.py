@@ -289,7 +289,15 @@ def of_route(route: Route, version: Version) -> Schema | None:
     """The schema of a route's response at a version; None when it has no JSON body."""
     if route.view is None or route.view is text:
         return None
+    if route.response is not None:
+        return route.response
     key = (route.method, route.path, route.action)
     if key in ECHOES:
         return at(route.body, version)
-    return PLAIN[key] if key in PLAIN else _of_json(route.view, version)
+    if key in PLAIN:
+        return PLAIN[key]
+    try:
+        return _of_json(route.view, version)
+    except KeyError:
+        # A view of an installed package's; a test holds that those of ROUTES are all described.
+        return {"type": "object"}
