@@ -33,8 +33,8 @@ class Route:
 
     `path` begins behind /v3 and the optional project. `action` is the key of the body that names the operation where
     several share a path. `body` is a schema with versions in it (see api/body.py), `view` renders the result of the
-    handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient. `response` is
-    the JSON Schema of the response for the API description, if api/schemas/responses.py has none.
+    handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient.
+    `response` is the JSON Schema of the response for the API description, if api/schemas/responses.py has none.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Loads what installed packages add, by entry points: drivers, targets, stores, routes, policies, options and others."""
+"""Loads the entry points of installed packages: drivers, targets, stores, routes, policies, options and others."""
 
 import functools
 import importlib

@@ -73,15 +73,16 @@ class Hosted:
 
 
 def configuration() -> cfg.ConfigOpts:
-    """The configuration that the environment names. Raises Misconfigured for one with which the API cannot be hosted."""
+    """The configuration that the environment names. Raises Misconfigured if the API cannot be hosted with it."""
     files = [file for file in os.environ.get(CONFIG_FILES, "").split(os.pathsep) if file]
     found = conf.load(argv=[], files=files or None, prog=PROG)
     if concurrency.GREEN:
-        raise errors.Misconfigured("CINDER_LITE_CONCURRENCY is eventlet, but a WSGI server brings native threads: unset it")
+        raise errors.Misconfigured("CINDER_LITE_CONCURRENCY is eventlet, but WSGI servers use native threads: unset it")
     strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
-        raise errors.Misconfigured("auth_strategy is noauth, which trusts everybody, and the address on which the WSGI server "
-                                   "listens is not known here: choose another strategy, or set allow_noauth_anywhere = true")
+        raise errors.Misconfigured("auth_strategy is noauth, which accepts every token, and the address on which the WSGI "
+                                   "server listens is not known here: choose another strategy, or set "
+                                   "allow_noauth_anywhere = true")
     # Metrics of several processes need a parent that prepares their files, and a port.
     found.set_override("enabled", False, group="metrics")
     return found

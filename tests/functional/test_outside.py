@@ -1,4 +1,4 @@
-"""A package outside of cinder_lite adds a driver, a target, a store, options, policies and routes by entry points alone.
+"""A package outside of cinder_lite adds a driver, a target, a store, options, policies and routes by entry points.
 
 It is tests/functional/outside. It is installed into a directory of its own, which is on the path of the service.
 """
@@ -53,8 +53,10 @@ BROKEN = {
     "module": ("cinder_lite.routes", "broken = outside_broken.nowhere:ROUTES", "raises ModuleNotFoundError"),
     "type": ("cinder_lite.routes", "broken = cinder_lite.api.policy:RULES", "which is not a Route"),
     "route": ("cinder_lite.routes", "again = cinder_lite.api.routes:VOLUMES", "adds POST /volumes once more"),
-    "unknown policy": ("cinder_lite.routes", "broken = outside_broken:ROUTES", "with the policy outside:unknown, which does not"),
-    "policy": ("cinder_lite.policies", "again = cinder_lite.api.policy:RULES", "adds the policy backup:backup-import once more"),
+    "unknown policy": ("cinder_lite.routes", "broken = outside_broken:ROUTES",
+                       "with the policy outside:unknown, which does not exist"),
+    "policy": ("cinder_lite.policies", "again = cinder_lite.api.policy:RULES",
+               "adds the policy backup:backup-import once more"),
     "options": ("cinder_lite.options", "broken = outside_broken.nowhere:OPTIONS", "raises ModuleNotFoundError"),
     "option": ("cinder_lite.options", "again = outside_broken:OPTIONS", "defines the option [DEFAULT] host once more"),
 }
@@ -65,8 +67,8 @@ def installed(tmp_path_factory):
     """The directory into which the package is installed."""
     source = shutil.copytree(TOP / "tests/functional/outside", tmp_path_factory.mktemp("source") / "outside")
     directory = tmp_path_factory.mktemp("installed")
-    done = subprocess.run([sys.executable, TOP / "tools/pip_install.py", "-q", "--no-deps", "--no-build-isolation", "--target",
-                           directory, source], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, TOP / "tools/pip_install.py", "-q", "--no-deps", "--no-build-isolation",
+                           "--target", directory, source], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return directory
 
@@ -185,8 +187,8 @@ def test_a_store_keeps_backups_of_bytes_that_only_the_package_can_open(service, 
 
 def test_a_target_exports_a_volume(service, client, types):
     volume = client.made("volumes", size=1, volume_type="linked")
-    attachment = client("POST", "/attachments", {"attachment": {
-        "volume_uuid": volume["id"], "connector": {"host": "far", "initiator": "x"}}}, expect=200, version="3.54")["attachment"]
+    asked = {"volume_uuid": volume["id"], "connector": {"host": "far", "initiator": "x"}}
+    attachment = client("POST", "/attachments", {"attachment": asked}, expect=200, version="3.54")["attachment"]
     link = attachment["connection_info"]["link"]
     assert attachment["connection_info"]["driver_volume_type"] == "outside"
     assert os.path.realpath(link) == os.path.realpath(path_of(service, client, volume))
@@ -199,7 +201,8 @@ def test_another_host_reads_a_volume_by_the_protocol_of_the_package(service, cli
     former, name = path_of(service, client, volume), f"volume-{volume['id']}"
     content = fill(former)
     host = {"test": "other", "other": "test"}[host_of(client, volume).partition("@")[0]]
-    client("POST", f"/volumes/{volume['id']}/action", {"os-migrate_volume": {"host": f"{host}@linked-1#linked-1"}}, expect=202)
+    asked = {"os-migrate_volume": {"host": f"{host}@linked-1#linked-1"}}
+    client("POST", f"/volumes/{volume['id']}/action", asked, expect=202)
     client.settled("volumes", volume["id"])
 
     def moved():
@@ -229,8 +232,9 @@ def test_a_route_has_its_policy_its_schema_and_its_option(service, client):
 
 def test_commands_know_what_was_added(service, installed):
     def printed(*words):
-        return subprocess.run([sys.executable, "-m", "cinder_lite.cmd.manage", *words, "--config-file", service.config_file],
-                              capture_output=True, text=True, env={**os.environ, "PYTHONPATH": f"{TOP}:{installed}"})
+        argv = [sys.executable, "-m", "cinder_lite.cmd.manage", *words, "--config-file", service.config_file]
+        return subprocess.run(argv, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": f"{TOP}:{installed}"})
 
     assert "/outside-summary" in printed("routes").stdout
     described = json.loads(printed("openapi").stdout)["paths"]["/outside-summary"]["get"]["responses"]["200"]

@@ -77,7 +77,8 @@ class Hosted:
     @contextlib.contextmanager
     def locked(self):
         """No other process writes to the database meanwhile."""
-        with contextlib.closing(sqlite3.connect(f"{self.service.state}/cinder.sqlite", isolation_level=None, timeout=60)) as held:
+        path = f"{self.service.state}/cinder.sqlite"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as held:
             held.execute("BEGIN IMMEDIATE")
             yield
             held.execute("ROLLBACK")
@@ -140,7 +141,8 @@ def test_a_malformed_body_is_refused(hosted, body):
 
 
 @pytest.mark.parametrize("rest", ['Content-Length: 1000\r\n\r\n{"volume": {"size": 1, "name": "cut off"}}',
-                                  'Transfer-Encoding: chunked\r\n\r\n2a\r\n{"volume": {"size": 1, "name": "cut off"}}\r\n'])
+                                  'Transfer-Encoding: chunked\r\n\r\n'
+                                  '2a\r\n{"volume": {"size": 1, "name": "cut off"}}\r\n'])
 def test_a_body_that_breaks_off_creates_nothing(hosted, rest):
     client = Client(hosted.url)
     with socket.create_connection(("127.0.0.1", hosted.port), timeout=60) as connection:
@@ -154,7 +156,8 @@ def test_a_body_that_breaks_off_creates_nothing(hosted, rest):
 
 
 def test_a_body_in_chunks_is_read_or_refused(hosted):
-    answer = requests.post(f"{hosted.url}{VOLUMES}", headers=HEADERS, timeout=60, data=iter([b'{"volume": ', b'{"size": 1}}']))
+    chunks = iter([b'{"volume": ', b'{"size": 1}}'])
+    answer = requests.post(f"{hosted.url}{VOLUMES}", headers=HEADERS, timeout=60, data=chunks)
     assert answer.status_code == (202 if hosted.server == "gunicorn" else 411), answer.text
 
 
@@ -165,7 +168,7 @@ def test_sigterm_ends_it_after_the_requests_in_progress(beside, server):
             asked = threads.submit(create, hosted, "last")
             until(lambda: "'RUNNING'" in hosted.log(), "the request to be in progress")
             hosted.process.send(signal.SIGTERM)
-            until(lambda: re.search("Handling signal: term|gracefully|SIGTERM", hosted.log()), "the signal to be handled")
+            until(lambda: re.search("Handling signal: term|gracefully", hosted.log()), "the signal to be handled")
         answer = asked.result()
         assert answer.status_code == 202, answer.text
         assert hosted.process.wait_end() == 0

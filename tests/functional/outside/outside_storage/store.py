@@ -61,5 +61,6 @@ class FlatStore(base.Store):
             os.unlink(self._path(name))
 
     def names(self, folder):
-        found = (urllib.parse.unquote(name) for name in os.listdir(self.options.outside_backups) if not name.endswith(".part"))
+        files = [file for file in os.listdir(self.options.outside_backups) if not file.endswith(".part")]
+        found = map(urllib.parse.unquote, files)
         return [name for name in found if name.startswith(f"{folder}/")]

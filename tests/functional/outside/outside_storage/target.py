@@ -1,4 +1,4 @@
-"""A target that exports a volume as a link in a directory which all hosts share, and how another host reads it there."""
+"""A target that exports a volume as a link in a directory that all hosts share, and its reader on other hosts."""
 
 import os
 
@@ -39,7 +39,8 @@ class LinkTarget(base.Target):
         return os.listdir(self.options.outside_share)
 
     def connection(self, name, export, connector):
-        return {"driver_volume_type": "outside", "data": {"link": export.location, "reader": connector.get("outside_reader")}}
+        data = {"link": export.location, "reader": connector.get("outside_reader")}
+        return {"driver_volume_type": "outside", "data": data}
 
     def exported(self):
         return dict.fromkeys(self.present(), True)
