@@ -11,6 +11,7 @@ from oslo_config import cfg
 from cinder_lite import db, errors
 from cinder_lite.concurrency import bulkhead
 from cinder_lite.db import migrate
+from cinder_lite.jobs import installed
 from cinder_lite.rpc import messaging, notification_bus, transport
 from cinder_lite.rpc.interface import Interface
 from cinder_lite.service import heartbeat
@@ -32,6 +33,7 @@ class Process:
 
     def __init__(self, conf: cfg.ConfigOpts, interfaces: Interfaces):
         self.conf, self._interfaces = conf, interfaces
+        installed.register_actions()
         try:
             os.makedirs(conf.state_path, exist_ok=True)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A package outside of cinder_lite adds a driver, a target, a store, options, policies and routes by entry points.
+"""A package outside of cinder_lite adds a driver, a target, a store, an action and more by entry points.
 
 It is tests/functional/outside. It is installed into a directory of its own, which is on the path of the service.
 """
@@ -43,10 +43,12 @@ greeting = welcome
 BROKEN_MODULE = """
 from oslo_config import cfg
 
+from cinder_lite import states
 from cinder_lite.api.route import Route
 
 OPTIONS = {"DEFAULT": [cfg.IntOpt("host", help="Another option of that name.")]}
 ROUTES = (Route("GET", "/outside-broken", print, "outside:unknown"),)
+ACTIONS = {"volume": [states.Action("rest", (states.AVAILABLE,), "resting", states.BACK, states.ERROR)]}
 """
 #: (namespace, entry point, what is reported)
 BROKEN = {
@@ -58,6 +60,7 @@ BROKEN = {
     "policy": ("cinder_lite.policies", "again = cinder_lite.api.policy:RULES",
                "adds the policy backup:backup-import once more"),
     "options": ("cinder_lite.options", "broken = outside_broken.nowhere:OPTIONS", "raises ModuleNotFoundError"),
+    "action": ("cinder_lite.actions", "broken = outside_broken:ACTIONS", "the action rest of volume lacks: event"),
     "option": ("cinder_lite.options", "again = outside_broken:OPTIONS", "defines the option [DEFAULT] host once more"),
 }
 
@@ -173,10 +176,10 @@ def test_a_store_keeps_backups_of_bytes_that_only_the_package_can_open(service, 
     client.settled("volumes", pieces["id"])
     client.settled("backups", backup["id"])
     second = client.made("backups", volume_id=pieces["id"])
-    client("POST", f"/backups/{second['id']}/restore", {"restore": {"volume_id": source["id"]}}, expect=202)
     with open(path, "r+b") as file:
         file.truncate(0)
         file.truncate(GIB)
+    client("POST", f"/backups/{second['id']}/restore", {"restore": {"volume_id": source["id"]}}, expect=202)
     client.settled("volumes", source["id"])
     assert digest(path) == content
     for one in (second, backup):
@@ -214,6 +217,28 @@ def test_another_host_reads_a_volume_by_the_protocol_of_the_package(service, cli
     service.main.wait(lambda: not os.path.exists(former))
     with open(f"{service.state}/.read-{name}") as file:
         assert file.read() == "yes"
+
+
+def test_an_action_holds_what_its_row_names_and_releases_it_when_it_fails(service, client, types):
+    def asked(volume, refuse):
+        answer = requests.post(f"{service.url}/v3/{PROJECT}/volumes/{volume['id']}/action", timeout=60,
+                               json={"outside-stretch": {"refuse": refuse}},
+                               headers={"X-Auth-Token": f"tester:{PROJECT}"})
+        assert answer.status_code == 202, answer.text
+
+    def used():
+        return client("GET", f"/os-quota-sets/{PROJECT}?usage=true", expect=200)["quota_set"]["gigabytes"]["in_use"]
+
+    volume = client.made("volumes", size=1, volume_type="pieces")
+    before = used()
+    asked(volume, refuse=False)
+    assert client.settled("volumes", volume["id"])["size"] == 2 and used() == before + 1
+    with open(f"{service.state}/pieces/volume-{volume['id']}/size") as file:
+        assert int(file.read()) == 2 * GIB
+    asked(volume, refuse=True)
+    assert client.settled("volumes", volume["id"], "error_extending")["size"] == 2 and used() == before + 1
+    message, = client("GET", f"/messages?resource_uuid={volume['id']}", expect=200)["messages"]
+    assert message["user_message"] == "extend volume: it was to be refused"
 
 
 def test_a_route_has_its_policy_its_schema_and_its_option(service, client):

@@ -10,7 +10,7 @@ from outside_storage import pieces
 
 
 class PiecesDriver(base.Driver, base.Connects, base.Replicates):
-    """Volumes and snapshots are directories below `outside_directory`; `outside_mirror` has those of replicated types."""
+    """Volumes and snapshots are directories below `outside_directory`, those of replicated types twice."""
 
     OPTIONS = (cfg.StrOpt("outside_directory", help="Directory of the volumes."),
                cfg.StrOpt("outside_mirror", help="Directory of their copies."))
