@@ -69,16 +69,16 @@ def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
     return job, volume if volume.id is not None else None
 
 
-def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> db.Row | None:
-    """Make `owner` the worker of the job for `lease` seconds. Returns the row, or None if the job cannot be claimed.
+def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> tuple[Any, Any]:
+    """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that fails.
 
-    The owner can claim its own job again.
+    The owner can claim its own job again. The volume is None for a job of another kind.
     """
     now = db.now()
     took = tx.execute(sa.update(J).where(J.c.id == id, _claimable(now, owner)).values(
         status=states.RUNNING, owner=owner, lease_until=now + datetime.timedelta(seconds=lease),
         attempt=J.c.attempt + 1, updated_at=now))
-    return get(tx, id) if took.rowcount else None
+    return with_volume(tx, id) if took.rowcount else (None, None)
 
 
 def _claimable(now, owner):

@@ -67,6 +67,8 @@ class Work:
         self.job = job
         self.args: dict[str, Any] = dict(job.args) if isinstance(job.args, dict) else {}
         self.ctx = jobs.requester(job)
+        #: The volume's row as it was when the job was claimed, if nothing has changed it since; else None.
+        self.volume: Any = None
         self.kept: dict[str, Any] = {}
         self.lost: dict[str, Any] = {}
         self.done_too: list[Callable[[db.Transaction], object]] = []
@@ -278,12 +280,13 @@ class Worker:
 
     def _run(self, job_id):
         try:
-            job = self._claim(job_id) if not self.stopping else None
+            job, volume = self._claim(job_id) if not self.stopping else (None, None)
             self._unreadable.pop(job_id, None)
             if job is not None:
                 work = self._working[job_id] = Work(self, job)
                 # A resource has two jobs when the first one was ended from outside and its worker has not stopped yet.
-                with self._one_at_a_time(job.resource_id):
+                with self._one_at_a_time(job.resource_id) as waited:
+                    work.volume = None if waited else volume
                     self._work(work)
         except Exception as error:
             # The outermost loop of a worker: the next sweep finds the job again.
@@ -306,13 +309,14 @@ class Worker:
 
     @contextlib.contextmanager
     def _one_at_a_time(self, resource_id):
+        """Yield whether another job of the resource had to end before."""
         with self._lock:
             lock, waiting = self._busy.get(resource_id, (None, 0))
             lock = lock or threading.Lock()
             self._busy[resource_id] = lock, waiting + 1
         try:
             with lock:
-                yield
+                yield waiting > 0
         finally:
             with self._lock:
                 lock, waiting = self._busy.pop(resource_id)

@@ -40,7 +40,7 @@ class VolumeManager(VolumeRPC):
         from cinder_lite.volume.flows import create
 
         with self.db.read() as tx:
-            row = worker.found(volumes.find(tx, work.job.resource_id))
+            row = work.volume or worker.found(volumes.find(tx, work.job.resource_id))
             work.begin()
             recipe = self._recipe(tx, create, work, row)
             backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
@@ -96,7 +96,7 @@ class VolumeManager(VolumeRPC):
     def delete(self, work):
         with self.db.read() as tx:
             work.after_others(tx)
-            row = volumes.find(tx, work.job.resource_id)
+            row = (None if work.args.get("after") else work.volume) or volumes.find(tx, work.job.resource_id)
             copies = [one.args["copy_id"] for one in jobs.live_of(tx, "leftover", work.job.resource_id)
                       if one.action == "remove_copy"] if work.args.get("after") else []
             going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
