@@ -1,10 +1,25 @@
 """Declares the conditions besides the status under which an action may begin, with the sentences of their refusal."""
 
+import dataclasses
+
 import sqlalchemy as sa
 
 from cinder_lite import states
 from cinder_lite.db import schema
-from cinder_lite.jobs.lifecycle import Guard
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """A condition on the row besides its status, and the sentence of the refusal when it is not met.
+
+    With `across` the condition reads other rows: then the row is locked first, so that this action and transactions that
+    add such rows (and lock it too, see `Lifecycle.hold`) run one after the other.
+    """
+
+    clause: sa.ColumnElement
+    says: str
+    across: bool = False
+
 
 V, S, B, F = schema.volumes, schema.snapshots, schema.backups, schema.services
 

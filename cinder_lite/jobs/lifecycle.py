@@ -5,7 +5,6 @@ guard that did not hold. `finish` and `fail` end the action and the job in one t
 owner can commit.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -13,19 +12,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import connections, jobs, schema
-
-
-@dataclasses.dataclass(frozen=True)
-class Guard:
-    """A condition on the row besides its status, and the sentence that refuses when it does not hold.
-
-    `across` says that the condition looks at other rows: then the row is locked first, so that whoever adds such rows
-    (and locks it too, see `Lifecycle.hold`) and this action see each other.
-    """
-
-    clause: sa.ColumnElement
-    says: str
-    across: bool = False
+from cinder_lite.db.guards import Guard
 
 
 class Lifecycle:

@@ -53,7 +53,7 @@ LAZY_IMPORTERS = {
     "volume.drivers.rbd.child": "librbd is there only in the driver's own process",
 }
 #: Faults that are still to be mended: an entry is removed with its fault.
-UPWARD = {("db.guards", "jobs.lifecycle")}
+UPWARD: set[tuple[str, str]] = set()
 UNREASONED = {("volume.jobs.images", "volume.exports"), ("volume.jobs.images", "volume.jobs.volumes"),
               ("volume.jobs.image_cache", "volume.jobs.volumes")}
 
