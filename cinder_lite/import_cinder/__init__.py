@@ -170,7 +170,7 @@ def _add_notes(found, database, conf, report):
                             "types are available to all projects here")
     keys = {row["encryption_key_id"] for row in found.rows["volumes"]} - {None, volumes.FIXED_KEY}
     if keys:
-        report.notes.append(f"{len(keys)} volumes have keys of a key manager: they can be attached with these keys, "
+        report.notes.append(f"volumes have {len(keys)} keys of a key manager: they can be attached with these keys, "
                             "but new encrypted volumes need [key_manager] fixed_key")
     for old in sorted(found.hosts.mapping.keys() - found.hosts.used):
         report.notes.append(f"--host-map {old}: no record has this host")
