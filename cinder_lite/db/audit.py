@@ -29,7 +29,7 @@ _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 LIVE_JOBS = sa.select(
     J, V.c.status.label("volume_status"), V.c.host.label("pool"),
     S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), G.c.status.label("group_status"),
-    GS.c.status.label("group_snapshot_status"),
+    GS.c.status.label("group_snapshot_status"), V.c.backup_id, B.c.volume_id, B.c.snapshot_id, B.c.restore_volume_id,
 ).select_from(J.outerjoin(V, V.c.id == J.c.resource_id).outerjoin(S, S.c.id == J.c.resource_id)
               .outerjoin(B, B.c.id == J.c.resource_id).outerjoin(G, G.c.id == J.c.resource_id)
               .outerjoin(GS, GS.c.id == J.c.resource_id)).where(J.c.status.in_(states.LIVE_JOB))
@@ -55,7 +55,7 @@ def moment(database: db.Database) -> Iterator[db.Transaction]:
 # -- jobs and statuses
 
 def live_jobs(tx: db.Transaction) -> Sequence[db.Row]:
-    """Every queued or running job, oldest first, with the statuses of its resource and of the sources that it reads."""
+    """Every queued or running job, oldest first, with its resource's status and the columns that name its sources."""
     return tx.execute(LIVE_JOBS.order_by(J.c.created_at, J.c.id)).all()
 
 

@@ -30,7 +30,7 @@ def held(live: Iterable[db.Row]) -> set[tuple[str | None, ...]]:
         for hold in states.members_of(row):
             status = states.ACTIONS[hold.kind][hold.action].doing
             if isinstance(hold, states.Source):
-                found.add((hold.kind, holds.source_id(hold, job), status))
+                found.add((hold.kind, holds.source_id(hold, job, job), status))
             elif not hold.arg:
                 found.add((hold.kind, hold.column, job.resource_id, status))
             elif wanted := holds.args_of(job).get(hold.arg):
