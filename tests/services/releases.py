@@ -1,6 +1,7 @@
 """Source trees of other releases: the former one from the history, and a generated later one."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -27,15 +28,17 @@ def upgrade():
     op.create_index("ix_volumes_origin", "volumes", ["origin"])
     op.create_table("tags", sa.Column("id", sa.String(36), primary_key=True), mysql_engine="InnoDB")
 '''
-#: What the next release changes: (file, what stands there, what takes its place).
+#: The signature of run_job, whatever its annotations.
+RUN_JOB = re.compile(r"    def run_job\(self, ctx[^)]*\)")
+#: What the next release changes: (file, text or pattern, its replacement).
 CHANGES = (
     ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
     ("db/schema.py", '    sa.Column("name_id", Id),\n',
      '    sa.Column("name_id", Id),\n    sa.Column("origin", Name, index=True),\n    _flag("pinned", False),\n'),
     ("volume/rpcapi.py", f'"cinder_lite-volume", "{VolumeRPC.version}"', f'"cinder_lite-volume", "{NEXT_RPC}"'),
-    ("volume/rpcapi.py", "    @rpc.cast\n    def run_job(self, ctx, job_id):",
-     f'    @rpc.cast\n    @rpc.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False):'),
-    ("volume/jobs/volumes.py", "def run_job(self, ctx, job_id):", "def run_job(self, ctx, job_id, soon=False):"),
+    ("volume/rpcapi.py", RUN_JOB,
+     f'    @interface.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False)'),
+    ("volume/jobs/volumes.py", RUN_JOB, "    def run_job(self, ctx, job_id, soon=False)"),
     *((name, ".run_job(ctx, job_id=job_id)", ".run_job(ctx, job_id=job_id, soon=True)")
       for name in ("volume/verbs/volumes.py", "volume/verbs/snapshots.py")),
 )
@@ -55,9 +58,10 @@ def after(directory):
         path = os.path.join(tree, "cinder_lite", name)
         with open(path) as file:
             text = file.read()
-        assert before in text, (name, before)
+        pattern = before if isinstance(before, re.Pattern) else re.compile(re.escape(before))
+        assert pattern.search(text), (name, before)
         with open(path, "w") as file:
-            file.write(text.replace(before, changed))
+            file.write(pattern.sub(lambda _: changed, text))
     with open(os.path.join(tree, "cinder_lite", "db", "migrations", "versions", f"{NEXT}_next.py"), "w") as file:
         file.write(MIGRATION)
     return tree
