@@ -1,1 +1,1 @@
-"""Backups: the domain's verbs, the backup service and its stores."""
+"""Backups: the API's operations, the backup service and its stores."""

@@ -1,11 +1,13 @@
-"""The verbs of backups."""
+"""The API's operations on backups."""
 
 import base64
+import typing
 import uuid
 
 import orjson
+from oslo_config import cfg
 
-from cinder_lite import db, errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.backup import cinder, imported, record, stores
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.jobs import cancellation, holds
@@ -16,18 +18,20 @@ BINARY = "cinder-backup"
 
 
 class Backups:
-    """What can be done to backups."""
+    """Accepts operations on backups, and passes them to the backup services."""
 
-    def __init__(self, database, conf, backup, volumes):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backup: typing.Any, volumes: typing.Any) -> None:
         self.db, self.conf, self.backup, self.volumes = database, conf, backup, volumes
 
-    def get(self, ctx, id):
+    def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
             return backups.get(tx, ctx, id)
 
     # -- create
 
-    def create(self, ctx, volume_id, snapshot_id, name, description, container, incremental, force, metadata, zone):
+    def create(self, ctx: context.Context, volume_id: str, snapshot_id: str | None, name: str | None,
+               description: str | None, container: str | None, incremental: bool, force: bool, metadata: dict,
+               zone: str | None) -> db.Row:
         """Accept a backup of a volume, or of one of its snapshots. Returns the row."""
         with self.db.read() as tx:
             volume = volumes.get(tx, ctx, volume_id)
@@ -48,9 +52,9 @@ class Backups:
                "encryption_key_id": volume.encryption_key_id,
                "volume_record": {"name": volume.name, "description": volume.description, "metadata": volume.metadata,
                                  "image_metadata": volume.image_metadata, "bootable": volume.bootable}}
-        job_id, made = self._record(ctx, row, volume, force, allowance)
+        job_id, accepted = self._record(ctx, row, volume, force, allowance)
         self.backup.on(host).run_job(ctx, job_id=job_id)
-        return made
+        return accepted
 
     @db.retried
     def _record(self, ctx, row, volume, force, allowance):
@@ -80,9 +84,9 @@ class Backups:
         if parent is None:
             raise errors.InvalidState(kind="backup", reason=(
                 "No backups available to do an incremental backup: make a full backup of the volume first"))
-        if cinder.made(parent):
+        if cinder.made_by_cinder(parent):
             raise errors.InvalidState(kind="backup", reason=(
-                f"the volume's last backup, {parent.id}, was made by Cinder; make a full one, and then incremental ones"))
+                f"the volume's last backup, {parent.id}, was made by Cinder; make a full one first"))
         if parent.size < volume.size:
             raise errors.InvalidState(kind="backup", reason=(
                 f"the volume has grown from {parent.size} to {volume.size} GiB since its last backup; make a full one"))
@@ -90,14 +94,15 @@ class Backups:
 
     # -- restore
 
-    def restore(self, ctx, id, volume_id, name):
+    def restore(self, ctx: context.Context, id: str, volume_id: str | None, name: str | None) -> tuple[db.Row, db.Row]:
         """Accept a restore, to the volume or to a new one. Returns (backup row, volume row)."""
         if volume_id is None:
             with self.db.read() as tx:
                 row = backups.get(tx, ctx, id)
-            if row.size < 1:  # taken in before records were checked
+            if row.size < 1:  # imported before records were validated
                 raise errors.InvalidState(kind="backup", reason=f"its size cannot be {row.size} GiB")
-            wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id, size=row.size)
+            wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id,
+                            size=row.size)
             return row, self.volumes.create(ctx, wanted)
         job_id, row, volume = self._begin_restore(ctx, id, volume_id)
         self.backup.on(row.host).run_job(ctx, job_id=job_id)
@@ -115,16 +120,16 @@ class Backups:
             VOLUME.begin(tx, None, volume_id, "restore", guards.OVERWRITABLE)
             return job_id, row, volume
 
-    # -- the rest
+    # -- other operations
 
-    def update(self, ctx, id, **values):
+    def update(self, ctx: context.Context, id: str, **values: object) -> db.Row | None:
         with self.db.write() as tx:
             backups.get(tx, ctx, id)
             BACKUP.write(tx, id, **values)
             return backups.find(tx, id)
 
-    def delete(self, ctx, id, force=False):
-        """Delete the backup, whatever its status with force."""
+    def delete(self, ctx: context.Context, id: str, force: bool = False) -> None:
+        """Delete the backup; with `force`, in any status."""
         job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
         self.backup.on(host).run_job(ctx, job_id=job_id)
 
@@ -139,8 +144,8 @@ class Backups:
             return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
                                 job={"host": row.host, "args": args}), row.host
 
-    def reset_status(self, ctx, id, status):
-        """Write the status as it is given. What is being done with the backup ends before."""
+    def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
+        """Set the status, after cancelling the backup's jobs."""
         cancellation.stop(self.db, self.conf, "backup", id, lambda tx: backups.get(tx, ctx, id))
         self._write_status(ctx, id, status)
 
@@ -152,18 +157,19 @@ class Backups:
             cancellation.all_jobs(tx, self.conf, "backup", id)
             BACKUP.write(tx, id, status=status)
 
-    def export_record(self, ctx, id):
-        """What another service needs to know of the backup: (service name, base64 of JSON)."""
+    def export_record(self, ctx: context.Context, id: str) -> tuple[str, str]:
+        """The record for importing the backup elsewhere: (service name, base64 of JSON)."""
         row = self.get(ctx, id)
         if row.status != states.AVAILABLE:
             raise errors.InvalidState(kind="backup", reason=(
                 f"its status must be {states.AVAILABLE} to export it, but it is {row.status}"))
         kept = {key: getattr(row, key) for key in EXPORTED}
-        kept |= {"version": imported.RECORD_VERSION, "data_timestamp": (row.data_timestamp or row.created_at).isoformat()}
+        stamp = row.data_timestamp or row.created_at
+        kept |= {"version": imported.RECORD_VERSION, "data_timestamp": stamp.isoformat()}
         return stores.known_as(row.service or self.conf.backup_driver), base64.b64encode(orjson.dumps(kept)).decode()
 
-    def import_record(self, ctx, service, url):
-        """Take over a backup that lies in the store. Returns the row, which becomes available once it was found."""
+    def import_record(self, ctx: context.Context, service: str, url: str) -> db.Row:
+        """Import a backup from the store. Returns the row, which becomes available after the store was checked."""
         kept = imported.columns(url)
         with self.db.read() as tx:
             host = self._host(tx, None)
@@ -171,24 +177,24 @@ class Backups:
         row = {"service": service, **kept, "project_id": ctx.project_id, "user_id": ctx.user_id, "host": host,
                "availability_zone": self.conf.storage_availability_zone}
         try:
-            job_id, made = self._record_import(ctx, row, allowance)
+            job_id, accepted = self._record_import(ctx, row, allowance)
         except db.Duplicate as error:
-            raise errors.InvalidState(kind="backup", reason=f"Backup already exists in database: {row['id']}") from error
+            raise errors.InvalidState(
+                kind="backup", reason=f"Backup already exists in database: {row['id']}") from error
         self.backup.on(host).run_job(ctx, job_id=job_id)
-        return made
+        return accepted
 
     @db.retried
     def _record_import(self, ctx, row, allowance):
         with self.db.write() as tx:
-            row = self._of_family(tx, dict(row))
+            row = self._with_parent(tx, dict(row))
             job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
             holds.count(tx, self.conf, "backup", [row], allowance)
             return job_id, backups.find(tx, row["id"])
 
-
     @staticmethod
-    def _of_family(tx, row):
-        """The row, if it is not among its own ancestors; of one of Cinder's with what its parent's says of it."""
+    def _with_parent(tx, row):
+        """The row with facts completed from its parent (Cinder's). Raises InvalidInput for a cycle of parents."""
         parent = backups.find(tx, row["parent_id"]) if row["parent_id"] else None
         known, one = {row["id"]}, parent
         while one is not None and one.parent_id not in known:
@@ -198,11 +204,12 @@ class Backups:
             raise errors.InvalidInput(reason=f"Backup {row['id']} would be among its own parents.")
         if "service_metadata" in row:
             if row["parent_id"] and parent is None:
-                raise errors.InvalidInput(reason=f"Its parent, backup {row['parent_id']}, is not here; import that first.")
+                raise errors.InvalidInput(
+                    reason=f"Its parent, backup {row['parent_id']}, is not here; import that first.")
             row["facts"] = imported.facts_of(row, row.pop("service_metadata"), parent)
         return row
 
 
-#: Columns that go with an exported record.
+#: Columns of an exported record.
 EXPORTED = ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size", "object_count", "container",
             "metadata", "volume_record", "facts", "encryption_key_id")

@@ -1,12 +1,13 @@
-"""Records of backups from outside: what of them is believed, after all of it was checked.
+"""Validates imported backup records, and converts them to columns of a backup's row.
 
-A record is what `export_record` of this service or of a Cinder gave, and may have been written by anybody.
+A record comes from `export_record` of this service or of Cinder, and is untrusted.
 """
 
 import base64
 import datetime
 import json
 import re
+from collections.abc import Mapping
 
 import jsonschema
 import orjson
@@ -15,8 +16,8 @@ from cinder_lite import db, errors
 from cinder_lite.backup import cinder
 
 RECORD_VERSION = 1
-#: The largest number that a column of whole numbers holds.
-MOST = 2**31 - 1
+#: The largest value of an integer column.
+LARGEST_INTEGER = 2**31 - 1
 LONGEST = 1024**2
 
 _ID = {"type": "string", "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"}
@@ -27,13 +28,13 @@ _PAIRS = {"type": "object", "additionalProperties": {"type": "string", "maxLengt
 _OPTIONAL_PAIRS = {**_PAIRS, "type": ["object", "null"]}
 _CONTAINER = {"type": "string", "maxLength": 255,
               "pattern": r"^(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*\Z"}
-_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
 _COMMON = {
     "id": _ID, "volume_id": _ID, "snapshot_id": _OPTIONAL_ID, "parent_id": _OPTIONAL_ID,
-    "size": {"type": "integer", "minimum": 1, "maximum": MOST}, "container": _CONTAINER,
+    "size": {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}, "container": _CONTAINER,
     "data_timestamp": {"type": "string", "maxLength": 64}, "encryption_key_id": _OPTIONAL_ID}
 
-#: What this service exports.
+#: A record of this service.
 OWN = {
     "type": "object", "additionalProperties": False,
     "required": ["id", "volume_id", "size", "container", "data_timestamp", "volume_record", "facts", "version"],
@@ -51,7 +52,7 @@ OWN = {
                 "format": {"enum": [cinder.CHUNKED, cinder.IMAGES]},
                 "base": {"type": ["string", "null"], "maxLength": 255, "pattern": r"^[A-Za-z0-9_.-]*\Z"}}}}}
 
-#: What a Cinder exports: its other keys say nothing that is read.
+#: A record of Cinder; further keys are ignored.
 CINDERS = {
     "type": "object", "required": ["id", "volume_id", "size", "container", "service", "service_metadata"],
     "properties": {
@@ -65,39 +66,40 @@ _OWN, _CINDERS = (jsonschema.Draft202012Validator(schema) for schema in (OWN, CI
 _PREFIX = re.compile(r"(?!\.)[A-Za-z0-9_.:-]+(?:/(?!\.)[A-Za-z0-9_.:-]+)*")
 
 
-def columns(url):
-    """The columns of a backup's row that the record `url` is of. Raises InvalidInput with what is wrong.
+def columns(url: str) -> dict:
+    """The columns of a backup's row from the record `url`. Raises InvalidInput with the error in it.
 
-    `service` is among them where it is Cinder's record; facts of one of Cinder's wait for its parent (see `facts_of`).
+    A record of Cinder has `service` too, and `service_metadata`, which `facts_of` converts with the parent's facts.
     """
     kept = _document(url)
     if "facts" in kept or "volume_record" in kept or "version" in kept:
         return _own(kept)
     if "service_metadata" in kept:
         return _cinders(kept)
-    raise _wrong("it has neither facts nor service_metadata, of which this service's records and Cinder's have one")
+    raise _invalid("it has neither facts (of this service) nor service_metadata (of Cinder)")
 
 
-def facts_of(row, service_metadata, parent):
-    """The facts of one of Cinder's backups. Raises InvalidInput when its own are of another form."""
+def facts_of(row: Mapping, service_metadata: str | None, parent: db.Row | None) -> dict:
+    """The facts of a backup made by Cinder. Raises InvalidInput for malformed service_metadata."""
     of_parent = None
     if parent is not None:
-        of_parent = {"service_metadata": json.dumps({"base": parent.facts.get("base")}) if parent.facts.get("base") else None}
+        base = parent.facts.get("base")
+        of_parent = {"service_metadata": json.dumps({"base": base}) if base else None}
     try:
         return cinder.facts({"service": row["service"], "service_metadata": service_metadata}, of_parent)
     except (ValueError, KeyError, TypeError) as error:
-        raise _wrong("its service_metadata is not what that driver writes") from error
+        raise _invalid("its service_metadata does not have the form of that driver") from error
 
 
 def _document(url):
     if len(url) > LONGEST:
-        raise _wrong(f"it has more than {LONGEST} characters")
+        raise _invalid(f"it has more than {LONGEST} characters")
     try:
         kept = orjson.loads(base64.b64decode(url, validate=True))
     except ValueError as error:
-        raise _wrong("it is not JSON in base64") from error
+        raise _invalid("it is not JSON in base64") from error
     if not isinstance(kept, dict):
-        raise _wrong("it is not an object")
+        raise _invalid("it is not an object")
     return kept
 
 
@@ -105,7 +107,7 @@ def _own(kept):
     _check(_OWN, kept)
     prefix = kept["facts"].get("service_metadata", "")
     if prefix and not _PREFIX.fullmatch(prefix):
-        raise _wrong("facts.service_metadata cannot be a name in a store")
+        raise _invalid("facts.service_metadata cannot be a name in a store")
     row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size",
                                           "container", "volume_record", "facts", "encryption_key_id")}
     return _common(row, kept) | {"object_count": kept.get("object_count", 0), "metadata": kept.get("metadata", {})}
@@ -121,15 +123,15 @@ def _cinders(kept):
     row |= {"name": kept.get("display_name"), "description": kept.get("display_description"), "volume_record": {}}
     prefix = kept["service_metadata"] or ""
     if not prefix.startswith("{") and prefix and not _PREFIX.fullmatch(prefix):
-        raise _wrong("service_metadata cannot be a name in a store")
+        raise _invalid("service_metadata cannot be a name in a store")
     if not kept["container"]:
-        raise _wrong("it names no container, as a backup does that was never made")
+        raise _invalid("it has no container, so the backup was never completed")
     return _common(row, kept) | {"object_count": kept.get("object_count") or 0, "metadata": kept.get("metadata") or {}}
 
 
 def _common(row, kept):
     if row["parent_id"] == row["id"]:
-        raise _wrong("the backup is its own parent")
+        raise _invalid("the backup is its own parent")
     return row | {"data_timestamp": _time(kept.get("data_timestamp"))}
 
 
@@ -137,10 +139,10 @@ def _check(validator, kept):
     error = jsonschema.exceptions.best_match(validator.iter_errors(kept))
     if error is not None:
         where = ".".join(str(part) for part in error.absolute_path) or "the record"
-        raise _wrong(f"{where}: {error.message[:200]}")
+        raise _invalid(f"{where}: {error.message[:200]}")
     for text in _texts(kept):
         if "\0" in text:
-            raise _wrong("it has a NUL character in a text, which cannot be stored")
+            raise _invalid("it has a NUL character in a string, which cannot be stored")
 
 
 def _texts(value):
@@ -161,13 +163,13 @@ def _time(text):
     try:
         found = db.parse_time(text)
     except (ValueError, OverflowError) as error:
-        raise _wrong("data_timestamp is not a time in the form of ISO 8601") from error
+        raise _invalid("data_timestamp is not an ISO 8601 time") from error
     if found.tzinfo is not None:
         found = found.astimezone(datetime.UTC).replace(tzinfo=None)
     if not 1970 <= found.year <= 9998:
-        raise _wrong("data_timestamp is of no time at which there were backups")
+        raise _invalid("data_timestamp is out of range")
     return found
 
 
-def _wrong(what):
+def _invalid(what):
     return errors.InvalidInput(reason=f"backup_url is not a record that export_record made: {what}.")

@@ -24,7 +24,7 @@ class BackupManager(BackupRPC):
 
     def __init__(self, database, conf, store, volume, owner):
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
-        self.adopted = cinder.Adopted(store, conf)
+        self.adopted = cinder.CinderBackups(store, conf)
         handlers = worker.handlers(states.BACKUP, {"backups": self}, store)
         self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers, conf.backup_max_operations)
 
@@ -179,7 +179,7 @@ class BackupManager(BackupRPC):
         cinders = self.adopted.of(row)
         if cinders is not None:
             concurrency.in_thread(cinders.delete, row)
-        elif not shared and place.is_sound:
+        elif not shared and place.is_valid:
             concurrency.in_thread(manifest.delete, self.store, place)
 
     def _check_size(self, row):

@@ -1,22 +1,23 @@
-"""What makes a backup: its names in the store, and the one small object, written last, by which it exists.
+"""Reads and writes manifests of backups, and names their objects in the store.
 
 The objects of a backup, in a store's container:
 
-    backup_<id>/manifest                        there: the backup is whole; absent: there is no backup
-    backup_<id>/progress                        the same document, while it is being made: groups finished so far
-    backup_<id>/<run>/<group>/index             where the blocks of a group lie (index.py)
-    backup_<id>/<run>/<group>/<segment>         stored blocks of a segment, one after the other
+    backup_<id>/manifest                        written last; without it there is no backup
+    backup_<id>/progress                        the same document during the backup: the completed groups
+    backup_<id>/<run>/<group>/index             the locations of a group's blocks (index.py)
+    backup_<id>/<run>/<group>/<segment>         the stored blocks of a segment, concatenated
 
-A run is one attempt from the beginning; one that continues what another began keeps its name, one that cannot takes a
-new name and removes the old objects, so that nothing is ever mixed.
+A run is one attempt from the beginning. An attempt that resumes an earlier one keeps its name; one that cannot resume
+has a new name and removes the old objects, so that runs are never mixed.
 """
 
 import dataclasses
 import hashlib
 import json
 import re
+import typing
 
-from cinder_lite import errors
+from cinder_lite import db, errors
 from cinder_lite.backup import index
 from cinder_lite.backup.stores import base
 
@@ -25,131 +26,131 @@ VERSION = 1
 EMPTY = -1  # of Manifest.groups
 
 
-#: Names in a store: parts that do not begin with a dot.
-_SOUND = re.compile(r"(?!\.)[^/\0]{1,255}(?:/(?!\.)[^/\0]{1,255})+")
+#: Valid names in a store: parts that do not begin with a dot.
+_VALID = re.compile(r"(?!\.)[^/\0]{1,255}(?:/(?!\.)[^/\0]{1,255})+")
 
 
 class BackupError(errors.Explained):
-    """The backup cannot be made or restored; the text says why and, where it is known, what to do."""
+    """The backup cannot be made or restored; the text gives the reason and, if known, the remedy."""
 
 
 class NeedsFullBackup(BackupError):
-    """An incremental backup on this parent is not possible; a full one is."""
+    """No incremental backup based on this parent is possible, only a full one."""
 
 
 class Superseded(BackupError):
-    """Another worker has taken over this backup, or it has been deleted; this one must stop."""
+    """Another worker has taken over this backup, or it was deleted; this worker must stop."""
 
 
 class Cancelled(BackupError):
-    """The caller's `cancelled()` said so."""
+    """The caller cancelled the work by `cancelled()`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a backup lies: what the service keeps of it, as `container` and (from the id) `service_metadata`."""
+    """The location of a backup: its `container`, and the id in its `service_metadata`."""
 
     backup_id: str
     container: str
 
     @classmethod
-    def of(cls, row):
-        """That of a backup's row. One that was imported may have another id than its objects."""
+    def of(cls, row: db.Row) -> typing.Self:
+        """The location of a backup's row. The objects of an imported backup may have another id."""
         found = row.facts.get("service_metadata") if isinstance(row.facts, dict) else None
         return cls((found.removeprefix("backup_") if isinstance(found, str) else "") or row.id, row.container or "")
 
     @property
-    def is_sound(self):
-        """Whether a store can have objects there; records of before were not looked at when they were imported."""
-        return bool(_SOUND.fullmatch(self.folder))
+    def is_valid(self) -> bool:
+        """Whether the names are valid; records imported by early releases were not validated."""
+        return bool(_VALID.fullmatch(self.folder))
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         return f"{self.container}/{self.prefix}"
 
     @property
-    def prefix(self):
-        """The backup's `service_metadata`: what its objects' names begin with in the container."""
+    def prefix(self) -> str:
+        """The backup's `service_metadata`: the prefix of its objects' names in the container."""
         return f"backup_{self.backup_id}"
 
     @property
-    def manifest(self):
+    def manifest(self) -> str:
         return f"{self.folder}/manifest"
 
     @property
-    def progress(self):
+    def progress(self) -> str:
         return f"{self.folder}/progress"
 
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
-    """One backup of a chain: its place and its run."""
+    """One backup of a chain: its location and its run."""
 
     backup_id: str
     container: str
     run: str
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         return f"{Place(self.backup_id, self.container).folder}/{self.run}"
 
-    def index(self, group):
+    def index(self, group: int) -> str:
         return f"{self.folder}/{group:06}/index"
 
-    def segment(self, group, number):
-        """`number` is the segment's number in its group."""
+    def segment(self, group: int, number: int) -> str:
+        """The object of a segment; `number` is the segment's number in its group."""
         return f"{self.folder}/{group:06}/{number:06}"
 
 
 @dataclasses.dataclass
 class Manifest:
-    """A backup, or how far one has come. Sizes in bytes.
+    """A backup, or the progress of one. Sizes are in bytes.
 
-    `chain` has the full backup first and this one last. `groups` has for each group, in order, whose index describes
-    it: a place in the chain (an unchanged group has its parent's), or EMPTY where all is zero; while the backup is
-    made it is shorter, by what is still to do. `origin` says what was read, so that only the same is gone on with.
+    `chain` has the full backup first and this one last. `groups` has for each group, in order, the index in `chain` of
+    the backup whose index describes it (an unchanged group has its parent's), or EMPTY if it is all zeros; during the
+    backup it has only the completed groups. `origin` identifies the content, so that only the same content is resumed.
     """
 
     size: int
     block_size: int
     segment_size: int
     group_segments: int
-    chain: list
+    chain: list[Generation]
     origin: str = ""
-    groups: list = dataclasses.field(default_factory=list)
+    groups: list[int] = dataclasses.field(default_factory=list)
     object_count: int = 0
     stored_bytes: int = 0
 
     @property
-    def own(self):
+    def own(self) -> Generation:
         """This backup as the last of its chain."""
         return self.chain[-1]
 
     @property
-    def run(self):
+    def run(self) -> str:
         return self.own.run
 
     @property
-    def generation(self):
+    def generation(self) -> int:
         return len(self.chain) - 1
 
     @property
-    def group_size(self):
+    def group_size(self) -> int:
         return self.group_segments * self.segment_size
 
     @property
-    def group_count(self):
+    def group_count(self) -> int:
         return -(-self.size // self.group_size)
 
-    def segments(self, group):
+    def segments(self, group: int) -> list[tuple[int, int, int]]:
         """(number, first byte, end) of each segment of a group."""
         first = group * self.group_size
         stop = min(first + self.group_size, self.size)
         return [(number, start, min(start + self.segment_size, stop))
                 for number, start in enumerate(range(first, stop, self.segment_size))]
 
-    def tables(self, store, group):
-        """The records of a group, packed, a table for each segment. Raises Corrupt."""
+    def tables(self, store: base.Store, group: int) -> list[bytes]:
+        """The packed records of a group, one table for each segment. Raises Corrupt."""
         segments = len(self.segments(group))
         if group >= len(self.groups) or self.groups[group] == EMPTY:
             return [b""] * segments
@@ -159,31 +160,31 @@ class Manifest:
             tables = index.decode(name, store.get(name), writer.run, group)
         except base.ObjectMissing as error:
             raise base.Corrupt(name, 0, "it is missing") from error
-        return tables + [b""] * (segments - len(tables))  # a parent may be of a smaller volume
+        return tables + [b""] * (segments - len(tables))  # the parent's volume may have been smaller
 
 
-def load(store, place):
-    """The manifest of a backup. Raises ObjectMissing when there is none, Corrupt when it is damaged."""
+def load(store: base.Store, place: Place) -> Manifest:
+    """The manifest of a backup. Raises ObjectMissing if there is none, Corrupt if it is damaged."""
     return _decode(place.manifest, store.get(place.manifest))
 
 
-def load_progress(store, place):
-    """How far a backup has come that is being made, or None."""
+def load_progress(store: base.Store, place: Place) -> Manifest | None:
+    """The progress of an unfinished backup, or None."""
     try:
         return _decode(place.progress, store.get(place.progress))
     except (base.ObjectMissing, base.Corrupt):
         return None
 
 
-def save(store, name, manifest):
+def save(store: base.Store, name: str, manifest: Manifest) -> None:
     """Write a manifest or a progress document."""
     body = json.dumps(dataclasses.asdict(manifest), separators=(",", ":")).encode()
     head = f"{MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode()
     store.put(name, (head, body))
 
 
-def exists(store, place):
-    """Whether the backup is there, whole."""
+def exists(store: base.Store, place: Place) -> bool:
+    """Whether the complete backup exists."""
     try:
         store.size(place.manifest)
     except base.ObjectMissing:
@@ -191,12 +192,12 @@ def exists(store, place):
     return True
 
 
-def delete(store, place):
-    """Remove a backup, or what an unfinished one left. None there is success.
+def delete(store: base.Store, place: Place) -> None:
+    """Remove a backup, complete or not; a missing one is not an error.
 
-    Backups that have this one in their chain can no longer be restored: the caller sees to it that there are none.
+    Backups with this one in their chain cannot be restored any more; the caller makes sure that there are none.
     """
-    store.delete(place.manifest)  # first: from here on there is no backup
+    store.delete(place.manifest)  # first, after which the backup does not exist
     store.delete(place.progress)
     store.delete_folder(place.folder)
 
@@ -206,12 +207,13 @@ def _decode(name, text):
     try:
         magic, version, digest = head.decode("ascii").split(" ")
         if magic == MAGIC and version != str(VERSION):
-            raise BackupError(f"{name} has format {version}, this release knows {VERSION}: use the one that made it")
+            raise BackupError(f"{name} has format {version}, this release supports {VERSION}: use the release that "
+                              "made it")
         whole = magic == MAGIC and hashlib.sha256(body).hexdigest() == digest
     except ValueError:
         whole = False
     if not whole:
-        raise base.Corrupt(name, 0, "it is not a whole manifest")
+        raise base.Corrupt(name, 0, "it is not a complete manifest")
     try:
         fields = json.loads(body)
         chain = [Generation(**generation) for generation in fields.pop("chain")]

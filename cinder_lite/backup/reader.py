@@ -1,12 +1,13 @@
-"""Bringing a backup back: what is read from the store, how it is checked, and what is written to the target.
+"""Restores a backup: reads it from the store, verifies it, and writes it to the target.
 
-As in chunks.py everything here blocks and uses native threads, and `progress` and `cancelled` must not wait.
+As in writer.py, everything here blocks and uses native threads, and `progress` and `cancelled` must not wait.
 """
 
 import contextlib
 import hashlib
 import itertools
 import typing
+from collections.abc import Callable, Iterable, Iterator
 
 import zstandard
 
@@ -14,8 +15,8 @@ from cinder_lite.backup import index, manifest
 from cinder_lite.backup.stores import base
 from cinder_lite.concurrency import native_threads
 
-SPAN = 1024**2  # read at most so much of an object at a time
-GAP = 64 * 1024  # bytes not wanted that are read rather than asked around
+SPAN = 1024**2  # most bytes read from an object at a time
+GAP = 64 * 1024  # unneeded bytes between records that are read rather than skipped by a further request
 
 
 class TargetTooSmall(manifest.BackupError):
@@ -23,7 +24,7 @@ class TargetTooSmall(manifest.BackupError):
 
 
 class Segment(typing.NamedTuple):
-    """A part of the volume to bring back: bytes `start` to `end`, and its packed records."""
+    """A part of the volume to restore: bytes `start` to `end`, and its packed records."""
 
     group: int
     number: int
@@ -32,14 +33,14 @@ class Segment(typing.NamedTuple):
     table: bytes
 
 
-def restore(store, place, target, target_is_zero=False, start=0, threads=3,
-            progress=lambda done, whole: None, cancelled=lambda: False):
-    """Write a backup to an open target, each block checked against its SHA-256; returns the backup's size in bytes.
+def restore(store: base.Store, place: manifest.Place, target: typing.Any, target_is_zero: bool = False, start: int = 0,
+            threads: int = 3, progress: Callable[[int, int], object] = lambda done, whole: None,
+            cancelled: Callable[[], bool] = lambda: False) -> int:
+    """Write a backup to an open target, and verify the SHA-256 of each block. Returns the backup's size in bytes.
 
-    Only data is written; the rest is made to read as zeros (to the end of the target, if that is larger), or left alone
-    when `target_is_zero`. `progress(done, whole)` counts bytes of the volume; a former `done` given as `start` goes on
-    from there, after a crash of the host too: what lies before the last full group was synced before it was reported.
-    On return the target is durable.
+    Only data is written; the rest is zeroed (to the end of the target, if that is larger), unless `target_is_zero`.
+    `progress(done, whole)` counts bytes of the volume; a former `done` as `start` resumes there, also after a crash of
+    the host, because groups are synced before they are reported. On return the target is synced.
 
     Raises BackupError (Cancelled, TargetTooSmall), StoreError (Corrupt names object and offset) or DeviceError; the
     target then holds a part of the backup.
@@ -58,8 +59,10 @@ def restore(store, place, target, target_is_zero=False, start=0, threads=3,
     return made.size
 
 
-def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled=lambda: False):
-    """Read a whole backup and check each block; returns its size in bytes. Raises as `restore` does."""
+def verify(store: base.Store, place: manifest.Place, threads: int = 3,
+           progress: Callable[[int, int], object] = lambda done, whole: None,
+           cancelled: Callable[[], bool] = lambda: False) -> int:
+    """Read a whole backup and verify each block. Returns its size in bytes. Raises like `restore`."""
     made = manifest.load(store, place)
     _run(_Reader(store, made, None, True, cancelled), 0, threads, progress, cancelled)
     return made.size
@@ -68,7 +71,7 @@ def verify(store, place, threads=3, progress=lambda done, whole: None, cancelled
 def _run(reader, start, threads, progress, cancelled):
     made = reader.made
     first = start // made.group_size if start < made.size else made.group_count
-    done = native_threads.map_in_threads(reader.bring_back, reader.segments(first), threads)
+    done = native_threads.map_in_threads(reader.restore_segment, reader.segments(first), threads)
     with contextlib.closing(done):
         for group, segments in itertools.groupby(done, key=lambda segment: segment.group):
             end = min((group + 1) * made.group_size, made.size)
@@ -84,14 +87,14 @@ def _run(reader, start, threads, progress, cancelled):
 
 
 class _Reader:
-    """The segments of one backup on their way from the store to a target (None: only checked)."""
+    """Restores the segments of one backup to a target (None: only verifies them)."""
 
     def __init__(self, store, made, target, target_is_zero, cancelled):
         self.store, self.made, self.target, self.target_is_zero = store, made, target, target_is_zero
         self._cancelled = cancelled
 
     def segments(self, first):
-        """Each segment that there is something to do for, from the first of a group on."""
+        """The segments that need work, from group `first` on."""
         for group in range(first, self.made.group_count):
             if self.made.groups[group] == manifest.EMPTY and self.target_is_zero:
                 continue
@@ -100,22 +103,22 @@ class _Reader:
                 if tables[number] or not self.target_is_zero:
                     yield Segment(group, number, start, end, tables[number])
 
-    def bring_back(self, segment):
-        """Read, check and write one segment; runs in a thread of its own."""
+    def restore_segment(self, segment):
+        """Read, verify and write one segment; runs in a thread of its own."""
         records = index.unpack(segment.table)
         unpacker = zstandard.ZstdDecompressor()
         for span in spans(records):
             for record, stored in self._read(segment, span):
                 data = self._checked(segment, record, stored, unpacker)
                 if self.target is not None:
-                    self._check_ours()
+                    self._check_cancelled()
                     self.target.write(segment.start + record.block * self.made.block_size, data)
         if not self.target_is_zero:
             self._zero_between(segment, records)
         return segment
 
-    def _check_ours(self):
-        """Nothing is written once the restore was cancelled, because the target may be somebody's by now."""
+    def _check_cancelled(self):
+        """Raise Cancelled, so that nothing is written after a cancellation, when the target may be in use already."""
         if self._cancelled():
             raise manifest.Cancelled("the restore was cancelled")
 
@@ -123,11 +126,11 @@ class _Reader:
         return self.made.chain[record.generation].segment(segment.group, segment.number)
 
     def _length(self, segment, record):
-        """The length of the record's block: the block size, but for the last block of a volume."""
+        """The length of the record's block: the block size, or less for the last block of a volume."""
         return min(self.made.block_size, segment.end - segment.start - record.block * self.made.block_size)
 
     def _read(self, segment, span):
-        """Yield (record, its stored bytes) of records that lie close together in one object."""
+        """Yield (record, its stored bytes) for records that are close together in one object."""
         name, start = self._name(segment, span[0]), span[0].offset
         end = max(record.offset + record.length for record in span)
         try:
@@ -137,15 +140,15 @@ class _Reader:
         for record in span:
             begin = record.offset - start
             if begin + record.length > len(data):
-                raise base.Corrupt(name, start + len(data), "it is cut off")
+                raise base.Corrupt(name, start + len(data), "it is truncated")
             yield record, data[begin:begin + record.length]
 
     def _checked(self, segment, record, stored, unpacker):
-        """The content of a block. Raises Corrupt when its hash is another."""
+        """The content of a block. Raises Corrupt if its hash differs."""
         length, data = self._length(segment, record), stored
         try:
             if record.length < length:
-                if zstandard.frame_content_size(stored) != length:  # before it is given memory
+                if zstandard.frame_content_size(stored) != length:  # before memory is allocated
                     raise zstandard.ZstdError("wrong size")
                 data = unpacker.decompress(stored, max_output_size=length)
         except zstandard.ZstdError as error:
@@ -156,20 +159,21 @@ class _Reader:
         return data
 
     def _zero_between(self, segment, records):
-        """Make all that has no record read as zeros."""
+        """Zero all blocks without a record."""
         at = segment.start
         for record in records:
             begin = segment.start + record.block * self.made.block_size
-            self._check_ours()
+            self._check_cancelled()
             if at < begin:
                 self.target.zero(at, begin)
             at = begin + self._length(segment, record)
         self.target.zero(at, segment.end)
 
 
-def spans(records):
-    """Lists of records that are read together: stored by the same backup, close to each other, at most SPAN bytes."""
-    span, start, end = [], 0, 0
+def spans(records: Iterable[index.Record]) -> Iterator[list[index.Record]]:
+    """Groups of records to be read together: of the same backup, close to each other, at most SPAN bytes."""
+    span: list[index.Record] = []
+    start = end = 0
     for record in sorted(records, key=lambda record: (record.generation, record.offset)):
         fits = (span and record.generation == span[0].generation and record.offset - end <= GAP
                 and record.offset + record.length - start <= SPAN)

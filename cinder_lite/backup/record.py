@@ -1,20 +1,24 @@
-"""What a restore gives a volume besides its data, of what the backup recorded of the volume that it was made of."""
+"""Decides which recorded columns of the original volume a restored volume gets."""
 
-#: The name of a volume that a restore makes when it is given none, until the recorded one takes its place.
+from collections.abc import Mapping
+
+from cinder_lite import db
+
+#: Prefix of the name of a volume created by a restore, until the recorded name replaces it.
 UNNAMED = "restore_backup_"
-#: The description of a volume that a restore makes.
+#: The description of a volume created by a restore.
 DESCRIPTION = "auto-created_from_restore_from_backup"
 
 
-def columns(record, backup, volume):
-    """The columns of the volume, a row as it is now, when the backup has been restored to it.
+def columns(record: Mapping, backup: db.Row, volume: db.Row) -> dict:
+    """The new columns of the volume (its present row) after a restore of the backup.
 
-    As in Cinder a volume that somebody has named keeps its name and description, and what was not recorded is left as it is:
-    metadata of a volume that had none, the properties of an image where it was made of none.
+    As in Cinder, a named volume keeps its name and description, and values that were not recorded stay: the metadata if
+    the original had none, the image properties if it was not created from an image.
     """
-    found = {"metadata": dict(record.get("metadata") or volume.metadata)}
-    made_of = found["metadata"].get("src_backup_id", backup.id)
-    if backup.volume_id != volume.id or made_of != backup.id:
+    found: dict = {"metadata": dict(record.get("metadata") or volume.metadata)}
+    source = found["metadata"].get("src_backup_id", backup.id)
+    if backup.volume_id != volume.id or source != backup.id:
         found["metadata"]["src_backup_id"] = backup.id
     if record.get("name") and (not volume.name or volume.name.startswith(UNNAMED)):
         found |= {"name": record["name"], "description": record.get("description")}

@@ -1,13 +1,14 @@
-"""What a backup service can be asked by message."""
+"""The RPC interface of the backup service."""
 
+from cinder_lite import context
 from cinder_lite.rpc import interface, log_levels
 
 
 class BackupRPC(log_levels.LogLevels):
-    """Addressed as the service's host."""
+    """The server's address is the service's host."""
 
     topic, version = "cinder_lite-backup", "1.0"
 
     @interface.cast
-    def run_job(self, ctx, job_id):
-        """Look at a job that waits for this service."""
+    def run_job(self, ctx: context.Context, job_id: str) -> None:
+        """Run a job that waits for this service."""

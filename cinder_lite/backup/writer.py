@@ -1,7 +1,7 @@
-"""Making a backup: what is read, what of it is stored, and from where a run that was cut off goes on.
+"""Makes backups: stores the changed blocks of a volume, and resumes interrupted runs.
 
-Everything here blocks and uses native threads: call it by `concurrency.in_thread`. `progress` and `cancelled` are
-called in that thread, between segments, and must not wait for anything.
+Everything here blocks and uses native threads: call it in a native thread. `progress` and `cancelled` are called in
+that thread, between segments, and must not wait for anything.
 """
 
 import contextlib
@@ -10,8 +10,10 @@ import hashlib
 import itertools
 import typing
 import uuid
+from collections.abc import Callable
 
 import zstandard
+from oslo_config import cfg
 
 from cinder_lite.backup import index, manifest
 from cinder_lite.backup.manifest import EMPTY
@@ -19,13 +21,13 @@ from cinder_lite.backup.stores import base
 from cinder_lite.concurrency import native_threads
 
 GROUP_BYTES = 1024**3
-LEVEL = 2  # on the content of file systems as fast as 1 and 4 % smaller; 3 saves 1 % more and takes a fifth longer
-WORTH = 16  # a block is kept compressed when that saves at least this part of it
+LEVEL = 2  # on file systems' content as fast as 1 and 4 % smaller; 3 saves 1 % more and takes a fifth longer
+WORTH = 16  # a block is stored compressed if that saves at least one WORTH-th of it
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """How new backups are laid out. Sizes in bytes, each a multiple of the one before."""
+    """The layout of new backups. Sizes are in bytes, each a multiple of the previous one."""
 
     block_size: int = 64 * 1024
     segment_size: int = 32 * 1024**2
@@ -34,8 +36,8 @@ class Format:
     threads: int = 3
 
     @classmethod
-    def of(cls, options, largest=None):
-        """The format that the options configure, with objects of at most `largest` bytes, the store's limit."""
+    def of(cls, options: cfg.ConfigOpts, largest: int | None = None) -> typing.Self:
+        """The configured format, with objects of at most `largest` bytes."""
         block = options.backup_sha_block_size_bytes
         segment = -(-min(options.backup_file_size, largest or options.backup_file_size) // block) * block
         return cls(block, segment, max(segment, GROUP_BYTES // segment * segment),
@@ -43,7 +45,7 @@ class Format:
 
 
 class Result(typing.NamedTuple):
-    """A finished backup, as far as the service keeps it. `stored_bytes` is what it takes in the store."""
+    """The recorded facts of a complete backup. `stored_bytes` is its size in the store."""
 
     container: str
     service_metadata: str
@@ -52,7 +54,7 @@ class Result(typing.NamedTuple):
 
 
 class Segment(typing.NamedTuple):
-    """A part of the volume to look at: bytes `start` to `end`, and what the parent's index says of it."""
+    """A part of the volume to back up: bytes `start` to `end`, and its table in the parent's index."""
 
     group: int
     number: int
@@ -62,24 +64,26 @@ class Segment(typing.NamedTuple):
 
 
 class Done(typing.NamedTuple):
-    """What became of a segment: its packed records, and how many bytes of it were stored (0: no object)."""
+    """A processed segment: its packed records, and the number of stored bytes (0: no object)."""
 
     segment: Segment
     table: bytes
     stored: int
 
 
-def write(store, place, source, size, layout=Format(), parent=None, origin="",
-          progress=lambda done, whole: None, cancelled=lambda: False):
-    """Back up `size` bytes of an open source to `place`, and return a Result.
+def write(store: base.Store, place: manifest.Place, source: typing.Any, size: int, layout: Format = Format(),
+          parent: manifest.Place | None = None, origin: str = "",
+          progress: Callable[[int, int], object] = lambda done, whole: None,
+          cancelled: Callable[[], bool] = lambda: False) -> Result:
+    """Back up `size` bytes of an open source to `place`.
 
-    With `parent` (a Place) only blocks that differ from that backup are stored. A former run of the same backup that
-    was cut off is gone on with when it read the same, and removed when it did not: `origin` names the content (a
-    snapshot's id, say; it must be another when the content is), and files show by themselves that they were changed.
-    A backup that is there already is not made again. `progress(done, whole)` counts bytes of the volume.
+    With `parent` only blocks that differ from that backup are stored. An interrupted run of the same backup is resumed
+    if it read the same content, and removed otherwise: `origin` identifies the content (for example a snapshot's id),
+    and changes of files are detected. An existing backup is not made again. `progress(done, whole)` counts bytes of the
+    volume.
 
-    Raises BackupError (NeedsFullBackup, Cancelled, Superseded), StoreError or DeviceError; there is no backup then, and
-    what was stored stays for the next run or for `manifest.delete`.
+    Raises BackupError (NeedsFullBackup, Cancelled, Superseded), StoreError or ContentError; then there is no backup,
+    and its objects stay for the next run or for `manifest.delete`.
     """
     store.sweep()
     with contextlib.suppress(base.ObjectMissing):
@@ -130,7 +134,7 @@ def _parent(store, place, layout, size):
 
 
 def _begin(store, place, size, layout, parent, origin):
-    """The manifest to go on with: that of a run that was cut off, as far as it holds, or a new one."""
+    """The manifest to continue with: that of an interrupted run, as far as it is valid, or a new one."""
     own = manifest.Generation(place.backup_id, place.container, uuid.uuid4().hex)
     shape = parent or manifest.Manifest(size, layout.block_size, layout.segment_size,
                                         layout.group_size // layout.segment_size, chain=[])
@@ -146,13 +150,13 @@ def _begin(store, place, size, layout, parent, origin):
 
 
 def _same(old, new):
-    """Whether both are runs of one backup: nothing differs but the name of the run and how far they came."""
+    """Whether both are runs of the same backup, which differ only in the run's name and progress."""
     chain = [*old.chain[:-1], dataclasses.replace(old.own, run=new.run)]
     return dataclasses.replace(old, chain=chain, groups=[], object_count=0, stored_bytes=0) == new
 
 
 def _validated(store, made):
-    """The manifest cut down to the groups of which everything is in the store, its sums counted anew."""
+    """The manifest reduced to the groups that are complete in the store, with recomputed sums."""
     groups, made.object_count, made.stored_bytes = made.groups, 0, 0
     made.groups = []
     for group, generation in enumerate(groups):
@@ -170,7 +174,7 @@ def _validated(store, made):
 
 
 def _sizes(store, made, group):
-    """The sizes of the objects of a group. Raises ObjectMissing, or Corrupt where one is shorter than its records."""
+    """The sizes of the objects of a group. Raises ObjectMissing, or Corrupt for an object of another size."""
     sizes = [store.size(made.own.index(group))]
     for number, table in enumerate(made.tables(store, group)):
         ends = [one.offset + one.length for one in index.unpack(table) if one.generation == made.generation]
@@ -183,16 +187,16 @@ def _sizes(store, made, group):
 
 
 def _keep_progress(store, place, made):
-    """Record the groups that are finished, unless the backup is no longer this run's."""
+    """Record the completed groups. Raises Superseded if the backup belongs to another run."""
     current = manifest.load_progress(store, place)
     if current is None or current.run != made.run:
         store.delete_folder(made.own.folder)
-        raise manifest.Superseded(f"backup {place.backup_id} was deleted or begun anew by another worker")
+        raise manifest.Superseded(f"backup {place.backup_id} was deleted, or started again by another worker")
     manifest.save(store, place.progress, made)
 
 
 class _Writer:
-    """The segments of one backup on their way from the source to the store."""
+    """Stores the segments of one backup."""
 
     def __init__(self, store, source, made, parent, layout, cancelled):
         self.store, self.source, self.made, self.parent = store, source, made, parent
@@ -200,7 +204,7 @@ class _Writer:
         self.zeros = bytes(made.block_size)
 
     def segments(self):
-        """From where the run stands: each segment with data, and the last of each group, to finish the group."""
+        """The remaining segments with data, and the last one of each group, which finishes the group."""
         for group in range(len(self.made.groups), self.made.group_count):
             tables = self._parent_tables(group)
             bounds = self.made.segments(group)
@@ -213,7 +217,7 @@ class _Writer:
         return tables + [b""] * (len(self.made.segments(group)) - len(tables))
 
     def store_segment(self, segment):
-        """Store what of a segment is neither zero nor in the parent; runs in a thread of its own."""
+        """Store the blocks of a segment that are neither zero nor in the parent; runs in a thread of its own."""
         if self.cancelled():
             raise manifest.Cancelled("the backup was cancelled")
         records = []
@@ -225,7 +229,7 @@ class _Writer:
         return Done(segment, index.pack(records), stored)
 
     def _parts(self, segment, records):
-        """Yield the bytes to store of each changed block, and append a record for each block that is not zero."""
+        """Yield the bytes of each changed block, and append a record for each block that is not zero."""
         known = {record.block: record for record in index.unpack(segment.parent)}
         packer = zstandard.ZstdCompressor(level=LEVEL)
         offset = 0
@@ -246,7 +250,7 @@ class _Writer:
             yield kept
 
     def _blocks(self, segment):
-        """Yield (number in the segment, content) of each block that is not wholly in a hole."""
+        """Yield (number in the segment, content) of each block that is not entirely in a hole."""
         size, at = self.made.block_size, segment.start
         for begin, stop in self.source.extents(segment.start, segment.end):
             at = max(at, begin - (begin - segment.start) % size)
@@ -256,7 +260,7 @@ class _Writer:
                 at += length
 
     def finish_group(self, group, done):
-        """Write the group's index and enter it in the manifest; whether anything was stored or compared."""
+        """Write the group's index and add it to the manifest. Returns whether the group has data."""
         tables = [b""] * len(self.made.segments(group))
         for one in done:
             tables[one.segment.number] = one.table
@@ -267,7 +271,7 @@ class _Writer:
         return any(tables)
 
     def _index(self, group, tables):
-        """Whose index describes the group, after writing one where none does yet: EMPTY or a place in the chain."""
+        """The group's entry in Manifest.groups: EMPTY or an index of the chain; writes a new index if needed."""
         if not any(tables):
             return EMPTY
         if self.parent and group < len(self.parent.groups) and tables == self._parent_tables(group):

@@ -30,7 +30,7 @@ class ContentError(errors.Explained):
 class Opener(typing.Protocol):
     """A module or object that opens locations of one kind. Both results are context managers.
 
-    What Source makes has the methods of Source below, what Target makes those of Target.
+    The results have the methods of Source and Target below.
     """
 
     @property

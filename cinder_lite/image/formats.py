@@ -111,7 +111,7 @@ def virtual_size(text: str, disk_format: str) -> int:
     if info.get("backing-filename") or info.get("full-backing-filename"):
         raise ImageRefused("it has a backing file, whose content is not part of it; flatten it first")
     if data.get("data-file"):
-        raise ImageRefused("its data lies in another file; convert it into one file first")
+        raise ImageRefused("its data is in another file; convert it into one file first")
     if info.get("encrypted"):
         raise ImageRefused("it is encrypted")
     if disk_format == "vmdk" and data.get("create-type") not in SINGLE_FILE_VMDK:

@@ -92,7 +92,7 @@ class SchedulerManager(SchedulerRPC):
 
     @db.retried
     def _count_attempt(self, job_id, error):
-        """What was raised is an attempt, and the last one is the end of the job."""
+        """Count the error as an attempt; the last attempt ends the job."""
         with self.db.write() as tx:
             attempts = jobs.count_attempt(tx, job_id, "scheduler")
             if attempts is None or attempts < self.conf.job_max_attempts:

@@ -47,5 +47,5 @@ def not_applied(types: Iterable, pools: Iterable[Pool]) -> list[tuple[typing.Any
             if not pool.facts().get("QoS_support") and extra_specs.unmet(pool.facts(), type_.extra_specs) is None]
 
 
-REMEDY = ("give the type a backend that applies them (RBD) by its extra specs, or the QoS spec the consumer front-end, "
-          "which the hosts apply")
+REMEDY = ("require a backend that applies them (RBD) with the type's extra specs, or set the QoS spec's consumer to "
+          "front-end, so that the hosts apply them")

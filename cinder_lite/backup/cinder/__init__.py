@@ -1,34 +1,41 @@
-"""Backups that Cinder made and that were taken over: which formats of its drivers are known, and what reads each."""
+"""Reads and removes backups made by Cinder: the supported formats and their readers."""
 
+from collections.abc import Mapping
+
+from oslo_config import cfg
+
+from cinder_lite import db
 from cinder_lite.backup.cinder import chunked, rbd
+from cinder_lite.backup.stores import base
 
 CHUNKED, IMAGES = "cinder-chunks", "cinder-rbd"
-#: Modules of Cinder's drivers, by which its early releases named them -> how they keep backups.
+#: Modules of Cinder's drivers, which its early releases recorded -> the format of their backups.
 READABLE = {"cinder.backup.drivers.posix": CHUNKED, "cinder.backup.drivers.nfs": CHUNKED,
             "cinder.backup.drivers.ceph": IMAGES}
 
 
 def _format(service):
-    """How a driver keeps backups, by its module or class; None where that is not known."""
+    """The format of a driver's backups, by its module or class; None if it is not supported."""
     return READABLE.get(service) or READABLE.get((service or "").rpartition(".")[0])
 
 
-def facts(row, parent):
-    """What the service keeps of a backup of Cinder's, from its row and that of its parent, if it has one."""
+def facts(row: Mapping, parent: Mapping | None) -> dict:
+    """The recorded facts of a backup made by Cinder, from its row and its parent's, if it has one."""
     found = {"format": _format(row["service"])}
     if found["format"] == IMAGES:
-        return found | rbd.facts(row["service_metadata"], parent and parent["service_metadata"])
+        return found | rbd.facts(row["service_metadata"], parent["service_metadata"] if parent else None)
     return found | {"service_metadata": row["service_metadata"] or ""}
 
 
-def refusal(service):
-    """Why backups of one of Cinder's drivers cannot be taken over, or None."""
+def refusal(service: str | None) -> str | None:
+    """Why backups of a Cinder driver cannot be imported, or None."""
     if _format(service):
         return None
-    return f"there is no store here that reads backups of {service or 'an unknown driver'}; restore it with Cinder first"
+    return (f"no store here can read backups of {service or 'an unknown driver'}; restore it with Cinder "
+            "first")
 
 
-def made(row):
+def made_by_cinder(row: db.Row) -> bool:
     """Whether Cinder made the backup."""
     return _format_of(row) in (CHUNKED, IMAGES)
 
@@ -37,12 +44,13 @@ def _format_of(row):
     return row.facts.get("format") if isinstance(row.facts, dict) else None
 
 
-class Adopted:
-    """What reads and removes them: `of` gives what has the methods record, exists, delete and restore."""
+class CinderBackups:
+    """The readers of backups made by Cinder; each has the methods record, exists, delete and restore."""
 
-    def __init__(self, store, conf):
-        self._readers = {CHUNKED: chunked.Chunks(store), IMAGES: rbd.Images(conf)}
+    def __init__(self, store: base.Store, conf: cfg.ConfigOpts) -> None:
+        self._readers: dict[str | None, chunked.Chunks | rbd.Images] = {
+            CHUNKED: chunked.Chunks(store), IMAGES: rbd.Images(conf)}
 
-    def of(self, row):
-        """None for a backup of our own."""
+    def of(self, row: db.Row) -> chunked.Chunks | rbd.Images | None:
+        """The reader of a backup, None for a backup of this service's format."""
         return self._readers.get(_format_of(row))

@@ -1,53 +1,56 @@
-"""Backups that Cinder made, in its chunked format: how they are recognised, read and removed. New ones are never written.
+"""Reads and removes backups in Cinder's chunked format. New ones are never written.
 
 The objects of a backup, in its container, all begin with its prefix:
 
-    <prefix>_metadata      JSON: the objects in order, with their place in the volume and how they are compressed
-    <prefix>_sha256file    JSON: hashes of blocks, by which Cinder finds what has changed
+    <prefix>_metadata      JSON: the objects in order, with their offset in the volume and their compression
+    <prefix>_sha256file    JSON: hashes of blocks, by which Cinder finds changes
     <prefix>-00001 ...     the data
 
-An incremental backup has the blocks that differ from its parent's. Objects may have gigabytes: they are read piece by
-piece, and checked against their MD5 at the end, so that what is damaged is written before it is found out.
+An incremental backup has the blocks that differ from its parent's. Objects can have gigabytes: they are read in chunks,
+and verified by their MD5 at the end, so damaged data is written before the damage is detected.
 """
 
 import bz2
 import dataclasses
 import hashlib
 import json
+import typing
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 
 import zstandard
 
+from cinder_lite import db
 from cinder_lite.backup import manifest
 from cinder_lite.backup.stores import base
 from cinder_lite.blockio import device
 from cinder_lite.volume.drivers.base import GIB
 
-#: Read, and decompress, at most so much at a time.
+#: Most bytes read, and decompressed, at a time.
 SPAN = 1024**2
-#: The documents of volume_meta that a restored volume gets.
+#: The documents in volume_meta that are restored.
 METADATA, IMAGE_METADATA, BASE = "volume-metadata", "volume-glance-metadata", "volume-base-metadata"
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where one of Cinder's backups lies."""
+    """The location of a backup made by Cinder."""
 
     container: str
     prefix: str
 
     @classmethod
-    def of(cls, row):
+    def of(cls, row: db.Row) -> typing.Self:
         return cls(row.container or "", row.facts.get("service_metadata") or "")
 
     @property
-    def metadata(self):
+    def metadata(self) -> str:
         return f"{self.container}/{self.prefix}_metadata"
 
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """An object: which bytes of the volume it holds, and how."""
+    """An object: its offset and length in the volume, and its compression."""
 
     name: str
     offset: int
@@ -66,27 +69,28 @@ def _document(store, place):
     return found
 
 
-def pieces(store, place):
+def pieces(store: base.Store, place: Place) -> list[Piece]:
     """The objects of a backup, in order."""
     return [Piece(f"{place.container}/{name}", one["offset"], one["length"], one["compression"], one["md5"])
             for entry in _document(store, place)["objects"] for name, one in entry.items()]
 
 
-def record(store, place):
-    """What a restore gives a volume besides its data, like the volume_record of our own backups."""
+def record(store: base.Store, place: Place) -> dict:
+    """The recorded columns of the volume, like the volume_record of this service's backups."""
     return described(_document(store, place).get("volume_meta"))
 
 
-def described(kept):
-    """The same from what Cinder wrote of the volume, JSON or what was read of it."""
+def described(kept: str | Mapping | None) -> dict:
+    """The recorded columns in Cinder's JSON about the volume, parsed or not."""
     kept = json.loads(kept) if isinstance(kept, str) else kept or {}
     of = kept.get(BASE) or {}
-    return {"name": of.get("display_name"), "description": of.get("display_description"), "bootable": bool(of.get("bootable")),
-            "metadata": kept.get(METADATA) or {}, "image_metadata": kept.get(IMAGE_METADATA) or {}}
+    return {"name": of.get("display_name"), "description": of.get("display_description"),
+            "bootable": bool(of.get("bootable")), "metadata": kept.get(METADATA) or {},
+            "image_metadata": kept.get(IMAGE_METADATA) or {}}
 
 
-def exists(store, place):
-    """Whether the backup is there."""
+def exists(store: base.Store, place: Place) -> bool:
+    """Whether the backup exists."""
     try:
         store.size(place.metadata)
     except base.ObjectMissing:
@@ -94,43 +98,44 @@ def exists(store, place):
     return True
 
 
-def delete(store, place):
-    """Remove a backup; none there is success."""
+def delete(store: base.Store, place: Place) -> None:
+    """Remove a backup; a missing one is not an error."""
     if not place.container or not place.prefix:
         return
-    store.delete(place.metadata)  # first: from here on there is no backup
+    store.delete(place.metadata)  # first, after which the backup does not exist
     for name in list(store.names(place.container)):
         if name.startswith(f"{place.container}/{place.prefix}"):
             store.delete(name)
 
 
 class Chunks:
-    """Backups of rows, in a store of ours that finds Cinder's objects as they lie there."""
+    """Reads backups by their rows, in a store that contains Cinder's objects."""
 
-    def __init__(self, store):
+    def __init__(self, store: base.Store) -> None:
         self.store = store
 
-    def record(self, row):
+    def record(self, row: db.Row) -> dict:
         return record(self.store, Place.of(row))
 
-    def exists(self, row):
+    def exists(self, row: db.Row) -> bool:
         return exists(self.store, Place.of(row))
 
-    def delete(self, row):
+    def delete(self, row: db.Row) -> None:
         delete(self.store, Place.of(row))
 
-    def restore(self, chain, where, **how):
-        """Write the newest of the chain to where a volume is."""
+    def restore(self, chain: Sequence[db.Row], where: Mapping, **how: typing.Any) -> None:
+        """Write the newest backup of the chain to a volume's location."""
         with device.target(where) as target:
             restore(self.store, [Place.of(row) for row in reversed(chain)], chain[0].size, target, **how)
 
 
-def restore(store, chain, size, target, target_is_zero=False, start=0, progress=lambda done, whole: None,
-            cancelled=lambda: False):
-    """Write a backup to an open target: `chain` has the places of the full backup first and of the wanted one last.
+def restore(store: base.Store, chain: Sequence[Place], size: int, target: typing.Any, target_is_zero: bool = False,
+            start: int = 0, progress: Callable[[int, int], object] = lambda done, whole: None,
+            cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Write a backup to an open target; `chain` has the location of the full backup first and this one's last.
 
-    `size` is the volume's in GiB. `progress(done, whole)` counts the bytes of all objects; a former `done` given as
-    `start` goes on behind the last object that was synced before. Raises as restore.restore does.
+    `size` is the volume's in GiB. `progress(done, whole)` counts the bytes of all objects; a former `done` as `start`
+    resumes after the last synced object. Raises like reader.restore.
     """
     found = [(number, piece) for number, place in enumerate(chain) for piece in pieces(store, place)]
     if target.size() < size * GIB:
@@ -139,8 +144,8 @@ def restore(store, chain, size, target, target_is_zero=False, start=0, progress=
     whole, done = sum(piece.length for _, piece in found), 0
     for number, piece in found:
         if done + piece.length > start:
-            # Over what a former backup of the chain has written zeros are not left out.
-            _bring_back(store, piece, target, target_is_zero and number == 0, cancelled)
+            # Zeros overwrite data of earlier backups of the chain.
+            _restore_piece(store, piece, target, target_is_zero and number == 0, cancelled)
             target.sync()
             progress(done + piece.length, whole)
         done += piece.length
@@ -150,7 +155,7 @@ def restore(store, chain, size, target, target_is_zero=False, start=0, progress=
     progress(whole, whole)
 
 
-def _bring_back(store, piece, target, skip_zeros, cancelled):
+def _restore_piece(store, piece, target, skip_zeros, cancelled):
     at, digest = piece.offset, hashlib.md5(usedforsecurity=False)
     try:
         for data in _UNPACKED[piece.compression](_parts(store, piece.name)):
@@ -165,7 +170,8 @@ def _bring_back(store, piece, target, skip_zeros, cancelled):
                 target.zero(at, at + len(data))
             at += len(data)
     except KeyError as error:
-        raise manifest.BackupError(f"{piece.name} is compressed by '{piece.compression}', which is not known") from error
+        raise manifest.BackupError(
+            f"{piece.name} is compressed by '{piece.compression}', which is not supported") from error
     except (zlib.error, zstandard.ZstdError, OSError, EOFError) as error:
         raise base.Corrupt(piece.name, 0, f"it cannot be decompressed ({error})") from error
     if at != piece.offset + piece.length or digest.hexdigest() != piece.md5:
@@ -173,7 +179,7 @@ def _bring_back(store, piece, target, skip_zeros, cancelled):
 
 
 def _parts(store, name):
-    """The bytes of an object, piece by piece."""
+    """The bytes of an object in chunks."""
     at, size = 0, store.size(name)
     while at < size:
         part = store.get(name, at, SPAN)
@@ -202,7 +208,7 @@ def _bz2(parts):
 
 def _zstd(parts):
     class Stored:
-        """What zstandard reads from: as many bytes as it asks for, which it relies on."""
+        """A file-like source for zstandard, which never returns more bytes than requested."""
 
         kept = b""
 
@@ -216,6 +222,6 @@ def _zstd(parts):
             yield data
 
 
-#: How Cinder calls a compression -> what undoes it, piece by piece.
+#: Cinder's name of a compression -> the streaming decompressor.
 _UNPACKED = {**dict.fromkeys(("none", "off", "no"), iter), **dict.fromkeys(("zlib", "gzip"), _zlib),
              **dict.fromkeys(("bz2", "bzip2"), _bz2), "zstd": _zstd}

@@ -1,8 +1,11 @@
-"""Backups that Cinder made in Ceph, as images of a pool: how they are found, read and removed. New ones are never made so."""
+"""Reads and removes backups that Cinder made in Ceph, as images of a pool. New ones are never written."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 
-from cinder_lite import concurrency
+from oslo_config import cfg
+
+from cinder_lite import concurrency, db
 from cinder_lite.backup import manifest
 from cinder_lite.backup.cinder import chunked
 from cinder_lite.backup.stores import base as stores
@@ -13,8 +16,8 @@ from cinder_lite.volume.drivers.rbd import content as rbd_content
 from cinder_lite.volume.drivers.rbd.supervisor import Librbd
 
 
-def facts(service_metadata, parents):
-    """What the service keeps of such a backup. The image that incremental ones share is named by it, or by its parent."""
+def facts(service_metadata: str | None, parents: str | None) -> dict:
+    """The recorded facts of such a backup: the base image, named in its own service_metadata or its parent's."""
     named = [json.loads(text)["base"] for text in (service_metadata, parents) if text]
     if not all(isinstance(name, str) for name in named):
         raise TypeError("the base of a backup is the name of an image")
@@ -22,11 +25,12 @@ def facts(service_metadata, parents):
 
 
 class Images:
-    """Reads and removes them, in the cluster of backup_ceph_conf and the pool that a backup's container names."""
+    """Reads and removes backups, in the cluster of backup_ceph_conf and the pool named by a backup's container."""
 
-    def __init__(self, conf):
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
-        self._lock, self._pools = concurrency.native("threading").Lock(), {}
+        self._lock = concurrency.native("threading").Lock()
+        self._pools: dict[str, Librbd] = {}
 
     def _call(self, name, row, **arguments):
         with self._lock:
@@ -40,19 +44,20 @@ class Images:
     def _which(row):
         return {"volume": row.volume_id, "base": row.facts.get("base"), "copied": row.snapshot_id is not None}
 
-    def record(self, row):
-        """What a restore gives a volume besides its data."""
+    def record(self, row: db.Row) -> dict:
+        """The recorded columns of the volume."""
         return chunked.described(self._call("backup_record", row))
 
-    def exists(self, row):
+    def exists(self, row: db.Row) -> bool:
         return self._call("backup_image", row, **self._which(row)) is not None
 
-    def delete(self, row):
-        if row.container:  # else nothing was stored
+    def delete(self, row: db.Row) -> None:
+        if row.container:  # without one nothing was stored
             self._call("delete_backup", row, **self._which(row))
 
-    def restore(self, chain, where, target_is_zero, start, progress, cancelled):
-        """Write the newest of the chain; a former `done` given as `start` goes on from there."""
+    def restore(self, chain: Sequence[db.Row], where: Mapping, target_is_zero: bool, start: int,
+                progress: Callable[[int, int], object], cancelled: Callable[[], bool]) -> None:
+        """Write the newest backup of the chain; a former `done` as `start` resumes there."""
         row = chain[0]
         found = self._call("backup_image", row, **self._which(row))
         if found is None:

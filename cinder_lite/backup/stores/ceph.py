@@ -1,6 +1,7 @@
-"""Backups in a Ceph pool: an object is one of RADOS, written in one operation."""
+"""The backup store in a Ceph pool: each object is a RADOS object, written in one operation."""
 
 import uuid
+from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
@@ -8,26 +9,26 @@ from cinder_lite.backup.stores import base
 from cinder_lite.volume.drivers.base import DriverError
 from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
-#: Seconds for a call, and for reaching the cluster.
+#: Timeout in seconds for calls, and for connecting to the cluster.
 TIMEOUT = 60
 
 
-def cluster(options, pool):
-    """How a pool is reached with the section's options."""
+def cluster(options: cfg.ConfigOpts, pool: str) -> Cluster:
+    """The connection settings for a pool."""
     return Cluster(conf=options.backup_ceph_conf, cluster="ceph", user=options.backup_ceph_user, pool=pool,
                    timeout=TIMEOUT, connect_timeout=TIMEOUT)
 
 
 class CephStore(base.Store):
-    """Objects in the namespace `cinder-lite` of `backup_ceph_pool`. backup_ceph_conf and backup_ceph_user are the service's."""
+    """Objects in the namespace `cinder-lite` of backup_ceph_pool; the service defines the other backup_ceph options."""
 
     OPTIONS = (
-        cfg.StrOpt("backup_ceph_pool", default="backups", help="Ceph pool in which the store `ceph` keeps backups."),
+        cfg.StrOpt("backup_ceph_pool", default="backups", help="Ceph pool for backups of the store `ceph`."),
     )
-    #: An OSD takes 90 MB in one operation.
+    #: OSDs accept up to 90 MB in one operation.
     largest = 64 * 1024**2
 
-    def __init__(self, options):
+    def __init__(self, options: cfg.ConfigOpts) -> None:
         super().__init__(options)
         self._librbd = Librbd(cluster(options, options.backup_ceph_pool))
 
@@ -37,20 +38,20 @@ class CephStore(base.Store):
         except DriverError as error:
             raise base.StoreError(f"pool {self.options.backup_ceph_pool} (backup_ceph_pool): {error}") from error
 
-    def check(self):
+    def check(self) -> None:
         folder = f"check/{uuid.uuid4().hex}"
         self.put(f"{folder}/1", (b"check",))
         self.delete_folder(folder)
 
-    def container(self, backup_id):
+    def container(self, backup_id: str) -> str:
         return self.options.backup_ceph_pool
 
-    def put(self, name, parts):
+    def put(self, name: str, parts: Iterable[bytes]) -> int:
         data = b"".join(parts)
         self._call("put_object", name=name, data=data)
         return len(data)
 
-    def get(self, name, offset=0, size=None):
+    def get(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         there = self.size(name)
         length = there - offset if size is None else min(size, there - offset)
         if length <= 0:
@@ -60,18 +61,18 @@ class CephStore(base.Store):
             raise base.ObjectMissing(name)
         return found
 
-    def size(self, name):
+    def size(self, name: str) -> int:
         found = self._call("object_size", name=name)
         if found is None:
             raise base.ObjectMissing(name)
         return found
 
-    def delete(self, name):
+    def delete(self, name: str) -> None:
         self._call("delete_object", name=name)
 
-    def names(self, folder):
+    def names(self, folder: str) -> Iterator[str]:
         yield from self._call("objects", folder=folder)
 
-    def delete_folder(self, folder):
+    def delete_folder(self, folder: str) -> None:
         super().delete_folder(folder)
         self._call("forget_objects", folder=folder)

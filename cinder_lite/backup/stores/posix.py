@@ -1,4 +1,4 @@
-"""Backups in a directory: an object is a file, made aside, written through to the disk and renamed into its place."""
+"""The backup store in a directory: each object is a file, synced under a temporary name and then renamed."""
 
 import contextlib
 import errno
@@ -6,51 +6,52 @@ import fcntl
 import os
 import time
 import uuid
+from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
 from cinder_lite.backup.stores import base
 
 INCOMING = ".incoming"  # no object's name begins with a dot
-YOUNG = 60  # seconds; an unlocked file may be one that is about to be locked
+YOUNG = 60  # seconds; a new file may not be locked yet
 REMEDIES = {
-    errno.ENOSPC: "make room there or set backup_posix_path to a larger file system",
+    errno.ENOSPC: "free space there or set backup_posix_path to a larger file system",
     errno.EDQUOT: "raise the disk quota of the backup service's user",
     errno.EACCES: "let the backup service's user write there (chown)",
     errno.EPERM: "let the backup service's user write there (chown)",
     errno.EROFS: "mount the file system writable, and let the service's unit write there (ReadWritePaths=)",
-    errno.EIO: "the disk or the mount fails; see the kernel's log",
+    errno.EIO: "the disk or the mount has failed; see the kernel's log",
     errno.ESTALE: "mount the file system again",
 }
 
 
 class PosixStore(base.Store):
-    """Objects as files below `backup_posix_path`: a local disk, or any mount that knows rename and fsync."""
+    """Objects as files below `backup_posix_path`, on a local disk, or any mount that supports rename and fsync."""
 
     OPTIONS = (
         cfg.StrOpt("backup_posix_path", default="/var/lib/cinder/backup",
-                   help="Directory of the backups."),
+                   help="Directory for the backups."),
         cfg.StrOpt("backup_container",
-                   help="Directory below backup_posix_path for backups whose owner named none; by default one for each "
-                        "backup, spread over two levels by the first digits of its id."),
+                   help="Directory below backup_posix_path for backups whose owner named none. Default: one for each "
+                        "backup, in two levels of directories named by the first digits of its id."),
     )
 
-    def __init__(self, options):
+    def __init__(self, options: cfg.ConfigOpts) -> None:
         super().__init__(options)
         self.root = os.path.abspath(options.backup_posix_path)
         self.incoming = os.path.join(self.root, INCOMING)
 
-    def check(self):
+    def check(self) -> None:
         with _failures("cannot use backup_posix_path", self.root):
             _make_folders(self.incoming)
             probe = os.path.join(self.incoming, f"check-{uuid.uuid4().hex}")
             _write(probe, (b"check",))
             os.unlink(probe)
 
-    def container(self, backup_id):
+    def container(self, backup_id: str) -> str:
         return self.options.backup_container or os.path.join(backup_id[:2], backup_id[2:4], backup_id)
 
-    def put(self, name, parts):
+    def put(self, name: str, parts: Iterable[bytes]) -> int:
         path = self._path(name)
         aside = os.path.join(self.incoming, uuid.uuid4().hex)
         with _failures("cannot put", name):
@@ -63,7 +64,7 @@ class PosixStore(base.Store):
                     os.unlink(aside)
         return size
 
-    def get(self, name, offset=0, size=None):
+    def get(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         with _failures("cannot read", name), _missing(name), open(self._path(name), "rb", buffering=0) as file:
             if size is None:
                 size = max(0, os.fstat(file.fileno()).st_size - offset)
@@ -72,23 +73,23 @@ class PosixStore(base.Store):
                 data += more
             return data
 
-    def size(self, name):
+    def size(self, name: str) -> int:
         with _failures("cannot find", name), _missing(name):
             return os.stat(self._path(name)).st_size
 
-    def delete(self, name):
+    def delete(self, name: str) -> None:
         path = self._path(name)
         with _failures("cannot delete", name), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
             _sync_folder(os.path.dirname(path))
         self._drop_empty(os.path.dirname(path))
 
-    def names(self, folder):
+    def names(self, folder: str) -> Iterator[str]:
         for path, _, files in os.walk(self._path(folder)):
             for file in files:
                 yield os.path.relpath(os.path.join(path, file), self.root)
 
-    def delete_folder(self, folder):
+    def delete_folder(self, folder: str) -> None:
         with _failures("cannot delete", folder):
             for path, _, files in os.walk(self._path(folder), topdown=False, onerror=_unless_gone):
                 for file in files:
@@ -96,7 +97,7 @@ class PosixStore(base.Store):
                         os.unlink(os.path.join(path, file))
                 self._drop_empty(path)
 
-    def sweep(self):
+    def sweep(self) -> None:
         with _failures("cannot sweep", self.incoming), contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self.incoming):
                 with contextlib.suppress(FileNotFoundError):
@@ -141,7 +142,7 @@ def _private(path, flags):
 
 
 def _publish(aside, path):
-    """Rename into place. A folder that was empty may be dropped by a delete at that moment, then it is made again."""
+    """Rename the file to its path. If a concurrent delete removes the empty folder, it is created again."""
     folder = os.path.dirname(path)
     while True:
         _make_folders(folder)
@@ -154,11 +155,11 @@ def _publish(aside, path):
 
 
 def _make_folders(path):
-    """Make a directory and its parents, each durable in the one above."""
+    """Create a directory and its parents, durably."""
     if os.path.isdir(path):
         return
     _make_folders(os.path.dirname(path))
-    with contextlib.suppress(FileExistsError, FileNotFoundError):  # a rename that misses it asks for it again
+    with contextlib.suppress(FileExistsError, FileNotFoundError):  # a failed rename creates it again
         os.mkdir(path, 0o700)
         _sync_folder(os.path.dirname(path))
 
@@ -182,7 +183,7 @@ def _unlocked(path):
 
 @contextlib.contextmanager
 def _failures(doing, name):
-    """Turn the system's errors into the store's, with a remedy."""
+    """Turn OSError into StoreError with a remedy."""
     try:
         yield
     except OSError as error:

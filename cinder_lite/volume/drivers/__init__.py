@@ -1,1 +1,1 @@
-"""Drivers: how volumes are made on a backend."""
+"""The drivers, which create volumes on a backend."""

@@ -38,4 +38,4 @@ def test_others_are_refused_with_the_reason(name):
 def test_a_backup_that_failed_before_storing_can_be_deleted(name):
     failed = types.SimpleNamespace(id="b", volume_id="v", snapshot_id=None, container=None,
                                    facts=cinder.facts(row(DRIVERS + name), None))
-    cinder.Adopted(None, types.SimpleNamespace()).of(failed).delete(failed)
+    cinder.CinderBackups(None, types.SimpleNamespace()).of(failed).delete(failed)

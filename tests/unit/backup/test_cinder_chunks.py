@@ -106,7 +106,7 @@ def test_an_unknown_compression_is_reported(store, tmp_path):
     document = json.loads(store.get(place.metadata))
     document["objects"][0][f"{place.prefix}-00001"]["compression"] = "lzma"
     store.put(place.metadata, (json.dumps(document).encode(),))
-    with pytest.raises(manifest.BackupError, match="'lzma', which is not known"):
+    with pytest.raises(manifest.BackupError, match="'lzma', which is not supported"):
         restored(store, [place], tmp_path / "v")
 
 

@@ -115,7 +115,7 @@ def test_any_damage_to_the_manifest_is_found(store):
 def test_a_manifest_of_a_later_release_is_reported(store):
     place = volumes.place(store, "one")
     store.put(place.manifest, (store.get(place.manifest).replace(b"backup 1 ", b"backup 2 ", 1),))
-    with pytest.raises(manifest.BackupError, match="format 2, this release knows 1"):
+    with pytest.raises(manifest.BackupError, match="format 2, this release supports 1"):
         reader.verify(store, place)
 
 

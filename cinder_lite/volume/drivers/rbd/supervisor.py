@@ -227,7 +227,7 @@ class Librbd:
         raise AssertionError("the last attempt returns or raises")
 
     def _started(self):
-        """The process, once it is ready. What keeps it from being started is told to all that wait for it."""
+        """The process, once it is ready. All waiting calls get the error if it cannot be started."""
         with self._lock:
             child, mine = self._child, False
             if child is None or (child.ready.is_set() and not child.alive()):

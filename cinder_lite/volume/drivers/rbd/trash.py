@@ -136,7 +136,7 @@ class Removal:
         try:
             self.images.once_unwatched(id, lambda: self.librbd.trash_move(self.pool.ioctx, name, 0), 0)
         except rbd.ImageBusy:
-            LOG.warning("%s is open on %s: it is taken over at the next start", name, self._watchers(name))
+            LOG.warning("%s is open on %s: it is moved to the trash at the next start", name, self._watchers(name))
 
     def _watchers(self, name):
         with rbd.Image(self.pool.ioctx, name, read_only=True) as image:
