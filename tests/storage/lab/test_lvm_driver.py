@@ -407,7 +407,7 @@ def test_a_group_that_cinder_filled_is_used_as_it_is(group, kind):
 def test_a_volume_of_the_other_type_is_not_taken_over(group):
     made = small(group, lvm_type="thin")
     lvm.run("lvcreate", "-y", "-L", "64M", "-n", "thick", group)
-    assert made.inspect({"source-name": "thick"}).reason.startswith("it is not thin, other than")
+    assert made.inspect({"source-name": "thick"}).reason.startswith("it is thick, unlike the volumes")
 
 
 # -- root's process
