@@ -122,7 +122,7 @@ class Backups:
 
     # -- other operations
 
-    def update(self, ctx: context.Context, id: str, **values: object) -> db.Row | None:
+    def update(self, ctx: context.Context, id: str, **values: typing.Any) -> db.Row | None:
         with self.db.write() as tx:
             backups.get(tx, ctx, id)
             BACKUP.write(tx, id, **values)
