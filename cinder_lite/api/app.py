@@ -44,7 +44,7 @@ class Application:
         self.domains = types.SimpleNamespace(**domains)
         self.policy = policy.Policy(conf)
         self.table = route.Table(installed.routes())
-        self.authenticate = strategy.strategy(conf)
+        self.authenticate = strategy.load(conf)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         began = time.perf_counter()

@@ -1,1 +1,1 @@
-"""Authentication: the strategies noauth, http_basic and keystone."""
+"""Authentication of requesters: the strategies noauth, http_basic and keystone."""

@@ -39,7 +39,7 @@ class NoAuth:
                                service_roles=["service"], request_id=request_id, global_request_id=global_id)
 
 
-def strategy(conf: cfg.ConfigOpts) -> Strategy:
+def load(conf: cfg.ConfigOpts) -> Strategy:
     """The strategy that auth_strategy names. The libraries of the others are not imported, which saves memory."""
     if conf.auth_strategy == "keystone":
         from cinder_lite.api.auth import keystone
