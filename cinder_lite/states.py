@@ -99,7 +99,8 @@ class Source(Hold):
 
 @dataclasses.dataclass(frozen=True)
 class Members(Hold):
-    """Further resources, in the status that their own `action` gives: those whose `column` has the id of the job's resource.
+    """Further resources, in the status that their own `action` gives: those whose `column` has the id of the job's
+    resource.
 
     `arg`: only where the job has this argument; when that is an id, the member of that id alone.
     """
@@ -113,12 +114,14 @@ class Members(Hold):
 H = TypeVar("H", bound=Hold)
 
 #: How `doctor` repairs a status that no job holds: a new job, the action's end as failed, the end of a migration.
-AGAIN, FAIL, END_MIGRATION = "starts a new job to {action} it", "ends the action as failed", "ends the migration as failed"
+AGAIN, FAIL = "starts a new job to {action} it", "ends the action as failed"
+END_MIGRATION = "ends the migration as failed"
 
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed, and the rest."""
+    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed, and the
+    rest."""
 
     name: str
     begins: tuple[str, ...]
@@ -126,7 +129,8 @@ class Action:
     done: str
     failed: str
     #: Stage -> who does the work there: a placement of the scheduler, or "module.method" of a service's jobs, or
-    #: "module:function" of a package from outside. The first is where it begins; empty: the API does it in one transaction.
+    #: "module:function" of a package from outside. The first is where it begins; empty: the API does it in one
+    #: transaction.
     work: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What it holds; else why a job holds nothing.
     holds: tuple[Hold, ...] = ()
@@ -398,7 +402,8 @@ def lacking(row: Action) -> list[str]:
 
 
 def register(kind: str, row: Action) -> None:
-    """Add a row for an action from outside the package. Raises ValueError for a row that is not whole or a name that is taken."""
+    """Add a row for an action from outside the package. Raises ValueError for a row that is not whole or a name that
+    is taken."""
     if kind not in ACTIONS:
         raise ValueError(f"there is no kind {kind}; there are: {', '.join(ACTIONS)}")
     if ACTIONS[kind].get(row.name, row) != row:
@@ -429,7 +434,8 @@ def having(condition: Callable[[Action], object]) -> frozenset[tuple[str, str]]:
 
 
 def without_job(kind: str, status: str) -> Action | None:
-    """The action that gives the status, which only a live job may hold: the one whose remedy `doctor` takes; else None."""
+    """The action that gives the status, which only a live job may hold: the one whose remedy `doctor` takes; else
+    None."""
     return next((row for row in ACTIONS[kind].values() if row.doing == status and row.remedy in (AGAIN, FAIL)), None)
 
 

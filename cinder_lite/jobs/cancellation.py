@@ -1,7 +1,7 @@
 """Ends the jobs of a resource from outside: for forced deletions, and for statuses that administrators set.
 
-The worker of such a job cannot commit its end any more, so what the job holds is released here. Its access to data ends later:
-whoever wants to give the resource to others waits for that.
+The worker of such a job cannot commit its end any more, so what the job holds is released here. Its access to data
+ends later: whoever wants to give the resource to others waits for that.
 """
 
 import time
@@ -22,8 +22,8 @@ INTERVAL = 0.1
 def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> list[db.Row]:
     """End every live job that works on the resource, which the caller has locked. Returns the jobs.
 
-    The resource's own jobs release all but what its row counts: the caller decides what becomes of the row. Jobs of other
-    resources that read it, write to it or have it as a member fail.
+    The resource's own jobs release all but what its row counts: the caller decides what becomes of the row. Jobs of
+    other resources that read it, write to it or have it as a member fail.
     """
     ended = []
     for job in jobs.live_of(tx, kind, id):
@@ -37,8 +37,10 @@ def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> li
     return ended
 
 
-def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str, check: Callable[[db.Transaction], object]) -> None:
-    """End all jobs in a transaction of its own, unless `check(tx)` raises, and wait until those that write data have stopped.
+def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str,
+         check: Callable[[db.Transaction], object]) -> None:
+    """End all jobs in a transaction of its own, unless `check(tx)` raises, and wait until those that write data have
+    stopped.
 
     Meanwhile the resource is in the status of the failed action, so that nobody can use it.
     """

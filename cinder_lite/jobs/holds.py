@@ -1,9 +1,9 @@
 """Claims and releases what the actions of states.py hold; each hold's claim and release stand side by side.
 
-Whoever ends a job comes here: the worker, a scheduler without a backend, a forced deletion, a reset of a status, `doctor`, and
-what gives up a job that fails again and again. A row is read in the transaction that releases what it holds, because it may
-have another owner, type or size than when the work began. A transaction changes quota usage before pool capacity, so that no
-two of them wait for each other. Every release tolerates what is not there any more.
+Whoever ends a job comes here: the worker, a scheduler without a backend, a forced deletion, a reset of a status,
+`doctor`, and what gives up a job that fails again and again. A row is read in the transaction that releases what it
+holds, because it may have another owner, type or size than when the work began. A transaction changes quota usage
+before pool capacity, so that no two of them wait for each other. Every release tolerates what is not there any more.
 """
 
 import types
@@ -36,7 +36,8 @@ from cinder_lite.jobs.lifecycle import KINDS, VOLUME
 
 
 def locked(tx: db.Transaction, job: db.Row) -> db.Row | None:
-    """The row of the job's resource, locked until the transaction ends; None when it is gone, or where there is none."""
+    """The row of the job's resource, locked until the transaction ends; None when it is gone, or where there is
+    none."""
     return KINDS[job.kind].locked(tx, job.resource_id)
 
 
@@ -92,7 +93,8 @@ def _take_capacity(tx, conf, placed):
 
 
 def count_size(
-        tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, size: int, allowance: quotas.Allowance) -> None:
+        tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, size: int,
+        allowance: quotas.Allowance) -> None:
     """Claim the GiB of a row that was counted before its size was known. Raises OverQuota."""
     if kind == "volume" or not conf.no_snapshot_gb_quota:
         quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
@@ -111,7 +113,8 @@ def uncount(tx: db.Transaction, conf: cfg.ConfigOpts, counted: Iterable[tuple[st
 
 
 def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, Any]]) -> None:
-    """Remove what belongs to rows that were deleted, given as (kind, row): index, attachments, transfers, quota, capacity."""
+    """Remove what belongs to rows that were deleted, given as (kind, row): index, attachments, transfers, quota,
+    capacity."""
     gone = list(gone)
     for kind, row in gone:
         if kind in ("volume", "snapshot"):
@@ -200,13 +203,15 @@ class _Destination:
             VOLUME.remove(tx, job.id)  # the row of the copy of a volume in use
             # Read again: what was attached was recorded after the job was claimed.
             attached = jobs.get(tx, job.id).args.get("attached")
-            schedule_cleanup(tx, job, row.id, service_of(to), name_id=job.id, size=row.size, facts={}, attached=attached)
+            schedule_cleanup(tx, job, row.id, service_of(to), name_id=job.id, size=row.size, facts={},
+                             attached=attached)
         if hold.marked or row.migration_status is not None:
             VOLUME.write(tx, row.id, migration_status=states.NOT_MIGRATED)
 
 
 class _Connections:
-    """See states.Connections. Lifecycle.begin ends them; a volume that is being deleted has them ended when that fails."""
+    """See states.Connections. Lifecycle.begin ends them; a volume that is being deleted has them ended when that
+    fails."""
 
     @staticmethod
     def claim(tx, volume_id):
@@ -357,8 +362,8 @@ def succeed(
     """The owner has done the work: the resource gets `values`, a source or member those that `members` has for its id.
 
     For a source that may be a function(tx) -> values.
-    `row` is that of the resource as it was locked before, needed where `needs_row`. Returns whether the resource was in the
-    action's status. Raises Stale.
+    `row` is that of the resource as it was locked before, needed where `needs_row`. Returns whether the resource was
+    in the action's status. Raises Stale.
     """
     action = states.find(job.kind, job.action)
     if not KINDS[job.kind].finish(tx, job, **values):
@@ -375,7 +380,8 @@ def succeed(
 def keep(
         tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, row: db.Row | None, members: Mapping[str, Any] |
         None=None) -> list[tuple[str, Any]]:
-    """Make of what the action holds what it becomes when the action succeeds. Returns the members' rows that are gone."""
+    """Make of what the action holds what it becomes when the action succeeds. Returns the members' rows that are
+    gone."""
     gone: list[tuple[str, Any]] = []
     for hold in states.ACTIONS[job.kind][job.action].holds:
         kept = getattr(OF[type(hold)], "keep", None)
@@ -402,7 +408,8 @@ def fail(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.R
 
 
 def end(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Reason | str) -> bool:
-    """The same whoever works on the job, who can end it no more, and with a message to its owner. False when it is over."""
+    """The same whoever works on the job, who can end it no more, and with a message to its owner. False when it is
+    over."""
     row = locked(tx, job)
     if not jobs.abandon(tx, job, reason, conf.job_lease):
         return False
@@ -448,8 +455,10 @@ def release(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row) -> None:
 
 def fail_without_job(
         tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, action: states.Action, reason: str) -> None:
-    """End as failed an action of which only the resource's status is left; sources and members have findings of their own."""
-    values: dict[str, Any] = {"counted": False} if any(action.held(states.Counted)) and getattr(row, "counted", False) else {}
+    """End as failed an action of which only the resource's status is left; sources and members have findings of
+    their own."""
+    values: dict[str, Any] = {"counted": False} if any(action.held(states.Counted)) and getattr(row, "counted",
+                                                                                                False) else {}
     if kind == "backup" and action.name == "create":
         values["fail_reason"] = reason
     if KINDS[kind].settle(tx, row.id, action.name, False, **values) and "counted" in values:
@@ -459,22 +468,26 @@ def fail_without_job(
 # -- what remains on a backend
 
 def schedule_cleanup(
-        tx: db.Transaction, job: db.Row, volume_id: str, host: str, *, name_id: str | None, size: int, facts: dict[str, Any],
+        tx: db.Transaction, job: db.Row, volume_id: str, host: str, *, name_id: str | None, size: int,
+        facts: dict[str, Any],
         attached: dict[str, Any] | None = None) -> str:
     """Record a job that removes what a backend has of a volume, and what is `attached` there. Returns the job's id.
 
     `host` is the service's (host@backend), `size` in GiB.
     """
     args = {"name_id": name_id, "size": size, "facts": facts, "attached": attached}
-    return jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", volume_id, "remove", states.VOLUME, host, args)
+    return jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", volume_id, "remove", states.VOLUME, host,
+                    args)
 
 
 def schedule_former_cleanup(tx: db.Transaction, job: db.Row, row: db.Row) -> str:
     """The same of the place that a volume's row names, from which it moves."""
-    return schedule_cleanup(tx, job, row.id, service_of(row.host) or "", name_id=row.name_id, size=row.size, facts=row.facts)
+    return schedule_cleanup(tx, job, row.id, service_of(row.host) or "", name_id=row.name_id, size=row.size,
+                            facts=row.facts)
 
 
 def schedule_copy_cleanup(tx: db.Transaction, job: db.Row, row: db.Row, copy_id: str) -> None:
     """Record a job that removes the frozen copy `copy_id` of a volume, from which another job has read."""
     args = {"name_id": row.name_id, "size": row.size, "facts": row.facts, "copy_id": copy_id}
-    jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", row.id, "remove_copy", states.VOLUME, service_of(row.host), args)
+    jobs.add(tx, jobs.requester(job, overwrite=False), "leftover", row.id, "remove_copy", states.VOLUME,
+             service_of(row.host), args)

@@ -25,7 +25,8 @@ class Lifecycle:
     # -- begin
 
     def insert(self, tx: db.Transaction, ctx: Any, action: str, row: Mapping[str, Any], **job: Any) -> str | None:
-        """Insert a new row in the action's status, and its job. Returns the job's id, None for an action without a stage."""
+        """Insert a new row in the action's status, and its job. Returns the job's id, None for an action without a
+        stage."""
         found = self.actions[action]
         tx.execute(sa.insert(self.table), {"status": found.doing, "created_at": db.now(), **row})
         return self._job(tx, ctx, found, row["id"], **job)
@@ -55,7 +56,8 @@ class Lifecycle:
 
     def hold(self, tx: db.Transaction, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),
              refusal: type[errors.Error] = errors.InvalidState) -> db.Row:
-        """Lock the row until the transaction ends, and return it. Raises `refusal` unless status and guards allow that."""
+        """Lock the row until the transaction ends, and return it. Raises `refusal` unless status and guards allow
+        that."""
         self._lock_for(tx, id, guards, always=True)
         held = tx.execute(sa.select(self.table).where(
             self.table.c.id == id, self.table.c.status.in_(statuses), *(guard.clause for guard in guards))).first()

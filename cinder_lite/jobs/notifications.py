@@ -1,7 +1,8 @@
 """Records Cinder's notifications of resources, when an action on them starts and when it ends, and sends them.
 
-The end of an action and its notification are recorded in one transaction. A notification stays in the database until the broker
-has it: it is sent once or, after a crash, twice with the same message_id. An action that fails has no end notification.
+The end of an action and its notification are recorded in one transaction. A notification stays in the database until
+the broker has it: it is sent once or, after a crash, twice with the same message_id. An action that fails has no end
+notification.
 """
 
 import dataclasses
@@ -32,7 +33,8 @@ class Bus(Protocol):
 
 
 def payload(kind: str, row: Any, volume: Any = None) -> dict[str, Any]:
-    """The payload about a row, with the keys that consumers of Cinder's notifications read; `volume` is a snapshot's."""
+    """The payload about a row, with the keys that consumers of Cinder's notifications read; `volume` is a
+    snapshot's."""
     common = {"tenant_id": row.project_id, "user_id": row.user_id, f"{kind}_id": row.id, "display_name": row.name,
               "created_at": row.created_at.isoformat(), "status": row.status}
     if kind == "volume":
@@ -49,7 +51,8 @@ def payload(kind: str, row: Any, volume: Any = None) -> dict[str, Any]:
     if kind == "backup":
         return common | {
             "availability_zone": row.availability_zone, "host": row.host, "volume_id": row.volume_id, "size": row.size,
-            "service_metadata": None, "service": row.service, "fail_reason": row.fail_reason, "parent_id": row.parent_id,
+            "service_metadata": None, "service": row.service, "fail_reason": row.fail_reason,
+            "parent_id": row.parent_id,
             "num_dependent_backups": int(row.has_dependent_backups), "snapshot_id": row.snapshot_id}
     more = {"group_id": row.group_id} if kind == "group_snapshot" else {"availability_zone": row.availability_zone}
     return common | {"group_type": row.group_type_id, "name": row.name, **more}
@@ -57,7 +60,8 @@ def payload(kind: str, row: Any, volume: Any = None) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What a notification is about: the event type without its moment, the kind, the row, and the volume of a snapshot."""
+    """What a notification is about: the event type without its moment, the kind, the row, and the volume of a
+    snapshot."""
 
     event: str
     kind: str
@@ -108,7 +112,8 @@ class Events:
         row = notifications.subject(tx, kind, id)
         if row is None:
             return None
-        return Subject(event, kind, row, notifications.subject(tx, "volume", row.volume_id) if kind == "snapshot" else None)
+        return Subject(event, kind, row, notifications.subject(tx, "volume", row.volume_id) if kind == "snapshot"
+                       else None)
 
     def ended(self, tx: db.Transaction, job: db.Row, host: str, before: Iterable[Subject]) -> None:
         """Record the end, in its transaction; `before` is what `subjects` returned. `send_soon` follows the commit."""

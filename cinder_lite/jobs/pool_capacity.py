@@ -1,4 +1,5 @@
-"""Computes the capacity of pools, and takes it: the one place for the filter, the weigher and the UPDATE that takes capacity.
+"""Computes the capacity of pools, and takes it: the one place for the filter, the weigher and the UPDATE that takes
+capacity.
 
 All capacities are in GiB.
 """
@@ -136,7 +137,8 @@ class Bounds:
     """The capacity that a request needs, as numbers for one conditional UPDATE of the pool's row.
 
     provisioned_gb + take <= provisioned_limit and free_gb >= free_needed, where None means no such bound; then
-    provisioned_gb grows by `take` and free_gb shrinks by `free_taken`. `refused` is the reason why the pool takes nothing.
+    provisioned_gb grows by `take` and free_gb shrinks by `free_taken`. `refused` is the reason why the pool takes
+    nothing.
     """
 
     take: float = 0

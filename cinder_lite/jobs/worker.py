@@ -1,7 +1,7 @@
 """Runs jobs: claims them, keeps their leases, ends them, and hands them back when the service stops.
 
-A handler gets a `Work` and does the work on the device; the worker then commits the resource's status, its quota and the end of
-the job in one transaction. A job that another worker has claimed meanwhile is not ended.
+A handler gets a `Work` and does the work on the device; the worker then commits the resource's status, its quota and
+the end of the job in one transaction. A job that another worker has claimed meanwhile is not ended.
 """
 
 import collections
@@ -170,13 +170,15 @@ class Interrupted(Exception):
     """The work stopped because the service stops or another one does not answer; the job is handed back."""
 
 
-def handlers(stage: str, owners: Mapping[str, object], place: object) -> dict[tuple[str, str], Callable[[Work], object]]:
+def handlers(stage: str, owners: Mapping[str, object], place: object) -> dict[tuple[str, str],
+                                                                              Callable[[Work], object]]:
     """{(kind, action): handler} of a stage, bound by the names in the table of actions.
 
     `owners` are the objects whose methods do the work, by name. A function from outside the package gets `place` (the
     backend, or the store) and the work. Raises Misconfigured for an unknown name.
     """
-    return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in states.rows() if stage in row.work}
+    return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in states.rows()
+            if stage in row.work}
 
 
 def _bound(name, owners, place):
@@ -360,7 +362,8 @@ class Worker:
             self._succeed(work)
             outcome = states.SUCCEEDED if work.next_stage is None else "passed on"
         if self.meter is not None:
-            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action, self.stage,
+            self.meter.observe("job_seconds", (db.now() - job.created_at).total_seconds(), job.kind, job.action,
+                               self.stage,
                                outcome)
 
     @staticmethod
