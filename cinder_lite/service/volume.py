@@ -42,8 +42,8 @@ class BackendService:
         moves = Moves(shared.db, self.conf, self.backend, shared.volume)
         managing = Adoption(shared.db, self.conf, self.backend)
         grouping = Grouping(shared.db, self.conf, self.backend)
-        self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume)
         exports = Exports(shared.db, self.conf, self.backend)
+        self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume, exports)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
                                      self.images, exports,
                                      {"migration": moves, "manage": managing, "groups": grouping, "images": self.images})

@@ -4,7 +4,6 @@ from cinder_lite import db
 from cinder_lite.db import groups, snapshots, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.jobs.volumes import as_snapshot, as_volume
 
 
 class Grouping:
@@ -23,7 +22,7 @@ class Grouping:
             copy, source = sources[one.id]
             if source is None:
                 raise worker.Refused(f"the source of volume {one.id} is gone")
-            facts[one.id] = self.backend.call(copy, as_volume(one), source, _quiet) or {}
+            facts[one.id] = self.backend.call(copy, drivers.as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
         for id, found in facts.items():
@@ -34,9 +33,9 @@ class Grouping:
         if row.snapshot_id:
             source = snapshots.find(tx, row.snapshot_id)
             volume = source and volumes.find(tx, source.volume_id)
-            return self.backend.driver.from_snapshot, volume and as_snapshot(source, volume)
+            return self.backend.driver.from_snapshot, volume and drivers.as_snapshot(source, volume)
         source = volumes.find(tx, row.source_volid)
-        return self.backend.driver.clone, source and as_volume(source)
+        return self.backend.driver.clone, source and drivers.as_volume(source)
 
     def delete(self, work):
         with self.db.read() as tx:
@@ -44,8 +43,8 @@ class Grouping:
         work.begin()
         for number, one in enumerate(members):
             if one.host is not None:
-                self.backend.remove_exports(as_volume(one))
-                self.backend.call(self.backend.driver.delete, as_volume(one))
+                self.backend.remove_exports(drivers.as_volume(one))
+                self.backend.call(self.backend.driver.delete, drivers.as_volume(one))
             work.keep_member(one.id)
             work.step(number + 1, len(members))
 
@@ -76,7 +75,7 @@ class Grouping:
     def _snapshots(self, work):
         """[(row, the snapshot as its driver sees it)]"""
         with self.db.read() as tx:
-            return [(row, as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")))
+            return [(row, drivers.as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")))
                     for row in groups.snapshots_of(tx, work.job.resource_id)]
 
 

@@ -15,6 +15,7 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.db import guards, quotas, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
 
@@ -53,8 +54,6 @@ class ImageCache:
 
         Raises worker.Interrupted while it is being made.
         """
-        from cinder_lite.volume.jobs.volumes import as_volume
-
         if not self.enabled or row.project_id == self.project or row.encryption_key_id is not None:
             yield None
             return
@@ -70,7 +69,7 @@ class ImageCache:
             else:
                 found = None
         try:
-            yield as_volume(found) if found is not None else None
+            yield drivers.as_volume(found) if found is not None else None
         finally:
             if found is not None:
                 with self._lock:

@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 class ImageJobs:
     """What a backend does with images. Glance's client is imported by the first that needs it."""
 
-    def __init__(self, database, conf, backend, volume):
-        self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
+    def __init__(self, database, conf, backend, volume, exports):
+        self.db, self.conf, self.backend, self.volume, self.exports = database, conf, backend, volume, exports
         self.servers = ServerEvents(database, conf)
         self._lock = threading.Lock()
 
@@ -107,16 +107,13 @@ class ImageJobs:
 
     def reimage(self, work):
         """Write an image over a volume, on from where that was cut off."""
-        from cinder_lite.volume.exports import Exports
-        from cinder_lite.volume.jobs.volumes import as_volume
-
         self.servers.send_when_done(work, client.REIMAGED)
         work.begin()
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         image = self._usable(work.ctx, work.args["image_id"])
-        Exports(self.db, self.conf, self.backend).settle(row.id)
-        self._filling(work, image, fresh=False).fill(as_volume(row))
+        self.exports.reconcile(row.id)
+        self._filling(work, image, fresh=False).fill(drivers.as_volume(row))
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
 
     # -- images of volumes
@@ -145,9 +142,7 @@ class ImageJobs:
     @contextlib.contextmanager
     def _content(self, work, row):
         """Where the volume's bytes are; of one in use, as they are at this moment."""
-        from cinder_lite.volume.jobs.volumes import as_volume
-
-        volume = as_volume(row)
+        volume = drivers.as_volume(row)
         if row.attach_status == states.DETACHED:
             yield self.backend.content(volume)
             return

@@ -5,7 +5,6 @@ from cinder_lite.db import ownership, quotas, snapshots, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.jobs.volumes import as_snapshot, as_volume
 
 
 class Adoption:
@@ -23,7 +22,7 @@ class Adoption:
             size = self._inspect(work.args["reference"], "volume")
             self._claim_volume(work, row, size)
         with self.db.read() as tx:
-            volume = as_volume(worker.found(volumes.find(tx, row.id)))
+            volume = drivers.as_volume(worker.found(volumes.find(tx, row.id)))
         facts = self.backend.call(self.backend.driver.manage, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
@@ -56,7 +55,7 @@ class Adoption:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self.backend.remove_exports(as_volume(row))
+        self.backend.remove_exports(drivers.as_volume(row))
 
     def manage_snapshot(self, work):
         with self.db.read() as tx:
@@ -64,9 +63,9 @@ class Adoption:
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
         work.begin()
         if not row.size:
-            self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", as_volume(volume)))
+            self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", drivers.as_volume(volume)))
         with self.db.read() as tx:
-            snapshot = as_snapshot(snapshots.find(tx, row.id), volume)
+            snapshot = drivers.as_snapshot(snapshots.find(tx, row.id), volume)
         facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
         work.keep(facts=facts or {}, progress="100%")
 

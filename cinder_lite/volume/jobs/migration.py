@@ -14,7 +14,6 @@ from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import migration_target
 from cinder_lite.volume.drivers import base as drivers
-from cinder_lite.volume.jobs.volumes import as_volume, limits
 from cinder_lite.volume.targets import base as targets
 from cinder_lite.volume.targets import readers
 
@@ -35,16 +34,16 @@ class Moves:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self._move(work, row, as_volume(row))
+        self._move(work, row, drivers.as_volume(row))
 
     def retype(self, work):
         with self.db.read() as tx:
             row, type_ = worker.found(volumes.find(tx, work.job.resource_id)), types.find(tx, work.args["new_type_id"])
-            qos_specs = limits(*qos.of_type(tx, work.args["new_type_id"]))
+            qos_specs = drivers.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
         if type_ is None:
             raise worker.Refused("the new type has been deleted")
         work.begin()
-        volume = dataclasses.replace(as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
+        volume = dataclasses.replace(drivers.as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
         if work.args["to"] != row.host or work.args.get("placed"):
             self._move(work, row, volume)
         elif isinstance(self.backend.driver, drivers.AppliesQos):

@@ -44,7 +44,7 @@ class VolumeManager(VolumeRPC):
             work.begin()
             recipe = self._recipe(tx, create, work, row)
             backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
-        volume = as_volume(row)
+        volume = drivers.as_volume(row)
         if self._flows is None:
             self._flows = create.build_flows(self.driver)
         try:
@@ -66,10 +66,10 @@ class VolumeManager(VolumeRPC):
     def _recipe(self, tx, create, work, row):
         if row.source_volid:
             source = worker.found(volumes.find(tx, row.source_volid), f"its source, volume {row.source_volid},")
-            return create.Recipe("volume", as_volume(source))
+            return create.Recipe("volume", drivers.as_volume(source))
         if row.snapshot_id:
             source = worker.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
-            return create.Recipe("snapshot", as_snapshot(source, worker.found(
+            return create.Recipe("snapshot", drivers.as_snapshot(source, worker.found(
                 volumes.find(tx, source.volume_id), f"volume {source.volume_id}, of which its source is,")))
         image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
         if image_id and not row.backup_id:
@@ -102,13 +102,13 @@ class VolumeManager(VolumeRPC):
             going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
         if row is None:
             return
-        volume = as_volume(row)
+        volume = drivers.as_volume(row)
         work.begin()
         self.backend.remove_exports(volume)
         for copy_id in copies:
             self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
         for snapshot in going:
-            self.backend.call(self.driver.delete_snapshot, as_snapshot(snapshot, row))
+            self.backend.call(self.driver.delete_snapshot, drivers.as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
         for snapshot in going:
             work.keep_member(snapshot.id)
@@ -117,7 +117,7 @@ class VolumeManager(VolumeRPC):
         new_size = work.args["new_size"]
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
-        volume = as_volume(row)
+        volume = drivers.as_volume(row)
         if row.attach_status == states.ATTACHED:
             self.servers.send_when_done(work, client.EXTENDED)
         work.begin()
@@ -135,7 +135,7 @@ class VolumeManager(VolumeRPC):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
                                  public="its storage cannot revert volumes")
         self.exports.reconcile(row.id)
-        self.backend.call(self.driver.revert, as_volume(row), as_snapshot(snapshot, row))
+        self.backend.call(self.driver.revert, drivers.as_volume(row), drivers.as_snapshot(snapshot, row))
 
     # -- snapshots
 
@@ -159,7 +159,7 @@ class VolumeManager(VolumeRPC):
     def _snapshot(self, work):
         with self.db.read() as tx:
             row = worker.found(snapshots.find(tx, work.job.resource_id))
-            return as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},"))
+            return drivers.as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},"))
 
     # -- connections
 
@@ -193,8 +193,8 @@ class VolumeManager(VolumeRPC):
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
-            return self.backend.snapshot_content(as_snapshot(snapshot, row))
-        volume = as_volume(row)
+            return self.backend.snapshot_content(drivers.as_snapshot(snapshot, row))
+        volume = drivers.as_volume(row)
         if kind == "frozen":
             frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
             self.backend.call(self.driver.create_snapshot, frozen)
@@ -205,7 +205,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             row = volumes.find(tx, volume_id)
         if row is not None:
-            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=as_volume(row))
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=drivers.as_volume(row))
             try:
                 self.backend.call(self.driver.delete_snapshot, frozen)
             except drivers.DriverError as error:
@@ -243,19 +243,3 @@ class VolumeManager(VolumeRPC):
             "properties": {
                 "thin_provisioning": {"title": "Thin Provisioning", "type": "boolean",
                                       "description": "Whether volumes take room only for what was written."}}}
-
-
-def as_volume(row):
-    """A volume's row as its driver sees it."""
-    return drivers.Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
-                          name_id=row.name_id, qos=limits(row.type_qos_consumer, row.type_qos_specs))
-
-
-def limits(consumer, specs):
-    """What the backend applies of a QoS spec: {key: value}."""
-    return specs if consumer in ("back-end", "both") else {}
-
-
-def as_snapshot(row, volume):
-    """A snapshot's row, and that of its volume."""
-    return drivers.Snapshot(id=row.id, size=row.size, volume=as_volume(volume), facts=row.facts)
