@@ -13,10 +13,10 @@ from cinder_lite.service import heartbeat, process
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.jobs import lost_snapshots
-from cinder_lite.volume.jobs.groups import Grouping
+from cinder_lite.volume.jobs.groups import GroupJobs
 from cinder_lite.volume.jobs.images import ImageJobs
-from cinder_lite.volume.jobs.manage import Adoption
-from cinder_lite.volume.jobs.migration import Moves
+from cinder_lite.volume.jobs.manage import ManageJobs
+from cinder_lite.volume.jobs.migration import MigrationJobs
 from cinder_lite.volume.jobs.volumes import VolumeManager
 from cinder_lite.volume.rpcapi import VolumeRPC
 
@@ -39,14 +39,14 @@ class BackendService:
         self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.backend.name)
         self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
                                            self._columns, self._recorded)
-        moves = Moves(shared.db, self.conf, self.backend, shared.volume)
-        managing = Adoption(shared.db, self.conf, self.backend)
-        grouping = Grouping(shared.db, self.conf, self.backend)
+        migration = MigrationJobs(shared.db, self.conf, self.backend, shared.volume)
+        manage = ManageJobs(shared.db, self.conf, self.backend)
+        groups = GroupJobs(shared.db, self.conf, self.backend)
         exports = Exports(shared.db, self.conf, self.backend)
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume, exports)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
                                      self.images, exports,
-                                     {"migration": moves, "manage": managing, "groups": grouping, "images": self.images})
+                                     {"migration": migration, "manage": manage, "groups": groups, "images": self.images})
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
         self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,

@@ -11,15 +11,15 @@ from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.scheduler.manager import PLACEMENTS
-from cinder_lite.volume.jobs.groups import Grouping
+from cinder_lite.volume.jobs.groups import GroupJobs
 from cinder_lite.volume.jobs.images import ImageJobs
-from cinder_lite.volume.jobs.manage import Adoption
-from cinder_lite.volume.jobs.migration import Moves
+from cinder_lite.volume.jobs.manage import ManageJobs
+from cinder_lite.volume.jobs.migration import MigrationJobs
 from cinder_lite.volume.jobs.volumes import VolumeManager
 from tools import action_table
 
-OWNERS = {"volumes": VolumeManager, "groups": Grouping, "images": ImageJobs, "manage": Adoption, "migration": Moves,
-          "servers": ServerEvents, "backups": BackupManager}
+OWNERS = {"volumes": VolumeManager, "groups": GroupJobs, "images": ImageJobs, "manage": ManageJobs,
+          "migration": MigrationJobs, "servers": ServerEvents, "backups": BackupManager}
 ROWS = [pytest.param(kind, row, id=f"{kind}-{row.name}") for kind, row in states.rows()]
 CLASSES = [value for value in vars(states).values()
            if isinstance(value, type) and issubclass(value, states.Hold) and value is not states.Hold]

@@ -59,9 +59,9 @@ def as_volume(row: typing.Any) -> Volume:
                   qos=backend_qos(row.type_qos_consumer, row.type_qos_specs))
 
 
-def backend_qos(consumer: str | None, specs: dict) -> dict:
+def backend_qos(consumer: str | None, specs: dict | None) -> dict:
     """The limits of a QoS spec that the backend has to apply, {Cinder's key: text}."""
-    return specs if consumer in ("back-end", "both") else {}
+    return specs or {} if consumer in ("back-end", "both") else {}
 
 
 def as_snapshot(row: typing.Any, volume: typing.Any) -> Snapshot:

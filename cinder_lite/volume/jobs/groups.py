@@ -1,18 +1,21 @@
-"""The work on groups: one job makes, keeps or removes what all their volumes hold."""
+"""Runs the jobs of groups: one job creates, snapshots or deletes all volumes of a group."""
+
+from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.db import groups, snapshots, volumes
 from cinder_lite.jobs import worker
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
 
-class Grouping:
-    """What a backend does for that. Every call of a driver may be repeated, so a job that was cut off begins anew."""
+class GroupJobs:
+    """The group jobs of one backend. Calls of a driver can be repeated, so an interrupted job starts again."""
 
-    def __init__(self, database, conf, backend):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend) -> None:
         self.db, self.conf, self.backend = database, conf, backend
 
-    def create_from(self, work):
+    def create_from(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             members = groups.volumes_of(tx, work.job.resource_id)
             sources = {one.id: self._source(tx, one) for one in members}
@@ -29,7 +32,7 @@ class Grouping:
             work.keep_member(id, facts=found, launched_at=now, **self.backend.ownership)
 
     def _source(self, tx, row):
-        """(the driver's method, what it copies or None)."""
+        """(the driver's method, the drivers.Volume or drivers.Snapshot to copy; None if it is gone)."""
         if row.snapshot_id:
             source = snapshots.find(tx, row.snapshot_id)
             volume = source and volumes.find(tx, source.volume_id)
@@ -37,7 +40,7 @@ class Grouping:
         source = volumes.find(tx, row.source_volid)
         return self.backend.driver.clone, source and drivers.as_volume(source)
 
-    def delete(self, work):
+    def delete(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             members = groups.volumes_of(tx, work.job.resource_id)
         work.begin()
@@ -48,36 +51,40 @@ class Grouping:
             work.keep_member(one.id)
             work.step(number + 1, len(members))
 
-    def create_snapshot(self, work):
-        made = self._snapshots(work)
+    def create_snapshot(self, work: worker.Work) -> None:
+        created = self._snapshots(work)
         work.begin()
         facts = {}
         try:
-            for number, (row, snapshot) in enumerate(made):
+            for number, (row, snapshot) in enumerate(created):
                 facts[row.id] = self.backend.call(self.backend.driver.create_snapshot, snapshot) or {}
-                work.step(number + 1, len(made))
+                work.step(number + 1, len(created))
         except drivers.DriverError:
-            for row, snapshot in made:
-                with worker.quiet(f"removing what was made of snapshot {row.id}"):
+            for row, snapshot in created:
+                with worker.quiet(f"removing the incomplete snapshot {row.id}"):
                     self.backend.call(self.backend.driver.delete_snapshot, snapshot)
             raise
         for id, found in facts.items():
             work.keep_member(id, facts=found, progress="100%")
 
-    def delete_snapshot(self, work):
-        going = self._snapshots(work)
+    def delete_snapshot(self, work: worker.Work) -> None:
+        deleted = self._snapshots(work)
         work.begin()
-        for number, (row, snapshot) in enumerate(going):
+        for number, (row, snapshot) in enumerate(deleted):
             self.backend.call(self.backend.driver.delete_snapshot, snapshot)
             work.keep_member(row.id)
-            work.step(number + 1, len(going))
+            work.step(number + 1, len(deleted))
 
     def _snapshots(self, work):
-        """[(row, the snapshot as its driver sees it)]"""
+        """The snapshots of the group snapshot: [(row, drivers.Snapshot)]."""
         with self.db.read() as tx:
-            return [(row, drivers.as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")))
+            return [(row, drivers.as_snapshot(row, self._volume_of(tx, row)))
                     for row in groups.snapshots_of(tx, work.job.resource_id)]
+
+    @staticmethod
+    def _volume_of(tx, row):
+        return worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")
 
 
 def _quiet(_done, _whole):
-    """Progress within one volume: the job's is told by volumes."""
+    """Ignore the progress within one volume: the job counts volumes."""

@@ -1,8 +1,8 @@
-"""The image cache of a backend: a volume of each image, in the service's own project, of which further ones are cloned.
+"""Caches images as volumes in the service's own project, and clones new volumes from them.
 
-The first volume that is made of an image has the cached one made, by a job of its own, and waits for it; so do others
-that are asked for meanwhile, so that an image is downloaded once however many volumes are made of it. Waiting is handing
-the job back: it holds no worker, and goes on after a crash. What could not be cached is made of the image itself.
+The first volume that is created from an image starts a job that creates the cached volume, and waits for it, as do
+others requested meanwhile: an image is downloaded once. A waiting job is handed back: it occupies no worker and is
+resumed after a crash. A volume of an image that cannot be cached is created from the image itself.
 """
 
 import collections
@@ -10,20 +10,26 @@ import contextlib
 import logging
 import threading
 import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import guards, quotas, volumes
+from cinder_lite.image.record import Image
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
 LOG = logging.getLogger(__name__)
 
 
 class ImageCache:
-    """A backend's volumes of images. Only the backend's one process makes and removes them of its own accord."""
+    """The cached volumes of one backend. Only the backend's own process creates and evicts them."""
 
-    def __init__(self, database, conf, backend, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend, volume: Any) -> None:
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
         self.project, self.user = conf.cinder_internal_tenant_project_id, conf.cinder_internal_tenant_user_id
         self.enabled = backend.options.image_volume_cache_enabled
@@ -31,13 +37,16 @@ class ImageCache:
             LOG.warning("%s has image_volume_cache_enabled, but no image cache: cinder_internal_tenant_project_id and "
                         "cinder_internal_tenant_user_id are not both set", backend.name)
             self.enabled = False
-        self._cloned, self._lock = collections.Counter(), threading.Lock()
-        self._waiting = collections.defaultdict(set)
+        #: Cached volume id -> number of clones that are being made of it.
+        self._cloned: collections.Counter[str] = collections.Counter()
+        self._lock = threading.Lock()
+        #: Cached volume id -> ids of the jobs that wait for it.
+        self._waiting: dict[str, set[str]] = collections.defaultdict(set)
 
-    def follow(self, work, row):
-        """When the volume that is made is the cache's own, tell those that wait for it of its end.
+    def wake_waiting(self, work: worker.Work, row: db.Row) -> None:
+        """If `row` is a cached volume, resume the jobs that wait for it once it is created.
 
-        They go on at once when it is there; the sweep finds them when it failed.
+        If its creation fails, the sweep finds them.
         """
         if not self.enabled or row.project_id != self.project:
             return
@@ -49,10 +58,10 @@ class ImageCache:
         work.afterwards(wake)
 
     @contextlib.contextmanager
-    def entry(self, work, row, image):
-        """The drivers.Volume to clone instead of downloading the image, which stays while the context is open; or None.
+    def entry(self, work: worker.Work, row: db.Row, image: Image) -> Iterator[drivers.Volume | None]:
+        """The cached volume to clone instead of downloading the image, not evicted while the context is open; or None.
 
-        Raises worker.Interrupted while it is being made.
+        Raises worker.Interrupted while it is being created.
         """
         if not self.enabled or row.project_id == self.project or row.encryption_key_id is not None:
             yield None
@@ -64,8 +73,8 @@ class ImageCache:
                 self._cloned[found.id] += 1
             elif found is not None and found.status == states.CREATING:
                 self._wait(work, found.id)
-            elif found is None and not work.args.get("waited") and (made := self._make(work, row, image)):
-                self._wait(work, made)
+            elif found is None and not work.args.get("waited") and (created := self._create(work, row, image)):
+                self._wait(work, created)
             else:
                 found = None
         try:
@@ -80,8 +89,8 @@ class ImageCache:
             rows = volumes.of_image(tx, self.project, row.host, image.id)
         return rows[0] if rows else None
 
-    def forget_lost(self, cached):
-        """Take an entry that is not on the backend any more out of the cache."""
+    def evict_missing(self, cached: drivers.Volume) -> None:
+        """Evict a cached volume that is missing on the backend."""
         if not self.backend.call(self.backend.driver.exists, cached):
             with self.db.read() as tx:
                 row = volumes.find(tx, cached.id)
@@ -90,7 +99,7 @@ class ImageCache:
 
     @db.retried
     def _touch(self, found):
-        """What was used last is evicted last."""
+        """Record the use: the least recently used volume is evicted first."""
         with self.db.write() as tx:
             VOLUME.write(tx, found.id)
 
@@ -99,16 +108,16 @@ class ImageCache:
         self._waiting[id].add(work.job.id)
         raise worker.Interrupted
 
-    def _asker(self):
+    def _requester(self):
         return context.Context(user_id=self.user, project_id=self.project, is_admin=True, overwrite=False)
 
-    # -- making room, and the volume
+    # -- creation and eviction
 
-    def _make(self, work, row, image):
-        """Begin to make the cached volume; returns its id, or None when the cache has no place for it."""
+    def _create(self, work, row, image):
+        """Start to create the cached volume; returns its id, or None if the cache has no capacity for it."""
         if image.disk_format not in ("raw", "iso") and not image.virtual_size:
-            return None  # nobody knows how large it has to be
-        if not self._make_place(row, image.gigabytes):
+            return None  # the size of its content is unknown
+        if not self._make_capacity(row, image.gigabytes):
             return None
         job = self._insert(row, image)
         if job is None:
@@ -116,9 +125,10 @@ class ImageCache:
         self.volume.on(self.backend.name).run_job(work.ctx, job_id=job[1])
         return job[0]
 
-    def _make_place(self, row, size):
-        """Evict what was used longest ago until one more fits. False when it cannot."""
-        most, most_gb = self.backend.options.image_volume_cache_max_count, self.backend.options.image_volume_cache_max_size_gb
+    def _make_capacity(self, row, size):
+        """Evict the least recently used volumes until `size` GiB more fit. Returns whether they do."""
+        options = self.backend.options
+        most, most_gb = options.image_volume_cache_max_count, options.image_volume_cache_max_size_gb
         if most_gb and size > most_gb:
             return False
         with self.db.read() as tx:
@@ -138,25 +148,25 @@ class ImageCache:
     def _evict(self, row):
         try:
             with self.db.write() as tx:
-                job_id = VOLUME.begin(tx, self._asker(), row.id, "delete", (*guards.DELETABLE, guards.NO_SNAPSHOTS),
+                job_id = VOLUME.begin(tx, self._requester(), row.id, "delete", (*guards.DELETABLE, guards.NO_SNAPSHOTS),
                                       job={"host": self.backend.name})
         except errors.InvalidState as error:
-            LOG.warning("volume %s stays in the image cache: %s", row.id, error)
+            LOG.warning("volume %s cannot be evicted from the image cache: %s", row.id, error)
             return False
-        LOG.info("volume %s of image %s leaves the image cache", row.id, row.image_metadata.get("image_id"))
-        self.volume.on(self.backend.name).run_job(self._asker(), job_id=job_id)
+        LOG.info("evicting volume %s of image %s from the image cache", row.id, row.image_metadata.get("image_id"))
+        self.volume.on(self.backend.name).run_job(self._requester(), job_id=job_id)
         return True
 
     @db.retried
     def _insert(self, row, image):
-        """(volume id, job id) of the volume to be cached, or None when its pool has no room."""
+        """(volume id, job id) of the new cached volume, or None if its pool has no capacity."""
         values = {
             "id": str(uuid.uuid4()), "project_id": self.project, "user_id": self.user, "name": f"image-{image.id}",
             "size": image.gigabytes, "volume_type_id": row.volume_type_id, "host": row.host,
             "availability_zone": row.availability_zone, "consumes_quota": False, "metadata": {}, "admin_metadata": {},
             "image_metadata": {"image_id": image.id}, "facts": {}, "export": {}}
         with contextlib.suppress(errors.NoCapacity), self.db.write() as tx:
-            job_id = VOLUME.insert(tx, self._asker(), "create", values, stage="volume", host=self.backend.name,
+            job_id = VOLUME.insert(tx, self._requester(), "create", values, stage="volume", host=self.backend.name,
                                    args={"image_id": image.id})
             # The service's own project has no limits.
             holds.count(tx, self.conf, "volume", [values], quotas.Allowance({}, {}))

@@ -1,45 +1,48 @@
-"""How an image gets into a volume: raw ones as they come, others through a file that qemu-img converts.
+"""Downloads an image into a volume: raw images directly, others through a file that qemu-img converts.
 
-How far it got is in the job (`copied`, in bytes of the image), so that a download goes on after the service was killed;
-what had arrived before is read again then, for the hash. The volume is used only when the hash was right at the end.
+The job records the progress (`copied`, in bytes of the image), so that a download is resumed after a crash; the data
+downloaded before is then read again for the hash. The volume becomes available only if the hash is right.
 """
 
 import contextlib
 import dataclasses
 import errno
 import os
+from collections.abc import Iterator
+from typing import Any
+
+from oslo_config import cfg
 
 from cinder_lite import concurrency
 from cinder_lite.blockio import copy, device, sparse
 from cinder_lite.image import download, formats, qemu
-from cinder_lite.image.glance import PIECE
+from cinder_lite.image.glance import PIECE, Glance
+from cinder_lite.image.record import Image
 from cinder_lite.jobs import worker
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
-#: Bytes after which what was written is made durable, so that a killed service need not get it again.
-DURABLE = 64 * 1024**2
+#: Bytes after which written data is synced, so that it need not be downloaded again after a crash.
+SYNC_INTERVAL = 64 * 1024**2
 
 
-@dataclasses.dataclass
-class Filling:
-    """One image on its way into one volume. `fresh` says that the volume reads as zeros where nothing was written.
+@dataclasses.dataclass(frozen=True)
+class ImageDownload:
+    """The download of one image into one volume by a job. `is_zero`: unwritten parts of the volume read as zeros."""
 
-    `backend` knows where the volume's bytes are, `glance` is asked for the image, `work` is the job.
-    """
-
-    conf: object
-    glance: object
-    backend: object
+    conf: cfg.ConfigOpts
+    glance: Glance
+    backend: Backend
     work: worker.Work
-    image: object
-    fresh: bool
+    image: Image
+    is_zero: bool
 
-    def fill(self, volume):
-        """Give the drivers.Volume the image's content. Raises worker.Interrupted at a place from which it can go on."""
+    def fill(self, volume: drivers.Volume) -> None:
+        """Write the image's content to the volume. Raises worker.Interrupted where it can be resumed."""
         where = self.backend.content(volume)
         size = volume.size * drivers.GIB
         if self.image.disk_format in formats.UNCONVERTED:
-            formats.check_fits(self.image.size, volume.size)
+            formats.check_fits(self.image.size or 0, volume.size)
             self._stream(where, size)
         else:
             self._convert(where, volume.size)
@@ -52,26 +55,26 @@ class Filling:
 
     def _stream(self, where, size):
         with opened(device.target(where)) as target:
-            sink = _Volume(target, self.fresh)
+            sink = _VolumeSink(target, self.is_zero)
             self._fetch(where, sink)
-            if not self.fresh:
+            if not self.is_zero:
                 concurrency.in_thread(target.zero, self.image.size, size)
             concurrency.in_thread(target.sync)
 
-    def _fetch(self, where, sink, share=1):
-        """Download into `sink`, which is a `share`-th part of the work. `where` has what arrived before."""
+    def _fetch(self, where, sink, steps=1):
+        """Download into `sink`, as one of `steps` equal steps of the job. `where` has the data downloaded before."""
         digest, inspection = download.Digest(self.image), formats.Inspection(self.image.disk_format)
-        position = durable = self.work.args.get("copied", 0)
-        whole = self.image.size * share
+        position = synced = self.work.args.get("copied", 0)
+        whole = self.image.size * steps
         try:
-            concurrency.in_thread(_again, where, position, digest, inspection)
+            concurrency.in_thread(_read_again, where, position, digest, inspection)
             for piece in download.pieces(self.glance, self.work.ctx, self.image, position, self._check):
                 self._check()
-                concurrency.in_thread(_take, sink, position, piece, digest, inspection)
+                concurrency.in_thread(_write_piece, sink, position, piece, digest, inspection)
                 position += len(piece)
-                if position - durable >= DURABLE:
+                if position - synced >= SYNC_INTERVAL:
                     concurrency.in_thread(sink.sync)
-                    durable = self.work.args["copied"] = position
+                    synced = self.work.args["copied"] = position
                 self.work.progress(position, whole)
         except worker.Interrupted:
             concurrency.in_thread(sink.sync)
@@ -80,7 +83,7 @@ class Filling:
         inspection.finish()
         digest.check()
 
-    # -- others
+    # -- other formats
 
     def _convert(self, where, gigabytes):
         directory = self.conf.image_conversion_dir
@@ -90,17 +93,17 @@ class Filling:
             self._download(path)
             qemu_format = formats.CONVERTED[self.image.disk_format]
             concurrency.in_thread(formats.inspect_file, path, self.image.disk_format)
-            said = qemu.info(path, qemu_format, self.conf.image_conversion_address_space_limit,
-                             self.conf.image_conversion_cpu_limit)
-            disk = formats.virtual_size(said, self.image.disk_format)
+            described = qemu.info(path, qemu_format, self.conf.image_conversion_address_space_limit,
+                                  self.conf.image_conversion_cpu_limit)
+            disk = formats.virtual_size(described, self.image.disk_format)
             formats.check_fits(disk, gigabytes)
             qemu.check(path, qemu_format)
             if "path" in where:
-                qemu.to_raw(path, qemu_format, where["path"], self.fresh, self._converted)
+                qemu.to_raw(path, qemu_format, where["path"], self.is_zero, self._converted)
             else:
-                self._by_way_of(raw, path, qemu_format, where, disk, gigabytes)
+                self._convert_through_file(raw, path, qemu_format, where, disk, gigabytes)
             with opened(device.target(where)) as target:
-                if not self.fresh:
+                if not self.is_zero:
                     concurrency.in_thread(target.zero, disk, gigabytes * drivers.GIB)
                 concurrency.in_thread(target.sync)
 
@@ -108,12 +111,12 @@ class Filling:
         self._check()
         self.work.step(self.image.size * (100 + percent), self.image.size * 200)
 
-    def _by_way_of(self, raw, path, qemu_format, where, disk, gigabytes):
-        """Convert into a file of its own first, for volumes that qemu-img cannot open."""
-        reserve(raw, 0)
+    def _convert_through_file(self, raw, path, qemu_format, where, disk, gigabytes):
+        """Convert into a separate file first, for volumes that qemu-img cannot open."""
+        allocate(raw, 0)
         os.truncate(raw, disk)
         qemu.to_raw(path, qemu_format, raw, True, self._converted)
-        if not self.fresh:
+        if not self.is_zero:
             with opened(device.target(where)) as target:
                 concurrency.in_thread(target.zero, 0, gigabytes * drivers.GIB)
         try:
@@ -122,19 +125,19 @@ class Filling:
             raise worker.Interrupted from error
 
     def _download(self, path):
-        """The image in a file, for which the room is taken before."""
+        """Download the image into a file whose space is allocated first."""
         if not os.path.exists(path):
             self.work.args["copied"] = 0
-            concurrency.in_thread(reserve, path, self.image.size)
+            concurrency.in_thread(allocate, path, self.image.size)
         with opened(device.target({"path": path})) as target:
-            self._fetch({"path": path}, _Plain(target), share=2)
+            self._fetch({"path": path}, _FileSink(target), steps=2)
 
 
-class _Volume:
-    """Writes to a volume what is not zero; zeros only where the volume may hold something else."""
+class _VolumeSink:
+    """Writes to a volume, skipping zeros where the volume reads as zeros."""
 
-    def __init__(self, target, fresh):
-        self.target, self.fresh = target, fresh
+    def __init__(self, target, is_zero):
+        self.target, self.is_zero = target, is_zero
         self.sync = target.sync
 
     def write(self, position, data):
@@ -146,25 +149,25 @@ class _Volume:
         self._zeros(position + last, position + len(data))
 
     def _zeros(self, begin, end):
-        if not self.fresh and begin < end:
+        if not self.is_zero and begin < end:
             self.target.zero(begin, end)
 
 
-class _Plain:
-    """Writes everything: the room was taken already."""
+class _FileSink:
+    """Writes to a file whose space is allocated already."""
 
     def __init__(self, target):
         self.write, self.sync = target.write, target.sync
 
 
-def _take(sink, position, piece, digest, inspection):
+def _write_piece(sink, position, piece, digest, inspection):
     inspection.feed(piece)
     digest.update(piece)
     sink.write(position, piece)
 
 
-def _again(where, end, digest, inspection):
-    """Look at what arrived before once more."""
+def _read_again(where, end, digest, inspection):
+    """Read the data downloaded before into the hash and the inspection."""
     if not end:
         return
     with device.source(where) as source:
@@ -175,7 +178,7 @@ def _again(where, end, digest, inspection):
 
 
 @contextlib.contextmanager
-def opened(place):
+def opened(place: Any) -> Iterator[Any]:
     """The source or target (see cinder_lite.blockio.device), opened and closed in a native thread."""
     concurrency.in_thread(place.__enter__)
     try:
@@ -184,8 +187,8 @@ def opened(place):
         concurrency.in_thread(place.__exit__, None, None, None)
 
 
-def reserve(path, size):
-    """Make a file with room for `size` bytes. Raises worker.Refused where there is not so much."""
+def allocate(path: str, size: int) -> None:
+    """Create a file and allocate `size` bytes for it. Raises worker.Refused if the file system has less free space."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if size:
@@ -194,16 +197,16 @@ def reserve(path, size):
         os.unlink(path)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise worker.Refused(f"image_conversion_dir {os.path.dirname(path)} has no room for the {size} bytes of the "
-                             "image that is converted there; enlarge it or try again when less is converted",
-                             public="there is no room to convert the image; try again later") from error
+        raise worker.Refused(f"image_conversion_dir {os.path.dirname(path)} has no space for the {size} bytes of the "
+                             "image that is converted there; enlarge it, or try again when fewer images are converted",
+                             public="there is no space to convert the image; try again later") from error
     finally:
         os.close(file)
 
 
 @contextlib.contextmanager
-def kept_while_interrupted(work, *paths):
-    """The files are removed at the end, unless the work is going to go on with them."""
+def kept_while_interrupted(work: worker.Work, *paths: str) -> Iterator[None]:
+    """Remove the files at the end, unless the job is interrupted and will be resumed with them."""
     try:
         yield
     except worker.Interrupted:

@@ -1,37 +1,40 @@
-"""How a volume gets into an image: as it is, or through a file of the format that was asked for."""
+"""Uploads a volume to an image: directly, or converted through a file."""
 
 import contextlib
 import dataclasses
 import os
 import time
+from collections.abc import Mapping
+
+from oslo_config import cfg
 
 from cinder_lite import concurrency, errors
 from cinder_lite.blockio import copy, device
 from cinder_lite.image import formats, qemu, record
-from cinder_lite.image.glance import PIECE
+from cinder_lite.image.glance import PIECE, Glance
 from cinder_lite.jobs import worker
-from cinder_lite.volume.jobs.image_download import kept_while_interrupted, opened, reserve
+from cinder_lite.volume.jobs.image_download import allocate, kept_while_interrupted, opened
 
-#: Formats -> what qemu-img is told of them.
+#: Format -> options of qemu-img for it.
 OPTIONS = {"vmdk": "subformat=streamOptimized"}
-#: The status of an image whose data is on the way.
+#: The status of an image whose data is being uploaded.
 SAVING = "saving"
 
 
-@dataclasses.dataclass
-class Uploading:
-    """One volume on its way into one image, which is named in the arguments of the job."""
+@dataclasses.dataclass(frozen=True)
+class ImageUpload:
+    """The upload of one volume to the image that the job's arguments name."""
 
-    conf: object
-    glance: object
+    conf: cfg.ConfigOpts
+    glance: Glance
     work: worker.Work
 
     @property
-    def image_id(self):
+    def image_id(self) -> str:
         return self.work.args["image_id"]
 
-    def is_done(self):
-        """Whether a former attempt had given the image its data already. Raises worker.Refused for a lost image."""
+    def is_done(self) -> bool:
+        """Whether a former attempt has uploaded the data. Raises worker.Refused if the image can get none."""
         for attempt in range(1, 2 + self.conf.glance_num_retries):
             try:
                 status = self.glance.show(self.work.ctx, self.image_id).status
@@ -39,17 +42,17 @@ class Uploading:
                 raise worker.Refused(f"image {self.image_id} was deleted before it had its data") from error
             if status != SAVING:
                 return status == record.ACTIVE
-            # Glance may not have noticed yet that the former attempt was cut off.
+            # Glance may not have noticed yet that the former attempt was interrupted.
             time.sleep(self.glance.pause(attempt))
-        raise worker.Refused(f"image {self.image_id} is still {SAVING} from an attempt that was cut off, and Glance does "
-                             "not take its data again; make another")
+        raise worker.Refused(f"image {self.image_id} is still {SAVING} after an interrupted attempt, and Glance does "
+                             "not accept its data again; create another")
 
-    def withdraw(self):
-        """Delete the image, which is not going to have data."""
+    def delete_image(self) -> None:
+        """Delete the image, which will get no data."""
         self.glance.delete(self.work.ctx, self.image_id)
 
-    def send(self, where, size):
-        """Upload the `size` bytes that are at `where` in the image's format."""
+    def send(self, where: Mapping, size: int) -> None:
+        """Upload `size` bytes from `where` (see cinder_lite.blockio.device) in the image's format."""
         disk_format = self.work.args["disk_format"]
         if disk_format in formats.UNCONVERTED:
             self._upload(where, size, size)
@@ -64,13 +67,14 @@ class Uploading:
     def _convert(self, where, path, raw, disk_format, size):
         qemu_format = formats.CONVERTED[disk_format]
         if "path" not in where:
-            concurrency.in_thread(reserve, raw, 0)
+            concurrency.in_thread(allocate, raw, 0)
             os.truncate(raw, size)
             concurrency.in_thread(copy.copy, where, {"path": raw}, size)
             where = {"path": raw}
         with contextlib.suppress(qemu.ConversionFailed):  # not every format can be measured
-            concurrency.in_thread(reserve, path, qemu.converted_size(where["path"], qemu_format))
-        qemu.from_raw(where["path"], qemu_format, path, OPTIONS.get(disk_format), lambda percent: self._converted(percent, size))
+            concurrency.in_thread(allocate, path, qemu.converted_size(where["path"], qemu_format))
+        qemu.from_raw(where["path"], qemu_format, path, OPTIONS.get(disk_format),
+                      lambda percent: self._converted(percent, size))
 
     def _converted(self, percent, size):
         if self.work.cancelled():

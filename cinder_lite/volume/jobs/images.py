@@ -1,65 +1,76 @@
-"""The work of images: volumes made of them, volumes overwritten with them, and images made of volumes."""
+"""Runs the jobs with images: creates volumes from them, overwrites volumes with them, uploads volumes to them."""
 
 import contextlib
 import dataclasses
 import functools
 import logging
 import os
-import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from cinder_lite import errors, states
+from oslo_config import cfg
+
+from cinder_lite import db, errors, states
 from cinder_lite.db import jobs, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.exports import Exports
+
+if TYPE_CHECKING:
+    from cinder_lite.image.glance import Glance
+    from cinder_lite.volume.flows.engine import Flow
+    from cinder_lite.volume.jobs.image_cache import ImageCache
 
 LOG = logging.getLogger(__name__)
 
 
 class ImageJobs:
-    """What a backend does with images. Glance's client is imported by the first that needs it."""
+    """The image jobs of one backend. Glance's client is imported by the first job that needs it."""
 
-    def __init__(self, database, conf, backend, volume, exports):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend, volume: Any,
+                 exports: Exports) -> None:
         self.db, self.conf, self.backend, self.volume, self.exports = database, conf, backend, volume, exports
         self.servers = ServerEvents(database, conf)
-        self._lock = threading.Lock()
 
     @functools.cached_property
-    def glance(self):
+    def glance(self) -> "Glance":
         from cinder_lite.image.glance import Glance
 
         return Glance(self.conf)
 
     @functools.cached_property
-    def cache(self):
+    def cache(self) -> "ImageCache":
         from cinder_lite.volume.jobs.image_cache import ImageCache
 
         return ImageCache(self.db, self.conf, self.backend, self.volume)
 
-    # -- volumes of images
+    # -- from image to volume
 
-    def make(self, flows, work, row, volume, image_id):
-        """Make a volume with the image's content. Returns the driver's facts."""
+    def create(self, flows: Mapping[str, "Flow"], work: worker.Work, row: db.Row, volume: drivers.Volume,
+               image_id: str) -> dict | None:
+        """Create a volume with the image's content. Returns the driver's facts."""
         from cinder_lite.volume.flows import create
 
-        self.cache.follow(work, row)
+        self.cache.wake_waiting(work, row)
         image = self._usable(work.ctx, image_id)
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
-        # What is there already may be half of a download, which a driver would take for a finished clone.
+        # An existing volume may be an incomplete download, which a driver would take for a complete clone.
         if not self.backend.call(self.backend.driver.exists, volume):
             work.args["copied"] = 0
             facts = self._without_copying(flows, work, row, volume, image)
             if facts is not None:
                 return facts
-        filling = self._filling(work, image, fresh=True)
-        return create.run(flows, volume, create.Recipe("image", filling.fill), work.progress)
+        download = self._download(work, image, is_zero=True)
+        return create.run(flows, volume, create.Recipe("image", download.fill), work.progress)
 
     def _without_copying(self, flows, work, row, volume, image):
-        """The facts of a volume that shares the image's bytes with Glance's store or with the image cache, or None."""
+        """Clone the image in Glance's store or in the image cache. Returns the facts, None if neither works."""
         from cinder_lite.volume.flows import create
 
-        facts = self._where_it_lies(flows, work, volume, image)
+        facts = self._clone_in_store(flows, work, volume, image)
         if facts is not None:
             return facts
         with self.cache.entry(work, row, image) as cached:
@@ -68,12 +79,12 @@ class ImageJobs:
             try:
                 return create.run(flows, volume, create.Recipe("volume", cached), work.progress) or {}
             except drivers.DriverError as error:
-                LOG.warning("%s of the image cache could not be cloned, the image is downloaded: %s", cached.name, error)
-                self.cache.forget_lost(cached)
+                LOG.warning("%s of the image cache cannot be cloned, the image is downloaded: %s", cached.name, error)
+                self.cache.evict_missing(cached)
                 return None
 
-    def _where_it_lies(self, flows, work, volume, image):
-        """The same, of Glance's store alone."""
+    def _clone_in_store(self, flows, work, volume, image):
+        """Clone the image in Glance's store. Returns the facts, or None."""
         from cinder_lite.image import download
         from cinder_lite.volume.flows import create
 
@@ -86,13 +97,13 @@ class ImageJobs:
         return None
 
     def _usable(self, ctx, image_id):
-        """The image. Raises worker.Refused when no volume can be made of it now."""
+        """The image. Raises worker.Refused if no volume can be created from it now."""
         from cinder_lite.image import formats, record
 
         try:
             image = self.glance.show(ctx, image_id)
         except errors.ImageNotFound as error:
-            raise worker.Refused(f"image {image_id} was deleted before a volume could be made of it") from error
+            raise worker.Refused(f"image {image_id} was deleted before a volume could be created from it") from error
         if image.status != record.ACTIVE:
             raise worker.Refused(f"image {image_id} is {image.status}, not {record.ACTIVE}")
         if not image.size:
@@ -100,48 +111,49 @@ class ImageJobs:
         formats.check_declared(image)
         return image
 
-    def _filling(self, work, image, fresh):
-        from cinder_lite.volume.jobs.image_download import Filling
+    def _download(self, work, image, is_zero):
+        from cinder_lite.volume.jobs.image_download import ImageDownload
 
-        return Filling(self.conf, self.glance, self.backend, work, image, fresh)
+        return ImageDownload(self.conf, self.glance, self.backend, work, image, is_zero)
 
-    def reimage(self, work):
-        """Write an image over a volume, on from where that was cut off."""
+    def reimage(self, work: worker.Work) -> None:
+        """Overwrite a volume with an image; an interrupted download is resumed."""
         self.servers.send_when_done(work, client.REIMAGED)
         work.begin()
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         image = self._usable(work.ctx, work.args["image_id"])
         self.exports.reconcile(row.id)
-        self._filling(work, image, fresh=False).fill(drivers.as_volume(row))
+        self._download(work, image, is_zero=False).fill(drivers.as_volume(row))
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
 
-    # -- images of volumes
+    # -- from volume to image
 
-    def upload(self, work):
-        """Give an image, which the API has made, the volume's content."""
-        from cinder_lite.volume.jobs.image_upload import Uploading
+    def upload(self, work: worker.Work) -> None:
+        """Upload the volume's content to an image that the API has created."""
+        from cinder_lite.volume.jobs.image_upload import ImageUpload
 
         with self.db.read() as tx:
             row = volumes.find(tx, work.job.resource_id)
-        uploading = Uploading(self.conf, self.glance, work)
+        upload = ImageUpload(self.conf, self.glance, work)
         try:
             work.begin()
-            if not uploading.is_done():
-                with self._content(work, worker.found(row)) as where:
-                    uploading.send(where, row.size * drivers.GIB)
+            if not upload.is_done():
+                row = worker.found(row)
+                with self._content(work, row) as where:
+                    upload.send(where, row.size * drivers.GIB)
         except worker.Interrupted:
             if work.superseded:
-                uploading.withdraw()
+                upload.delete_image()
             raise
         except Exception:
-            with worker.quiet(f"deleting image {work.args['image_id']}, which has no content"):
-                uploading.withdraw()
+            with worker.quiet(f"deleting image {work.args['image_id']}, which has no data"):
+                upload.delete_image()
             raise
 
     @contextlib.contextmanager
     def _content(self, work, row):
-        """Where the volume's bytes are; of one in use, as they are at this moment."""
+        """The location of the volume's bytes, of a temporary snapshot if the volume is in use."""
         volume = drivers.as_volume(row)
         if row.attach_status == states.DETACHED:
             yield self.backend.content(volume)
@@ -152,13 +164,13 @@ class ImageJobs:
         try:
             yield self.backend.snapshot_content(frozen)
         finally:
-            with worker.quiet(f"removing {frozen.name}, of which an image was made"):
+            with worker.quiet(f"removing {frozen.name}, from which an image was uploaded"):
                 self.backend.call(self.backend.driver.delete_snapshot, frozen)
 
     # -- after a crash
 
-    def clean_up(self):
-        """Remove the files of conversions that nobody is going to go on with."""
+    def clean_up(self) -> None:
+        """Remove the files of conversions that no job will resume."""
         try:
             names = os.listdir(self.conf.image_conversion_dir)
         except FileNotFoundError:

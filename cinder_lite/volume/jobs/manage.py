@@ -1,23 +1,26 @@
-"""The work of taking over what others made on a backend, and of letting go of it."""
+"""Runs the jobs that manage and unmanage existing volumes and snapshots of a backend."""
+
+from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.db import ownership, quotas, snapshots, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
 
-class Adoption:
-    """What a backend does for that."""
+class ManageJobs:
+    """The jobs of one backend that manage and unmanage its volumes and snapshots."""
 
-    def __init__(self, database, conf, backend):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend) -> None:
         self.db, self.conf, self.backend = database, conf, backend
 
-    def manage(self, work):
+    def manage(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        # A call that was cut off may have given it its new name already.
+        # An interrupted attempt may have renamed it already.
         if not row.size:
             size = self._inspect(work.args["reference"], "volume")
             self._claim_volume(work, row, size)
@@ -27,19 +30,19 @@ class Adoption:
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
     def _inspect(self, reference, kind, volume=None):
-        """The size in whole GiB of what the reference names, which must not belong to any resource already."""
+        """The size in whole GiB of the object that the reference names. Raises Refused if it cannot be managed."""
         if not isinstance(self.backend.driver, drivers.ManagesExisting):
-            raise worker.Refused(f"the driver of {self.backend.name} cannot take over what others made",
-                                 public="its storage cannot take over what others made")
+            raise worker.Refused(f"the driver of {self.backend.name} cannot manage existing volumes or snapshots",
+                                 public="its storage cannot manage existing volumes or snapshots")
         with self.db.read() as tx:
             name = ownership.name_of(reference)
             owner = ownership.owners(tx, [name]).get(name)
         if owner is not None:
             raise worker.Refused(f"it belongs to {owner} already")
-        there = self.backend.call(self.backend.driver.inspect, reference, volume)
-        if there.reason is not None:
-            raise worker.Refused(there.reason)
-        return -(-there.size // drivers.GIB)
+        manageable = self.backend.call(self.backend.driver.inspect, reference, volume)
+        if manageable.reason is not None:
+            raise worker.Refused(manageable.reason)
+        return -(-manageable.size // drivers.GIB)
 
     @db.retried
     def _claim_volume(self, work, row, size):
@@ -51,19 +54,20 @@ class Adoption:
             holds.count_size(tx, self.conf, "volume", row, size, allowance)
             VOLUME.write(tx, row.id, size=size)
 
-    def unmanage(self, work):
+    def unmanage(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         self.backend.remove_exports(drivers.as_volume(row))
 
-    def manage_snapshot(self, work):
+    def manage_snapshot(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(snapshots.find(tx, work.job.resource_id))
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
         work.begin()
         if not row.size:
-            self._claim_snapshot(work, row, self._inspect(work.args["reference"], "snapshot", drivers.as_volume(volume)))
+            size = self._inspect(work.args["reference"], "snapshot", drivers.as_volume(volume))
+            self._claim_snapshot(work, row, size)
         with self.db.read() as tx:
             snapshot = drivers.as_snapshot(snapshots.find(tx, row.id), volume)
         facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
@@ -78,5 +82,5 @@ class Adoption:
             holds.count_size(tx, self.conf, "snapshot", row, size, allowance)
             SNAPSHOT.write(tx, row.id, size=size)
 
-    def unmanage_snapshot(self, work):
+    def unmanage_snapshot(self, work: worker.Work) -> None:
         work.begin()

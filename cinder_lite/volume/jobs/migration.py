@@ -1,8 +1,11 @@
-"""The work of migrations and retypes: a copy elsewhere, the row that points there, the former place cleared."""
+"""Runs the jobs of migrations and retypes: copies a volume to this backend and removes it from the former one."""
 
 import dataclasses
 import logging
 import time
+from typing import Any
+
+from oslo_config import cfg
 
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
@@ -13,30 +16,31 @@ from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import migration_target
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
 from cinder_lite.volume.targets import readers
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds for which the former place of a volume is waited for before it gets its name here, and between two looks.
-PATIENCE, INTERVAL = 60, 0.1
+#: Seconds to wait for the cleanup of the former place before the copy is renamed, and between two checks.
+CLEANUP_TIMEOUT, INTERVAL = 60, 0.1
 
 
-class Moves:
-    """What a backend does to take volumes over from others. A job is named like the copy that it makes."""
+class MigrationJobs:
+    """The jobs that migrate volumes to one backend. The name of a copy has the id of its job."""
 
-    def __init__(self, database, conf, backend, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend, volume: Any) -> None:
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
         self.nova = client.Nova(conf)
 
-    def migrate(self, work):
+    def migrate(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self._move(work, row, drivers.as_volume(row))
+        self._migrate(work, row, drivers.as_volume(row))
 
-    def retype(self, work):
+    def retype(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row, type_ = worker.found(volumes.find(tx, work.job.resource_id)), types.find(tx, work.args["new_type_id"])
             qos_specs = drivers.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
@@ -45,80 +49,81 @@ class Moves:
         work.begin()
         volume = dataclasses.replace(drivers.as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
         if work.args["to"] != row.host or work.args.get("placed"):
-            self._move(work, row, volume)
+            self._migrate(work, row, volume)
         elif isinstance(self.backend.driver, drivers.AppliesQos):
             self.backend.call(self.backend.driver.apply_qos, volume)
         if work.next_stage is not None:
             return
         work.keep(volume_type_id=type_.id, multiattach=work.args["multiattach"])
 
-    def _move(self, work, row, volume):
-        """Copy the volume here, unless that was done before a crash, and give the copy its name."""
+    def _migrate(self, work, row, volume):
+        """Copy the volume to this backend, unless a former attempt did, and give the copy the volume's name."""
         if not work.args.get("placed"):
-            self._make_copy(work, row, volume)
+            self._create_copy(work, row, volume)
         if work.next_stage is None:
             self._rename(work, volume)
             work.keep(migration_status=states.MIGRATED)
 
-    def _make_copy(self, work, row, volume):
-        made = dataclasses.replace(volume, name_id=work.job.id, facts={})
+    def _create_copy(self, work, row, volume):
+        copy = dataclasses.replace(volume, name_id=work.job.id, facts={})
         limited = isinstance(self.backend.driver, drivers.AppliesQos) and bool(volume.qos)
         if limited and not work.args.get("server"):
-            made = dataclasses.replace(made, qos={})  # the copy takes no longer for limits that its reader does not have
-        if not self.backend.call(self.backend.driver.exists, made):
+            copy = dataclasses.replace(copy, qos={})  # limits for the volume's user must not slow down the copying
+        if not self.backend.call(self.backend.driver.exists, copy):
             work.args["copied"] = 0
-        facts = self.backend.call(self.backend.driver.create, made) or {}
-        made = dataclasses.replace(made, facts=facts)
+        facts = self.backend.call(self.backend.driver.create, copy) or {}
+        copy = dataclasses.replace(copy, facts=facts)
         if work.args.get("server"):
-            self._let_nova_copy(work, row, facts)
+            self._start_swap(work, row, facts)
             return
-        source = self._reach(work, row)
+        source = self._open_source(work, row)
         try:
-            concurrency.in_thread(self._copy, work, source, self.backend.content(made), row.size)
+            concurrency.in_thread(self._copy, work, source, self.backend.content(copy), row.size)
         except copying.Cancelled as error:
             raise worker.Interrupted from error
         if limited:
-            self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(made, qos=volume.qos))
+            self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(copy, qos=volume.qos))
         if "attached" in work.args:
             self._detach(work.args["attached"])
-        work.args |= {"rename": self._may_rename(made), "former": row.host}
+        work.args |= {"rename": self._can_rename(copy), "former": row.host}
         self._place(work, row, facts)
         self.volume.on(service_of(row.host)).run_job(work.ctx, job_id=work.args["left"])
 
-    def _may_rename(self, made):
-        """Whether the copy can have the volume's own name here, and nobody is going to remove what has that name.
+    def _can_rename(self, copy):
+        """Whether the copy can get the volume's own name, and no cleanup job will remove an object of that name.
 
-        While the former place still has the volume: where two backends share what they are on, its name is taken, and stays
-        so although the volume is removed there. That can be repeated after a crash, here too when the volume comes back.
+        Called while the volume is still at its former place: if two backends share their storage, the name is taken,
+        and the cleanup job of the former place, which can be repeated after a crash, removes the object of that name.
         """
         driver = self.backend.driver
-        if not isinstance(driver, drivers.ManagesExisting) or self.backend.call(driver.exists, dataclasses.replace(made, name_id=None)):
+        own = dataclasses.replace(copy, name_id=None)
+        if not isinstance(driver, drivers.ManagesExisting) or self.backend.call(driver.exists, own):
             return False
         with self.db.read() as tx:
-            return all(one.args["name_id"] not in (None, made.id) for one in jobs.live_of(tx, "leftover", made.id))
+            return all(one.args["name_id"] not in (None, copy.id) for one in jobs.live_of(tx, "leftover", copy.id))
 
     @db.retried
     def _place(self, work, row, facts):
-        """The volume is here from now on, whatever becomes of the rest; a job of its own clears the former place."""
+        """Record that the volume is on this backend, and a job that removes it from the former one."""
         with self.db.write() as tx:
             work.still_ours(tx)
             VOLUME.write(tx, row.id, host=work.args["to"], name_id=work.job.id, facts=facts, export={},
                          availability_zone=self.backend.zone, **self.backend.ownership)
-            # What the former place exports goes with it.
+            # The exports of the former place are removed with it.
             connections.delete_all(tx, row.id)
             pools.give_back(tx, row.host, row.size, 1)
             work.args |= {"placed": True, "left": holds.schedule_former_cleanup(tx, work.job, row)}
             work.still_ours(tx)
 
     def _rename(self, work, volume):
-        """Give the copy the volume's own name, by which others find it; it stays usable by the other if that fails."""
+        """Give the copy the volume's own name; if that fails, it keeps the other name and stays usable."""
         with self.db.read() as tx:
             present = volumes.find(tx, volume.id)
         if not work.args["rename"] or present.name_id != work.job.id:
             return
-        if not self._cleared(work):
-            LOG.warning("volume %s keeps its name on %s: it is still on %s as well", volume.id, self.backend.name,
-                        work.args["former"])
+        if not self._wait_for_cleanup(work):
+            LOG.warning("volume %s keeps the name of its copy on %s: it is still on %s as well", volume.id,
+                        self.backend.name, work.args["former"])
             return
         copy = dataclasses.replace(volume, name_id=work.job.id, facts=present.facts)
         own = dataclasses.replace(copy, name_id=None)
@@ -130,28 +135,29 @@ class Moves:
         try:
             self._keep(work, name_id=None)
         except errors.Stale:
-            # Somebody has ended the job, for whom the volume has the other name.
-            with worker.quiet(f"naming {own.name} {copy.name} again"):
+            # The job was ended meanwhile, and the database has the other name.
+            with worker.quiet(f"renaming {own.name} back to {copy.name}"):
                 self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
             raise
 
-    def _let_nova_copy(self, work, row, facts):
-        """The server that has the volume goes on with the copy, when Nova says that it is made (see swaps.Swaps)."""
+    def _start_swap(self, work, row, facts):
+        """Ask Nova to copy the data and switch the server to the copy; Nova reports the end (see verbs.swap.Swaps)."""
         with self.db.write() as tx:
             work.still_ours(tx)
-            first = migration_target.insert(tx, work, row, self.backend.zone, {"facts": facts, **self.backend.ownership})
-            asked = not first and bool(attachments.of_volume(tx, work.job.id))
-        if not asked:
+            columns = {"facts": facts, **self.backend.ownership}
+            first = migration_target.insert(tx, work, row, self.backend.zone, columns)
+            is_requested = not first and bool(attachments.of_volume(tx, work.job.id))
+        if not is_requested:
             try:
                 self.nova.swap(work.args["server"], row.id, work.job.id)
             except errors.Unavailable as error:
                 raise worker.Refused(str(error), public=error.public) from error
         work.pass_on(states.AT_NOVA, None)
 
-    def _reach(self, work, row):
-        """Where the bytes of the volume are: on this host, or on another's, where it is attached then.
+    def _open_source(self, work, row):
+        """The location of the volume's bytes; a volume of another host is attached to this one.
 
-        No other host is connected to them from then on.
+        The access of all other hosts is revoked.
         """
         source = self.volume.on(service_of(row.host))
         with self.db.write() as tx:
@@ -164,18 +170,18 @@ class Moves:
             return self._attach(work, row, source)
 
     def _attach(self, work, row, source):
-        """Attach the volume of another host to this one, by the protocol of its target. Returns where its bytes are."""
+        """Attach the volume of another host to this one by its target's protocol. Returns the location of its bytes."""
         with self.db.read() as tx:
             protocol = pools.capabilities(tx, row.host).get("storage_protocol")
         if protocol not in readers.protocols():
-            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, by which other hosts cannot copy "
-                                 f"them: give it a target_helper whose protocol they can read "
-                                 f"({', '.join(readers.protocols())})", public=errors.STORAGE)
+            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, which other hosts cannot "
+                                 "read; configure a target_helper with one of the protocols "
+                                 f"{', '.join(readers.protocols())}", public=errors.STORAGE)
         reader = readers.of(protocol)
         connector = {**concurrency.in_thread(reader.connector), "host": self.conf.host, "multipath": False}
         with work.outside():
             info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
-        # Written down before it is true: whoever gives the job up has it undone (see holds._Destination).
+        # Recorded before it is attached, so that it is detached if the job fails (see holds._Destination).
         work.args["attached"] = {**reader.names(info["data"]), "protocol": protocol, "connector": connector,
                                  "host": service_of(row.host)}
         self._keep(work)
@@ -185,14 +191,14 @@ class Moves:
     def _detach(attached):
         concurrency.in_thread(readers.of_recorded(attached).detach, attached)
 
-    def _cleared(self, work):
-        """Whether nothing of the former place is left that has the volume's name; that is waited for a while.
+    def _wait_for_cleanup(self, work):
+        """Wait until the former place is removed if it is on this host. Returns whether it is.
 
-        Backends of one host may export by one daemon, which knows the volume by that name; other hosts have another.
+        The backends of a host may share a target daemon, in which the volume's name can exist only once.
         """
         if work.args["former"].partition("@")[0] != self.backend.name.partition("@")[0]:
             return True
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + CLEANUP_TIMEOUT
         with work.outside():
             while self._is_live(work.args["left"]):
                 if work.cancelled():
@@ -221,21 +227,21 @@ class Moves:
         copying.copy(source, destination, size * drivers.GIB, work.args.get("copied", 0),
                      self.conf.volume_copy_bps_limit, progress, work.cancelled)
 
-    def remove(self, work):
-        """Clear a place; tried until it succeeds, since nobody else does it."""
+    def remove(self, work: worker.Work) -> None:
+        """Remove a volume from a former place; repeated until it succeeds."""
         args = work.args
         volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
         try:
             if args.get("attached"):
-                self._let_go(work, args["attached"])
+                self._detach_source(work, args["attached"])
             self.backend.remove_exports(volume)
             self.backend.call(self.backend.driver.delete, volume)
         except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
             raise worker.Interrupted from error
 
-    def remove_copy(self, work):
-        """Remove the frozen copy of a volume from which a job that was ended may still be reading, as `remove` does."""
+    def remove_copy(self, work: worker.Work) -> None:
+        """Remove the frozen copy of a volume that an ended job has read; repeated until it succeeds."""
         args = work.args
         volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
         frozen = drivers.Snapshot(id=args["copy_id"], size=args["size"], volume=volume)
@@ -245,8 +251,8 @@ class Moves:
             LOG.warning("%s cannot be removed from %s yet: %s", frozen.name, self.backend.name, error)
             raise worker.Interrupted from error
 
-    def _let_go(self, work, attached):
-        """Detach the source of a copy that was given up, and have its export taken back."""
+    def _detach_source(self, work, attached):
+        """Detach the source of a failed copy, and remove its export."""
         self._detach(attached)
         with work.outside():
             self.volume.on(attached["host"]).disconnect(work.ctx, volume_id=work.job.resource_id,

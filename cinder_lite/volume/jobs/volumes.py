@@ -1,41 +1,51 @@
-"""The volume service at work: what each job and each call does on a backend."""
+"""Runs the jobs of volumes and snapshots on a backend, and answers the calls of the volume service."""
 
 import dataclasses
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from cinder_lite import db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import backups, jobs, pools, snapshots, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
+from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.exports import Exports
+from cinder_lite.volume.jobs.images import ImageJobs
 from cinder_lite.volume.rpcapi import VolumeRPC
 
 LOG = logging.getLogger(__name__)
 
 
 class VolumeManager(VolumeRPC):
-    """One backend at work. A process may hold several; none of them waits for another."""
+    """The jobs and calls of one backend. The backends of a process are independent of each other."""
 
-    def __init__(self, database, conf, backend, owner, backup, images, exports, more):
-        """`images` makes volumes of images (see volume.images); `exports` are the backend's (see volume.exports).
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend, owner: str, backup: Any,
+                 images: ImageJobs, exports: Exports, owners: Mapping[str, object]) -> None:
+        """`owner` names the process in the jobs that it claims; `backup` is the client of the backup service.
 
-        `more` are the further objects whose methods do the work: {name in states.Action.work: object}.
+        `owners` are further objects with handlers: {name in states.Action.work: object}.
         """
-        self.db, self.conf, self.backend, self.driver, self.target = (
-            database, conf, backend, backend.driver, backend.target)
+        self.db, self.conf, self.backend = database, conf, backend
+        self.driver: Any = backend.driver
+        self.target = backend.target
         self.backup, self.images, self.exports, self.servers = backup, images, exports, ServerEvents(database, conf)
-        handlers = worker.handlers(states.VOLUME, {"volumes": self, "servers": self.servers, **more}, backend)
-        self.worker = worker.Worker(database, conf, states.VOLUME, backend.name, owner, handlers, conf.volume_max_operations)
-        self._flows = None
+        handlers = worker.handlers(states.VOLUME, {"volumes": self, "servers": self.servers, **owners}, backend)
+        self.worker = worker.Worker(database, conf, states.VOLUME, backend.name, owner, handlers,
+                                    conf.volume_max_operations)
+        self._flows: Any = None
 
-    def run_job(self, ctx, job_id):
+    def run_job(self, ctx: context.Context, job_id: str) -> None:
         self.worker.wake(job_id)
 
     # -- volumes
 
-    def create(self, work):
+    def create(self, work: worker.Work) -> None:
         # taskflow is imported by the first create, not at start.
         from cinder_lite.volume.flows import create
 
@@ -43,25 +53,29 @@ class VolumeManager(VolumeRPC):
             row = work.volume or worker.found(volumes.find(tx, work.job.resource_id))
             work.begin()
             recipe = self._recipe(tx, create, work, row)
-            backup = worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},") if row.backup_id else None
+            backup = self._backup(tx, row) if row.backup_id else None
         volume = drivers.as_volume(row)
         if self._flows is None:
             self._flows = create.build_flows(self.driver)
         try:
             if recipe.kind == "image":
-                facts = self.images.make(self._flows, work, row, volume, recipe.source)
+                facts = self.images.create(self._flows, work, row, volume, recipe.source)
             else:
                 facts = create.run(self._flows, volume, recipe, work.progress)
         except drivers.DriverError as error:
             if self._try_elsewhere(work, row, error):
                 return
             raise
-        made = {"facts": facts or {}, **self.backend.ownership}
-        work.keep(launched_at=db.now(), **made)
+        columns = {"facts": facts or {}, **self.backend.ownership}
+        work.keep(launched_at=db.now(), **columns)
         if backup is not None:
             work.pass_on("backup", backup.host)
-            work.at_end(lambda tx, row: row is not None and VOLUME.write(tx, row.id, **made))
+            work.at_end(lambda tx, row: row is not None and VOLUME.write(tx, row.id, **columns))
             work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
+
+    @staticmethod
+    def _backup(tx, row):
+        return worker.found(backups.find(tx, row.backup_id), f"its source, backup {row.backup_id},")
 
     def _recipe(self, tx, create, work, row):
         if row.source_volid:
@@ -70,18 +84,18 @@ class VolumeManager(VolumeRPC):
         if row.snapshot_id:
             source = worker.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
             return create.Recipe("snapshot", drivers.as_snapshot(source, worker.found(
-                volumes.find(tx, source.volume_id), f"volume {source.volume_id}, of which its source is,")))
+                volumes.find(tx, source.volume_id), f"volume {source.volume_id}, the volume of its source,")))
         image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
         if image_id and not row.backup_id:
             return create.Recipe("image", image_id)
         return create.Recipe("blank")
 
     def _try_elsewhere(self, work, row, error):
-        """Pass the job back to the scheduler, to try another backend; False when enough were tried."""
+        """Pass the job back to the scheduler to try another backend. Returns False after scheduler_max_attempts."""
         failures = [*work.args.get("failures", ()), {"host": row.host, "reason": str(error)}]
         if row.source_volid or row.snapshot_id or len(failures) >= self.conf.scheduler_max_attempts:
             return False
-        LOG.warning("volume %s could not be made on %s, another backend is tried: %s", row.id, row.host, error)
+        LOG.warning("volume %s could not be created on %s, another backend is tried: %s", row.id, row.host, error)
         work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
         work.pass_on("scheduler", None)
         work.at_end(self._leave_pool)
@@ -93,13 +107,13 @@ class VolumeManager(VolumeRPC):
             pools.give_back(tx, row.host, row.size, 1)
             VOLUME.write(tx, row.id, host=None)
 
-    def delete(self, work):
+    def delete(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             work.after_others(tx)
             row = (None if work.args.get("after") else work.volume) or volumes.find(tx, work.job.resource_id)
             copies = [one.args["copy_id"] for one in jobs.live_of(tx, "leftover", work.job.resource_id)
                       if one.action == "remove_copy"] if work.args.get("after") else []
-            going = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
+            deleted = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
         if row is None:
             return
         volume = drivers.as_volume(row)
@@ -107,13 +121,13 @@ class VolumeManager(VolumeRPC):
         self.backend.remove_exports(volume)
         for copy_id in copies:
             self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
-        for snapshot in going:
+        for snapshot in deleted:
             self.backend.call(self.driver.delete_snapshot, drivers.as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
-        for snapshot in going:
+        for snapshot in deleted:
             work.keep_member(snapshot.id)
 
-    def extend(self, work):
+    def extend(self, work: worker.Work) -> None:
         new_size = work.args["new_size"]
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
@@ -125,10 +139,11 @@ class VolumeManager(VolumeRPC):
         self.exports.resize(row)
         work.keep(size=new_size)
 
-    def revert(self, work):
+    def revert(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
-            snapshot = worker.found(snapshots.find(tx, work.args["snapshot_id"]), f"snapshot {work.args['snapshot_id']}")
+            snapshot_id = work.args["snapshot_id"]
+            snapshot = worker.found(snapshots.find(tx, snapshot_id), f"snapshot {snapshot_id}")
         work.keep_member(snapshot.id)
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
@@ -139,18 +154,18 @@ class VolumeManager(VolumeRPC):
 
     # -- snapshots
 
-    def create_snapshot(self, work):
+    def create_snapshot(self, work: worker.Work) -> None:
         snapshot = self._snapshot(work)
         work.begin()
         try:
             facts = self.backend.call(self.driver.create_snapshot, snapshot)
         except drivers.DriverError:
-            with worker.quiet(f"removing what was made of snapshot {snapshot.id}"):
+            with worker.quiet(f"removing the incomplete snapshot {snapshot.id}"):
                 self.backend.call(self.driver.delete_snapshot, snapshot)
             raise
         work.keep(facts=facts or {}, progress="100%")
 
-    def delete_snapshot(self, work):
+    def delete_snapshot(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             work.after_others(tx)
         work.begin()
@@ -159,23 +174,26 @@ class VolumeManager(VolumeRPC):
     def _snapshot(self, work):
         with self.db.read() as tx:
             row = worker.found(snapshots.find(tx, work.job.resource_id))
-            return drivers.as_snapshot(row, worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},"))
+            volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
+            return drivers.as_snapshot(row, volume)
 
     # -- connections
 
-    def connect(self, ctx, volume_id, attachment_id, connector, connection_id=None, generation=None):
+    def connect(self, ctx: context.Context, volume_id: str, attachment_id: str | None, connector: dict | None,
+                connection_id: str | None = None, generation: int | None = None) -> dict:
         return self.exports.connect(volume_id, attachment_id, connector, connection_id, generation)
 
-    def disconnect(self, ctx, volume_id, attachment_id, connector, marked=False):
+    def disconnect(self, ctx: context.Context, volume_id: str, attachment_id: str | None, connector: dict | None,
+                   marked: bool = False) -> None:
         self.exports.disconnect(volume_id, attachment_id, connector, marked)
 
-    # -- content for processes of this host
+    # -- bytes for processes of this host
 
-    def open_local(self, ctx, kind, id, host, copy_id=None):
+    def open_local(self, ctx: context.Context, kind: str, id: str, host: str, copy_id: str | None = None) -> dict:
         if host != self.conf.host and self.backend.same_host:
             raise errors.OnAnotherHost(backend=self.backend.name, host=self.conf.host, asking=host)
         if not isinstance(self.driver, drivers.HasPath | drivers.Connects):
-            raise errors.BackendFailed(reason=f"the driver of {self.backend.name} keeps no bytes")
+            raise errors.BackendFailed(reason=f"the driver of {self.backend.name} stores no data")
         with self.db.read() as tx:
             snapshot = snapshots.find(tx, id) if kind == "snapshot" else None
             row = volumes.find(tx, snapshot.volume_id if snapshot is not None else id)
@@ -183,8 +201,8 @@ class VolumeManager(VolumeRPC):
         if row is None:
             raise errors.VolumeNotFound(id=id)
         if kind == "frozen" and (backup is None or backup.status != states.CREATING):
-            raise errors.InvalidState(kind="backup", reason="it is not being made any more")
-        # Who is not to have the volume any more does not write to it while it is read or written here.
+            raise errors.InvalidState(kind="backup", reason="it is not being created any more")
+        # Hosts whose connections have ended must not write to the volume while it is read or written here.
         self.exports.reconcile(row.id)
         try:
             return self._open(kind, row, snapshot, copy_id)
@@ -201,7 +219,7 @@ class VolumeManager(VolumeRPC):
             return self.backend.snapshot_content(frozen)
         return self.backend.content(volume)
 
-    def close_local(self, ctx, volume_id, copy_id):
+    def close_local(self, ctx: context.Context, volume_id: str, copy_id: str) -> None:
         with self.db.read() as tx:
             row = volumes.find(tx, volume_id)
         if row is not None:
@@ -211,7 +229,7 @@ class VolumeManager(VolumeRPC):
             except drivers.DriverError as error:
                 raise errors.BackendFailed(reason=str(error), public=error.public) from error
 
-    def check_reference(self, ctx, reference):
+    def check_reference(self, ctx: context.Context, reference: dict) -> None:
         self._check_manages()
         try:
             self.driver.name_of(reference)
@@ -220,26 +238,28 @@ class VolumeManager(VolumeRPC):
 
     def _check_manages(self):
         if not isinstance(self.driver, drivers.ManagesExisting):
-            raise errors.InvalidInput(reason=f"The driver of {self.backend.name} cannot take over what others made.",
-                                      public="Invalid input received: The driver cannot take over what others made.")
+            raise errors.InvalidInput(reason=(
+                f"The driver of {self.backend.name} cannot manage existing volumes or snapshots."),
+                public="Invalid input received: The driver cannot manage existing volumes or snapshots.")
 
-    def manageable(self, ctx, kind):
+    def manageable(self, ctx: context.Context, kind: str) -> list[dict]:
         self._check_manages()
-        look = self.driver.existing_volumes if kind == "volume" else self.driver.existing_snapshots
+        list_existing = self.driver.existing_volumes if kind == "volume" else self.driver.existing_snapshots
         try:
-            return [dataclasses.asdict(found) for found in self.backend.call(look)]
+            return [dataclasses.asdict(found) for found in self.backend.call(list_existing)]
         except drivers.DriverError as error:
             raise errors.BackendFailed(reason=str(error), public=error.public) from error
 
-    def capabilities(self, ctx):
+    def capabilities(self, ctx: context.Context) -> dict:
         name, values = self.backend.measure()[0]
         known = values["capabilities"]
         return {
             "namespace": f"OS::Storage::Capabilities::{self.backend.name}", "vendor_name": known["vendor_name"],
             "volume_backend_name": known["volume_backend_name"], "pool_name": name.partition("#")[2],
             "driver_version": known["driver_version"], "storage_protocol": known["storage_protocol"],
-            "display_name": known["volume_backend_name"], "description": type(self.driver).__doc__.splitlines()[0],
+            "display_name": known["volume_backend_name"],
+            "description": (type(self.driver).__doc__ or "").partition("\n")[0],
             "visibility": None, "replication_targets": [],
             "properties": {
                 "thin_provisioning": {"title": "Thin Provisioning", "type": "boolean",
-                                      "description": "Whether volumes take room only for what was written."}}}
+                                      "description": "Whether volumes use capacity only for written data."}}}

@@ -8,11 +8,11 @@ from cinder_lite.jobs import worker
 from cinder_lite.volume.jobs import image_download
 
 
-def test_space_is_reserved_before_it_is_needed(tmp_path):
-    image_download.reserve(str(tmp_path / "some"), 1_000_000)
+def test_space_is_allocated_before_it_is_needed(tmp_path):
+    image_download.allocate(str(tmp_path / "some"), 1_000_000)
     assert (tmp_path / "some").stat().st_blocks * 512 >= 1_000_000
-    with pytest.raises(worker.Refused, match=f"image_conversion_dir {tmp_path} has no room for the {2**60} bytes"):
-        image_download.reserve(str(tmp_path / "too much"), 2**60)
+    with pytest.raises(worker.Refused, match=f"image_conversion_dir {tmp_path} has no space for the {2**60} bytes"):
+        image_download.allocate(str(tmp_path / "too much"), 2**60)
     assert [one.name for one in tmp_path.iterdir()] == ["some"]
 
 
@@ -35,9 +35,9 @@ def test_zeros_are_written_only_over_data():
     target = types.SimpleNamespace(sync=None, write=lambda at, data: done.append(("write", at, len(data))),
                                    zero=lambda begin, end: done.append(("zero", begin, end)))
     data = bytes(1024**2) + b"x" * 65536 + bytes(1024**2)
-    image_download._Volume(target, fresh=True).write(100, data)
+    image_download._VolumeSink(target, is_zero=True).write(100, data)
     assert done == [("write", 100 + 1024**2, 65536)]
     done.clear()
-    image_download._Volume(target, fresh=False).write(100, data)
+    image_download._VolumeSink(target, is_zero=False).write(100, data)
     assert done == [("zero", 100, 100 + 1024**2), ("write", 100 + 1024**2, 65536),
                     ("zero", 100 + 1024**2 + 65536, 100 + 2 * 1024**2 + 65536)]
