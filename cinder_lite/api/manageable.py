@@ -24,7 +24,7 @@ def manage_volume(req: Request) -> Row:
     body = req.body
     req.attached, req.consistency_groups = {}, set()
     try:
-        return req.managing.take_over(
+        return req.management.manage(
             req.ctx, _host(body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
             bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
             **{"name": None, "description": None, **names(body)})
@@ -35,7 +35,7 @@ def manage_volume(req: Request) -> Row:
 def manage_snapshot(req: Request) -> Row:
     """POST /manageable_snapshots: manage a snapshot that a volume has on its backend."""
     body = req.body
-    return req.managing.take_over_snapshot(req.ctx, body["volume_id"], body["ref"],
+    return req.management.manage_snapshot(req.ctx, body["volume_id"], body["ref"],
                                            metadata=body.get("metadata") or {},
                                            **{"name": None, "description": None, **names(body)})
 
@@ -52,18 +52,18 @@ def list_snapshots(req: Request) -> Page:
 
 def unmanage_volume(req: Request) -> None:
     """os-unmanage: remove the record of a volume, and keep its data."""
-    req.managing.unmanage(req.ctx, req.volume_id)
+    req.management.unmanage(req.ctx, req.volume_id)
 
 
 def unmanage_snapshot(req: Request) -> None:
     """os-unmanage: remove the record of a snapshot, and keep its data."""
-    req.managing.unmanage_snapshot(req.ctx, req.snapshot_id)
+    req.management.unmanage_snapshot(req.ctx, req.snapshot_id)
 
 
 def _page(req: Request, kind: str) -> Page:
     """The page of the driver's findings that the query requests."""
     paging = req.paging()
-    found = req.managing.found(req.ctx, kind, _host(req.query))
+    found = req.management.manageable(req.ctx, kind, _host(req.query))
     for key, direction in reversed(paging.sort or (("reference", "desc"),)):
         if key not in ("reference", "size"):
             raise errors.InvalidInput(reason=f"These can be sorted by reference and size, not by {key}.")

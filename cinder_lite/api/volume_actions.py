@@ -134,7 +134,7 @@ def upload_image(req: Request) -> dict[str, Any]:
     visibility = body.get("visibility", "private")
     if visibility == "public":
         req.enforce("volume_extension:volume_actions:upload_public")
-    row, type_, image = req.imaging.upload(
+    row, type_, image = req.images.upload(
         req.ctx, req.volume_id, is_true(body.get("force", False)), name=body["image_name"], visibility=visibility,
         disk_format=body.get("disk_format", "raw"), container_format=body.get("container_format", "bare"),
         protected=is_true(body.get("protected", False)))
@@ -146,7 +146,7 @@ def reimage(req: Request) -> None:
     reserved_too = is_true(req.body.get("reimage_reserved", False))
     if reserved_too:
         req.enforce("volume:reimage_reserved")
-    req.imaging.reimage(req.ctx, req.volume_id, req.body["image_id"], reserved_too)
+    req.images.reimage(req.ctx, req.volume_id, req.body["image_id"], reserved_too)
 
 
 # -- image metadata

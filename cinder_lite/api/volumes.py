@@ -29,7 +29,7 @@ def create(req: Request) -> Row:
     reference, snapshot_id = body.get("imageRef") or body.get("image_id"), body.get("snapshot_id")
     image: Any = None
     if reference:
-        image = req.imaging.find(req.ctx, reference, snapshots_too=req.at("3.46"))
+        image = req.images.find(req.ctx, reference, snapshots_too=req.at("3.46"))
         if req.at("3.46") and image.snapshot_id and not snapshot_id:
             image, snapshot_id = None, image.snapshot_id
     row = req.volumes.create(req.ctx, Wanted(

@@ -1,9 +1,12 @@
-"""The backup service at work: what each job does."""
+"""Runs the jobs of backups."""
 
 import contextlib
 import logging
+from typing import Any
 
-from cinder_lite import concurrency, db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.backup import cinder, manifest, record, writer
 from cinder_lite.backup import reader as restore
 from cinder_lite.backup.rpcapi import BackupRPC
@@ -20,25 +23,31 @@ LOG = logging.getLogger(__name__)
 
 
 class BackupManager(BackupRPC):
-    """Runs the jobs of one host's backup service. A repeated run goes on from what is in the store."""
+    """Runs the jobs of one host's backup service. A repeated job is resumed from the data in the store."""
 
-    def __init__(self, database, conf, store, volume, owner):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, store: stores.Store, volume: Any,
+                 owner: str) -> None:
+        """`volume` is the client of the volume service; `owner` names the process in the jobs that it claims."""
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
         self.adopted = cinder.CinderBackups(store, conf)
         handlers = worker.handlers(states.BACKUP, {"backups": self}, store)
-        self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers, conf.backup_max_operations)
+        self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers,
+                                    conf.backup_max_operations)
 
-    def run_job(self, ctx, job_id):
+    def run_job(self, ctx: context.Context, job_id: str) -> None:
         self.worker.wake(job_id)
 
     # -- create
 
-    def create(self, work):
+    def create(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(backups.find(tx, work.job.resource_id))
             volume = worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id}")
-            snapshot = worker.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}") if row.snapshot_id else None
-            parent = worker.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},") if row.parent_id else None
+            snapshot = parent = None
+            if row.snapshot_id:
+                snapshot = worker.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}")
+            if row.parent_id:
+                parent = worker.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},")
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
@@ -47,35 +56,35 @@ class BackupManager(BackupRPC):
             work.begin()
             where = self._open(work, host, kind=kind, id=id, copy_id=row.id)
             origin = f"{row.id} {work.job.attempt}" if frozen else id
-            made = concurrency.in_thread(self._write, work, row, place, where, parent, origin)
+            written = concurrency.in_thread(self._write, work, row, place, where, parent, origin)
         except manifest.Cancelled as error:
             raise worker.Interrupted from error
         except manifest.Superseded as error:
-            # What is stored belongs to the worker that took over.
+            # The stored objects belong to the worker that took over.
             raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
         except (stores.StoreError, manifest.BackupError, device.ContentError):
-            with worker.quiet(f"removing what was stored of backup {row.id}"):
+            with worker.quiet(f"removing the stored objects of backup {row.id}"):
                 concurrency.in_thread(manifest.delete, self.store, place)
             raise
         finally:
-            # It may have been attached, and frozen, when the work was begun for the first time.
+            # The volume may have been attached, and therefore frozen, in a former attempt.
             if frozen or (snapshot is None and work.job.attempt > 1):
                 self._close(work, host, volume.id, row.id)
-        work.keep(container=made.container, object_count=made.object_count,
-                  facts={"service_metadata": made.service_metadata, "stored_bytes": made.stored_bytes})
+        work.keep(container=written.container, object_count=written.object_count,
+                  facts={"service_metadata": written.service_metadata, "stored_bytes": written.stored_bytes})
 
-    def _open(self, work, host, **what):
-        """Where a volume or snapshot is. When the volume service does not answer, the work waits for it."""
+    def _open(self, work, host, **resource):
+        """The location of a volume's or snapshot's bytes. Raises Interrupted if the volume service does not answer."""
         try:
             with work.outside():
-                return host.open_local(work.ctx, host=self.conf.host, **what)
+                return host.open_local(work.ctx, host=self.conf.host, **resource)
         except messaging.NoAnswer as error:
             raise worker.Interrupted from error
 
     @staticmethod
     def _close(work, host, volume_id, copy_id):
-        """Remove a frozen copy; the work is not done before it is gone, or somebody has the job to remove it."""
-        def leave(tx):
+        """Remove a frozen copy now, or record a job that removes it when this job ends."""
+        def schedule_cleanup(tx):
             row = volumes.find(tx, volume_id)
             if row is not None and row.host is not None:
                 holds.schedule_copy_cleanup(tx, work.job, row, copy_id)
@@ -87,17 +96,18 @@ class BackupManager(BackupRPC):
             raise worker.Interrupted from error
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)
-            work.when_done(leave)
+            work.when_done(schedule_cleanup)
 
     def _write(self, work, row, place, where, parent, origin):
         older = manifest.Place.of(parent) if parent is not None else None
         with device.source(where) as source:
-            return writer.write(self.store, place, source, row.size * GIB, writer.Format.of(self.conf, self.store.largest),
-                                older, origin=origin, progress=work.progress, cancelled=work.cancelled)
+            return writer.write(self.store, place, source, row.size * GIB,
+                                writer.Format.of(self.conf, self.store.largest), older,
+                                origin=origin, progress=work.progress, cancelled=work.cancelled)
 
     # -- restore
 
-    def restore(self, work):
+    def restore(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row = worker.found(backups.find(tx, work.job.resource_id))
             volume = worker.found(volumes.find(tx, work.args["volume_id"]), f"volume {work.args['volume_id']}")
@@ -113,10 +123,10 @@ class BackupManager(BackupRPC):
             return found
 
         work.members[volume.id] = columns
-        self._bring_back(work, row, volume, is_zero=False)
+        self._restore(work, row, volume, is_zero=False)
 
-    def restore_to_new(self, work):
-        """The last stage of making a volume from a backup: the volume is there and empty."""
+    def restore_to_new(self, work: worker.Work) -> None:
+        """The last stage of creating a volume from a backup, whose data is restored to the new, empty volume."""
         with self.db.read() as tx:
             volume = worker.found(volumes.find(tx, work.job.resource_id))
             row = worker.found(backups.find(tx, volume.backup_id), f"its source, backup {volume.backup_id},")
@@ -125,29 +135,29 @@ class BackupManager(BackupRPC):
 
         def described(tx, present):
             columns = record.columns(recorded, row, present)
-            # What its creation was asked for stays.
+            # Metadata of the request is kept.
             columns["metadata"] |= {key: value for key, value in present.metadata.items() if key != "src_backup_id"}
             metadata_index.update(tx, present, metadata=columns["metadata"])
             VOLUME.write(tx, volume.id, **columns)
 
         work.at_end(described)
-        self._bring_back(work, row, volume, is_zero=True)
+        self._restore(work, row, volume, is_zero=True)
 
     def _record(self, row):
-        """What the volume that was backed up had besides its data; when it cannot be read, what is known of it."""
-        cinders = self.adopted.of(row)
-        if cinders is not None:
+        """The metadata of the volume that was backed up; if the store's cannot be read, the database's."""
+        legacy = self.adopted.of(row)
+        if legacy is not None:
             with worker.quiet(f"reading the metadata of backup {row.id}"):
-                return concurrency.in_thread(cinders.record, row)
+                return concurrency.in_thread(legacy.record, row)
         return row.volume_record if isinstance(row.volume_record, dict) else {}
 
-    def _bring_back(self, work, row, volume, is_zero):
+    def _restore(self, work, row, volume, is_zero):
         work.begin()
         where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
         with self.db.read() as tx:
             chain = backups.chain(tx, row)
         if self.adopted.of(row) is not None and chain[-1].parent_id:
-            raise worker.Refused(f"its parent, backup {chain[-1].parent_id}, is not here; import that first")
+            raise worker.Refused(f"its parent, backup {chain[-1].parent_id}, is missing; import it first")
         try:
             concurrency.in_thread(self._read, work, chain, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
@@ -158,41 +168,43 @@ class BackupManager(BackupRPC):
             work.args["restored"] = done
             work.progress(done, whole)
 
-        row, how = chain[0], {"target_is_zero": is_zero, "start": work.args.get("restored", 0), "progress": progress,
-                               "cancelled": work.cancelled}
-        cinders = self.adopted.of(row)
-        if cinders is not None:
-            cinders.restore(chain, where, **how)
+        row = chain[0]
+        options = {"target_is_zero": is_zero, "start": work.args.get("restored", 0), "progress": progress,
+                   "cancelled": work.cancelled}
+        legacy = self.adopted.of(row)
+        if legacy is not None:
+            legacy.restore(chain, where, **options)
         else:
             with device.target(where) as target:
-                restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **how)
+                restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **options)
 
-    # -- the rest
+    # -- delete, import
 
-    def delete(self, work):
+    def delete(self, work: worker.Work) -> None:
         work.begin()
         with self.db.read() as tx:
             work.after_others(tx)
             row = worker.found(backups.find(tx, work.job.resource_id))
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
-        cinders = self.adopted.of(row)
-        if cinders is not None:
-            concurrency.in_thread(cinders.delete, row)
+        legacy = self.adopted.of(row)
+        if legacy is not None:
+            concurrency.in_thread(legacy.delete, row)
         elif not shared and place.is_valid:
             concurrency.in_thread(manifest.delete, self.store, place)
 
     def _check_size(self, row):
-        """Raise Refused when the backup in the store is not of the size that the record says."""
+        """Raise Refused if the size of the backup in the store differs from the record's."""
         if self.adopted.of(row) is not None:
             return
         with contextlib.suppress(stores.ObjectMissing):
             size = manifest.load(self.store, manifest.Place.of(row)).size
             if size != row.size * GIB:
-                raise worker.Refused(f"the record says {row.size} GiB, but the backup in the store has {size} bytes")
+                raise worker.Refused(f"its size in the record is {row.size} GiB, but the backup in the store has "
+                                     f"{size} bytes")
 
-    def import_record(self, work):
-        """An imported record becomes a backup when the store has what it names."""
+    def import_record(self, work: worker.Work) -> None:
+        """Make an imported record available if the store has the backup that it names."""
         with self.db.read() as tx:
             row = worker.found(backups.find(tx, work.job.resource_id))
         work.begin()
@@ -202,7 +214,7 @@ class BackupManager(BackupRPC):
                                  public=f"the store has no backup {row.id}")
 
 
-def exists(store, cinders, row):
-    """Whether the store, or what has what Cinder made, has the backup of that row."""
-    reader = cinders.of(row)
+def exists(store: stores.Store, legacy: Any, row: db.Row) -> bool:
+    """Whether the store has the backup of that row; `legacy` reads backups in Cinder's formats."""
+    reader = legacy.of(row)
     return manifest.exists(store, manifest.Place.of(row)) if reader is None else reader.exists(row)

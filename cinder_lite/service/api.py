@@ -13,8 +13,8 @@ from cinder_lite.observe import health
 from cinder_lite.service import process
 from cinder_lite.volume.verbs.attachments import Attachments
 from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
-from cinder_lite.volume.verbs.images import Imaging
-from cinder_lite.volume.verbs.manage import Managing
+from cinder_lite.volume.verbs.images import Images
+from cinder_lite.volume.verbs.manage import Management
 from cinder_lite.volume.verbs.migration import Migrations
 from cinder_lite.volume.verbs.snapshots import Snapshots
 from cinder_lite.volume.verbs.swap import Swaps
@@ -67,10 +67,10 @@ def domains(shared: process.Process) -> dict[str, Any]:
         "volumes": volumes,
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
-        "imaging": Imaging(shared.db, shared.conf, shared.volume),
+        "images": Images(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "swaps": Swaps(shared.db, shared.conf, shared.volume),
-        "managing": Managing(shared.db, shared.conf, shared.scheduler, shared.volume),
+        "management": Management(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
         "groups": groups,
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),

@@ -1,12 +1,16 @@
-"""The verbs of attachments, the new ones (/attachments) and the old ones (volume actions).
+"""Attaches and detaches volumes, by the attachments API and by the older volume actions.
 
-A volume's status mirrors its attachments: it is computed anew in the transaction that changes one of them. While an
-action runs on the volume (it is being extended, say), the status it returns to is changed instead.
+A volume's status is derived from its attachments in the transaction that changes one of them. While an action runs on
+the volume (an extension, say), the status to which it returns is changed instead.
 """
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
-from cinder_lite import db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -15,21 +19,25 @@ from cinder_lite.volume import connections as domain
 from cinder_lite.volume import qos
 from cinder_lite.volume.connecting import ConnectionClient
 
+#: The statuses in which a volume can be reserved.
+_RESERVABLE = (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING, states.DOWNLOADING)
+
 
 class Attachments:
-    """What can be done to attachments."""
+    """The operations on attachments."""
 
-    def __init__(self, database, conf, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf = database, conf
-        self._detaching, self._connecting = DetachGuard(conf), ConnectionClient(database, conf, volume)
+        self._detach_guard, self._connecting = DetachGuard(conf), ConnectionClient(database, conf, volume)
 
     # -- the attachments API
 
-    def get(self, ctx, id):
+    def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
             return attachments.get(tx, ctx, id)
 
-    def create(self, ctx, volume_id, instance_uuid, connector, mode):
+    def create(self, ctx: context.Context, volume_id: str, instance_uuid: str | None, connector: dict | None,
+               mode: str | None) -> db.Row:
         """Reserve the volume for a server; with a connector, connect it at once. Returns the row."""
         id = self._reserve(ctx, volume_id, instance_uuid, mode, bool(connector))
         if not connector:
@@ -37,7 +45,7 @@ class Attachments:
         try:
             return self.update(ctx, id, connector)
         except Exception:
-            with worker.quiet(f"taking back the reservation {id}"):
+            with worker.quiet(f"removing the reservation {id}"):
                 self._remove(id)
             raise
 
@@ -47,8 +55,7 @@ class Attachments:
             row = volumes.get(tx, ctx, volume_id)
             if connects:
                 self._connecting.check_service_up(tx, row)
-            volume = VOLUME.hold(tx, volume_id, (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING,
-                                                 states.DOWNLOADING), (guards.HAS_PLACE, guards.NOT_MOVING))
+            volume = VOLUME.hold(tx, volume_id, _RESERVABLE, (guards.HAS_PLACE, guards.NOT_MOVING))
             present = attachments.of_volume(tx, volume_id)
             same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
             if not volume.multiattach and (
@@ -58,14 +65,15 @@ class Attachments:
                     f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
                     "of a type with multiattach can be attached more than once"))
             id = str(uuid.uuid4())
-            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id, instance_uuid=instance_uuid,
-                               attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode, attach_status=states.RESERVED,
-                               connector={}, connection_info={})
+            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id,
+                               instance_uuid=instance_uuid, attach_status=states.RESERVED, connector={},
+                               attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode,
+                               connection_info={})
             mirror(tx, volume)
             return id
 
-    def update(self, ctx, id, connector):
-        """Connect the attachment's host: exports the volume and keeps the connection's data. Returns the row."""
+    def update(self, ctx: context.Context, id: str, connector: dict | None) -> db.Row:
+        """Connect the attachment's host: export the volume and record the connection information. Returns the row."""
         if not connector:
             raise errors.InvalidInput(reason="A connector is needed: an object that describes the attaching host.")
         volume, one, mode = self._begin_connection(ctx, id, connector)
@@ -119,8 +127,8 @@ class Attachments:
             return attachments.find(tx, id)
 
     @db.retried
-    def complete(self, ctx, id):
-        """The host has the volume: attached, in-use."""
+    def complete(self, ctx: context.Context, id: str) -> None:
+        """Record that the host has attached the volume: attached, in-use."""
         with self.db.write() as tx:
             row = attachments.get(tx, ctx, id)
             volume = self._held(tx, row.volume_id)
@@ -131,11 +139,11 @@ class Attachments:
             attachments.update(tx, id, attach_status=states.ATTACHED, attached_at=db.now())
             mirror(tx, volume)
 
-    def delete(self, ctx, id):
+    def delete(self, ctx: context.Context, id: str) -> Sequence[db.Row]:
         """Disconnect and remove the attachment. Returns the volume's other attachments."""
         with self.db.read() as tx:
             row = attachments.get(tx, ctx, id)
-        self._detaching.check(ctx, (row,))
+        self._detach_guard.check(ctx, (row,))
         volume, others, ended = self._remove(id)
         if ended:
             self._connecting.disconnect_soon(ctx, volume, id, row.connector)
@@ -143,9 +151,9 @@ class Attachments:
 
     @db.retried
     def _remove(self, id):
-        """The attachment is gone, and what it was connected by is to be undone.
+        """Delete the attachment, and end its connections.
 
-        Returns the volume, its other attachments, and whether there is anything to undo.
+        Returns the volume, its other attachments, and whether there are connections to remove.
         """
         with self.db.write() as tx:
             row = attachments.find(tx, id)
@@ -157,7 +165,7 @@ class Attachments:
             ended = connections.end_of_attachment(tx, id)
             others = attachments.of_volume(tx, volume.id)
             if not others:
-                # Whoever initialized a connection beside it has no part in the volume any more.
+                # Connections that were initialized without an attachment end with the last attachment.
                 ended += connections.end_of_volume(tx, volume.id)
             mirror(tx, volume)
             return volume, others, ended
@@ -167,10 +175,10 @@ class Attachments:
         """The volume's row, locked, whatever its status."""
         return VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES + states.UNLISTED)
 
-    # -- the old way: volume actions
+    # -- volume actions
 
     @db.retried
-    def reserve(self, ctx, volume_id):
+    def reserve(self, ctx: context.Context, volume_id: str) -> None:
         """available (with multiattach also in-use) -> attaching."""
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, volume_id)
@@ -178,29 +186,31 @@ class Attachments:
             VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MOVING), status=states.ATTACHING)
 
     @db.retried
-    def unreserve(self, ctx, volume_id):
-        """attaching -> what the attachments say; otherwise nothing."""
+    def unreserve(self, ctx: context.Context, volume_id: str) -> None:
+        """From attaching back to the status that the attachments give; no change from other statuses."""
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.ATTACHING:
                 mirror(tx, row)
 
     @db.retried
-    def begin_detaching(self, ctx, volume_id):
+    def begin_detaching(self, ctx: context.Context, volume_id: str) -> None:
+        """From in-use to detaching."""
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, volume_id)
-            # Nova puts a copy in its place, of which its user is to see nothing.
+            # Nova is replacing the volume by its copy, which users must not notice.
             if row.migration_status != states.MIGRATING:
                 VOLUME.write(tx, volume_id, (states.IN_USE,), status=states.DETACHING)
 
     @db.retried
-    def roll_detaching(self, ctx, volume_id):
+    def roll_detaching(self, ctx: context.Context, volume_id: str) -> None:
+        """From detaching back to the status that the attachments give."""
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             if row.status == states.DETACHING:
                 mirror(tx, row)
 
-    def initialize(self, ctx, volume_id, connector):
+    def initialize(self, ctx: context.Context, volume_id: str, connector: dict) -> dict:
         """Export the volume to the connector's host. Returns the connection information."""
         row, one = self._begin_initialized(ctx, volume_id, connector)
         info = self._connecting.connect(ctx, row, one, connector)
@@ -227,9 +237,9 @@ class Attachments:
             VOLUME.lock(tx, row.id)
             self._connecting.check_current(tx, one, info)
 
-    def terminate(self, ctx, volume_id, connector):
-        """Take the export back and release a reservation."""
-        self._check_all(ctx, volume_id)
+    def terminate(self, ctx: context.Context, volume_id: str, connector: dict) -> None:
+        """Remove the export and release a reservation."""
+        self._check_not_used(ctx, volume_id)
         row = self._end_initialized(ctx, volume_id, connector)
         self._connecting.disconnect_soon(ctx, row, connector=connector)
         self.unreserve(ctx, volume_id)
@@ -246,8 +256,9 @@ class Attachments:
             return row
 
     @db.retried
-    def attach(self, ctx, volume_id, instance_uuid, host_name, mountpoint, mode):
-        """Record that a server or a host has the volume: in-use."""
+    def attach(self, ctx: context.Context, volume_id: str, instance_uuid: str | None, host_name: str | None,
+               mountpoint: str | None, mode: str) -> None:
+        """Record that a server or a host has attached the volume: in-use."""
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, volume_id).id, (states.ATTACHING, states.AVAILABLE),)
             if domain.is_read_only(row) and mode == domain.READ_WRITE:
@@ -263,8 +274,8 @@ class Attachments:
             VOLUME.write(tx, volume_id, admin_metadata=new)
             mirror(tx, self._held(tx, volume_id))
 
-    def detach(self, ctx, volume_id, attachment_id):
-        """Record that the volume is not attached any more; the export is taken back with the last attachment."""
+    def detach(self, ctx: context.Context, volume_id: str, attachment_id: str | None) -> None:
+        """Record that the volume is detached; the export is removed with the last attachment."""
         with self.db.read() as tx:
             volumes.get(tx, ctx, volume_id)
             present = attachments.of_volume(tx, volume_id)
@@ -277,40 +288,41 @@ class Attachments:
         if chosen:
             self.delete(ctx, chosen[0].id)
         else:
-            self.settle(ctx, volume_id)
+            self.reset_unattached(ctx, volume_id)
 
-    def settle(self, ctx, volume_id):
-        """A volume without attachments that says it has some is available again, and no host is connected to it."""
-        row, ended = self._settled(ctx, volume_id)
+    def reset_unattached(self, ctx: context.Context, volume_id: str) -> None:
+        """Make a volume without attachments available again, and revoke the access of all hosts to it."""
+        row, ended = self._reset_unattached(ctx, volume_id)
         if ended:
             self._connecting.disconnect_soon(ctx, row)
 
     @db.retried
-    def _settled(self, ctx, volume_id):
+    def _reset_unattached(self, ctx, volume_id):
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
             mirror(tx, row)
             return row, row.host is not None and domain.end_all(tx, row)
 
-    def _check_all(self, ctx, volume_id, attachment_id=None):
-        """Refuse when a server uses the volume by that attachment, or by any."""
+    def _check_not_used(self, ctx, volume_id, attachment_id=None):
+        """Raise an error if a server uses the volume by that attachment, or by any if None."""
         with self.db.read() as tx:
             present = attachments.of_volume(tx, volume_id)
-        self._detaching.check(ctx, [one for one in present if attachment_id in (None, one.id)])
+        self._detach_guard.check(ctx, [one for one in present if attachment_id in (None, one.id)])
 
-    def force_detach(self, ctx, volume_id, attachment_id, connector):
-        """Disconnect and detach whatever the statuses say."""
-        self._check_all(ctx, volume_id, attachment_id)
+    def force_detach(self, ctx: context.Context, volume_id: str, attachment_id: str | None,
+                     connector: dict | None) -> None:
+        """Disconnect and detach the volume whatever its status."""
+        self._check_not_used(ctx, volume_id, attachment_id)
         row = self._end_initialized(ctx, volume_id, connector) if connector or attachment_id is None else None
         self.detach(ctx, volume_id, attachment_id)
         if row is not None:
             self._connecting.disconnect_soon(ctx, row, attachment_id, connector)
 
 
-def mirror(tx, volume):
-    """Give the volume the status that its attachments make. `volume` is its locked row."""
+def mirror(tx: db.Transaction, volume: db.Row) -> None:
+    """Set the status that the attachments give to the volume. `volume` is its locked row."""
     status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id))
-    values = {"attach_status": attach_status}
+    values: dict[str, Any] = {"attach_status": attach_status}
     if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
         values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                     if key != "attached_mode"}

@@ -1,31 +1,39 @@
-"""The verbs of groups and group snapshots: several volumes of one backend, begun with and ended together."""
+"""Creates, changes and deletes groups and group snapshots; an action covers all volumes of a group."""
 
 import uuid
+from collections.abc import Collection
+from typing import Any
 
-from cinder_lite import db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign, zones
 
-#: From which statuses a volume leaves a group.
-LEAVES_FROM = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
+#: The statuses in which a volume can be removed from a group.
+REMOVABLE = (states.AVAILABLE, states.IN_USE, states.ERROR, "error_deleting")
 
 
 class Groups:
-    """What can be done to groups."""
+    """The operations on groups."""
 
-    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
-    events = None
+    #: Sends notifications (see cinder_lite.jobs.notifications), None if they are switched off.
+    events: Any = None
 
-    def __init__(self, database, conf, scheduler, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any, volume: Any) -> None:
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
 
     # -- create
 
-    def create(self, ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy=False):
-        """Make a group for volumes of these types; the scheduler finds the backend that suits them all. Returns the row."""
+    def create(self, ctx: context.Context, name: str | None, description: str | None, type_name_or_id: str,
+               type_names_or_ids: Collection[str], zone: str | None, legacy: bool = False) -> db.Row:
+        """Create a group for volumes of these types; the scheduler selects a backend for all of them. Returns the row.
+
+        `legacy` is for consistency groups.
+        """
         job_id, row = self._create(ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy)
         self.scheduler.run_job(ctx, job_id=job_id)
         return row
@@ -52,12 +60,14 @@ class Groups:
     def _check_zone(self, tx, zone):
         known = zones.known(tx, self.conf)
         if zone not in known:
-            raise errors.InvalidInput(reason=f"Availability zone '{zone}' is invalid. There are: {', '.join(sorted(known))}.")
+            raise errors.InvalidInput(
+                reason=f"Availability zone '{zone}' is invalid. There are: {', '.join(sorted(known))}.")
 
     # -- from a group, or from a group's snapshot
 
-    def create_from(self, ctx, name, description, group_snapshot_id=None, source_group_id=None):
-        """Make a group with copies of another's volumes, or of what a group snapshot kept. Returns the row."""
+    def create_from(self, ctx: context.Context, name: str | None, description: str | None,
+                    group_snapshot_id: str | None = None, source_group_id: str | None = None) -> db.Row:
+        """Create a group with copies of the volumes of a group or group snapshot. Returns the row."""
         if bool(group_snapshot_id) == bool(source_group_id):
             raise errors.InvalidInput(reason="Exactly one of the group snapshot and the group to copy is needed.")
         job_id, row = self._create_from(ctx, name, description, group_snapshot_id, source_group_id)
@@ -105,8 +115,9 @@ class Groups:
     # -- change
 
     @db.retried
-    def update(self, ctx, id, add, remove, **values):
-        """Rename, whatever the status, and let volumes join and leave. `add` and `remove` are ids."""
+    def update(self, ctx: context.Context, id: str, add: Collection[str], remove: Collection[str],
+               **values: Any) -> None:
+        """Rename the group, whatever its status, and add and remove volumes. `add` and `remove` are their ids."""
         if set(add) & set(remove):
             raise errors.InvalidInput(reason=f"Volume {min(set(add) & set(remove))} cannot both join and leave.")
         with self.db.write() as tx:
@@ -118,24 +129,24 @@ class Groups:
                 add = [volume_id for volume_id in add if volume_id not in members]
             if not add and not remove and not values:
                 raise errors.InvalidState(kind="group", reason=f"{id} has all that already; there is nothing to change")
-            done = self._tell(tx, ctx, group, notifications.UPDATED)
+            done = self._announce(tx, ctx, group, notifications.UPDATED)
             for volume_id in add:
-                self._join(tx, ctx, group, volume_id)
+                self._add_volume(tx, ctx, group, volume_id)
             for volume_id in remove:
                 row = volumes.get(tx, ctx, volume_id)
                 if row.group_id != id:
                     raise errors.InvalidState(kind="volume", reason=f"{volume_id} does not belong to group {id}")
-                VOLUME.write(tx, volume_id, LEAVES_FROM, group_id=None)
+                VOLUME.write(tx, volume_id, REMOVABLE, group_id=None)
             GROUP.write(tx, id, **values)
             done()
 
-    def _tell(self, tx, ctx, group, event):
-        """Tell others of what is done within this transaction; returns what tells them that it is done."""
+    def _announce(self, tx, ctx, group, event):
+        """Record the notification of an event's start; returns a function that records that of its end."""
         return notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "group", group.id, event, service_of(group.host))
 
     @staticmethod
-    def _join(tx, ctx, group, volume_id):
+    def _add_volume(tx, ctx, group, volume_id):
         row = volumes.get(tx, ctx, volume_id)
         if row.project_id != group.project_id:
             raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of another project than the group")
@@ -149,8 +160,8 @@ class Groups:
         VOLUME.write(tx, volume_id, (states.AVAILABLE, states.IN_USE), (guards.NO_GROUP, guards.NOT_MIGRATING),
                      group_id=group.id)
 
-    def reset_status(self, ctx, id, status):
-        """Write the status as it is given; what was under way ends before."""
+    def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
+        """Set the status; running jobs are ended first."""
         cancellation.stop(self.db, self.conf, "group", id, lambda tx: groups.get(tx, ctx, id))
         self._write_status(ctx, id, status)
 
@@ -164,8 +175,8 @@ class Groups:
 
     # -- delete
 
-    def delete(self, ctx, id, volumes_too):
-        """Delete the group; with volumes in it only with `volumes_too`."""
+    def delete(self, ctx: context.Context, id: str, volumes_too: bool) -> None:
+        """Delete the group and, only with `volumes_too`, its volumes."""
         job_id, host = self._begin_delete(ctx, id, volumes_too)
         if job_id is not None:
             self.volume.on(host).run_job(ctx, job_id=job_id)
@@ -177,11 +188,11 @@ class Groups:
             GROUP.lock(tx, id)
             members = _members(tx, ctx, id)
             if members and not volumes_too:
-                raise errors.InvalidState(kind="group", reason=f"it has {len(members)} volumes; take them out, or delete "
-                                                               "them with it by delete-volumes")
+                raise errors.InvalidState(kind="group", reason=(
+                    f"it has {len(members)} volumes; remove them from it, or delete them with it by delete-volumes"))
             if not members:
                 GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
-                done = self._tell(tx, ctx, group, states.ACTIONS["group"]["forget"].event)
+                done = self._announce(tx, ctx, group, states.ACTIONS["group"]["forget"].event)
                 GROUP.settle(tx, id, "forget", True)
                 done()
                 holds.forget(tx, self.conf, [("group", group)])
@@ -194,31 +205,32 @@ class Groups:
 
 
 def _members(tx, ctx, id):
-    """The group's volumes. Raises InvalidState when some are of a project that the requester does not see."""
+    """The group's volumes. Raises InvalidState if the requester cannot see the project of some."""
     members = groups.volumes_of(tx, id)
     foreign.check(ctx, "group", "volume", members)
     return members
 
 
 def _copy(ctx, volume, size, **source):
-    """The row of a volume that is made of another one's content."""
-    # The volume of a snapshot may have gone to another project since; how it is described there stays there.
+    """The row of a copy of the volume, of `size` GiB."""
+    # The volume may have been transferred to another project since; that project's description is not copied.
     described = ({"name": volume.name, "description": volume.description} if ctx.sees(volume.project_id) else
                  {"name": None, "description": None})
-    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, **described, "size": size, "volume_type_id": volume.volume_type_id,
-            "availability_zone": volume.availability_zone, "host": volume.host, "bootable": volume.bootable,
-            "multiattach": volume.multiattach, "encryption_key_id": volume.encryption_key_id, "metadata": {},
+    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, **described,
+            "size": size, "volume_type_id": volume.volume_type_id, "availability_zone": volume.availability_zone,
+            "host": volume.host, "bootable": volume.bootable, "multiattach": volume.multiattach,
+            "encryption_key_id": volume.encryption_key_id, "metadata": {},
             "admin_metadata": {}, "image_metadata": volume.image_metadata, "facts": {}, "export": {}, **source}
 
 
 class GroupSnapshots:
-    """What can be done to group snapshots."""
+    """The operations on group snapshots."""
 
-    def __init__(self, database, conf, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
-    def create(self, ctx, group_id, name, description):
-        """Keep what all volumes of the group hold now. Returns the row."""
+    def create(self, ctx: context.Context, group_id: str, name: str | None, description: str | None) -> db.Row:
+        """Take snapshots of all volumes of the group. Returns the row."""
         job_id, host, row = self._create(ctx, group_id, name, description)
         self.volume.on(host).run_job(ctx, job_id=job_id)
         return row
@@ -240,16 +252,16 @@ class GroupSnapshots:
             for one in members:
                 VOLUME.hold(tx, one.id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             for one in sorted(members, key=lambda one: (one.volume_type_id, one.id)):
-                made = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id,
+                snapshot = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id,
                         "volume_id": one.id, "name": name, "description": description, "size": one.size,
                         "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
                         "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}
-                SNAPSHOT.insert(tx, ctx, "group_create", made)
-                holds.count(tx, self.conf, "snapshot", [made], allowance)
+                SNAPSHOT.insert(tx, ctx, "group_create", snapshot)
+                holds.count(tx, self.conf, "snapshot", [snapshot], allowance)
             return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
 
-    def delete(self, ctx, id):
-        """Delete it with the snapshots of its volumes."""
+    def delete(self, ctx: context.Context, id: str) -> None:
+        """Delete the group snapshot with the snapshots of its volumes."""
         job_id, host = self._begin_delete(ctx, id)
         self.volume.on(host).run_job(ctx, job_id=job_id)
 
@@ -259,14 +271,14 @@ class GroupSnapshots:
             row = groups.get_snapshot(tx, ctx, id)
             host = service_of(groups.find(tx, row.group_id).host)
             job_id = GROUP_SNAPSHOT.begin(tx, ctx, id, "delete", job={"host": host})
-            going = groups.snapshots_of(tx, id)
-            foreign.check(ctx, "group_snapshot", "snapshot", going)
-            for one in going:
+            deleted = groups.snapshots_of(tx, id)
+            foreign.check(ctx, "group_snapshot", "snapshot", deleted)
+            for one in deleted:
                 SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
             return job_id, host
 
-    def reset_status(self, ctx, id, status):
-        """Write the status as it is given; what was under way ends before."""
+    def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
+        """Set the status; running jobs are ended first."""
         cancellation.stop(self.db, self.conf, "group_snapshot", id, lambda tx: groups.get_snapshot(tx, ctx, id))
         self._write_status(ctx, id, status)
 

@@ -1,42 +1,47 @@
-"""The verbs of images: which image a volume is to be made of, making an image of a volume, writing one over a volume."""
+"""Finds images to create volumes from, uploads volumes to images, and overwrites volumes with images."""
 
 import contextlib
 import functools
+from typing import TYPE_CHECKING, Any
 
+from oslo_config import cfg
 from oslo_utils import uuidutils
 
-from cinder_lite import db, errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, guards, types, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.image.record import ACTIVE
+from cinder_lite.image.record import ACTIVE, Image
 from cinder_lite.jobs.lifecycle import VOLUME
 
+if TYPE_CHECKING:
+    from cinder_lite.image.glance import Glance
 
-class Imaging:
-    """What can be done with images. Glance's client is imported by the first that needs it."""
 
-    def __init__(self, database, conf, volume):
+class Images:
+    """The operations with images. Glance's client is imported by the first one that needs it."""
+
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
     @functools.cached_property
-    def glance(self):
+    def glance(self) -> "Glance":
         from cinder_lite.image.glance import Glance
 
         return Glance(self.conf)
 
-    # -- which image
+    # -- finding an image
 
-    def find(self, ctx, reference, snapshots_too):
-        """The image of that id, URL or name, of which a volume can be made. Raises InvalidInput with what is wrong with it.
+    def find(self, ctx: context.Context, reference: str, snapshots_too: bool) -> Image:
+        """The image with that id, URL or name. Raises InvalidInput with the reason if no volume can be created from it.
 
-        With `snapshots_too` it may be one that stands for a volume snapshot (see Image.snapshot_id).
+        With `snapshots_too` the image may represent a volume snapshot (see Image.snapshot_id).
         """
         try:
             id = reference.rpartition("/")[2]
             image = self.glance.show(ctx, id.lower()) if uuidutils.is_uuid_like(id) else self._named(ctx, reference)
         except errors.ImageNotFound as error:
-            raise errors.InvalidInput(reason=f"{error} Look which there are with 'openstack image list'.") from error
-        # One that stands for a snapshot has no data.
+            raise errors.InvalidInput(reason=f"{error} List the images with 'openstack image list'.") from error
+        # An image that represents a snapshot has no data.
         return image if snapshots_too and image.status == ACTIVE and image.snapshot_id else self._checked(image)
 
     def _named(self, ctx, name):
@@ -61,18 +66,19 @@ class Imaging:
             raise errors.InvalidInput(reason=f"{error}.") from error
         return image
 
-    # -- an image of a volume
+    # -- uploading a volume
 
-    def upload(self, ctx, id, force, disk_format, container_format, **described):
-        """Make an image of the volume; of one in use with `force`, if the service allows it.
+    def upload(self, ctx: context.Context, id: str, force: bool, disk_format: str, container_format: str,
+               **described: Any) -> tuple[db.Row, db.Row | None, Image]:
+        """Create an image from the volume; from one in use with `force`, if the configuration allows it.
 
         Returns (the volume's row, its type's row, the image).
         """
         from cinder_lite.image import formats
 
         if disk_format not in formats.UNCONVERTED and disk_format not in formats.CONVERTED:
-            raise errors.InvalidInput(reason=f"Images of volumes can have the disk formats "
-                                             f"{', '.join((*formats.UNCONVERTED, *formats.CONVERTED))}, not {disk_format}.")
+            known = ", ".join((*formats.UNCONVERTED, *formats.CONVERTED))
+            raise errors.InvalidInput(reason=f"Images of volumes can have the disk formats {known}, not {disk_format}.")
         action = "upload_in_use" if force and self.conf.enable_force_upload else "upload"
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, id)
@@ -100,7 +106,7 @@ class Imaging:
                 "host": host, "args": {"image_id": image.id, "disk_format": image.disk_format}})
 
     def _properties(self, row):
-        """What the volume keeps of the image that it was made of and is no part of the new image's description."""
+        """The properties of the volume's source image that the new image inherits."""
         from cinder_lite.image import record
 
         described = {*self.conf.glance_core_properties, *record.BASE, *record.REFUSED, "image_id", "image_name"}
@@ -108,10 +114,10 @@ class Imaging:
         return {key: value for key, value in row.image_metadata.items()
                 if key not in described and not key.startswith(reserved)}
 
-    # -- an image over a volume
+    # -- overwriting a volume
 
-    def reimage(self, ctx, id, image_id, reserved_too):
-        """Write the image over the volume; over one that is reserved for a server with `reserved_too`."""
+    def reimage(self, ctx: context.Context, id: str, image_id: str, reserved_too: bool) -> None:
+        """Overwrite the volume with the image; a volume that is reserved for a server only with `reserved_too`."""
         with self.db.read() as tx:
             volumes.get(tx, ctx, id)
         image = self._checked(self.glance.show(ctx, image_id))
@@ -127,10 +133,10 @@ class Imaging:
                 raise errors.Conflict(f"Volume {id} has more than one attachment.")
             needed = max(image.gigabytes, image.min_disk)
             if needed > row.size:
-                raise errors.InvalidInput(reason=f"Image {image.id} needs a volume of {needed} GiB, but volume {id} has "
-                                                 f"{row.size}.")
+                raise errors.InvalidInput(
+                    reason=f"Image {image.id} needs a volume of {needed} GiB, but volume {id} has {row.size}.")
             if row.encryption_key_id is not None:
-                raise errors.InvalidInput(reason=f"Volume {id} is encrypted, so that no image can be written over it.")
+                raise errors.InvalidInput(reason=f"Volume {id} is encrypted and cannot be overwritten with an image.")
             action = "reimage_reserved" if reserved_too and row.status == states.RESERVED else "reimage"
             job_id = VOLUME.begin(tx, ctx, id, action, _REIMAGEABLE, job={
                 "host": service_of(row.host), "args": {"image_id": image.id}})

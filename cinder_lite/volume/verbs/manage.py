@@ -1,9 +1,12 @@
-"""The verbs that take over what others made on a backend, and that let go of it."""
+"""Manages and unmanages existing volumes and snapshots of a backend."""
 
 import contextlib
 import uuid
+from typing import Any
 
-from cinder_lite import db, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, states
 from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
@@ -11,14 +14,15 @@ from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.rpc import messaging
 
 
-class Managing:
-    """What can be done to volumes and snapshots that the service did not make."""
+class Management:
+    """The operations on volumes and snapshots that the service did not create."""
 
-    def __init__(self, database, conf, scheduler, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any, volume: Any) -> None:
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
 
-    def take_over(self, ctx, host, reference, type_name_or_id, **described):
-        """Accept a volume that is on `host` under `reference`, which the driver understands. Returns the row.
+    def manage(self, ctx: context.Context, host: str, reference: dict, type_name_or_id: str | None,
+               **described: Any) -> db.Row:
+        """Manage the volume on `host` that `reference` names to its driver. Returns the row.
 
         `described` are columns: name, description, metadata, bootable, availability_zone.
         """
@@ -30,7 +34,7 @@ class Managing:
         return row
 
     def _check_reference(self, ctx, service, reference):
-        """Have the driver judge it now; one that is starting, or of the release before, does when it has the job."""
+        """Have the driver check the reference now; a starting backend or an older release checks it in the job."""
         if service.backend_up:
             with contextlib.suppress(messaging.TooOld, messaging.NoAnswer):
                 self.volume.on(service.host).check_reference(ctx, reference=reference)
@@ -53,15 +57,15 @@ class Managing:
             holds.count(tx, self.conf, "volume", [row], allowance)
         return job_id, volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
 
-    def take_over_snapshot(self, ctx, volume_id, reference, **described):
-        """Accept a snapshot that the volume has on its backend under `reference`. Returns the row.
+    def manage_snapshot(self, ctx: context.Context, volume_id: str, reference: dict, **described: Any) -> db.Row:
+        """Manage the snapshot of the volume that `reference` names to its driver. Returns the row.
 
         `described` are columns: name, description, metadata.
         """
         with self.db.read() as tx:
             host = service_of(volumes.get(tx, ctx, volume_id).host)
             service = find_up(tx, host, self.conf.service_down_time) if host is not None else None
-        if service is not None:  # else it is refused for that
+        if service is not None:  # otherwise _record_snapshot refuses it
             self._check_reference(ctx, service, reference)
         job_id, host, row = self._record_snapshot(ctx, volume_id, reference, described)
         self.volume.on(host).run_job(ctx, job_id=job_id)
@@ -84,7 +88,7 @@ class Managing:
             holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
-    # -- letting go
+    # -- unmanage
 
     @db.retried
     def _begin_unmanage(self, ctx, kind, id):
@@ -97,20 +101,20 @@ class Managing:
             host = service_of(volumes.find(tx, row.volume_id).host)
             return SNAPSHOT.begin(tx, ctx, id, "unmanage", guards.SNAPSHOT_DELETABLE, job={"host": host}), host
 
-    def unmanage(self, ctx, id):
-        """Forget the volume and leave its data where they are."""
+    def unmanage(self, ctx: context.Context, id: str) -> None:
+        """Remove the volume's record and keep its data."""
         job_id, host = self._begin_unmanage(ctx, "volume", id)
         self.volume.on(host).run_job(ctx, job_id=job_id)
 
-    def unmanage_snapshot(self, ctx, id):
-        """Forget the snapshot and leave its data where they are."""
+    def unmanage_snapshot(self, ctx: context.Context, id: str) -> None:
+        """Remove the snapshot's record and keep its data."""
         job_id, host = self._begin_unmanage(ctx, "snapshot", id)
         self.volume.on(host).run_job(ctx, job_id=job_id)
 
     # -- lists
 
-    def found(self, ctx, kind, host):
-        """What is on the backend of that kind, "volume" or "snapshot": a list of dicts, as the views show them."""
+    def manageable(self, ctx: context.Context, kind: str, host: str) -> list[dict]:
+        """The objects of a kind, "volume" or "snapshot", on a backend: a list of dicts, as the views show them."""
         with self.db.read() as tx:
             name = find_up(tx, host, self.conf.service_down_time).host
         found = self.volume.on(name).manageable(ctx, kind=kind)
@@ -120,7 +124,7 @@ class Managing:
 
 
 def _described(one, known):
-    """A drivers.Manageable, as a dict, with the id of the resource that it belongs to."""
+    """A drivers.Manageable, as a dict, with the id of the resource to which it belongs."""
     owner = known.get(ownership.name_of(one["reference"]))
     reason = "already managed" if owner is not None else one["reason"]
     return {**one, "safe_to_manage": reason is None, "reason_not_safe": reason, "cinder_id": owner and owner.id,

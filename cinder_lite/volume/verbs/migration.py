@@ -1,6 +1,10 @@
-"""The verbs that give a volume another place or another type."""
+"""Migrates volumes to other backends, and retypes them."""
 
-from cinder_lite import db, errors, states
+from typing import Any
+
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
 from cinder_lite.db import qos as qos_specs
 from cinder_lite.db.host_strings import find_up, service_of
@@ -10,13 +14,13 @@ from cinder_lite.volume import qos
 
 
 class Migrations:
-    """What can be done to where a volume is."""
+    """The operations that change a volume's backend or type."""
 
-    def __init__(self, database, conf, scheduler):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any) -> None:
         self.db, self.conf, self.scheduler, self.nova = database, conf, scheduler, client.Nova(conf)
 
-    def migrate(self, ctx, id, host, locked):
-        """Move the volume to "host@backend" or "host@backend#pool"; `locked`: nobody may use it meanwhile."""
+    def migrate(self, ctx: context.Context, id: str, host: str, locked: bool) -> None:
+        """Migrate the volume to "host@backend" or "host@backend#pool"; `locked`: it cannot be used meanwhile."""
         self.scheduler.run_job(ctx, job_id=self._begin_migrate(ctx, id, host, locked))
 
     @db.retried
@@ -37,14 +41,14 @@ class Migrations:
                                 job={"args": {"to_host": host, "server": server}}, migration_status=states.STARTING)
 
     def _server_of(self, tx, row):
-        """The server that has the volume and can go on with a copy of it, as Nova makes; else None."""
+        """The id of the server that uses the volume, if Nova can switch it to a copy; otherwise None."""
         present = attachments.of_volume(tx, row.id)
         if len(present) != 1 or present[0].attach_status != states.ATTACHED or not self.nova.is_configured:
             return None
         return present[0].instance_uuid
 
-    def retype(self, ctx, id, new_type, may_move):
-        """Give the volume another type; `may_move`: on another backend, where its present one does not fit."""
+    def retype(self, ctx: context.Context, id: str, new_type: str, may_move: bool) -> None:
+        """Change the volume's type; `may_move`: it may be migrated if its backend does not suit the type."""
         self.scheduler.run_job(ctx, job_id=self._begin_retype(ctx, id, new_type, may_move))
 
     @db.retried
@@ -61,7 +65,8 @@ class Migrations:
                   guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
         if multiattach != row.multiattach:
             needed.append(guards.NOT_ATTACHED)
-        if row.type_qos_id != type_.qos_specs_id and any(one in qos.FRONT_END for one in (row.type_qos_consumer, consumer)):
+        consumers = (row.type_qos_consumer, consumer)
+        if row.type_qos_id != type_.qos_specs_id and any(one in qos.FRONT_END for one in consumers):
             needed.append(guards.HOSTS_LIMITS_KEPT)
         with self.db.write() as tx:
             server = self._server_of(tx, row) if may_move else None

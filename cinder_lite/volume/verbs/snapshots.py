@@ -1,24 +1,27 @@
-"""The verbs of snapshots."""
+"""Creates, changes and deletes snapshots."""
 
 import uuid
+from collections.abc import Callable
+from typing import Any
 
-from cinder_lite import db, errors, states
-from cinder_lite.db import guards, metadata_index, quotas, schema, snapshots, volumes
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
+from cinder_lite.db import guards, metadata_index, quotas, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 
-S = schema.snapshots
-
 
 class Snapshots:
-    """What can be done to snapshots."""
+    """The operations on snapshots."""
 
-    def __init__(self, database, conf, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
-    def create(self, ctx, volume_id, name, description, metadata, in_use_too):
-        """Accept a snapshot of the volume; while it is in use only with `in_use_too`. Returns the row."""
+    def create(self, ctx: context.Context, volume_id: str, name: str | None, description: str | None,
+               metadata: dict[str, str], in_use_too: bool) -> db.Row:
+        """Take a snapshot of the volume; of one in use only with `in_use_too`. Returns the row."""
         job_id, host, row = self._create(ctx, volume_id, name, description, metadata, in_use_too)
         self.volume.on(host).run_job(ctx, job_id=job_id)
         return row
@@ -41,11 +44,11 @@ class Snapshots:
             holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
-    def get(self, ctx, id):
+    def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
             return snapshots.get(tx, ctx, id)
 
-    def update(self, ctx, id, **values):
+    def update(self, ctx: context.Context, id: str, **values: Any) -> db.Row | None:
         with self.db.write() as tx:
             snapshots.get(tx, ctx, id)
             if values:
@@ -53,8 +56,8 @@ class Snapshots:
             return snapshots.find(tx, id)
 
     @db.retried
-    def change_metadata(self, ctx, id, change):
-        """Replace the metadata by change(present dict) -> new dict. Returns the new one."""
+    def change_metadata(self, ctx: context.Context, id: str, change: Callable[[dict], dict]) -> dict:
+        """Replace the metadata by change(present metadata). Returns the new metadata."""
         with self.db.write() as tx:
             row = SNAPSHOT.hold(tx, snapshots.get(tx, ctx, id).id, states.SNAPSHOT_STATUSES)
             new = change(dict(row.metadata))
@@ -63,7 +66,7 @@ class Snapshots:
             SNAPSHOT.write(tx, id, metadata=new)
             return new
 
-    def delete(self, ctx, id, force=False):
+    def delete(self, ctx: context.Context, id: str, force: bool = False) -> None:
         """Delete the snapshot, whatever its status with force."""
         job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
         if job_id is not None:
@@ -82,8 +85,8 @@ class Snapshots:
             return SNAPSHOT.begin(tx, ctx, id, action, guards.SNAPSHOT_DELETABLE,
                                   job={"host": host, "args": args}), host
 
-    def reset_status(self, ctx, id, status):
-        """Write the status as it is given. What is being done with the snapshot ends before."""
+    def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
+        """Set the status; running jobs are ended first."""
         cancellation.stop(self.db, self.conf, "snapshot", id, lambda tx: snapshots.get(tx, ctx, id))
         self._write_status(ctx, id, status)
 
@@ -95,12 +98,13 @@ class Snapshots:
             cancellation.all_jobs(tx, self.conf, "snapshot", id)
             SNAPSHOT.write(tx, id, status=status)
 
-    def record_status(self, ctx, id, status, progress):
-        """What Nova reports of a snapshot that it makes itself: only from the statuses of states.SNAPSHOT_UPDATES."""
+    def record_status(self, ctx: context.Context, id: str, status: str, progress: str | None) -> None:
+        """Record the status that Nova reports of a snapshot that it takes itself (see states.SNAPSHOT_UPDATES)."""
         with self.db.write() as tx:
             row = snapshots.get(tx, ctx, id)
             allowed = states.SNAPSHOT_UPDATES.get(row.status, ())
             if status not in allowed:
+                others = " or ".join(allowed) or "nothing else"
                 raise errors.InvalidState(kind="snapshot", reason=(
-                    f"its status, {row.status}, can be set to {' or '.join(allowed) or 'nothing else'}, not to {status}"))
+                    f"its status, {row.status}, can be set to {others}, not to {status}"))
             SNAPSHOT.write(tx, id, (row.status,), status=status, **({"progress": progress} if progress else {}))

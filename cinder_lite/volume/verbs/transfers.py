@@ -1,11 +1,14 @@
-"""The verbs of transfers: a volume goes to another project, whoever has the key."""
+"""Transfers volumes to the project that presents the key of the transfer."""
 
 import hashlib
 import hmac
 import secrets
 import uuid
+from typing import Any
 
-from cinder_lite import db, errors, states
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import connections, guards, metadata_index, quotas, snapshots, transfers, types, volumes
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign
@@ -17,21 +20,22 @@ def _digest(salt, key, kind=hashlib.sha256):
 
 
 def _opens(key, row):
-    """Whether the key is that of the transfer. One that Cinder made has its shorter digest."""
+    """Whether the key is that of the transfer. Transfers imported from Cinder have a shorter digest."""
     kind = hashlib.sha1 if len(row.digest) == 40 else hashlib.sha256
     return hmac.compare_digest(row.digest, _digest(row.salt, key, kind))
 
 
 class Transfers:
-    """What can be done to transfers."""
+    """The operations on transfers."""
 
-    def __init__(self, database, conf, volume=None):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any = None) -> None:
         self.db, self.conf = database, conf
         self._connecting = ConnectionClient(database, conf, volume)
 
     @db.retried
-    def create(self, ctx, volume_id, name, without_snapshots=False, encrypted_too=False):
-        """Offer the volume. Returns (row, key): the key is kept nowhere. Its snapshots go along unless told otherwise."""
+    def create(self, ctx: context.Context, volume_id: str, name: str | None, without_snapshots: bool = False,
+               encrypted_too: bool = False) -> tuple[db.Row | None, str]:
+        """Offer the volume, with its snapshots unless `without_snapshots`. Returns the row and the key (not stored)."""
         key, salt = secrets.token_hex(8), secrets.token_hex(16)
         with self.db.write() as tx:
             volume = volumes.get(tx, ctx, volume_id)
@@ -42,32 +46,34 @@ class Transfers:
             if not without_snapshots:
                 self._check_snapshots(tx, ctx, volume_id)
             row = {"id": str(uuid.uuid4()), "volume_id": volume_id, "project_id": volume.project_id, "name": name,
-                   "salt": salt, "digest": _digest(salt, key), "no_snapshots": without_snapshots, "created_at": db.now()}
+                   "salt": salt, "digest": _digest(salt, key), "no_snapshots": without_snapshots,
+                   "created_at": db.now()}
             transfers.insert(tx, row)
             return transfers.find(tx, row["id"]), key
 
     @staticmethod
     def _check_snapshots(tx, ctx, volume_id):
-        going = snapshots.of_volume(tx, volume_id)
-        foreign.check(ctx, "volume", "snapshot", going)
-        for one in going:
+        transferred = snapshots.of_volume(tx, volume_id)
+        foreign.check(ctx, "volume", "snapshot", transferred)
+        for one in transferred:
             if one.status != states.AVAILABLE or one.group_snapshot_id is not None:
                 why = "belongs to a group snapshot" if one.group_snapshot_id else f"is {one.status}"
-                raise errors.InvalidState(kind="snapshot", reason=f"{one.id}, which would go along, {why}; only "
-                                                                  "available ones that stand alone can")
+                raise errors.InvalidState(kind="snapshot", reason=(
+                    f"{one.id}, which belongs to the volume, {why}; only available ones outside group snapshots can be "
+                    "transferred"))
 
     @db.retried
-    def delete(self, ctx, id):
-        """Take the offer back."""
+    def delete(self, ctx: context.Context, id: str) -> None:
+        """Withdraw the offer."""
         with self.db.write() as tx:
             row = transfers.get(tx, ctx, id)
             if transfers.delete(tx, id):
                 VOLUME.settle(tx, row.volume_id, "transfer", False)
 
-    def accept(self, ctx, id, key):
-        """The asker's project gets the volume. Returns the transfer, which is over. Raises BadRequest for a wrong key.
+    def accept(self, ctx: context.Context, id: str, key: str) -> db.Row:
+        """Give the volume to the requester's project. Returns the transfer. Raises BadRequest for a wrong key.
 
-        Whoever was connected to the volume is put out before.
+        The access of all hosts to the volume is revoked first.
         """
         row, volume, allowance = self._check(ctx, id, key)
         self._connecting.end_all(ctx, volume.id)
@@ -92,7 +98,7 @@ class Transfers:
         with self.db.write() as tx:
             if not transfers.delete(tx, row.id):
                 raise errors.TransferNotFound(id=row.id)
-            self._give(tx, ctx, row, volume, allowance)
+            self._change_owner(tx, ctx, row, volume, allowance)
             if connections.of_volume(tx, volume.id):
                 raise errors.Conflict(f"A host is still connected to volume {volume.id}; try again.")
 
@@ -104,16 +110,16 @@ class Transfers:
             raise errors.BadRequest(f"Volume {volume.id} is of type {volume.type_name}, which project {ctx.project_id} "
                                     "may not use; an administrator can share the type with it.") from error
 
-    def _give(self, tx, ctx, row, volume, allowance):
+    def _change_owner(self, tx, ctx, row, volume, allowance):
         owner = {"project_id": ctx.project_id, "user_id": ctx.user_id}
         VOLUME.lock(tx, volume.id)
         volume = volumes.find(tx, volume.id) or volume
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
         changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
-        going = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
-        metadata_index.change_project(tx, [volume.id, *(one.id for one in going)], ctx.project_id)
-        for one in going:
+        transferred = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
+        metadata_index.change_project(tx, [volume.id, *(one.id for one in transferred)], ctx.project_id)
+        for one in transferred:
             SNAPSHOT.write(tx, one.id, **owner)
             if one.counted:
                 changes.append(quotas.snapshot_share(self.conf, one))

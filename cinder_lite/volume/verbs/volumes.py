@@ -1,26 +1,33 @@
-"""The verbs of volumes: each one transaction and at most one message after it."""
+"""Creates, changes and deletes volumes: each operation is one transaction and at most one message after it."""
 
-from cinder_lite import db, errors, states
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+
+from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, guards, metadata_index, quotas, services, snapshots, transfers, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import ConnectionClient
+from cinder_lite.volume.flows.wanted import Wanted
 
 
 class Volumes:
-    """What can be done to volumes."""
+    """The operations on volumes."""
 
-    #: Who tells others (see cinder_lite.jobs.notifications), None for nobody.
-    events = None
+    #: Sends notifications (see cinder_lite.jobs.notifications), None if they are switched off.
+    events: Any = None
 
-    def __init__(self, database, conf, scheduler, volume):
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any, volume: Any) -> None:
         self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
-        self._create, self._connecting = None, ConnectionClient(database, conf, volume)
+        self._create: Any = None
+        self._connecting = ConnectionClient(database, conf, volume)
 
-    def create(self, ctx, wanted):
-        """Accept a volume (a flows.api_create.Wanted). Returns its row."""
+    def create(self, ctx: context.Context, wanted: Wanted) -> db.Row:
+        """Create a volume. Returns its row."""
         # taskflow is not needed to answer a GET: it is imported by the first create.
         from cinder_lite.volume.flows import api_create
 
@@ -28,16 +35,16 @@ class Volumes:
             self._create = api_create.build_flow(self.db, self.conf, self.scheduler)
         return api_create.run(self._create, ctx, wanted)
 
-    def get(self, ctx, id):
+    def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
             return volumes.get(tx, ctx, id)
 
     @db.retried
-    def update(self, ctx, id, **values):
-        """Rename, describe, or replace the metadata. Returns the row."""
+    def update(self, ctx: context.Context, id: str, **values: Any) -> db.Row:
+        """Change the name, the description or the metadata. Returns the row."""
         with self.db.write() as tx:
             row = volumes.get(tx, ctx, id)
-            _unlocked(row)
+            _check_not_locked(row)
             if "metadata" in values:
                 VOLUME.lock(tx, id)
                 row = volumes.get(tx, ctx, id)
@@ -48,11 +55,11 @@ class Volumes:
             return volumes.get(tx, ctx, id)
 
     @db.retried
-    def change_metadata(self, ctx, id, column, change):
-        """Replace a metadata column by change(present dict) -> new dict. Returns the new one."""
+    def change_metadata(self, ctx: context.Context, id: str, column: str, change: Callable[[dict], dict]) -> dict:
+        """Replace a metadata column by change(present metadata). Returns the new metadata."""
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, states.VOLUME_STATUSES)
-            _unlocked(row, (*states.LOCKED, states.UPLOADING))
+            _check_not_locked(row, (*states.LOCKED, states.UPLOADING))
             present = getattr(row, column)
             new = change(dict(present))
             quotas.check_items(self.conf, new, present)
@@ -61,8 +68,8 @@ class Volumes:
             VOLUME.write(tx, id, **{column: new})
             return new
 
-    def set_readonly(self, ctx, id, readonly):
-        """Hosts that are connected already follow."""
+    def set_readonly(self, ctx: context.Context, id: str, readonly: bool) -> None:
+        """Make the volume read-only or writable, also for hosts that are connected already."""
         row, changed = self._set_readonly(ctx, id, readonly)
         if changed:
             self._connecting.disconnect_soon(ctx, row)
@@ -78,7 +85,7 @@ class Volumes:
 
     # -- delete
 
-    def delete(self, ctx, id, cascade=False, force=False):
+    def delete(self, ctx: context.Context, id: str, cascade: bool = False, force: bool = False) -> None:
         """Delete the volume, with its snapshots when cascading, whatever its status with force."""
         job_id, host = self._begin_delete(ctx, id, cascade, force)
         if job_id is not None:
@@ -101,14 +108,14 @@ class Volumes:
                 return None, None
             job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": args}, is_locked=True)
             if cascade:
-                going = snapshots.of_volume(tx, id)
-                foreign.check(ctx, "volume", "snapshot", going)
-                for snapshot in going:
+                deleted = snapshots.of_volume(tx, id)
+                foreign.check(ctx, "volume", "snapshot", deleted)
+                for snapshot in deleted:
                     SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
             return job_id, host
 
     def _delete_unplaced(self, tx, ctx, row, action, needed):
-        """A volume that no backend has heard of, or whose data were not taken over, is gone at once."""
+        """Delete at once a volume that has not been placed on a backend, or whose data is not managed."""
         VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
         done = notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "volume", row.id, states.ACTIONS["volume"]["forget"].event)
@@ -118,8 +125,8 @@ class Volumes:
 
     # -- extend, revert
 
-    def extend(self, ctx, id, new_size, attached_too):
-        """Grow the volume to `new_size` GiB; while it is in use only with `attached_too`."""
+    def extend(self, ctx: context.Context, id: str, new_size: int, attached_too: bool) -> None:
+        """Extend the volume to `new_size` GiB; an attached one only with `attached_too`."""
         job_id, host = self._begin_extend(ctx, id, new_size, attached_too)
         self.volume.on(host).run_job(ctx, job_id=job_id)
 
@@ -139,8 +146,8 @@ class Volumes:
             holds.OF[states.Growth].claim(tx, self.conf, row, new_size, allowance)
         return job_id, service_of(row.host)
 
-    def revert(self, ctx, id, snapshot_id):
-        """Set the volume back to its newest snapshot."""
+    def revert(self, ctx: context.Context, id: str, snapshot_id: str) -> None:
+        """Revert the volume to its newest snapshot."""
         job_id, host = self._begin_revert(ctx, id, snapshot_id)
         self.volume.on(host).run_job(ctx, job_id=job_id)
 
@@ -164,12 +171,13 @@ class Volumes:
                                                              "args": {"snapshot_id": snapshot_id}})
         return job_id, service_of(row.host)
 
-    # -- by hand
+    # -- administration
 
-    def reset_status(self, ctx, id, status=None, attach_status=None, migration_status=None):
-        """Write statuses as they are given. What is being done with the volume ends before.
+    def reset_status(self, ctx: context.Context, id: str, status: str | None = None, attach_status: str | None = None,
+                     migration_status: str | None = None) -> None:
+        """Set statuses; running jobs are ended first.
 
-        Detached takes the attachments along, and what hosts are connected by.
+        The attach status "detached" deletes the attachments and revokes the access of all hosts.
         """
         if status is not None:
             cancellation.stop(self.db, self.conf, "volume", id, lambda tx: self._resettable(tx, ctx, id, status))
@@ -212,13 +220,13 @@ class Volumes:
             VOLUME.write(tx, id, **values)
             return row, ended
 
-    def capabilities(self, ctx, host):
-        """What a backend says of itself. Raises NotFound when there is no such service."""
+    def capabilities(self, ctx: context.Context, host: str) -> dict:
+        """The capabilities of a backend. Raises NotFound if there is no such service."""
         with self.db.read() as tx:
             services.get(tx, "cinder-volume", host)
         return self.volume.on(host).capabilities(ctx)
 
 
-def _unlocked(row, statuses=states.LOCKED):
+def _check_not_locked(row, statuses=states.LOCKED):
     if row.status in statuses:
         raise errors.InvalidState(kind="volume", reason=f"it cannot be changed while its status is {row.status}")
