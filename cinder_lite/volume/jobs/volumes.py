@@ -70,8 +70,13 @@ class VolumeManager(VolumeRPC):
         work.keep(launched_at=db.now(), **columns)
         if backup is not None:
             work.pass_on("backup", backup.host)
-            work.at_end(lambda tx, row: row is not None and VOLUME.write(tx, row.id, **columns))
+            work.at_end(lambda tx, row: self._record(tx, row, columns))
             work.afterwards(lambda: self.backup.on(backup.host).run_job(work.ctx, job_id=work.job.id))
+
+    @staticmethod
+    def _record(tx, row, columns):
+        if row is not None:
+            VOLUME.write(tx, row.id, **columns)
 
     @staticmethod
     def _backup(tx, row):

@@ -327,5 +327,5 @@ def mirror(tx: db.Transaction, volume: db.Row) -> None:
         values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                     if key != "attached_mode"}
         metadata_index.update(tx, volume, admin_metadata=values["admin_metadata"])
-    column = "status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"
-    VOLUME.write(tx, volume.id, **{column: status}, **values)
+    values["status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"] = status
+    VOLUME.write(tx, volume.id, **values)

@@ -65,7 +65,8 @@ class Volumes:
             quotas.check_items(self.conf, new, present)
             if column == "metadata":
                 metadata_index.update(tx, row, metadata=new)
-            VOLUME.write(tx, id, **{column: new})
+            values: dict[str, Any] = {column: new}
+            VOLUME.write(tx, id, **values)
             return new
 
     def set_readonly(self, ctx: context.Context, id: str, readonly: bool) -> None:
