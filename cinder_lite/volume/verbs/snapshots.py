@@ -107,4 +107,5 @@ class Snapshots:
                 others = " or ".join(allowed) or "nothing else"
                 raise errors.InvalidState(kind="snapshot", reason=(
                     f"its status, {row.status}, can be set to {others}, not to {status}"))
-            SNAPSHOT.write(tx, id, (row.status,), status=status, progress=progress or row.progress)
+            values: dict[str, Any] = {"progress": progress} if progress else {}
+            SNAPSHOT.write(tx, id, (row.status,), status=status, **values)
