@@ -1,1 +1,1 @@
-"""The volume service's side: the handlers of its jobs."""
+"""Runs the jobs of the volume service on its backends."""

@@ -24,7 +24,7 @@ class GroupJobs:
         for number, one in enumerate(members):
             copy, source = sources[one.id]
             if source is None:
-                raise worker.Refused(f"the source of volume {one.id} is gone")
+                raise worker.Refused(f"the source of volume {one.id} has been deleted")
             facts[one.id] = self.backend.call(copy, drivers.as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
@@ -32,7 +32,7 @@ class GroupJobs:
             work.keep_member(id, facts=found, launched_at=now, **self.backend.ownership)
 
     def _source(self, tx, row):
-        """(the driver's method, the drivers.Volume or drivers.Snapshot to copy; None if it is gone)."""
+        """(the driver's method, the drivers.Volume or drivers.Snapshot to copy; None if it was deleted)."""
         if row.snapshot_id:
             source = snapshots.find(tx, row.snapshot_id)
             volume = source and volumes.find(tx, source.volume_id)

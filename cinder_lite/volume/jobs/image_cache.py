@@ -37,7 +37,7 @@ class ImageCache:
             LOG.warning("%s has image_volume_cache_enabled, but no image cache: cinder_internal_tenant_project_id and "
                         "cinder_internal_tenant_user_id are not both set", backend.name)
             self.enabled = False
-        #: Cached volume id -> number of clones that are being made of it.
+        #: Cached volume id -> number of clones that are being created from it.
         self._cloned: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
         #: Cached volume id -> ids of the jobs that wait for it.

@@ -1,1 +1,1 @@
-"""The API's side: what can be done to volumes, snapshots, groups and attachments."""
+"""Checks and records the operations that the API offers on volumes, snapshots, groups and attachments."""

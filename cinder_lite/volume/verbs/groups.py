@@ -152,7 +152,7 @@ class Groups:
             raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of another project than the group")
         if row.volume_type_id not in group.volume_types["ids"]:
             raise errors.InvalidState(kind="volume", reason=f"{volume_id} is of type {row.type_name}, which the group "
-                                                            "does not take")
+                                                            "does not allow")
         if service_of(row.host) != service_of(group.host):
             raise errors.InvalidState(
                 kind="volume", reason=f"{volume_id} is on {row.host}, but the group on {group.host}",
