@@ -47,7 +47,7 @@ def test_requests_accepted_without_a_broker_are_completed_once(service, database
         assert service.request("POST", "/volumes", {"volume": {"size": 1, "name": name}})[0] == 202
         names.append(name)
         status, answer = connect(service, first)
-        assert status == 503 and "the message broker is away" in answer["message"], answer
+        assert status == 503 and "the message broker is unavailable" in answer["message"], answer
     broker.restart(empty=True)
     for client in clients:
         client.pause()
