@@ -131,6 +131,19 @@ def raise_file_limit(connections: int) -> None:
             wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
+def _received(source: Any, limits: Limits) -> tuple[bytes, int, bool]:
+    """Receive a body: (up to `limits.body` bytes of it, its length, whether it is longer than a client may send)."""
+    kept, received = [], 0
+    length = source.content_length or 0
+    if length > limits.received or (length > limits.body and source.should_send_hundred_continue):
+        return b"", length, True
+    while received <= limits.received and (piece := source.read(65536)):
+        received += len(piece)
+        if received - len(piece) <= limits.body:
+            kept.append(piece)
+    return b"".join(kept), received, received > limits.received
+
+
 def protocol(base: Any, timeout: Any, limits: Limits, clients: Clients) -> type:
     """A subclass of `base`, the protocol of a server of green threads, that reads requests whole.
 
@@ -169,17 +182,9 @@ def protocol(base: Any, timeout: Any, limits: Limits, clients: Clients) -> type:
 
         def _read(self, source):
             """Receive the body; the application gets up to `limits.body` bytes of it, and its length."""
-            kept, received = [], 0
-            length = source.content_length or 0
-            if length > limits.received or (length > limits.body and source.should_send_hundred_continue):
-                self.close_connection, received = True, length
-            else:
-                while received <= limits.received and (piece := source.read(65536)):
-                    received += len(piece)
-                    if received - len(piece) <= limits.body:
-                        kept.append(piece)
-                self.close_connection = self.close_connection or received > limits.received
-            self.environ["wsgi.input"] = io.BytesIO(b"".join(kept))
+            body, received, too_long = _received(source, limits)
+            self.close_connection = self.close_connection or too_long
+            self.environ["wsgi.input"] = io.BytesIO(body)
             if self.environ.pop("HTTP_TRANSFER_ENCODING", None):
                 self.environ["CONTENT_LENGTH"] = str(received)
 
