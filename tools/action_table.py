@@ -18,9 +18,11 @@ def held(hold: states.Hold) -> str:
         return f"its {hold.kind} ({hold.action})"
     if isinstance(hold, states.Members):
         return f"{hold.kind}s ({hold.action})"
-    return {states.Counted: "quota and capacity", states.CacheEntry: "image cache entry", states.Growth: "quota and capacity of the growth",
+    return {states.Counted: "quota and capacity", states.CacheEntry: "image cache entry",
+            states.Growth: "quota and capacity of the growth",
             states.NewType: "quota of the new type", states.Destination: "capacity of the destination",
-            states.Connections: "connections", states.FrozenCopy: "frozen copy", states.WaitingServers: "waiting servers"}[type(hold)]
+            states.Connections: "connections", states.FrozenCopy: "frozen copy",
+            states.WaitingServers: "waiting servers"}[type(hold)]
 
 
 def table() -> str:

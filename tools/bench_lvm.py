@@ -124,7 +124,8 @@ def main():
             pairs = [(seconds(getattr(bare, name)), seconds(getattr(ours, name))) for _ in range(arguments.repeat)]
             theirs, mine = (statistics.median(side) * 1000 for side in zip(*pairs, strict=True))
             limit = FACTOR * theirs + MORE
-            print(f"{kind:<10}{name:<14}{theirs:>6.0f} ms{mine:>6.0f} ms{limit:>6.0f} ms   {'ok' if mine <= limit else 'over'}",
+            print(f"{kind:<10}{name:<14}{theirs:>6.0f} ms{mine:>6.0f} ms{limit:>6.0f} ms   "
+                  f"{'ok' if mine <= limit else 'over'}",
                   flush=True)
         run(f"vgremove -f -y {GROUP}")
 

@@ -41,7 +41,8 @@ def measure(cluster, repeat):
         taken = snapshot(made)
         for name, ours, command in (
                 ("create", lambda: driver.create(made), ("create", bare, "--size", "1G")),
-                ("snapshot", lambda: driver.create_snapshot(taken), ("snap", "create", f"{bare}@taken", "--no-progress")),
+                ("snapshot", lambda: driver.create_snapshot(taken),
+                 ("snap", "create", f"{bare}@taken", "--no-progress")),
                 ("clone", lambda: driver.from_snapshot(copy, taken, ignore),
                  ("clone", "--rbd-default-clone-format", "2", f"volumes/{bare}@taken", f"volumes/{bare_copy}"))):
             found[name][0].append(timed(ours))
@@ -60,7 +61,8 @@ def main():
     for name, times in found.items():
         ours, bare = (statistics.median(one) for one in times)
         limit = FACTOR * bare + MORE
-        print(f"{name:10}{ours * 1000:10.0f}{bare * 1000:10.0f}{limit * 1000:10.0f}   {'ok' if ours <= limit else 'over'}")
+        print(f"{name:10}{ours * 1000:10.0f}{bare * 1000:10.0f}{limit * 1000:10.0f}   "
+              f"{'ok' if ours <= limit else 'over'}")
 
 
 if __name__ == "__main__":

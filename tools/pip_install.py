@@ -68,7 +68,8 @@ def fetch(arguments):
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         FETCHED.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FETCHED.parent) as made:
-            subprocess.run([*PIP, "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--retries", "1",
+            subprocess.run([*PIP, "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--retries",
+                            "1",
                             *source, "-c", TOP / "constraints.txt", "--target", f"{made}/uv", "uv"],
                            check=True, timeout=PATIENCE, capture_output=True)
             # Another process may have done the same.

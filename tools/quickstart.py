@@ -223,7 +223,8 @@ def start(state, config, started):
     wait(service, f"http://127.0.0.1:{port}", state)
     say("Start cinder-lite-all (api, scheduler, volume, backup)", time.monotonic() - began)
     texts = login.noauth(f"http://127.0.0.1:{port}/v3", PROJECT, os.path.join(state, "clouds.yaml"), "admin")
-    for name, text in zip(("endpoint", "admin.rc", "clouds.yaml"), (f"http://127.0.0.1:{port}/v3\n", *texts), strict=True):
+    for name, text in zip(("endpoint", "admin.rc", "clouds.yaml"), (f"http://127.0.0.1:{port}/v3\n", *texts),
+                          strict=True):
         with open(os.path.join(state, name), "w") as file:
             file.write(text)
         started.callback(os.unlink, os.path.join(state, name))

@@ -185,7 +185,8 @@ RULES: dict[str, tuple[str, str]] = {
 
 @functools.cache
 def rules() -> dict[str, tuple[str, str]]:
-    """RULES and those that installed packages add, loaded once in a process. Raises Misconfigured for a repeated name."""
+    """RULES and those that installed packages add, loaded once in a process. Raises Misconfigured for a repeated
+    name."""
     found = dict(RULES)
     for name, added in plugins.every(NAMESPACE).items():
         repeated = sorted(found.keys() & added.keys())

@@ -17,7 +17,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds within which a new connection is expected to send its first request.
 FIRST_REQUEST = 1.0
-#: The socket no longer listens. Other errors of accept(2) concern one connection, or a resource that is short for a while.
+#: The socket no longer listens. Other errors of accept(2) concern one connection, or a resource that is short for a
+#: while.
 CLOSED = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
 #: Seconds between attempts to accept, and between log lines about them.
 ACCEPT_RETRY, LOG_INTERVAL = 0.1, 10.0
@@ -27,17 +28,18 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 
 
 def plain_text(status: int, sentence: str) -> Answer:
-    return f"{status} {http.HTTPStatus(status).phrase}", [("Content-Type", "text/plain; charset=UTF-8")], sentence.encode()
+    return f"{status} {http.HTTPStatus(status).phrase}", [("Content-Type",
+                                                           "text/plain; charset=UTF-8")], sentence.encode()
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """Limits on connections and requests at a time, and on each request.
 
-    `request_timeout`: seconds for sending a request. `body`: bytes of its body that the application gets. `head`: bytes of
-    its head. `received`: bytes of a body that are received at all, so that the client gets the refusal. `idle`: seconds
-    without a request after which a connection is closed. `refuse(status, sentence)` builds the answer to requests that
-    never reach the application.
+    `request_timeout`: seconds for sending a request. `body`: bytes of its body that the application gets. `head`:
+    bytes of its head. `received`: bytes of a body that are received at all, so that the client gets the refusal.
+    `idle`: seconds without a request after which a connection is closed. `refuse(status, sentence)` builds the
+    answer to requests that never reach the application.
     """
 
     connections: int
@@ -51,7 +53,8 @@ class Limits:
 
 
 class Clients:
-    """The clients of a server of green threads that wait for an answer or have just connected: its end waits for them."""
+    """The clients of a server of green threads that wait for an answer or have just connected: its end waits for
+    them."""
 
     def __init__(self) -> None:
         self._connected: dict[int, float] = {}
@@ -87,7 +90,8 @@ class Clients:
 
 
 class AcceptErrors:
-    """Classifies the errors of one listener's accept(2), and logs the passing ones at most every LOG_INTERVAL seconds."""
+    """Classifies the errors of one listener's accept(2), and logs the passing ones at most every LOG_INTERVAL
+    seconds."""
 
     def __init__(self) -> None:
         self._logged: float | None = None

@@ -48,7 +48,8 @@ class _RequestTimeouts:
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             request = channel.request
-            if request is not None and not channel.requests and time.monotonic() - request.began > self._request_timeout:
+            if (request is not None and not channel.requests
+                    and time.monotonic() - request.began > self._request_timeout):
                 request.error, request.completed, channel.request = self._late, True, None
                 channel.requests.append(request)
                 self.add_task(channel)

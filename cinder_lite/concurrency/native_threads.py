@@ -11,8 +11,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None, None]:
-    """Yield function(item) for each item in order, computed by so many native threads, never more than `2 * threads` ahead.
+def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None,
+                                                                                                         None]:
+    """Yield function(item) for each item in order, computed by so many native threads, never more than `2 * threads`
+    ahead.
 
     For work that releases the interpreter's lock: hashing, compressing, reading. Call it from `in_thread` code. An
     error of the function is raised at the item's position; items that have not begun by then, or when the generator is

@@ -58,7 +58,8 @@ def driver_options() -> tuple[cfg.Opt, ...]:
     return plugins.options(backend.DRIVERS, backend.TARGETS)
 
 
-def load(argv: Sequence[str] | None = None, files: Sequence[str] | None = None, prog: str = "cinder-lite") -> cfg.ConfigOpts:
+def load(argv: Sequence[str] | None = None, files: Sequence[str] | None = None,
+         prog: str = "cinder-lite") -> cfg.ConfigOpts:
     """Read the command line and the configuration files. Returns a ConfigOpts of its own, never the global one."""
     conf = cfg.ConfigOpts()
     log.register_options(conf)
@@ -83,7 +84,8 @@ def _register_added(conf: cfg.ConfigOpts) -> None:
                 conf.register_opts(options, group=None if group == "DEFAULT" else group)
             except cfg.DuplicateOptError as error:
                 origin = plugins.origin(NAMESPACE, name)
-                raise errors.Misconfigured(f"{origin} defines the option [{group}] {error.opt_name} once more") from error
+                raise errors.Misconfigured(f"{origin} defines the option [{group}] {error.opt_name} once "
+                                           f"more") from error
 
 
 def _exists(path):

@@ -19,9 +19,11 @@ OPTIONS = {
 
 BACKEND = [
     cfg.StrOpt("volume_driver", default="file",
-               help="Name of the driver: an entry point of cinder_lite.volume.drivers. Cinder's class paths are accepted."),
+               help="Name of the driver: an entry point of cinder_lite.volume.drivers. Cinder's class paths are "
+                    "accepted."),
     cfg.StrOpt("volume_backend_name", help="Backend name that volume types refer to. Default: the section's name."),
-    cfg.StrOpt("target_helper", default="tgt", help="Name of the target: an entry point of cinder_lite.volume.targets."),
+    cfg.StrOpt("target_helper", default="tgt",
+               help="Name of the target: an entry point of cinder_lite.volume.targets."),
     cfg.StrOpt("max_over_subscription_ratio", default="20.0",
                help="Maximum ratio of provisioned to total capacity of a thin pool: a number, or auto."),
     cfg.IntOpt("reserved_percentage", default=0, min=0, max=100, help="Percentage of a pool that is kept free."),

@@ -4,7 +4,8 @@ from oslo_config import cfg
 
 
 def _limit(name, default, what):
-    return cfg.IntOpt(name, default=default, min=-1, mutable=True, help=f"Default quota of a project: {what}; -1 is unlimited.")
+    return cfg.IntOpt(name, default=default, min=-1, mutable=True,
+                      help=f"Default quota of a project: {what}; -1 is unlimited.")
 
 
 OPTIONS = {
@@ -17,7 +18,8 @@ OPTIONS = {
         _limit("quota_groups", 10, "number of groups"),
         _limit("per_volume_size_limit", -1, "size of a single volume, in GiB"),
         cfg.IntOpt("max_metadata_items", default=256, min=1, mutable=True,
-                   help="Maximum number of metadata items of a volume, snapshot or backup, of image metadata items of a volume, "
+                   help="Maximum number of metadata items of a volume, snapshot or backup, of image metadata items of "
+                        "a volume, "
                         "and of specs of a type, group type or QoS spec."),
         cfg.BoolOpt("no_snapshot_gb_quota", default=False, mutable=True,
                     help="Do not count the size of snapshots towards quota_gigabytes."),

@@ -12,10 +12,13 @@ OPTIONS = {
         cfg.IntOpt("scheduler_max_attempts", default=3, min=1,
                    help="Maximum number of backends that are tried for one volume."),
         cfg.IntOpt("scheduler_wait_for_backends", default=300, min=0, mutable=True,
-                   help="Seconds for which a request waits while the only suitable backends are starting or down, or no "
-                        "volume service has reported yet. After that it fails with the reasons; 0 to fail immediately."),
+                   help="Seconds for which a request waits while the only suitable backends are starting or down, or "
+                        "no "
+                        "volume service has reported yet. After that it fails with the reasons; 0 to fail "
+                        "immediately."),
         cfg.FloatOpt("capacity_weight_multiplier", default=1.0,
-                     help="Weight of the free capacity. Positive values prefer the emptiest pool, negative ones the fullest."),
+                     help="Weight of the free capacity. Positive values prefer the emptiest pool, negative ones the "
+                          "fullest."),
         cfg.FloatOpt("allocated_capacity_weight_multiplier", default=-1.0, help="Weight of the allocated capacity."),
         cfg.FloatOpt("volume_number_multiplier", default=-1.0, help="Weight of the number of volumes in the pool."),
     ],

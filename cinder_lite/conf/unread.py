@@ -77,6 +77,7 @@ def _names(options: Iterable[cfg.Opt]) -> set[str]:
 
 def log_unread(conf: cfg.ConfigOpts, backends: Collection[str] = ()) -> None:
     """Name in the log, in one line, what `unread` finds."""
-    names = [f"[{section}]" if option is None else f"[{section}] {option}" for section, option in unread(conf, backends)]
+    names = [f"[{section}]" if option is None else f"[{section}] {option}" for section,
+             option in unread(conf, backends)]
     if names:
         LOG.warning("unknown options are ignored: %s", ", ".join(names))

@@ -12,8 +12,8 @@ from cinder_lite.db import schema
 class Guard:
     """A condition on the row besides its status, and the sentence of the refusal when it is not met.
 
-    With `across` the condition reads other rows: then the row is locked first, so that this action and transactions that
-    add such rows (and lock it too, see `Lifecycle.hold`) run one after the other.
+    With `across` the condition reads other rows: then the row is locked first, so that this action and transactions
+    that add such rows (and lock it too, see `Lifecycle.hold`) run one after the other.
     """
 
     clause: sa.ColumnElement

@@ -70,7 +70,8 @@ def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
 
 
 def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> tuple[Any, Any]:
-    """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that fails.
+    """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that
+    fails.
 
     The owner can claim its own job again. The volume is None for a job of another kind.
     """

@@ -1,9 +1,9 @@
 """Lock a service name on this host, so that one process at a time works for it.
 
-The lock is flock(2). fasteners 0.20, and oslo.concurrency by it, lock with lockf(3), which is no replacement: such a lock
-is the process's, so that a second object in the same process (cinder-lite-all) gets it as well, and opening and closing
-the file anywhere in the process releases it; and it takes no notice of a flock, so that a process of the release before
-would go on beside one of this release. tests/unit/host/test_host_lock.py shows the difference.
+The lock is flock(2). fasteners 0.20, and oslo.concurrency by it, lock with lockf(3), which is no replacement: such a
+lock is the process's, so that a second object in the same process (cinder-lite-all) gets it as well, and opening and
+closing the file anywhere in the process releases it; and it takes no notice of a flock, so that a process of the
+release before would go on beside one of this release. tests/unit/host/test_host_lock.py shows the difference.
 """
 
 import fcntl
@@ -45,7 +45,8 @@ class HostLock:
             except BlockingIOError:
                 if not is_logged:
                     LOG.warning("%s is locked by another process of this service; waiting for it to end", self.path)
-                    systemd.notify(status=f"waiting for another process of this service, which locks {self.path}, to end")
+                    systemd.notify(status=f"waiting for another process of this service, which locks {self.path}, to "
+                                          f"end")
                     is_logged = True
                 time.sleep(0.2)
 

@@ -104,8 +104,8 @@ def _is_loopback(name):
 def usable(name: str, links: Collection[Link], addresses: Collection[Address]) -> str:
     """The address that a name refers to: an address of this host, a host name of it, or a link.
 
-    For a link it is the first IPv4 address with global scope, else the first such IPv6 address. Raises Unusable if it is
-    not an address of this host or no traffic passes its link.
+    For a link it is the first IPv4 address with global scope, else the first such IPv6 address. Raises Unusable if
+    it is not an address of this host or no traffic passes its link.
     """
     link = next((link for link in links if link.name == name), None)
     if link is not None:

@@ -1,8 +1,8 @@
 """Run functions as root in a privileged helper process (oslo.privsep).
 
 The helper is started by the first call and ends with the service: by the service manager, where that listens on SOCKET,
-so that the service itself needs no way to become root; else by sudo, unless the service is root already. Calls come from
-native threads (drivers and targets), so the library's client must not use eventlet.
+so that the service itself needs no way to become root; else by sudo, unless the service is root already. Calls come
+from native threads (drivers and targets), so the library's client must not use eventlet.
 """
 
 import os
@@ -50,7 +50,8 @@ class Context(priv_context.PrivContext):
             super().start(method)
         except (daemon.FailedToDropPrivileges, OSError) as error:
             command = " ".join(self.helper_command("…"))
-            raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); let this user do so without "
+            raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); let this user do so "
+                              f"without "
                               "a password: docs/lvm.md has the line for /etc/sudoers.d") from error
 
     def _connect(self):

@@ -14,7 +14,8 @@ def routes(_shared: Process, _args: argparse.Namespace) -> int:
 
     table(("Method", "Path", "Action", "Since", "Until", "Status", "Policy", "Handler"), [
         (route.method, route.path, route.action, route.since, route.until, route.status, route.policy,
-         f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}") for route in installed.routes()])
+         f"{route.handler.__module__.removeprefix('cinder_lite.')}.{route.handler.__name__}")
+        for route in installed.routes()])
     return OK
 
 

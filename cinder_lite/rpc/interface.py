@@ -47,7 +47,8 @@ def methods(interface: type[Interface]) -> dict[str, str]:
 
 
 def needed(method: Callable[..., Any], arguments: Mapping[str, Any], first: str) -> tuple[str, dict[str, Any]]:
-    """The version that a message needs and the arguments that it carries; `first` is the version of unmarked methods."""
+    """The version that a message needs and the arguments that it carries; `first` is the version of unmarked
+    methods."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(method).parameters.items()}
     marked = getattr(method, "later", {})
     later = {name: version for name, version in marked.items()

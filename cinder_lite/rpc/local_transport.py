@@ -96,9 +96,11 @@ class LocalDriver(driver_base.BaseDriver):
         """It has all of them."""
 
     def send(self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any],
-             wait_for_reply: bool | None = None, timeout: float | None = None, call_monitor_timeout: float | None = None,
+             wait_for_reply: bool | None = None, timeout: float | None = None,
+             call_monitor_timeout: float | None = None,
              retry: int | None = None, transport_options: Any = None) -> Any:
-        """Queue the message. With `wait_for_reply`, return the answer or raise its error; MessagingTimeout without any."""
+        """Queue the message. With `wait_for_reply`, return the answer or raise its error; MessagingTimeout without
+        any."""
         jsonutils.dumps(message)  # a broker would refuse it too
         answers: queue.Queue[tuple[Any, Exception | None]] | None = queue.Queue() if wait_for_reply else None
         address = _Address(target.exchange or self.exchange, target.topic, target.server)
@@ -128,7 +130,8 @@ class LocalDriver(driver_base.BaseDriver):
         return self._listener([_Address(exchange, target.topic, target.server), _Address(exchange, target.topic)],
                               batch_size, batch_timeout)
 
-    def listen_for_notifications(self, targets_and_priorities: list[tuple[oslo_messaging.Target, str]], pool: str | None,
+    def listen_for_notifications(self, targets_and_priorities: list[tuple[oslo_messaging.Target, str]],
+                                 pool: str | None,
                                  batch_size: int, batch_timeout: float) -> Any:
         """A listener for notifications of those topics and priorities."""
         addresses = [_Address(target.exchange or self.exchange, f"{target.topic}.{priority}")

@@ -43,7 +43,8 @@ class BrokerUnavailable(NoAnswer):
     """The request could not be sent."""
 
     status = 503
-    message = ("the request to the service '{topic}' on {host} cannot be sent, because the message broker is unavailable; "
+    message = ("the request to the service '{topic}' on {host} cannot be sent, because the message broker is "
+               "unavailable; "
                "try again later")
     for_members = "the service that does this cannot be reached at the moment; try again later"
 
@@ -61,7 +62,8 @@ class TooOld(errors.Error):
     """The service is of a release that does not support the method."""
 
     status = 503
-    message = "the service '{topic}' on {host} is of a release that does not support '{method}' yet; upgrade it, then try again"
+    message = ("the service '{topic}' on {host} is of a release that does not support '{method}' yet; upgrade it, then "
+               "try again")
     for_members = "the service that does this is being upgraded; try again later"
 
 
@@ -143,7 +145,8 @@ class Client:
 class _ReplyQueue:
     """The queue on which this process receives answers.
 
-    oslo.messaging creates it with the first call, and waits for the broker without limit: a thread of its own does that.
+    oslo.messaging creates it with the first call, and waits for the broker without limit: a thread of its own does
+    that.
     """
 
     def __init__(self, transport):

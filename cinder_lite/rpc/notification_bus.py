@@ -21,7 +21,8 @@ def is_enabled(conf: cfg.ConfigOpts) -> bool:
 
 
 class Bus:
-    """The configured drivers. oslo.messaging's drivers for brokers only log messages that they could not send; this raises."""
+    """The configured drivers. oslo.messaging's drivers for brokers only log messages that they could not send; this
+    raises."""
 
     FAILURES = oslo_messaging.MessagingException
 

@@ -21,7 +21,8 @@ OPTIONS: Mapping[str, list[cfg.Opt]] = {
 
 
 def probe(transport: oslo_messaging.Transport) -> Callable[[], None] | None:
-    """A function that opens and closes a connection to the broker, trying once; None for a transport without a broker."""
+    """A function that opens and closes a connection to the broker, trying once; None for a transport without a
+    broker."""
     pool = getattr(transport._driver, "_connection_pool", None)
     if pool is None:
         return None
@@ -29,7 +30,8 @@ def probe(transport: oslo_messaging.Transport) -> Callable[[], None] | None:
 
 
 def reply_queue(transport: oslo_messaging.Transport) -> Callable[[], object] | None:
-    """A function that creates the queue of answers and waits for the broker meanwhile; None for one without a broker."""
+    """A function that creates the queue of answers and waits for the broker meanwhile; None for one without a
+    broker."""
     return getattr(transport._driver, "_get_reply_q", None)
 
 

@@ -62,4 +62,5 @@ def _managed(tx, volume, pool):
 
 
 #: By the name in states.Action.work; creating is the scheduler's own.
-MOVES = {"migrate": Placement(_migrate, _moving), "manage": Placement(_manage, _managed), "retype": Placement(_retype, _moving)}
+MOVES = {"migrate": Placement(_migrate, _moving), "manage": Placement(_manage, _managed),
+         "retype": Placement(_retype, _moving)}

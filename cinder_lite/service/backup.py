@@ -24,7 +24,8 @@ class BackupService:
         self.process, self.conf = shared, shared.conf
         self.store = stores.load(self.conf)
         self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.conf.host)
-        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host, self.conf.storage_availability_zone,
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host,
+                                             self.conf.storage_availability_zone,
                                            self.lock.instance, self._columns)
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
         self.manager.worker.events = shared.events

@@ -110,7 +110,8 @@ class Process:
         return self.metered(messaging.Server(self.transport, interface, manager, host))
 
     def serve_metrics(self, sock: socket.socket | None, database_totals: bool = False) -> Any:
-        """Serve the metrics on a socket of metrics.listen, with totals from the database if wanted. Returns the exporter."""
+        """Serve the metrics on a socket of metrics.listen, with totals from the database if wanted. Returns the
+        exporter."""
         if sock is None:
             return None
         from cinder_lite.observe import metrics

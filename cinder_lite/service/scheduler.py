@@ -21,7 +21,8 @@ class SchedulerService:
         self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.conf.host)
         self.manager = shared.metered(SchedulerManager(shared.db, self.conf, shared.volume))
         self.manager.events = shared.events
-        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host, self.conf.storage_availability_zone,
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host,
+                                             self.conf.storage_availability_zone,
                                            self.lock.instance)
         self._purging = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._purging_failed)
         self._server: messaging.Server | None = None

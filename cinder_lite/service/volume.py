@@ -37,7 +37,8 @@ class BackendService:
         self.backend = backends.Backend(self.conf, section)
         self._owner_uuid = None  # the service's uuid that is recorded with the backend's volumes
         self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.backend.name)
-        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.backend.name, self.backend.zone, self.lock.instance,
+        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.backend.name, self.backend.zone,
+                                             self.lock.instance,
                                            self._columns, self._recorded)
         migration = MigrationJobs(shared.db, self.conf, self.backend, shared.volume)
         manage = ManageJobs(shared.db, self.conf, self.backend)
@@ -46,7 +47,8 @@ class BackendService:
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume, exports)
         self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
                                      self.images, exports,
-                                     {"migration": migration, "manage": manage, "groups": groups, "images": self.images})
+                                     {"migration": migration, "manage": manage, "groups": groups,
+                                      "images": self.images})
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
         self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,

@@ -69,7 +69,8 @@ class Keystone:
         for words in ("fernet_setup", "credential_setup"):
             self._manage(words, "--keystone-user", str(account[0]), "--keystone-group", str(account[1]))
         self._manage("bootstrap", "--bootstrap-password", self.password, "--bootstrap-region-id", REGION,
-                     *(word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)))
+                     *(word for kind in ("public", "internal", "admin")
+                       for word in (f"--bootstrap-{kind}-url", self.url)))
         serve = os.path.join(os.path.dirname(__file__), "serve_keystone.py")
         self.process = Process("keystone", [PYTHON, serve, str(self.port)], os.path.join(path, "out.log"), env)
 

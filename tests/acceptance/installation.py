@@ -42,7 +42,8 @@ class Installation:
             "DEFAULT": {
                 "state_path": path, "host": "here", "osapi_volume_listen": "127.0.0.1",
                 "osapi_volume_listen_port": self.port, "enabled_backends": ",".join(BACKENDS),
-                "default_group_type": "consistent", "backup_driver": "posix", "backup_posix_path": f"{path}/backups", "report_interval": 1,
+                "default_group_type": "consistent", "backup_driver": "posix", "backup_posix_path": f"{path}/backups",
+                "report_interval": 1,
                 "debug": "true"},
             "database": {"connection": f"sqlite:///{path}/cinder.sqlite"},
             **{name: {"volume_driver": "file", "volume_backend_name": name, "file_volume_dir": f"{path}/{name}",

@@ -16,7 +16,8 @@ PROGRAM = TOP / ".tox" / "judges" / "bin" / "tempest"
 #: Tests that need a service which is not here, a pattern each with the reason behind it.
 EXCLUDED = os.path.join(os.path.dirname(__file__), "tempest-excluded.txt")
 #: `{worker} name [seconds] ... verdict: reason`
-VERDICT = re.compile(r"^\{\d+\} (?P<name>.*?) (?:\[[\d.]+s\] )?\.\.\. (?P<verdict>ok|FAILED|SKIPPED)(?:: (?P<reason>.*))?$", re.M)
+VERDICT = re.compile(r"^\{\d+\} (?P<name>.*?) (?:\[[\d.]+s\] )?\.\.\. (?P<verdict>ok|FAILED|SKIPPED)(?:: "
+                     r"(?P<reason>.*))?$", re.M)
 
 
 @dataclasses.dataclass(frozen=True)

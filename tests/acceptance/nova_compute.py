@@ -1,8 +1,8 @@
 """The volume operations of a compute service, by the code of Nova: nova_compute.py CONFIG, in the environment of Nova.
 
-Each input line is a call, {"call": NAME, "token": ..., ...}, each output line its {"result": ...} or {"error": ...}. The data
-of the database of Nova is kept in memory. Operations of the kernel and the hypervisor are replaced: connection information of
-a plugged volume is in `plugged`, and qemu-img copies volumes.
+Each input line is a call, {"call": NAME, "token": ..., ...}, each output line its {"result": ...} or {"error": ...}.
+The data of the database of Nova is kept in memory. Operations of the kernel and the hypervisor are replaced:
+connection information of a plugged volume is in `plugged`, and qemu-img copies volumes.
 """
 
 import json
@@ -52,7 +52,8 @@ class Hypervisor:
     def swap_volume(self, context, old, new, instance, mountpoint, resize_to):
         if self.failing:
             raise RuntimeError("the hypervisor was made to fail")
-        subprocess.run(["qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", url(old["data"]), url(new["data"])], check=True,
+        subprocess.run(["qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", url(old["data"]), url(new["data"])],
+                       check=True,
                        timeout=300)
         self.plugged[mountpoint] = new
 
@@ -74,7 +75,8 @@ class Compute:
         empty = {name: None for name, field in objects.BlockDeviceMapping.fields.items() if field.nullable}
         row = objects.BlockDeviceMapping(context.get_admin_context(), **empty | {
             "instance_uuid": self.instance.uuid, "source_type": "volume", "destination_type": "volume",
-            "delete_on_termination": False, "no_device": False, "device_name": f"/dev/vd{chr(98 + len(self.devices))}", **values})
+            "delete_on_termination": False, "no_device": False, "device_name": f"/dev/vd{chr(98 + len(self.devices))}",
+            **values})
         row.save = lambda: None
         return row
 

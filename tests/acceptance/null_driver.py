@@ -13,7 +13,8 @@ class NullDriver(driver.VolumeDriver):
 
     def _update_volume_stats(self):
         self._stats = {
-            "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "none", "driver_version": self.VERSION,
+            "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "none",
+            "driver_version": self.VERSION,
             "storage_protocol": "iSCSI", "total_capacity_gb": 1000, "free_capacity_gb": 1000, "multiattach": True,
             "online_extend_support": True, "shared_targets": False, "location_info": "here"}
 

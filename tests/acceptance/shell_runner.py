@@ -1,8 +1,8 @@
 """Runs commands of a client in one process: shell_runner.py cinder|openstack.
 
-Each line of the input is a JSON list of arguments, each line of the output a JSON object: status, out, err. ["commands"]
-returns the names of the commands of the client. Runs in the environment of the clients. A process for each command would
-spend most of its time on imports.
+Each line of the input is a JSON list of arguments, each line of the output a JSON object: status, out, err.
+["commands"] returns the names of the commands of the client. Runs in the environment of the clients. A process for
+each command would spend most of its time on imports.
 """
 
 import contextlib
@@ -68,11 +68,13 @@ def commands_of_cinder():
 
 def commands_of_openstack():
     """Those that are about this service."""
-    return sorted(entry.name.replace("_", " ") for entry in importlib.metadata.entry_points(group="openstack.volume.v3"))
+    return sorted(entry.name.replace("_", " ")
+                  for entry in importlib.metadata.entry_points(group="openstack.volume.v3"))
 
 
 if __name__ == "__main__":
-    main, commands = {"cinder": (cinder, commands_of_cinder), "openstack": (openstack, commands_of_openstack)}[sys.argv[1]]
+    main, commands = {"cinder": (cinder, commands_of_cinder),
+                      "openstack": (openstack, commands_of_openstack)}[sys.argv[1]]
     answers = sys.stdout
     for line in sys.stdin:
         asked = json.loads(line)

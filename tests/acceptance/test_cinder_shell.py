@@ -243,7 +243,8 @@ def attachments(cinder):
     id = made(cinder)
     reserved = cinder.facts("attachment-create", id, SERVER)["id"]
     assert reserved in cinder.column("ID", "attachment-list")
-    cinder("attachment-update", reserved, "--initiator", "iqn.2026-01.org.example:h", "--ip", "127.0.0.1", "--host", "h")
+    cinder("attachment-update", reserved, "--initiator", "iqn.2026-01.org.example:h", "--ip", "127.0.0.1", "--host",
+           "h")
     cinder("attachment-complete", reserved)
     assert cinder.facts("attachment-show", reserved)["status"] == "attached"
     assert "Compute API" in cinder.refused("attachment-delete", reserved)

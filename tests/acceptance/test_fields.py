@@ -34,7 +34,8 @@ tgt_control_port = {{control_port}}
 CONNECTOR = {"host": "compute", "initiator": "iqn.2026-01.org.example:compute", "ip": "127.0.0.1", "multipath": False,
              "platform": "x86_64", "os_type": "linux", "mountpoint": "/dev/vdb"}
 #: A change of any view, and the first and the last version.
-VERSIONS = ("3.0", "3.7", "3.13", "3.14", "3.18", "3.21", "3.38", "3.41", "3.43", "3.48", "3.49", "3.55", "3.56", "3.57", "3.58",
+VERSIONS = ("3.0", "3.7", "3.13", "3.14", "3.18", "3.21", "3.38", "3.41", "3.43", "3.48", "3.49", "3.55", "3.56",
+            "3.57", "3.58",
             "3.61", "3.63", "3.64", "3.65", "3.69", "3.71")
 #: What is compared by its kind alone.
 KINDS = (
@@ -46,7 +47,8 @@ DIFFERENT = {
     ("managed", "service_uuid"): "Cinder forgets it for volumes that it takes over; os-brick locks by it there as well",
     ("managed", "shared_targets"): "the same",
     ("attachment", "connection_info"): "that of a real target",
-    ("attachment", "attach_mode"): "the mode in which the host has it; Cinder keeps the word null of who asked for none",
+    ("attachment",
+     "attach_mode"): "the mode in which the host has it; Cinder keeps the word null of who asked for none",
     ("backup", "status"): "nothing is read there",
     ("backup", "container"): "the same",
     ("backup", "object_count"): "the same",
@@ -124,15 +126,18 @@ def lived(api):
     given = api.make("given", "volumes", "volume", {"volume": volume})
     api.kept["transfer"] = "/volume-transfers/" + api("POST", "/volume-transfers", {
         "transfer": {"volume_id": given, "name": "t"}})["transfer"]["id"], "transfer"
-    api.make("backup", "backups", "backup", {"backup": {"volume_id": first, "name": "b"}}, wanted=("available", "error"))
+    api.make("backup", "backups", "backup", {"backup": {"volume_id": first, "name": "b"}},
+             wanted=("available", "error"))
 
 
 def _grouped(api):
     kind = api("POST", "/group_types", {"group_type": {"name": "g"}})["group_type"]["id"]
     types = {one["name"]: one["id"] for one in api("GET", "/types")["volume_types"]}
-    group = api.make("group", "groups", "group", {"group": {"group_type": kind, "volume_types": [types["one"]], "name": "g"}})
+    group = api.make("group", "groups", "group", {"group": {"group_type": kind, "volume_types": [types["one"]],
+                                                            "name": "g"}})
     api.make("member", "volumes", "volume", {"volume": {"size": 1, "volume_type": types["one"], "group_id": group}})
-    api.make("group snapshot", "group_snapshots", "group_snapshot", {"group_snapshot": {"group_id": group, "name": "gs"}})
+    api.make("group snapshot", "group_snapshots", "group_snapshot",
+             {"group_snapshot": {"group_id": group, "name": "gs"}})
     taken, = [one["id"] for one in api("GET", "/snapshots/detail")["snapshots"] if one["group_snapshot_id"]]
     api.kept["member's snapshot"] = f"/snapshots/{taken}", "snapshot"
 

@@ -110,7 +110,8 @@ def test_only_a_service_takes_a_volume_from_a_server(people, keystone):
 def test_who_is_not_attached_to_a_server_may_be_detached_by_its_user(people):
     ann = people("ann")
     volume = ann.made("volumes", size=1)
-    body = {"attachment": {"volume_uuid": volume["id"], "connector": {"host": "h", "initiator": "iqn.2026-01.org.example:h"}}}
+    body = {"attachment": {"volume_uuid": volume["id"], "connector": {"host": "h",
+                                                                      "initiator": "iqn.2026-01.org.example:h"}}}
     attachment = ann("POST", "/attachments", body, expect=200)["attachment"]["id"]
     ann("DELETE", f"/attachments/{attachment}", expect=200)
     reserved = {"attachment": {"volume_uuid": volume["id"], "instance_uuid": SERVER}}

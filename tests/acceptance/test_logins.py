@@ -48,7 +48,8 @@ def types(directory):
              "OS_ENDPOINT": "http://127.0.0.1:1/v3", "OS_PROJECT_ID": "before"}
 
     def types(script, check=True):
-        done = subprocess.run(["bash", "-ec", script], env=kept, cwd=directory.path, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(["bash", "-ec", script], env=kept, cwd=directory.path, capture_output=True, text=True,
+                              timeout=600)
         assert done.returncode == 0 or not check, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -72,7 +73,8 @@ def installed(directory, monkeypatch):
                     "osapi_volume_listen_port": port, "http_basic_auth_user_file": settings.HTPASSWD,
                     "http_basic_auth_roles_file": settings.HTROLES, "enabled_backends": "null-1", "report_interval": 1},
         "database": {"connection": f"sqlite:///{directory.path}/cinder.sqlite"}, "null-1": {"volume_driver": "null"}}))
-    process = Process("cinder-lite-all", [product.program("cinder-lite-all"), "--config-file", f"{directory.path}/own.conf"],
+    process = Process("cinder-lite-all", [product.program("cinder-lite-all"), "--config-file",
+                                          f"{directory.path}/own.conf"],
                       f"{directory.path}/log")
     process.start()
     asks = lambda path: requests.get(  # noqa: E731
@@ -131,7 +133,8 @@ def test_what_readme_says_while_quickstart_serves(directory, types):
 @pytest.mark.parametrize("client", CLIENTS)
 def test_keystones_login_as_the_page_shows_it(keystone, service, types, client):
     shown = re.search(r"((?:    export OS_.*\n)+)", chapter("docs/identity.md", "keystone"))[1]
-    typed = shown.replace("http://keystone:5000/v3", keystone.url).replace("OS_PASSWORD=...", f"OS_PASSWORD={keystone.password}")
+    typed = shown.replace("http://keystone:5000/v3", keystone.url).replace("OS_PASSWORD=...",
+                                                                           f"OS_PASSWORD={keystone.password}")
     make, show = CLIENTS[client]
     name = f"by-{client}"
     types(f"unset ${{!OS_*}}\n{typed}\n{make.replace('NAME', name)}")

@@ -41,7 +41,8 @@ class Compute:
 
     def connected(self, attachment, host):
         """The host's part: it says who it is and gets where to log in."""
-        connector = {"host": host, "initiator": f"iqn.2026-01.org.example:{host}", "ip": "127.0.0.1", "multipath": False,
+        connector = {"host": host, "initiator": f"iqn.2026-01.org.example:{host}", "ip": "127.0.0.1",
+                     "multipath": False,
                      "platform": "x86_64", "os_type": "linux", "mountpoint": "/dev/vdb"}
         answer = self.call("PUT", f"/attachments/{attachment}", {"attachment": {"connector": connector}}, expect=200)
         info = answer["attachment"]["connection_info"]
@@ -61,7 +62,8 @@ class Compute:
         self.held[volume] = attachment, self.connected(attachment, host)
         self.completed(attachment)
         found = self.shown(volume)
-        assert (found["status"], [(one["attachment_id"], one["server_id"], one["host_name"]) for one in found["attachments"]]) == (
+        assert (found["status"], [(one["attachment_id"], one["server_id"], one["host_name"])
+                                  for one in found["attachments"]]) == (
             "in-use", [(attachment, server, host)])
 
     def detach(self, volume):
@@ -212,7 +214,8 @@ def test_a_user_swaps_a_volume_for_another(compute, volume, server, data, tmp_pa
 
 
 @pytest.mark.parametrize("action", ["migrate", "retype"])
-def test_a_volume_moves_to_another_backend_under_its_server(compute, people, nova, volume, server, data, tmp_path, action):
+def test_a_volume_moves_to_another_backend_under_its_server(compute, people, nova, volume, server, data, tmp_path,
+                                                            action):
     admin = people("admin")
     compute.attach(volume, server)
     initiator.write(str(data), compute.address(volume))
@@ -244,10 +247,12 @@ def test_a_volume_moves_to_another_backend_under_its_server(compute, people, nov
         nova.swap = None
     found = admin("GET", f"/volumes/{volume}", expect=200)["volume"]
     assert (found["os-vol-host-attr:host"], found["status"], found["migration_status"]) == (there, "in-use", "success")
-    assert [(one["server_id"], one["attachment_id"]) for one in found["attachments"]] == [(server, compute.held[volume][0])]
+    assert [(one["server_id"], one["attachment_id"]) for one in found["attachments"]] == [(server,
+                                                                                           compute.held[volume][0])]
     assert begins_with(compute.address(volume), data, tmp_path)
     compute.detach(volume)
     compute.user.removed("volumes", volume)
     if action == "retype":
-        kind = next(one["id"] for one in admin("GET", "/types", expect=200)["volume_types"] if one["name"] == "elsewhere")
+        kind = next(one["id"] for one in admin("GET", "/types", expect=200)["volume_types"]
+                    if one["name"] == "elsewhere")
         admin("DELETE", f"/types/{kind}", expect=202)

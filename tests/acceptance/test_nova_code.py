@@ -42,12 +42,14 @@ class Compute:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [PYTHON, TOP / "tests/acceptance/nova_compute.py", config, self.server], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "PYTHONPATH": "", "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"})
+                stdout=subprocess.PIPE, stderr=log, text=True,
+                env={**os.environ, "PYTHONPATH": "", "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"})
 
     def __call__(self, call, user="ann", fails=None, **more):
         """The result; with `fails` the words that the error has to have."""
         person = Person(self.keystone, user)
-        ask = {"call": call, "token": person.token, "user": user, "project": person.project, "admin": user == "admin", **more}
+        ask = {"call": call, "token": person.token, "user": user, "project": person.project, "admin": user == "admin",
+               **more}
         self.process.stdin.write(json.dumps(ask) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -181,7 +183,8 @@ def test_a_volume_moves_under_its_server(compute, ann, admin, nova, volume, data
     swaps = []
 
     def swap(server, old, new):
-        swaps.append((server, compute("swap", user="admin", volume=old, new=new, **({"fails": "made to fail"} if fails else {}))))
+        swaps.append((server, compute("swap", user="admin", volume=old, new=new,
+                                      **({"fails": "made to fail"} if fails else {}))))
 
     nova.swap = swap
     compute("fail", on=fails)

@@ -63,7 +63,8 @@ def where(openstack, id):
 def about_the_service(openstack):
     assert openstack.column("Zone Name", "availability", "zone", "list", "--volume") == ["nova"]
     assert set(openstack.column("Name", "volume", "backend", "pool", "list")) == POOLS
-    detailed = {row["Name"]: row["Capabilities"] for row in openstack.rows("volume", "backend", "pool", "list", "--long")}
+    detailed = {row["Name"]: row["Capabilities"] for row in openstack.rows("volume", "backend", "pool", "list",
+                                                                           "--long")}
     assert {one["volume_backend_name"] for one in detailed.values()} == set(BACKENDS)
     assert "thin_provisioning" in openstack("volume", "backend", "capability", "show", HOST)
     filters = ("block", "storage", "resource", "filter")
@@ -81,7 +82,8 @@ def types(openstack, project):
     openstack("volume", "type", "create", "silver", "--description", "for a pass", "--private", "--project", project,
               "--property", "a=b")
     silver = openstack.facts("volume", "type", "show", "silver")
-    assert (silver["description"], silver["is_public"], silver["access_project_ids"]) == ("for a pass", False, [project])
+    assert (silver["description"], silver["is_public"], silver["access_project_ids"]) == ("for a pass", False,
+                                                                                          [project])
     assert silver["properties"] == {"a": "b"}
     openstack("volume", "type", "unset", "silver", "--project", project)
     openstack("volume", "type", "set", "silver", "--project", project, "--description", "changed", "--property", "c=d")
@@ -94,19 +96,23 @@ def types(openstack, project):
     assert openstack.column("Name", "volume", "type", "list", "--default") == ["__DEFAULT__"]
     # The client asks for a property as a filter of its own name, which the service's list has none of: nothing is left
     # out.
-    assert "__DEFAULT__" in openstack.column("Name", "volume", "type", "list", "--property", "volume_backend_name=elsewhere")
-    openstack("volume", "type", "create", "locked", "--encryption-provider", "luks", "--encryption-cipher", "aes-xts-plain64",
+    assert "__DEFAULT__" in openstack.column("Name", "volume", "type", "list", "--property",
+                                             "volume_backend_name=elsewhere")
+    openstack("volume", "type", "create", "locked", "--encryption-provider", "luks", "--encryption-cipher",
+              "aes-xts-plain64",
               "--encryption-key-size", "256", "--encryption-control-location", "front-end")
     openstack("volume", "type", "set", "locked", "--encryption-key-size", "512")
     shown = openstack.facts("volume", "type", "show", "locked", "--encryption-type")["encryption"]
     assert (shown["provider"], shown["cipher"], shown["key_size"]) == ("luks", "aes-xts-plain64", 512)
-    assert "512" in str({row["Name"]: row for row in openstack.rows("volume", "type", "list", "--encryption-type")}["locked"])
+    assert "512" in str({row["Name"]: row for row in openstack.rows("volume", "type", "list",
+                                                                    "--encryption-type")}["locked"])
     openstack("volume", "type", "unset", "locked", "--encryption-type")
     assert openstack.facts("volume", "type", "show", "locked", "--encryption-type").get("encryption", {}) == {}
 
 
 def qos(openstack):
-    spec = openstack.facts("volume", "qos", "create", "fast", "--consumer", "front-end", "--property", "read_iops_sec=100")
+    spec = openstack.facts("volume", "qos", "create", "fast", "--consumer", "front-end", "--property",
+                           "read_iops_sec=100")
     assert (spec["consumer"], spec["properties"]) == ("front-end", {"read_iops_sec": "100"})
     openstack("volume", "qos", "set", "fast", "--property", "read_iops_sec=200", "--property", "write_iops_sec=5")
     openstack("volume", "qos", "unset", "fast", "--property", "write_iops_sec")
@@ -199,7 +205,8 @@ def adoption(openstack):
     openstack("volume", "snapshot", "delete", "--remote", snapshot)
     openstack.gone("volume", "snapshot", "show", snapshot)
     found = openstack.rows("block", "storage", "snapshot", "manageable", "list", pool, "--long")
-    assert [one["safe_to_manage"] for one in found if one["reference"] == {"source-name": f"snapshot-{snapshot}"}] == [True]
+    assert [one["safe_to_manage"] for one in found
+            if one["reference"] == {"source-name": f"snapshot-{snapshot}"}] == [True]
     again = openstack.facts("volume", "snapshot", "create", "--volume", id, "--remote-source",
                             f"source-name=snapshot-{snapshot}", "again")["id"]
     openstack.settled("volume", "snapshot", "show", again)
@@ -209,7 +216,8 @@ def adoption(openstack):
     openstack.gone("volume", "show", id)
     found = openstack.rows("block", "storage", "volume", "manageable", "list", pool)
     assert [one["safe_to_manage"] for one in found if one["reference"] == {"source-name": f"volume-{id}"}] == [True]
-    taken = openstack.facts("volume", "create", "--remote-source", f"source-name=volume-{id}", "--host", pool, "taken")["id"]
+    taken = openstack.facts("volume", "create", "--remote-source", f"source-name=volume-{id}", "--host", pool,
+                            "taken")["id"]
     openstack.settled("volume", "show", taken)
     assert where(openstack, taken) == pool
     openstack("volume", "delete", taken)
@@ -251,7 +259,8 @@ def attachments(openstack):
     assert (reserved["status"], reserved["instance id"], reserved["volume id"]) == ("reserved", SERVER, id)
     listed, = openstack.rows("volume", "attachment", "list", "--volume-id", id)
     assert (listed["ID"], listed["Server ID"]) == (reserved["id"], SERVER)
-    connected = openstack.facts("volume", "attachment", "set", reserved["id"], "--initiator", "iqn.2026-01.org.example:h",
+    connected = openstack.facts("volume", "attachment", "set", reserved["id"], "--initiator",
+                                "iqn.2026-01.org.example:h",
                                 "--ip", "127.0.0.1", "--host", "h", "--mountpoint", "/dev/vdb")
     assert connected["properties"]["driver_volume_type"] == "iscsi"
     openstack("volume", "attachment", "complete", reserved["id"])
@@ -359,7 +368,8 @@ def backups(openstack, volume):
     more = openstack.facts("volume", "backup", "create", volume, "--incremental", "--name", "more")["id"]
     openstack.settled("volume", "backup", "show", more)
     listed = {row["ID"]: row for row in openstack.rows("volume", "backup", "list", "--long")}
-    assert [(listed[one]["Name"], listed[one]["Incremental"]) for one in (id, more)] == [("kept", False), ("more", True)]
+    assert [(listed[one]["Name"], listed[one]["Incremental"]) for one in (id, more)] == [("kept", False),
+                                                                                         ("more", True)]
     # The client asks for the keys at a path that backups have not.
     assert "404" in openstack.refused("volume", "backup", "unset", id, "--property", "a")
     restored = openstack.facts("volume", "backup", "restore", more, "restored")["volume_id"]
@@ -371,7 +381,8 @@ def backups(openstack, volume):
     record = openstack.facts("volume", "backup", "record", "export", id)
     assert record["backup_service"].endswith("Driver") and record["backup_url"]
     # The client posts the record to the path from which records are read.
-    assert "404" in openstack.refused("volume", "backup", "record", "import", record["backup_service"], record["backup_url"])
+    assert "404" in openstack.refused("volume", "backup", "record", "import", record["backup_service"],
+                                      record["backup_url"])
     openstack("volume", "backup", "set", more, "--state", "error")
     assert openstack.facts("volume", "backup", "show", more)["status"] == "error"
     for one in (more, id):
@@ -405,8 +416,10 @@ def services(openstack):
     openstack("volume", "host", "set", "--disable", HOST)
     openstack("volume", "host", "set", "--enable", HOST)
     # No backend replicates here.
-    assert "does not replicate" in openstack.refused("volume", "host", "failover", HOST, "--volume-backend", "elsewhere")
-    levels, ours = ("block", "storage", "log", "level"), ("--service", "cinder-volume", "--log-prefix", "cinder_lite.volume")
+    assert "does not replicate" in openstack.refused("volume", "host", "failover", HOST, "--volume-backend",
+                                                     "elsewhere")
+    levels, ours = ("block", "storage", "log", "level"), ("--service", "cinder-volume", "--log-prefix",
+                                                          "cinder_lite.volume")
     for level in ("INFO", "DEBUG"):
         openstack(*levels, "set", level, *ours)
         assert set(openstack.column("Level", *levels, "list", "--host", HOST, *ours)) == {level}

@@ -50,5 +50,6 @@ def test_no_log_tells_secrets(people, attached, keystone, service):
     with open(service.log) as file:
         log = file.read()
     assert " DEBUG " in log
-    secrets = {"CHAP": attached[1], "password": keystone.password, "tokens": ann.token, "service tokens": ann.service_token}
+    secrets = {"CHAP": attached[1], "password": keystone.password, "tokens": ann.token,
+               "service tokens": ann.service_token}
     assert [name for name, secret in secrets.items() if secret in log] == []

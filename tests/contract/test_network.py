@@ -50,12 +50,14 @@ print(look("10.1.0.1").partition(",")[0])
 @pytest.fixture(scope="module")
 def seen():
     """Yield the output of the script line by line."""
-    done = subprocess.run(["unshare", "--net", sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True)
+    done = subprocess.run(["unshare", "--net", sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
 def test_changes_of_links_and_addresses_are_detected(seen):
     assert seen == [
-        "link eth1 is down", "eth1 10.1.0.1", "10.1.0.1 127.0.0.1", "10.1.0.1 link eth1 has no carrier", "10.1.0.1 10.1.0.1",
+        "link eth1 is down", "eth1 10.1.0.1", "10.1.0.1 127.0.0.1", "10.1.0.1 link eth1 has no carrier",
+        "10.1.0.1 10.1.0.1",
         "eth1 fd01::1", "10.1.0.1 is not an address of this host"]

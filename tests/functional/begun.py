@@ -57,7 +57,8 @@ class World:
 
     @prepared
     def group(self, members=2):
-        kind = self.client("POST", "/group_types", {"group_type": {"name": str(uuid.uuid4())}}, expect=202)["group_type"]["id"]
+        kind = self.client("POST", "/group_types", {"group_type": {"name": str(uuid.uuid4())}},
+                           expect=202)["group_type"]["id"]
         id = self.client("POST", "/groups", {"group": {
             "group_type": kind, "volume_types": [self.types["one"]]}}, expect=202)["group"]["id"]
         until(lambda: self.client("GET", f"/groups/{id}", expect=200)["group"]["status"] == "available", "the group")
@@ -69,7 +70,8 @@ class World:
     def kept(self):
         made = self.client("POST", "/group_snapshots", {"group_snapshot": {"group_id": self.group()}}, expect=202)
         id = made["group_snapshot"]["id"]
-        until(lambda: self.client("GET", f"/group_snapshots/{id}", expect=200)["group_snapshot"]["status"] == "available",
+        until(lambda: self.client("GET", f"/group_snapshots/{id}",
+                                  expect=200)["group_snapshot"]["status"] == "available",
               "the group snapshot")
         return id
 
@@ -130,7 +132,8 @@ def _reverted(world):
 
 def _managed(world):
     return world.client("POST", "/manageable_volumes", {"volume": {
-        "host": "test@one#one", "ref": {"source-name": world.foreign(f"foreign-{uuid.uuid4()}")}}}, expect=202)["volume"]["id"]
+        "host": "test@one#one", "ref": {"source-name": world.foreign(f"foreign-{uuid.uuid4()}")}}},
+                        expect=202)["volume"]["id"]
 
 
 def _managed_snapshot(world):
@@ -211,7 +214,8 @@ def _event(world, name):
 BEGUN: dict[tuple, tuple[typing.Callable, ...]] = {
     ("volume", "create"): (
         create, lambda world: create(world, source_volid=world.volume()),
-        lambda world: create(world, snapshot_id=world.snapshot()), lambda world: create(world, backup_id=world.backup())),
+        lambda world: create(world, snapshot_id=world.snapshot()),
+        lambda world: create(world, backup_id=world.backup())),
     ("volume", "delete"): (lambda world: _deleted(world, "volumes", world.volume()), _cascade),
     ("volume", "force_delete"): (lambda world: world.act(world.volume(), **{"os-force_delete": {}}),),
     ("volume", "extend"): (lambda world: world.act(world.volume(), **{"os-extend": {"new_size": 2}}),),

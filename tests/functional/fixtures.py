@@ -51,7 +51,8 @@ class SmallQuota(NullBackend):
 class ShortPages(NullBackend):
     """A service behind a proxy, whose longest page is five long."""
 
-    default = f"{MANY}\nosapi_max_limit = 5\nosapi_max_request_body_size = 4096\n[oslo_middleware]\nenable_proxy_headers_parsing = true"
+    default = (f"{MANY}\nosapi_max_limit = 5\nosapi_max_request_body_size = 4096\n"
+               "[oslo_middleware]\nenable_proxy_headers_parsing = true")
 
 
 class Behind(NullBackend):

@@ -10,7 +10,8 @@ from cinder_lite.volume.targets.nbd import NbdTarget
 
 
 class GatedDriver(FileDriver):
-    """While a file `.hold-METHOD` exists in the directory, calls of that method wait; `.fail-METHOD` makes them fail."""
+    """While a file `.hold-METHOD` exists in the directory, calls of that method wait; `.fail-METHOD` makes them
+    fail."""
 
     def _pass(self, method):
         directory = self.options.file_volume_dir
@@ -57,7 +58,8 @@ class GatedDriver(FileDriver):
 
 
 class GatedTarget(NbdTarget):
-    """The same for a target: the files lie in the directory of its state, and `.at-METHOD` when a call has waited there."""
+    """The same for a target: the files lie in the directory of its state, and `.at-METHOD` when a call has waited
+    there."""
 
     def _pass(self, method):
         while os.path.exists(os.path.join(self.state_path, f".hold-{method}")):

@@ -35,9 +35,9 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 class Nova:
     """Serves while the `with` block lasts, at `url`.
 
-    `asked` is [(method, path, body, headers)]. `uses` is {(server, volume): attachment} of attached volumes; a server may
-    have any other volume. `gone` are unknown servers. `swap(server, old, new)` is called in a separate thread when the
-    service requests a swap; without it swaps are refused. `failing` makes every response a 503.
+    `asked` is [(method, path, body, headers)]. `uses` is {(server, volume): attachment} of attached volumes; a
+    server may have any other volume. `gone` are unknown servers. `swap(server, old, new)` is called in a separate
+    thread when the service requests a swap; without it swaps are refused. `failing` makes every response a 503.
     """
 
     def __init__(self):
@@ -49,7 +49,8 @@ class Nova:
             return 503, {}
         if path in ("", "/"):
             links = [{"rel": "self", "href": f"{self.url}/"}]
-            return 200, {"version": {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1", "links": links}}
+            return 200, {"version": {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1",
+                                     "links": links}}
         if path == "/os-server-external-events":
             known = [one for one in body["events"] if one["server_uuid"] not in self.gone]
             return (200, {"events": [{**one, "code": 200} for one in known]}) if known else (404, {})
@@ -69,7 +70,8 @@ class Nova:
             return (404, {}) if server in self.gone else (200, {"volumeAttachment": {"volumeId": volume, **held}})
         if self.swap is None:
             return 409, {"conflictingRequest": {"code": 409, "message": "not while the server is paused"}}
-        threading.Thread(target=self._swap, args=(server, volume, body["volumeAttachment"]["volumeId"]), daemon=True).start()
+        threading.Thread(target=self._swap, args=(server, volume, body["volumeAttachment"]["volumeId"]),
+                         daemon=True).start()
         return 202, None
 
     def _swap(self, *words):

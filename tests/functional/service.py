@@ -59,7 +59,8 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = tempfile.mkdtemp(prefix="cinder-lite-")
         self.target_port = free_port()
-        values = {"state": self.state, "target_port": self.target_port, "control_port": self.target_port, "port": self.port}
+        values = {"state": self.state, "target_port": self.target_port, "control_port": self.target_port,
+                  "port": self.port}
         known = {"file-1": FILE, "null-1": NULL} | (sections or {})
         text = TEMPLATE.format(backends=",".join(backends), default=default, host=host, sections="\n".join(
             known[name].format(**values) for name in backends), **values)

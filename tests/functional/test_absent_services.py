@@ -66,7 +66,8 @@ def started(service, tmp_path):
 
 
 def problems(service):
-    answer = requests.get(f"{service.url}/healthcheck?detailed", timeout=60, headers={"X-Auth-Token": f"t:{local.PROJECT}"})
+    answer = requests.get(f"{service.url}/healthcheck?detailed", timeout=60,
+                          headers={"X-Auth-Token": f"t:{local.PROJECT}"})
     return answer.status_code, answer.json()["problems"]
 
 
@@ -79,7 +80,8 @@ def scheduled_once(service):
 
 def test_an_api_without_other_services_is_unhealthy(service, client, started):
     status, found = problems(service)
-    assert (status, found) == (503, ["no scheduler has been started yet: start one", "no volume service has been started yet: start one"])
+    assert (status, found) == (503, ["no scheduler has been started yet: start one",
+                                     "no volume service has been started yet: start one"])
     process_, errors = started("create", "1", "--name", "first", "--wait")
     volume = until(lambda: client("GET", "/volumes", expect=200)["volumes"], "the volume")[0]["id"]
     until(lambda: f"create of volume {volume} is waiting: no scheduler has been started yet" in errors(), "the reason")
@@ -93,32 +95,38 @@ def test_an_api_without_other_services_is_unhealthy(service, client, started):
     assert "waiting: no scheduler is up since 2" in explained.communicate(timeout=60)[0]
     doctor, _ = started("doctor")
     said = doctor.communicate(timeout=60)[0]
-    assert doctor.returncode == 1 and f"of volume {volume} has been waiting for the scheduler for" in said and "No problems found" not in said
+    assert doctor.returncode == 1
+    assert f"of volume {volume} has been waiting for the scheduler for" in said and "No problems found" not in said
     client.create("volumes", size=1)
     assert any(", and 1 more: no scheduler is up since " in one for one in problems(service)[1])
 
 
-@pytest.mark.parametrize("stage, binary, name", [("volume", "cinder-volume", "the volume service test@null-1 is down since 2"),
-                                                 ("backup", "cinder-backup", "the backup service on test@null-1 is down since 2"),
+@pytest.mark.parametrize("stage, binary, name", [("volume", "cinder-volume",
+                                                  "the volume service test@null-1 is down since 2"),
+                                                 ("backup", "cinder-backup",
+                                                  "the backup service on test@null-1 is down since 2"),
                                                  ("scheduler", "cinder-scheduler", "no scheduler is up since 2")])
 def test_members_get_the_reason_without_names(service, client, stage, binary, name):
     with service.process.db.write() as tx:
         tx.execute(schema.services.insert().values(uuid="1" * 36, binary=binary, host=AWAY, availability_zone="nova",
                                                    seen_at=db.parse_time("2026-01-01T00:00:00"), created_at=db.now()))
         tx.execute(schema.jobs.insert().values(
-            id="5" * 36, project_id=client.project, kind="volume", resource_id="6" * 36, action="extend", stage=stage, args={},
+            id="5" * 36, project_id=client.project, kind="volume", resource_id="6" * 36, action="extend", stage=stage,
+            args={},
             host=None if stage == "scheduler" else AWAY, status=states.QUEUED, created_at=db.now()))
     job, = client("GET", "/jobs", expect=200)["jobs"]
     assert job["waits_for"].startswith(name)
     job, = client("GET", "/jobs", expect=200, **{"X-Roles": "member,reader"})["jobs"]
     assert job["waits_for"] == "the service that does this is not up"
-    assert client("GET", f"/jobs/{job['id']}", expect=200, **{"X-Roles": "member,reader"})["job"]["waits_for"] == job["waits_for"]
+    assert client("GET", f"/jobs/{job['id']}", expect=200,
+                  **{"X-Roles": "member,reader"})["job"]["waits_for"] == job["waits_for"]
     assert any(name in problem for problem in problems(service)[1])
 
 
 def test_completed_jobs_wait_for_nothing(service, client):
     with service.process.db.write() as tx:
-        for number, (status, owner) in enumerate(((states.SUCCEEDED, None), (states.FAILED, None), (states.RUNNING, "o"))):
+        for number, (status, owner) in enumerate(((states.SUCCEEDED, None), (states.FAILED, None),
+                                                  (states.RUNNING, "o"))):
             tx.execute(schema.jobs.insert().values(
                 id=str(number) * 36, project_id=client.project, kind="volume", resource_id="6" * 36, action="extend",
                 stage="volume", args={}, host=AWAY, status=status, owner=owner, created_at=db.now(),

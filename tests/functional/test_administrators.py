@@ -21,7 +21,8 @@ tgt_control_port = {{control_port}}
 @pytest.fixture(scope="module")
 def service():
     sections = {name: SECTION.format(name=name) for name in ("one", "two")}
-    with Service(backends=("one", "two"), sections=sections, default="job_sweep_interval = 0.2\nquota_volumes = 100") as running:
+    with Service(backends=("one", "two"), sections=sections,
+                 default="job_sweep_interval = 0.2\nquota_volumes = 100") as running:
         yield running
 
 

@@ -14,7 +14,8 @@ MOST = 20
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(default=f"max_metadata_items = {MOST}\nquota_volumes = 100\nquota_snapshots = 100\nquota_backups = 100") as running:
+    with Service(default=f"max_metadata_items = {MOST}\nquota_volumes = 100\nquota_snapshots = 100\nquota_backups = "
+                         f"100") as running:
         yield running
 
 
@@ -28,7 +29,8 @@ def items(count, start=0):
 
 
 def qos(client, count):
-    return client("POST", "/qos-specs", {"qos_specs": {"name": uuid.uuid4().hex, "consumer": "front-end", **items(count)}})
+    return client("POST", "/qos-specs", {"qos_specs": {"name": uuid.uuid4().hex, "consumer": "front-end",
+                                                       **items(count)}})
 
 
 def type_(client, count, kind="volume_type", specs="extra_specs", path="/types"):
@@ -67,7 +69,8 @@ def id_of(kind, document):
 def test_a_resource_has_so_many_items_at_most(client, kind):
     make, add = MADE[kind]
     status, fault = make(client, MOST + 1)
-    assert status == 400 and f"{MOST} items" in fault["badRequest"]["message"] and str(MOST + 1) in fault["badRequest"]["message"]
+    assert status == 400
+    assert f"{MOST} items" in fault["badRequest"]["message"] and str(MOST + 1) in fault["badRequest"]["message"]
     status, document = make(client, MOST)
     assert status in (200, 202), document
     if add:

@@ -80,7 +80,8 @@ def imported(client, service, document):
     assert status in (201, 400), answer
     if status == 201:
         id = answer["backup"]["id"]
-        found = until(lambda: (one := client("GET", f"/backups/{id}", expect=200)["backup"])["status"] != "creating" and one,
+        found = until(lambda: (one := client("GET", f"/backups/{id}", expect=200)["backup"])["status"] != "creating"
+                      and one,
                       f"the import of {id}")
         assert found["status"] == "available" or found["fail_reason"]
         client("DELETE", f"/backups/{id}", expect=202)
@@ -99,18 +100,27 @@ def known(service):
 
 NEW = "11111111-2222-4333-8444-555555555555"
 WRONG = {
-    "no volume_record": {"volume_record": ...}, "a text for it": {"volume_record": "text"}, "a list for it": {"volume_record": []},
-    "metadata of numbers": {"volume_record": {"metadata": {"a": 1}}}, "no facts": {"facts": ...}, "facts that are a list": {"facts": []},
+    "no volume_record": {"volume_record": ...}, "a text for it": {"volume_record": "text"},
+    "a list for it": {"volume_record": []},
+    "metadata of numbers": {"volume_record": {"metadata": {"a": 1}}}, "no facts": {"facts": ...},
+    "facts that are a list": {"facts": []},
     "facts that are a text": {"facts": "backup_x"}, "facts of numbers": {"facts": {"service_metadata": 7}},
-    "facts that lead elsewhere": {"facts": {"service_metadata": "../../etc"}}, "a container elsewhere": {"container": "../.."},
-    "an absolute container": {"container": "/etc"}, "a hidden container": {"container": ".incoming"}, "no container": {"container": None},
-    "a container with an empty part": {"container": "a//b"}, "its own parent": {"parent_id": NEW}, "a parent that is no id": {"parent_id": "x"},
-    "a size below 0": {"size": -5000}, "a size of 0": {"size": 0}, "a size that is text": {"size": "abc"}, "half a size": {"size": 1.5},
-    "true for a size": {"size": True}, "a huge size": {"size": 2**31}, "an id that is a path": {"id": "../../x"}, "an id in upper case":
-    {"id": NEW.upper().replace("5", "A")}, "a number for an id": {"id": 7}, "no volume": {"volume_id": None}, "a NUL": {"name": "a\0b"},
+    "facts that lead elsewhere": {"facts": {"service_metadata": "../../etc"}},
+    "a container elsewhere": {"container": "../.."},
+    "an absolute container": {"container": "/etc"}, "a hidden container": {"container": ".incoming"},
+    "no container": {"container": None},
+    "a container with an empty part": {"container": "a//b"}, "its own parent": {"parent_id": NEW},
+    "a parent that is no id": {"parent_id": "x"},
+    "a size below 0": {"size": -5000}, "a size of 0": {"size": 0}, "a size that is text": {"size": "abc"},
+    "half a size": {"size": 1.5},
+    "true for a size": {"size": True}, "a huge size": {"size": 2**31}, "an id that is a path": {"id": "../../x"},
+    "an id in upper case":
+    {"id": NEW.upper().replace("5", "A")}, "a number for an id": {"id": 7}, "no volume": {"volume_id": None},
+    "a NUL": {"name": "a\0b"},
     "a long name": {"name": "x" * 256}, "no time": {"data_timestamp": "yesterday"}, "a time out of range":
     {"data_timestamp": "0001-01-01T00:00:00+14:00"}, "another version": {"version": 2}, "no version": {"version": ...},
-    "an unknown key": {"colour": "red"}, "metadata that is a list": {"metadata": []}, "a count that is text": {"object_count": "1"},
+    "an unknown key": {"colour": "red"}, "metadata that is a list": {"metadata": []},
+    "a count that is text": {"object_count": "1"},
 }
 
 
@@ -121,7 +131,8 @@ def test_a_record_that_no_service_exported_is_refused(client, known, change):
                                       if value is not ...}) == 400
 
 
-@pytest.mark.parametrize("text", ["", "e30=", "bnVsbA==", "W10=", "Ig==", "not base64", "eyJpZCI6", encoded({"id": NEW})])
+@pytest.mark.parametrize("text", ["", "e30=", "bnVsbA==", "W10=", "Ig==", "not base64", "eyJpZCI6",
+                                  encoded({"id": NEW})])
 def test_an_invalid_record_is_refused(client, text):
     assert client("POST", "/backups/import_record", {"backup-record": {
         "backup_service": "cinder.backup.drivers.posix.PosixBackupDriver", "backup_url": text}})[0] == 400
@@ -157,7 +168,8 @@ CINDERS = {
 @pytest.mark.parametrize(("change", "status"), [
     ({}, 201),
     ({"service": "cinder.backup.drivers.swift.SwiftBackupDriver"}, 400), ({"service_metadata": "../../x"}, 400),
-    ({"service_metadata": None}, 201), ({"container": None}, 400), ({"parent_id": "99999999-2222-4333-8444-555555555555"}, 400),
+    ({"service_metadata": None}, 201), ({"container": None}, 400),
+    ({"parent_id": "99999999-2222-4333-8444-555555555555"}, 400),
     ({"size": None}, 400), ({"service": 7}, 400)])
 def test_a_record_of_a_cinder_is_read_or_refused(client, change, status):
     """Its objects do not exist here, so the import ends in error with a reason."""
@@ -180,14 +192,16 @@ def test_oversized_records_are_refused(client, known, data):
         if data.draw(st.booleans()):
             record[key] = data.draw(VALUES)
         elif isinstance(record[key], dict):
-            record[key] = {**record[key], data.draw(st.sampled_from(("metadata", "service_metadata", "format", "a"))): data.draw(VALUES)}
+            record[key] = {**record[key], data.draw(st.sampled_from(("metadata", "service_metadata", "format",
+                                                                     "a"))): data.draw(VALUES)}
         else:
             del record[key]
     imported(client, service, record)
 
 
 BAD = [{"facts": []}, {"facts": "x"}, {"facts": {"service_metadata": 7}}, {"facts": {"format": "cinder-chunks"}},
-       {"container": "../.."}, {"container": None}, {"volume_record": "text"}, {"volume_record": []}, {"parent_id": NEW}]
+       {"container": "../.."}, {"container": None}, {"volume_record": "text"}, {"volume_record": []},
+       {"parent_id": NEW}]
 
 
 @pytest.mark.parametrize("row", BAD)
@@ -196,7 +210,8 @@ def test_unverified_imported_rows_are_verified_and_deleted(client, service, row)
     with service.process.db.write() as tx:
         BACKUP.remove(tx, NEW)
         BACKUP.insert(tx, None, "restore_to_new", {
-            "id": NEW, "project_id": PROJECT, "user_id": "u", "volume_id": NEW, "size": 1, "host": "test", "metadata": {},
+            "id": NEW, "project_id": PROJECT, "user_id": "u", "volume_id": NEW, "size": 1, "host": "test",
+            "metadata": {},
             "volume_record": {}, "facts": {}, "container": "aa/bb", "counted": False, "status": "available", **row})
     Doctor(service.process.db, service.conf, pause=0.1).examine()
     assert client("GET", f"/backups/{NEW}")[0] == 200

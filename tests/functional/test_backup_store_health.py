@@ -44,7 +44,8 @@ def client(service):
 
 
 def problems(service):
-    answer = requests.get(f"{service.url}/healthcheck?detailed", timeout=60, headers={"X-Auth-Token": f"tester:{PROJECT}"})
+    answer = requests.get(f"{service.url}/healthcheck?detailed", timeout=60,
+                          headers={"X-Auth-Token": f"tester:{PROJECT}"})
     return answer.json()["problems"]
 
 
@@ -67,7 +68,8 @@ def test_a_failed_store_is_reported_and_a_repaired_store_is_used(service, client
     point(service, file)
     until(lambda: problems(service), "the problem")
     [problem] = problems(service)
-    assert problem.startswith("the store of cinder-backup on test cannot be used: cannot use backup_posix_path "), problem
+    assert problem.startswith("the store of cinder-backup on test cannot be used: cannot use backup_posix_path "
+                              ""), problem
     assert state(client) == "down"
     assert "store down (cannot use backup_posix_path" in status(service)
     with service.process.db.read() as tx:

@@ -92,7 +92,8 @@ def test_a_plain_create(client, service, work):
         volume = client.create("volumes", size=1, name="counted")
         ended(service, volume["id"])
     client.settled("volumes", volume["id"])
-    assert {"api/app.py", "scheduler/choose.py", "volume/jobs/volumes.py"} <= work.files, "not every service was watched"
+    assert {"api/app.py", "scheduler/choose.py",
+            "volume/jobs/volumes.py"} <= work.files, "not every service was watched"
     assert len(work.statements) <= STATEMENTS, "\n".join(work.statements)
     assert work.transactions <= TRANSACTIONS
     lines = {file: count_lines(file) for file in sorted(work.files)}

@@ -23,7 +23,8 @@ file_volume_dir = {state}/other
 target_helper = nbd
 """}
 CONNECTOR = {"host": "one", "initiator": "iqn.2026-01.org.example:one"}
-DEFAULT = "osapi_volume_threads = 10\nrpc_max_waiting = 2\nrpc_reply_timeout = 600\nbackup_max_operations = 2\njob_sweep_interval = 0.2"
+DEFAULT = ("osapi_volume_threads = 10\nrpc_max_waiting = 2\nrpc_reply_timeout = 600\nbackup_max_operations = 2\n"
+           "job_sweep_interval = 0.2")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def service():
     with Service(backends=("hung", "other"), sections=SECTIONS, default=DEFAULT, target=False) as running:
         client = Client(running.url)
         for name in ("hung", "other"):
-            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}}, expect=200)
+            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
+                   expect=200)
         yield running
 
 
@@ -45,7 +47,8 @@ def initialize(service, id):
     return requests.post(
         f"{service.url}/v3/{Client(service.url).project}/volumes/{id}/action",
         json={"os-initialize_connection": {"connector": CONNECTOR}},
-        headers={"X-Auth-Token": f"tester:{Client(service.url).project}", "OpenStack-API-Version": "volume 3.71"}, timeout=120)
+        headers={"X-Auth-Token": f"tester:{Client(service.url).project}", "OpenStack-API-Version": "volume 3.71"},
+        timeout=120)
 
 
 def test_requests_to_one_backend_do_not_block_others(service, client):
@@ -78,7 +81,8 @@ def test_backups_that_wait_for_a_backend_do_not_block_others(service, client):
     gate = os.path.join(service.state, "hung", ".hold-snapshot_path")
     open(gate, "w").close()
     try:
-        waiting = [client.create("backups", volume_id=volume, snapshot_id=one, incremental=False)["id"] for one in snapshots]
+        waiting = [client.create("backups", volume_id=volume, snapshot_id=one, incremental=False)["id"]
+                   for one in snapshots]
         until(lambda: len(service.process.waiting._counts) == 1, "a backup to wait for the backend")
         client.made("backups", volume_id=other)
         client("DELETE", f"/backups/{done['id']}", expect=202)

@@ -130,7 +130,8 @@ FILES = {
         ("key_manager", "backend"), ("coordination", None)}),
     "kolla": (KOLLA, "RbdDriver", "mysql+pymysql", {
         ("DEFAULT", "use_forwarded_for"), ("DEFAULT", "volume_name_template"), ("DEFAULT", "os_region_name"),
-        ("database", "max_retries"), ("rbd-1", "report_discard_supported"), ("rbd-1", "image_upload_use_cinder_backend")}),
+        ("database", "max_retries"), ("rbd-1", "report_discard_supported"),
+        ("rbd-1", "image_upload_use_cinder_backend")}),
     "guide": (GUIDE, "LvmDriver", "postgresql+psycopg", {("lvm", "target_protocol")}),
 }
 
@@ -143,7 +144,8 @@ def test_a_configuration_of_cinders_is_understood(name, tmp_path, caplog):
     loaded = conf.load(argv=["--config-file", str(file)])
     backend = backends.Backend(loaded, loaded.enabled_backends[0])
     assert type(backend.driver).__name__ == driver
-    assert (type(backend.target).__name__ if backend.target else None) == ("TgtTarget" if driver == "LvmDriver" else None)
+    assert (type(backend.target).__name__ if backend.target else None) == ("TgtTarget" if driver == "LvmDriver"
+                                                                           else None)
     store = stores.load(loaded)
     assert store.container("abcdef") and writer.Format.of(loaded).compress
     opened = db.Database(loaded.database)

@@ -123,7 +123,8 @@ def test_waiting_for_a_restore_ends_with_that_of_its_new_volume(service, command
     add_type(client, "kept", "file-1")
     ok(command("create", "1", "--name", "kept", "--volume-type", "kept", "--wait"))
     id = facts(ok(command("backup-create", "kept", "--name", "spoilt", "--wait")))["id"]
-    stored = [path for path in (pathlib.Path(service.state) / "backups").rglob("*") if path.is_file() and id in str(path)]
+    stored = [path for path in (pathlib.Path(service.state) / "backups").rglob("*") if path.is_file()
+              and id in str(path)]
     assert stored
     for path in stored:
         path.unlink()
@@ -203,7 +204,8 @@ def test_only_versions_are_shown_without_a_token(service):
 
 def test_one_of_several_that_fails_makes_the_command_fail(command, client):
     ok(command("create", "1", "--name", "there", "--wait"))
-    for words in (("delete", "there", "absent", "--wait"), ("reset-state", "absent", "there"), ("snapshot-delete", "absent", "none"),
+    for words in (("delete", "there", "absent", "--wait"), ("reset-state", "absent", "there"),
+                  ("snapshot-delete", "absent", "none"),
                   ("type-delete", "absent", "none"), ("backup-delete", "absent", "--wait")):
         done = command(*words)
         assert done.returncode == 1, (words, done.stdout, done.stderr)
@@ -219,7 +221,8 @@ def test_a_move_that_fails_makes_the_command_fail(command, client, service):
     add_type(client, "here", host.partition("#")[2])
     ok(command("retype", "stays", "here", "--wait"))
     done = command("migrate", "stays", other, "--wait")
-    assert (done.returncode, done.stderr.startswith(f"ERROR: migrate of volume {id} failed")) == (1, True), (done.stdout, done.stderr)
+    assert (done.returncode, done.stderr.startswith(f"ERROR: migrate of volume {id} failed")) == (1,
+        True), (done.stdout, done.stderr)
     done = command("retype", "stays", "nowhere", "--migration-policy", "on-demand", "--wait")
     assert done.returncode == 1, done.stdout
     ok(command("delete", "stays", "--wait"))

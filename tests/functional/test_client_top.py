@@ -81,7 +81,8 @@ class Screen:
     def __init__(self, words, env):
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 150, 0, 0))
-        self._popen = subprocess.Popen([sys.executable, "-c", RUN, *words], stdin=slave, stdout=slave, stderr=slave, env=env,
+        self._popen = subprocess.Popen([sys.executable, "-c", RUN, *words], stdin=slave, stdout=slave, stderr=slave,
+                                       env=env,
                                        start_new_session=True)
         os.close(slave)
         self.drawn = ""

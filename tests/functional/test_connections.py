@@ -28,8 +28,10 @@ SERVER = "11111111-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 def serving(*helpers):
     """A service with two backends for each target."""
-    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers for n in (1, 2)}
-    default = "job_sweep_interval = 0.2\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\nquota_gigabytes = 2000"
+    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers
+                for n in (1, 2)}
+    default = ("job_sweep_interval = 0.2\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\n"
+               "quota_gigabytes = 2000")
     return Service(backends=tuple(sections), sections=sections, default=default, target="tgt" in helpers)
 
 
@@ -188,12 +190,14 @@ def _revert(service, client, id):
 
 
 def _migrate(service, client, id):
-    here = client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"].partition("@")[2].partition("#")[0]
+    here = client("GET", f"/volumes/{id}",
+                  expect=200)["volume"]["os-vol-host-attr:host"].partition("@")[2].partition("#")[0]
     there = f"{here[:-1]}{3 - int(here[-1])}"
     act(client, id, "os-retype", {"new_type": "__DEFAULT__"})
     client.settled("volumes", id)
     act(client, id, "os-migrate_volume", {"host": f"test@{there}"})
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["migration_status"] == "success", "the migration")
+    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["migration_status"] == "success",
+          "the migration")
 
 
 def _retype_with_a_move(service, client, id):
@@ -210,7 +214,8 @@ def _reset(service, client, id):
 def _delete_the_group(service, client, id):
     type_id = client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type_id"]
     kind = client("POST", "/group_types", {"group_type": {"name": str(uuid.uuid4())}}, expect=202)["group_type"]["id"]
-    group = client("POST", "/groups", {"group": {"group_type": kind, "volume_types": [type_id]}}, expect=202)["group"]["id"]
+    group = client("POST", "/groups", {"group": {"group_type": kind, "volume_types": [type_id]}},
+                   expect=202)["group"]["id"]
     until(lambda: client("GET", f"/groups/{group}", expect=200)["group"]["status"] == "available", "the group")
     client("PUT", f"/groups/{group}", {"group": {"add_volumes": id}}, expect=202)
     until(lambda: client("GET", f"/groups/{group}", expect=200)["group"]["status"] == "available", "the group")
@@ -219,13 +224,15 @@ def _delete_the_group(service, client, id):
 
 
 ENDS = (_transfer, _terminate, _terminate_all, _detach, _detach_by_id, _detach_what_was_never_attached, _force_detach,
-        _another_is_detached, _delete, _force_delete, _unmanage, _restore, _revert, _migrate, _retype_with_a_move, _reset,
+        _another_is_detached, _delete, _force_delete, _unmanage, _restore, _revert, _migrate, _retype_with_a_move,
+        _reset,
         _delete_the_group)
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda one: one.__name__.strip("_"))
 def test_the_end_of_the_right_to_the_data_ends_the_connection(service, client, helper, end):
-    id = client.made("volumes", size=1, volume_type=f"{helper}-1{'-shared' if end is _another_is_detached else ''}")["id"]
+    id = client.made("volumes", size=1,
+                     volume_type=f"{helper}-1{'-shared' if end is _another_is_detached else ''}")["id"]
     info = initialized(client, id)
     assert reaches(info)
     end(service, client, id)
@@ -372,7 +379,8 @@ def test_a_transfer_that_cannot_put_the_former_owner_out_is_refused(service, cli
     finally:
         service.tgtd.start()
         _exports_restored(service, client, id)
-    Transfers(service.process.db, service.conf, service.process.volume).accept(somebody, offered["id"], offered["auth_key"])
+    Transfers(service.process.db, service.conf, service.process.volume).accept(somebody, offered["id"],
+                                                                               offered["auth_key"])
     assert rows(service, volume_id=id) == []
 
 
@@ -383,7 +391,8 @@ def _by_create(client, id):
 
 
 def _by_update(client, id):
-    found = client("POST", "/attachments", {"attachment": {"volume_uuid": id, "instance_uuid": SERVER}}, expect=200)["attachment"]
+    found = client("POST", "/attachments", {"attachment": {"volume_uuid": id, "instance_uuid": SERVER}},
+                   expect=200)["attachment"]
     assert found["attach_mode"] == "ro"
     found = client("PUT", f"/attachments/{found['id']}", {"attachment": {"connector": TWO}}, expect=200)["attachment"]
     return with_initiator(found, TWO)

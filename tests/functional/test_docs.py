@@ -128,7 +128,8 @@ class Person:
             return manage.main([*words, "--config-file", self.service.config_file])
         if word in ("cinder", "cinder-lite"):
             return Shell().main(words)
-        done = subprocess.run([os.path.join(os.path.dirname(sys.executable), word), *words], capture_output=True, text=True)
+        done = subprocess.run([os.path.join(os.path.dirname(sys.executable), word), *words], capture_output=True,
+                              text=True)
         return done.returncode
 
     def turn(self, on):

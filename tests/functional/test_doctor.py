@@ -34,7 +34,8 @@ def doing(engine, action):
 
 
 def test_a_sound_installation_is_clean(here):
-    volume = here.volume(metadata={"a": "b"}, attach_status=states.ATTACHED, status=states.IN_USE, volume_type_id="gold")
+    volume = here.volume(metadata={"a": "b"}, attach_status=states.ATTACHED, status=states.IN_USE,
+                         volume_type_id="gold")
     here.label("volume", volume)
     here.add("attachments", volume_id=volume)
     here.snapshot(volume)
@@ -299,7 +300,8 @@ def test_rows_of_a_deleted_volume_are_removed(here):
     here.count()
     here.delete("volumes", id)
     here.set("services", 1, seen_at=db.now())
-    assert {"attachment without volume", "snapshot without volume", "metadata index without resource"} <= set(found(here))
+    assert {"attachment without volume", "snapshot without volume",
+            "metadata index without resource"} <= set(found(here))
     assert doctor(here).repair(delete_orphans=True).violations == []
     assert here.rows("snapshots") == here.rows("attachments") == here.rows("labels") == []
 

@@ -12,7 +12,8 @@ from tests.functional.installation import BACKEND, HOST
 
 
 def examine(here):
-    return [(finding.invariant, finding.subject) for finding in Doctor(here.db, here.conf, pause=0).examine().violations]
+    return [(finding.invariant, finding.subject) for finding in Doctor(here.db, here.conf,
+                                                                       pause=0).examine().violations]
 
 
 def repair(here, delete_orphans):

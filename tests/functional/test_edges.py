@@ -30,12 +30,14 @@ def test_names_longer_than_their_column(client, path, body):
 
 @pytest.mark.parametrize("token", [f"tester:{LONG}", f"{LONG}:p"])
 def test_tokens_longer_than_their_column(running, token):
-    answer = Client(running.url)._session.post(f"{running.url}/v3/volumes", json={"volume": {"size": 1}}, timeout=60, headers={
+    answer = Client(running.url)._session.post(f"{running.url}/v3/volumes", json={"volume": {"size": 1}}, timeout=60,
+                                               headers={
         "X-Auth-Token": token})
     assert answer.status_code == 400, answer.text
 
 
-CONNECTORS = [{"host": LONG}, {"host": {"a": "b"}}, {"host": 7}, {"host": "h", "mountpoint": LONG}, {"host": "h", "mountpoint": ["/dev/vdb"]},
+CONNECTORS = [{"host": LONG}, {"host": {"a": "b"}}, {"host": 7}, {"host": "h", "mountpoint": LONG},
+              {"host": "h", "mountpoint": ["/dev/vdb"]},
               {"host": "h", "initiator": LONG}, {"host": "h", "mode": 7}, {"host": "h", "mode": "rx"}, "host", ["host"]]
 
 
@@ -43,12 +45,15 @@ CONNECTORS = [{"host": LONG}, {"host": {"a": "b"}}, {"host": 7}, {"host": "h", "
 def test_invalid_connectors(client, connector):
     volume = client.made("volumes", size=1)
     action = f"/volumes/{volume['id']}/action"
-    assert client("POST", "/attachments", {"attachment": {"volume_uuid": volume["id"], "connector": connector}})[0] == 400
+    assert client("POST", "/attachments", {"attachment": {"volume_uuid": volume["id"],
+                                                          "connector": connector}})[0] == 400
     shown = client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]
-    assert (shown["status"], client("GET", f"/attachments?volume_id={volume['id']}", expect=200)["attachments"]) == ("available", [])
+    assert (shown["status"], client("GET", f"/attachments?volume_id={volume['id']}",
+                                    expect=200)["attachments"]) == ("available", [])
     if "mode" not in connector:
         assert client("POST", action, {"os-initialize_connection": {"connector": connector}})[0] == 400
-    reserved = client("POST", "/attachments", {"attachment": {"volume_uuid": volume["id"]}}, expect=200)["attachment"]["id"]
+    reserved = client("POST", "/attachments", {"attachment": {"volume_uuid": volume["id"]}},
+                      expect=200)["attachment"]["id"]
     assert client("PUT", f"/attachments/{reserved}", {"attachment": {"connector": connector}})[0] == 400
     assert client("GET", f"/attachments/{reserved}", expect=200)["attachment"]["status"] == "reserved"
     assert client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["status"] == "reserved"
@@ -66,8 +71,10 @@ def test_a_volume_in_error_is_not_connected(client, status):
 def group(client):
     """A group with one volume: (group, volume, the body for another volume in it)."""
     type_id = client("GET", "/types", expect=200)["volume_types"][0]["id"]
-    group_type = client("POST", "/group_types", {"group_type": {"name": f"g{id(client)}"}}, expect=202)["group_type"]["id"]
-    made = client("POST", "/groups", {"group": {"name": "g", "group_type": group_type, "volume_types": [type_id]}}, expect=202)["group"]["id"]
+    group_type = client("POST", "/group_types", {"group_type": {"name": f"g{id(client)}"}},
+                        expect=202)["group_type"]["id"]
+    made = client("POST", "/groups", {"group": {"name": "g", "group_type": group_type, "volume_types": [type_id]}},
+                  expect=202)["group"]["id"]
     client.settled("groups", made)
     member = client.made("volumes", size=1, group_id=made)["id"]
     yield made, member, client.made("volumes", size=1)["id"]

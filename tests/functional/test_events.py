@@ -10,7 +10,8 @@ from tests.functional.service import Service, until
 FILE = "[file-1]\nvolume_driver = file\nfile_volume_dir = {state}/volumes\ntarget_helper = nbd\n"
 ON = "[oslo_messaging_notifications]\ndriver = messagingv2\n"
 #: What Ceilometer's definitions and CloudKitty read of volumes.
-READ = {"tenant_id", "user_id", "volume_id", "size", "status", "display_name", "volume_type", "host", "availability_zone",
+READ = {"tenant_id", "user_id", "volume_id", "size", "status", "display_name", "volume_type", "host",
+        "availability_zone",
         "created_at", "launched_at", "snapshot_id", "replication_status", "metadata"}
 
 
@@ -75,7 +76,8 @@ def test_the_life_of_a_volume_has_notifications(service, broker):
     gone = broker.got[-1][2]["payload"]
     assert (gone["volume_id"], gone["status"], gone["size"], gone["tenant_id"]) == (
         volume["id"], "deleting", 2, client.project)
-    assert {message["payload"].get("snapshot_id") for _, _, message, _ in broker.got if message["event_type"].startswith(
+    assert {message["payload"].get("snapshot_id") for _, _, message, _ in broker.got
+            if message["event_type"].startswith(
         "snapshot")} == {snapshot["id"]}
     assert len({message["message_id"] for _, _, message, _ in broker.got}) == len(broker.got)
 
@@ -155,7 +157,8 @@ def test_members_of_groups_have_their_own_notifications(service, broker):
     client = Client(service.url)
     volume_type = client("GET", "/types/default", expect=200)["volume_type"]["id"]
     group_type = client("POST", "/group_types", {"group_type": {"name": "told"}}, expect=202)["group_type"]["id"]
-    group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}}, expect=202)["group"]["id"]
+    group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}},
+                   expect=202)["group"]["id"]
     at = expect(broker, 0, both("group.create", group))
     payload = broker.got[-1][2]["payload"]
     assert (payload["status"], payload["group_type"], payload["tenant_id"]) == ("available", group_type, client.project)
@@ -163,8 +166,10 @@ def test_members_of_groups_have_their_own_notifications(service, broker):
     at = expect(broker, at, both("volume.create", *members))
     client("PUT", f"/groups/{group}", {"group": {"name": "renamed"}}, expect=202)
     at = expect(broker, at, both("group.update", group))
-    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
-    until(lambda: client("GET", f"/group_snapshots/{kept}", expect=200)["group_snapshot"]["status"] == "available", "it")
+    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}},
+                  expect=202)["group_snapshot"]["id"]
+    until(lambda: client("GET", f"/group_snapshots/{kept}", expect=200)["group_snapshot"]["status"] == "available",
+          "it")
     snapshots = [one["id"] for one in client("GET", "/snapshots", expect=200)["snapshots"]]
     at = expect(broker, at, both("group_snapshot.create", kept), both("snapshot.create", *snapshots))
     copy = client("POST", "/groups/action", {"create-from-src": {"group_snapshot_id": kept}}, expect=202)["group"]["id"]
@@ -172,14 +177,16 @@ def test_members_of_groups_have_their_own_notifications(service, broker):
     copies = [one["id"] for one in client("GET", f"/volumes?group_id={copy}", expect=200)["volumes"]]
     assert len(copies) == 2
     at = expect(broker, at, both("group.create", copy), both("volume.create", *copies))
-    ended = [message["payload"]["status"] for _, _, message, _ in broker.got if message["event_type"] == "volume.create.end"]
+    ended = [message["payload"]["status"] for _, _, message, _ in broker.got
+             if message["event_type"] == "volume.create.end"]
     assert ended == ["available"] * 4
     client("DELETE", f"/group_snapshots/{kept}", expect=202)
     at = expect(broker, at, both("group_snapshot.delete", kept), both("snapshot.delete", *snapshots))
     for id, ids in ((group, members), (copy, copies)):
         client("POST", f"/groups/{id}/action", {"delete": {"delete-volumes": True}}, expect=202)
         at = expect(broker, at, both("group.delete", id), both("volume.delete", *ids))
-    empty = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}}, expect=202)["group"]["id"]
+    empty = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}},
+                   expect=202)["group"]["id"]
     at = expect(broker, at, both("group.create", empty))
     client("POST", f"/groups/{empty}/action", {"delete": {"delete-volumes": False}}, expect=202)
     expect(broker, at, both("group.delete", empty))
@@ -190,7 +197,8 @@ def test_dependent_resources_have_their_own_notifications(service, broker):
     volume = client.made("volumes", size=1)["id"]
     snapshot = client.made("snapshots", volume_id=volume)["id"]
     backup = client.made("backups", volume_id=volume)["id"]
-    at = expect(broker, 0, both("volume.create", volume), both("snapshot.create", snapshot), both("backup.create", backup))
+    at = expect(broker, 0, both("volume.create", volume), both("snapshot.create", snapshot),
+                both("backup.create", backup))
     client("POST", f"/volumes/{volume}/action", {"revert": {"snapshot_id": snapshot}}, expect=202)
     at = expect(broker, at, both("volume.revert", volume), both("snapshot.revert", snapshot))
     restored = client.made("volumes", backup_id=backup, size=1)["id"]
@@ -199,7 +207,8 @@ def test_dependent_resources_have_their_own_notifications(service, broker):
     at = expect(broker, at, both("snapshot.create", snapshots[1]))
     client("DELETE", f"/volumes/{volume}?cascade=true", expect=202)
     at = expect(broker, at, both("volume.delete", volume), both("snapshot.delete", *snapshots))
-    kind = client("POST", "/types", {"volume_type": {"name": "unplaced", "extra_specs": {"volume_backend_name": "none"}}},
+    kind = client("POST", "/types", {"volume_type": {"name": "unplaced",
+                                                     "extra_specs": {"volume_backend_name": "none"}}},
                   expect=200)["volume_type"]["name"]
     lost = client.create("volumes", size=1, volume_type=kind)["id"]
     client.settled("volumes", lost, "error")

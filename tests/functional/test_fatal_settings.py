@@ -18,9 +18,11 @@ from tests.meta.source import TOP
 
 pytestmark = pytest.mark.once
 
-KEYSTONE = ("auth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:1/v3\nusername = c\n"
+KEYSTONE = ("auth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\nauth_url = "
+            "http://127.0.0.1:1/v3\nusername = c\n"
             "password = c\nproject_name = s\nuser_domain_id = d\nproject_domain_id = d\n")
-BASIC = ("auth_strategy = http_basic\nhttp_basic_auth_user_file = {path}/passwords\nhttp_basic_auth_roles_file = {path}/roles\n")
+BASIC = ("auth_strategy = http_basic\nhttp_basic_auth_user_file = {path}/passwords\nhttp_basic_auth_roles_file = "
+         "{path}/roles\n")
 NOTIFIES = "[oslo_messaging_notifications]\ndriver = messagingv2\ntransport_url = "
 #: (daemon, options of DEFAULT and further sections, what it says): one for each reason to stay down.
 REFUSED = [
@@ -34,7 +36,8 @@ REFUSED = [
     ("scheduler", "state_path = /proc/nowhere", "state_path /proc/nowhere cannot be made: "),
     ("all", "state_path = {path}/state", "state_path {path}/state cannot be used: "),
     ("scheduler", "[database]\nconnection = mongodb://here/c", "the database's URL is not like 'mysql+pymysql://"),
-    ("scheduler", "[database]\nconnection = mysql://me:s3/cret@here:port/c", "the database's URL is not like 'mysql+pymysql://"),
+    ("scheduler", "[database]\nconnection = mysql://me:s3/cret@here:port/c",
+     "the database's URL is not like 'mysql+pymysql://"),
     ("all", "scheduler_default_filters = X", "'X' does not exist; there are Av"),
     ("all", "scheduler_default_weighers = X", "'X' does not exist; there are Capac"),
     ("all", "transport_url = rabit://here/", "transport_url is not the URL"),
@@ -45,8 +48,10 @@ REFUSED = [
     ("all", NOTIFIES + "rabbit://here:port/", "[oslo_messaging_notifications] transport_url is not the URL"),
     ("all", "enabled_backends =", "enabled_backends is empty"),
     ("all", "[null-1]\nvolume_driver = nil", "[null-1] volume_driver: there is no 'nil'; there are: "),
-    ("all", "[null-1]\nvolume_driver = cinder_lite.volume.drivers.null.NoDriver", "[null-1] volume_driver: there is no class"),
-    ("all", "[null-1]\nvolume_driver = cinder.volume.drivers.nfs.NfsDriver", "[null-1] volume_driver: there is no class"),
+    ("all", "[null-1]\nvolume_driver = cinder_lite.volume.drivers.null.NoDriver",
+     "[null-1] volume_driver: there is no class"),
+    ("all", "[null-1]\nvolume_driver = cinder.volume.drivers.nfs.NfsDriver",
+     "[null-1] volume_driver: there is no class"),
     ("all", "[null-1]\ntarget_helper = scst", "[null-1] target_helper: there is no 'scst'; there are: "),
     ("all", "backup_driver = tape", "backup_driver: there is no 'tape'; there are: "),
     ("all", "backup_driver = cinder.backup.drivers.nfs.NFSBackupDriver", "backup_driver: there is no class"),
@@ -60,7 +65,8 @@ REFUSED = [
     ("api", "auth_strategy = keystone", "[keystone_authtoken] is incomplete: it needs auth_type"),
     ("api", KEYSTONE.replace("password = c", ""), "[keystone_authtoken] is incomplete: it needs password"),
     ("api", KEYSTONE.replace("= password", "= pigeon"), "auth_type is pigeon"),
-    ("api", KEYSTONE + "memcached_servers = 127.0.0.1:1\nmemcache_security_strategy = MAC", "[keystone_authtoken] cannot be used"),
+    ("api", KEYSTONE + "memcached_servers = 127.0.0.1:1\nmemcache_security_strategy = MAC",
+     "[keystone_authtoken] cannot be used"),
     ("all", "[oslo_policy]\npolicy_file = {path}/no-yaml", "the policy file is invalid: "),
     ("all", "[oslo_policy]\npolicy_file = {path}/list", "the policy file is invalid: "),
 ]
@@ -73,7 +79,8 @@ REFUSING = {
     "cinder_lite/conf/plugins.py _loaded": "test_outside: a package whose entry points are broken",
     "cinder_lite/conf/plugins.py function": "test_outside: an action's function in the package that adds it",
     "cinder_lite/jobs/worker.py _bound": "test_actions: every name of the table leads somewhere; not a setting",
-    "cinder_lite/conf/__init__.py _register_added": "as plugins._loaded", "cinder_lite/api/installed.py routes": "the same",
+    "cinder_lite/conf/__init__.py _register_added": "as plugins._loaded",
+    "cinder_lite/api/installed.py routes": "the same",
     "cinder_lite/api/policy.py rules": "the same", "cinder_lite/jobs/installed.py register_actions": "the same",
     "cinder_lite/api/policy.py _load": None,
     "cinder_lite/service/process.py __init__": None, "cinder_lite/rpc/transport.py valid_url": None,
@@ -89,7 +96,8 @@ REFUSING = {
 
 @pytest.fixture
 def directory(tmp_path):
-    for name, text in {"passwords": "ann:$2b$04$" + "x" * 53, "sha": "ann:{SHA}x", "roles": "ann:blue:member", "no-yaml": "a: [b",
+    for name, text in {"passwords": "ann:$2b$04$" + "x" * 53, "sha": "ann:{SHA}x", "roles": "ann:blue:member",
+                       "no-yaml": "a: [b",
                        "others": "bob:blue:member", "list": "- a"}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "state").mkdir()
@@ -101,7 +109,8 @@ def settings(directory, text):
     """Write the configuration; its path."""
     defaults = {"state_path": directory, "host": "here", "osapi_volume_listen_port": 0, "enabled_backends": "null-1",
                 "backup_posix_path": f"{directory}/backups"}
-    sections = {"DEFAULT": defaults, "database": {"connection": f"sqlite:///{directory}/db"}, "null-1": {"volume_driver": "null"}}
+    sections = {"DEFAULT": defaults, "database": {"connection": f"sqlite:///{directory}/db"},
+                "null-1": {"volume_driver": "null"}}
     stray = []
     section = "DEFAULT"
     for line in text.format(path=directory).splitlines():
@@ -113,7 +122,8 @@ def settings(directory, text):
         elif line:
             stray.append(line)
     file = directory / "cinder.conf"
-    file.write_text("\n".join([*stray, *(f"[{section}]\n" + "\n".join(f"{name} = {value}" for name, value in options.items())
+    file.write_text("\n".join([*stray, *(f"[{section}]\n" + "\n".join(f"{name} = {value}" for name,
+                                                                      value in options.items())
                                          for section, options in sections.items())]))
     return file
 
@@ -132,7 +142,8 @@ def test_the_daemon_stays_down_with_the_reason_of_config_check(directory, capsys
     assert said in done.stderr.splitlines()[-1] and "s3/cret" not in done.stderr
     status = manage.main(["--config-file", str(directory / "cinder.conf"), "config", "check"])
     out, error = capsys.readouterr()
-    told = [line for line in (out + error).splitlines() if said in line and line.startswith(("PROBLEM", "cinder-lite-manage:"))]
+    told = [line for line in (out + error).splitlines() if said in line
+            and line.startswith(("PROBLEM", "cinder-lite-manage:"))]
     # Of a value it says what is wrong with it in other words.
     assert status != 0 and (told or "invalid literal" in out), out + error
     assert "s3/cret" not in out + error

@@ -11,7 +11,8 @@ from tests.functional.service import Service
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    default = "quota_volumes = 100\nquota_snapshots = 100\nquota_groups = 100\n" + people.options(tmp_path_factory.mktemp("people"))
+    default = ("quota_volumes = 100\nquota_snapshots = 100\nquota_groups = 100\n"
+               + people.options(tmp_path_factory.mktemp("people")))
     with Service(backends=("null-1",), target=False, default=default) as running:
         yield running
 
@@ -112,7 +113,8 @@ def group(service, ann, bob, root):
     """A group of Ann with one volume of hers and one of Bob, as former releases allowed administrators to create."""
     type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex}}, expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
-    group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}}, expect=202)["group"]["id"]
+    group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}},
+                expect=202)["group"]["id"]
     ann.settled("groups", group)
     own = ann.made("volumes", size=1, group_id=group)["id"]
     foreign = bob.made("volumes", size=1)["id"]
@@ -143,7 +145,8 @@ def test_a_volume_cannot_be_created_in_a_group_of_another_project(ann, bob, root
 
 
 def test_private_group_types_are_for_administrators(ann, root):
-    type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex, "is_public": False}}, expect=202)["group_type"]
+    type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex, "is_public": False}},
+                 expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
     for word in (type_["id"], type_["name"]):
         ann("POST", "/groups", {"group": {"group_type": word, "volume_types": [default]}}, expect=404)
@@ -154,7 +157,8 @@ def test_private_group_types_are_for_administrators(ann, root):
 def test_a_copy_is_not_described_as_its_source_is_in_another_project(ann, bob, root, service):
     type_ = root("POST", "/group_types", {"group_type": {"name": uuid.uuid4().hex}}, expect=202)["group_type"]
     default = root("GET", "/types/default", expect=200)["volume_type"]["id"]
-    group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}}, expect=202)["group"]["id"]
+    group = ann("POST", "/groups", {"group": {"group_type": type_["id"], "volume_types": [default]}},
+                expect=202)["group"]["id"]
     ann.settled("groups", group)
     volume = ann.made("volumes", size=1, group_id=group)["id"]
     kept = ann("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]

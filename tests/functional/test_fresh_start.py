@@ -63,7 +63,8 @@ class Starting(Service):
 
     def waits(self, *ids):
         """Until a scheduler has noted of each that it waits for a backend."""
-        until(lambda: all(((self.job(id).decision or {}).get("waiting")) for id in ids), "the jobs to wait for a backend")
+        until(lambda: all(((self.job(id).decision or {}).get("waiting")) for id in ids),
+              "the jobs to wait for a backend")
 
 
 @pytest.fixture
@@ -88,7 +89,8 @@ def typed(client, name):
 
 def grouped(client, *types):
     kind = client("POST", "/group_types", {"group_type": {"name": "plain"}}, expect=202)["group_type"]["id"]
-    made = client("POST", "/groups", {"group": {"group_type": kind, "volume_types": types, "availability_zone": "nova"}},
+    made = client("POST", "/groups", {"group": {"group_type": kind, "volume_types": types,
+                                                "availability_zone": "nova"}},
                   expect=202)
     return made["group"]["id"]
 
@@ -158,7 +160,8 @@ def test_requests_for_a_restarted_host_wait_for_its_backends(starting):
     client("POST", f"/volumes/{moving[1]}/action", {"os-migrate_volume": {"host": f"test@{there}"}}, expect=202)
     client("POST", f"/volumes/{moving[2]}/action", {"os-retype": {"new_type": "two", "migration_policy": "on-demand"}},
            expect=202)
-    managed = client("POST", "/manageable_volumes", {"volume": {"host": "test@two#two", "ref": {"source-name": "foreign"}}},
+    managed = client("POST", "/manageable_volumes", {"volume": {"host": "test@two#two",
+                                                                "ref": {"source-name": "foreign"}}},
                      expect=202)["volume"]["id"]
     service.waits(*made, *moving[1:], managed)
     service.open()

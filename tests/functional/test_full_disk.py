@@ -75,11 +75,13 @@ def test_writes_are_refused_with_the_reason_and_work_again_with_free_space(servi
     free = request.getfixturevalue("full")
     # Leftover room: what is written again and again uses it up.
     for number in range(10000):
-        status, document = client("POST", "/types", {"volume_type": {"name": f"more-{number}", "description": "x" * 200}})
+        status, document = client("POST", "/types", {"volume_type": {"name": f"more-{number}",
+                                                                     "description": "x" * 200}})
         assert status in (200, 503), document
         if status == 503:
             break
-    assert document["serviceUnavailable"]["message"].startswith("The database cannot be used at the moment: its disk is full.")
+    assert document["serviceUnavailable"]["message"].startswith("The database cannot be used at the moment: its disk "
+                                                                "is full.")
     for method, path, body in (
             ("POST", "/volumes", {"volume": {"size": 1, "name": "n" * 200}}),
             ("PUT", f"/volumes/{volume}", {"volume": {"description": "d" * 200}}),

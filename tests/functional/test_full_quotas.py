@@ -38,7 +38,8 @@ def settled(client, path, id):
 
 @pytest.fixture(scope="module")
 def full(client):
-    """{name: id} of one of each resource of a project that may have no more of any; `record` is that of a backup that is gone."""
+    """{name: id} of one of each resource of a project that may have no more of any; `record` is that of a backup
+    that is gone."""
     made = {"volume": client.made("volumes", size=1)["id"]}
     made["snapshot"] = client.made("snapshots", volume_id=made["volume"])["id"]
     made["backup"] = client.made("backups", volume_id=made["volume"])["id"]

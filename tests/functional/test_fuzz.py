@@ -28,8 +28,10 @@ KEYS = st.sampled_from(("limit", "marker", "offset", "sort", "sort_key", "sort_d
                         "attach_status", "message_level", "list_volume", "na\u00efve", "'", "facts", "multiattach"))
 WORDS = st.one_of(st.sampled_from(("", "1", "-1", "0", "true", "None", "available", "{'a': 'b'}", "{", "gt:2026-01-01",
                                    "lt:", "name:asc", "created_at", "[1]", "'", "999999999999999999999", "%",
-                                   "\x00", "\ud7ff", "{[]: 1}", "{'a': '\\ud800'}", "'\\ud800'", "['\\0']", "{'\\0': 1}",
-                                   "9" * 30, "[9999999999999999999]", "-9223372036854775809", "h@b#p", "\\", "_", "['", "b''",
+                                   "\x00", "\ud7ff", "{[]: 1}", "{'a': '\\ud800'}", "'\\ud800'", "['\\0']",
+                                   "{'\\0': 1}",
+                                   "9" * 30, "[9999999999999999999]", "-9223372036854775809", "h@b#p", "\\", "_", "['",
+                                   "b''",
                                    "{'\"': 1}", "{'a\\\\': 1}", "bootable:asc", "None", "2147483648", "1e400", "(1,)",
                                    "gt:0001-01-01T00:00:00+23:59", "eq:9999-12-31T23:59:59-23:59", "\U0001f600")),
                   st.text(max_size=20))
@@ -60,7 +62,8 @@ def ids(running):
                    expect=202)["group"]["id"]
     client.settled("groups", group)
     client.made("volumes", size=1, group_id=group)
-    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, expect=202)["group_snapshot"]["id"]
+    kept = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}},
+                  expect=202)["group_snapshot"]["id"]
     return {"volume_id": volume, "snapshot_id": snapshot, "attachment_id": attachment["attachment"]["id"],
             "type_id": type_id, "transfer_id": transfer, "qos_id": spec, "group_type_id": group_type, "group_id": group,
             "group_snapshot_id": kept, "name": "cluster",
@@ -126,7 +129,8 @@ STRANGE = {
     "deep": "[" * 900 + "]" * 900, "deeper": '{"a":' * 50_000 + "1" + "}" * 50_000, "a huge number": "9" * 5000,
     "beyond 64 bits": str(2**64), "below 64 bits": str(-2**63 - 1), "a fraction": "1.5", "infinite": "1e999",
     "tiny": "-1e-320", "half a character": r'"\ud83d"', "NUL": r'"a\u0000b"', "backwards": '"\u202etxt.exe"',
-    "wide": '"' + "\U0001f468\u200d\U0001f469" * 200 + '"', "combined": '"' + "e\u0301" * 128 + '"', "digits": '"\u0663"'}
+    "wide": '"' + "\U0001f468\u200d\U0001f469" * 200 + '"', "combined": '"' + "e\u0301" * 128 + '"',
+    "digits": '"\u0663"'}
 PLACE = "a place for something strange"
 
 
@@ -140,7 +144,8 @@ def places(schema, version=LATEST):
 def _places(schema, value, put):
     if not isinstance(value, dict):
         return
-    for name, part in {**schema.get("properties", {}), **({"free": {}} if not schema.get("properties") else {})}.items():
+    for name, part in {**schema.get("properties", {}), **({"free": {}} if not schema.get("properties")
+                                                          else {})}.items():
         def here(inner, name=name):
             return put({**value, name: inner})
 

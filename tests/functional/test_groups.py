@@ -172,7 +172,8 @@ def test_a_group_has_volumes(service, client, types):
     inside = client.made("volumes", size=1, volume_type="one", group_id=group["id"])
     assert (inside["group_id"], inside["consistencygroup_id"]) == (group["id"], None)
     assert shown(client, group["id"])["volumes"] == [inside["id"]]
-    assert [one["id"] for one in client("GET", f"/volumes?group_id={group['id']}", expect=200)["volumes"]] == [inside["id"]]
+    assert [one["id"] for one in client("GET", f"/volumes?group_id={group['id']}",
+                                        expect=200)["volumes"]] == [inside["id"]]
     assert "group" in client("DELETE", f"/volumes/{inside['id']}", expect=400)["badRequest"]["message"]
     outside = client.made("volumes", size=2, volume_type="one")
     client("PUT", f"/groups/{group['id']}", {"group": {
@@ -192,7 +193,8 @@ def test_volumes_that_a_group_refuses(client, types):
     group = a_group(client, "one")
     elsewhere = client.made("volumes", size=1, volume_type="two")
     body = {"size": 1, "volume_type": "two", "group_id": group["id"]}
-    assert "does not take volumes of type two" in client("POST", "/volumes", {"volume": body}, expect=400)["badRequest"]["message"]
+    assert "does not take volumes of type two" in client("POST", "/volumes", {"volume": body},
+                                                         expect=400)["badRequest"]["message"]
     client("POST", "/volumes", {"volume": {**body, "group_id": str(uuid.uuid4())}}, expect=404)
     for change, status in (({"add_volumes": elsewhere["id"]}, 400), ({"remove_volumes": elsewhere["id"]}, 400),
                            ({"add_volumes": str(uuid.uuid4())}, 404), ({}, 400),
@@ -228,7 +230,8 @@ def test_groups_are_listed(client, types):
     named = client("GET", "/groups/detail?name=list-1&list_volume=true", expect=200)["groups"]
     assert [(one["id"], one["volumes"]) for one in named] == [(made[1]["id"], [])]
     old = client("GET", f"/groups/{made[0]['id']}", version="3.13", expect=200)["group"]
-    assert set(old) == {"id", "status", "availability_zone", "created_at", "name", "description", "group_type", "volume_types"}
+    assert set(old) == {"id", "status", "availability_zone", "created_at", "name", "description", "group_type",
+                        "volume_types"}
     client("GET", "/groups", version="3.12", expect=404)
     deleted(client, *(one["id"] for one in made), with_volumes=False)
 
@@ -298,7 +301,8 @@ def test_group_snapshots_are_listed(service, client, types):
 def test_an_empty_group_is_neither_kept_nor_copied(client, types):
     group = a_group(client, "one")
     client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group["id"]}}, expect=400)
-    for body in ({"source_group_id": group["id"]}, {}, {"source_group_id": group["id"], "group_snapshot_id": group["id"]}):
+    for body in ({"source_group_id": group["id"]}, {}, {"source_group_id": group["id"],
+                                                        "group_snapshot_id": group["id"]}):
         client("POST", "/groups/action", {"create-from-src": body}, expect=400)
     deleted(client, group["id"], with_volumes=False)
 
@@ -345,7 +349,8 @@ def test_a_group_whose_copy_failed_can_be_deleted(service, client, types, gate):
 def test_reset_status_during_a_group_operation(service, client, types, gate):
     group, _ = full(service, client)
     opened = gate("hold-create_snapshot")
-    taken = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group["id"]}}, expect=202)["group_snapshot"]
+    taken = client("POST", "/group_snapshots", {"group_snapshot": {"group_id": group["id"]}},
+                   expect=202)["group_snapshot"]
     client("POST", f"/group_snapshots/{taken['id']}/action", {"reset_status": {"status": "error"}}, expect=202)
     opened()
     sound(service, client)
@@ -359,7 +364,8 @@ def test_reset_status_during_a_group_operation(service, client, types, gate):
 
 def test_consistency_groups_are_groups_of_one_type(service, client, types):
     body = {"name": "cg", "volume_types": "one"}
-    legacy, = [one for one in client("GET", "/group_types", expect=200)["group_types"] if one["name"] == "default_cgsnapshot_type"]
+    legacy, = [one for one in client("GET", "/group_types", expect=200)["group_types"]
+               if one["name"] == "default_cgsnapshot_type"]
     assert legacy["is_public"] and legacy["group_specs"] == {"consistent_group_snapshot_enabled": "<is> True"}
     client("POST", "/groups", {"group": {"group_type": legacy["id"], "volume_types": ["one"]}}, expect=400)
     client("POST", "/consistencygroups", {"consistencygroup": {**body, "volume_types": "gone"}}, expect=404)
@@ -375,13 +381,16 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
             client("PUT", f"/volumes/{volume['id']}", {"volume": {"name": "member"}}, expect=200)["volume"]]
     assert [one["consistencygroup_id"] for one in told] == [group["id"]] * 3
     write(service, volume["id"], DATA[0])
-    client("PUT", f"/consistencygroups/{group['id']}/update", {"consistencygroup": {"name": "", "description": "x"}}, expect=202)
+    client("PUT", f"/consistencygroups/{group['id']}/update", {"consistencygroup": {"name": "", "description": "x"}},
+           expect=202)
     client("PUT", f"/consistencygroups/{group['id']}", {"consistencygroup": {"name": ""}}, version="3.5", expect=400)
-    taken = client("POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group["id"]}}, expect=202)["cgsnapshot"]
+    taken = client("POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group["id"]}},
+                   expect=202)["cgsnapshot"]
     until(lambda: client("GET", f"/cgsnapshots/{taken['id']}", expect=200)["cgsnapshot"]["status"] == "available", "it")
     copy = client("POST", "/consistencygroups/create_from_src", {"consistencygroup-from-src": {
         "cgsnapshot_id": taken["id"]}}, expect=202)["consistencygroup"]
-    until(lambda: client("GET", f"/consistencygroups/{copy['id']}", expect=200)["consistencygroup"]["status"] == "available",
+    until(lambda: client("GET", f"/consistencygroups/{copy['id']}",
+                         expect=200)["consistencygroup"]["status"] == "available",
           f"the copy: {client.why(copy['id'])}")
     copies = [one["id"] for one in client("GET", f"/volumes?group_id={copy['id']}", expect=200)["volumes"]]
     assert [read(service, id) for id in copies] == [DATA[0]]
@@ -406,7 +415,8 @@ def kept_apart(client, group, snapshot):
     ordinary = a_group(client, "one")["id"]
     for path in ("/groups", "/groups/detail"):
         assert [one["id"] for one in client("GET", path, expect=200)["groups"]] == [ordinary]
-    assert {group, ordinary} <= {one["id"] for one in client("GET", "/consistencygroups", expect=200)["consistencygroups"]}
+    assert {group, ordinary} <= {one["id"] for one in client("GET", "/consistencygroups",
+                                                             expect=200)["consistencygroups"]}
     for path in ("/group_snapshots", "/group_snapshots/detail"):
         assert client("GET", path, expect=200)["group_snapshots"] == []
     for method, path, body in (
@@ -416,5 +426,6 @@ def kept_apart(client, group, snapshot):
             ("POST", "/groups/action", {"create-from-src": {"group_snapshot_id": snapshot}}),
             ("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}),
             ("GET", f"/group_snapshots/{snapshot}", None), ("DELETE", f"/group_snapshots/{snapshot}", None)):
-        assert "use /consistencygroups and /cgsnapshots" in client(method, path, body, expect=400)["badRequest"]["message"]
+        assert "use /consistencygroups and /cgsnapshots" in client(method, path, body,
+                                                                   expect=400)["badRequest"]["message"]
     deleted(client, ordinary, with_volumes=False)

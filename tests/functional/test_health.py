@@ -24,7 +24,8 @@ def flag(tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(flag):
     with Service(backends=("null-1",), target=False,
-                 sections={"null-1": f"[null-1]\nvolume_driver = null\n[healthcheck]\ndisable_by_file_path = {flag}"}) as running:
+                 sections={"null-1": f"[null-1]\nvolume_driver = null\n[healthcheck]\ndisable_by_file_path = "
+                                     f"{flag}"}) as running:
         yield running
 
 
@@ -81,12 +82,14 @@ def test_a_backend_that_is_down_is_named_with_its_reason(service, row):
 
 def test_an_unclaimed_job_is_reported(service, row):
     volume = str(uuid.uuid4())
-    job = {"project_id": PROJECT, "kind": "volume", "args": {}, "resource_id": volume, "stage": "volume", "host": "h@away"}
+    job = {"project_id": PROJECT, "kind": "volume", "args": {}, "resource_id": volume, "stage": "volume",
+           "host": "h@away"}
     row(schema.jobs, id=str(uuid.uuid4()), action="extend", status=states.QUEUED, **job)
     status, found = detailed(service)
     assert (status, found["jobs"]["queued"], found["jobs"]["oldest_unclaimed"]["resource_id"]) == (503, 1, volume)
     assert found["jobs"]["oldest_unclaimed"]["seconds"] >= LONG_AGO.total_seconds()
-    assert found["problems"][0].startswith(f"extend of volume {volume} has been waiting for the volume service on h@away for ")
+    assert found["problems"][0].startswith(f"extend of volume {volume} has been waiting for the volume service on "
+                                           f"h@away for ")
 
 
 def test_a_file_takes_a_host_out_of_the_load_balancer(service, flag):

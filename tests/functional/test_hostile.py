@@ -12,7 +12,8 @@ from tests.functional.client import PROJECT
 from tests.functional.service import Service, until
 
 THREADS = 4
-HEAD = f"POST /v3/{PROJECT}/volumes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: t:{PROJECT}\r\nContent-Type: application/json\r\n"
+HEAD = (f"POST /v3/{PROJECT}/volumes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: t:{PROJECT}\r\n"
+        "Content-Type: application/json\r\n")
 MANY = 5 * THREADS
 
 
@@ -167,7 +168,8 @@ def test_large_bodies_are_refused(patient, form):
              "asked first": f"Content-Length: {len(BIG)}\r\nExpect: 100-continue\r\n",
              "promised": f"Content-Length: {10**12}\r\n"}
     bodies = {"length": BIG, "promised": b"", "asked first": b"", "chunks": b"".join(
-        b"%x\r\n%s\r\n" % (len(BIG[at:at + 65536]), BIG[at:at + 65536]) for at in range(0, len(BIG), 65536)) + b"0\r\n\r\n"}
+        b"%x\r\n%s\r\n" % (len(BIG[at:at + 65536]), BIG[at:at + 65536])
+        for at in range(0, len(BIG), 65536)) + b"0\r\n\r\n"}
     with connected(patient) as connection:
         sending = send(connection, (HEAD + heads[form] + "\r\n").encode() + bodies[form])
         if form == "asked first" and connection.recv(12, socket.MSG_PEEK).endswith(b"100"):
@@ -186,9 +188,11 @@ def test_a_body_may_come_in_chunks(patient):
             b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:7], body[7:])) + b"0\r\n\r\n")
         status, document = answer(connection)
         assert status == 202
-    assert requests.delete(f"{patient.url}/v3/{PROJECT}/volumes/{document['volume']['id']}?force=true", timeout=60, headers={
+    assert requests.delete(f"{patient.url}/v3/{PROJECT}/volumes/{document['volume']['id']}?force=true", timeout=60,
+                           headers={
         "X-Auth-Token": f"t:{PROJECT}", "OpenStack-API-Version": "volume 3.71"}).status_code == 202
-    until(lambda: requests.get(f"{patient.url}/v3/{PROJECT}/volumes", headers={"X-Auth-Token": f"t:{PROJECT}"}, timeout=60
+    until(lambda: requests.get(f"{patient.url}/v3/{PROJECT}/volumes", headers={"X-Auth-Token": f"t:{PROJECT}"},
+                               timeout=60
                                ).json() == {"volumes": []}, "the volume to be gone")
 
 
@@ -206,9 +210,12 @@ RAW = {
     "a NUL in a header": HEAD.encode() + b"X-A: \x00\r\n\r\n",
     "a path that is no text": f"GET /v3/{PROJECT}/volumes/".encode() + b"\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
     "a path that says it is no text": f"GET /v3/{PROJECT}/volumes/%ff%fe%00 HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
-    "a token that is no text": f"GET /v3/{PROJECT}/volumes?limit=x HTTP/1.1\r\nX-Auth-Token: ".encode() + b"\xf0\x9f:\xff\r\n\r\n",
-    "a version that is no text": HEAD.encode() + b"OpenStack-API-Version: volume \xf0\x9f\r\nContent-Length: 2\r\n\r\n{}",
-    "a method of its own": f"BREW /v3/{PROJECT}/volumes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: t:{PROJECT}\r\n\r\n".encode(),
+    "a token that is no text": f"GET /v3/{PROJECT}/volumes?limit=x HTTP/1.1\r\nX-Auth-Token: "
+                               f"".encode() + b"\xf0\x9f:\xff\r\n\r\n",
+    "a version that is no text": HEAD.encode() + b"OpenStack-API-Version: volume \xf0\x9f\r\nContent-Length: "
+                                                 b"2\r\n\r\n{}",
+    "a method of its own": f"BREW /v3/{PROJECT}/volumes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: "
+                           f"t:{PROJECT}\r\n\r\n".encode(),
 }
 
 

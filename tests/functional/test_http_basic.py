@@ -12,7 +12,8 @@ from cinder_lite import conf
 from cinder_lite.api.auth import strategy
 from tests.functional.service import Service, until
 
-PEOPLE = {"ann": ("blue", "member"), "rita": ("blue", "reader"), "root": ("red", "admin"), "nova": ("blue", "member,service")}
+PEOPLE = {"ann": ("blue", "member"), "rita": ("blue", "reader"), "root": ("red", "admin"),
+          "nova": ("blue", "member,service")}
 SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 
@@ -145,11 +146,13 @@ def test_the_command_line_client_logs_in(service):
     project = "00000000000000000000000000000001"
     env = {**os.environ, "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": f"{service.url}/v3", "OS_USERNAME": "ann",
            "OS_PASSWORD": "secret-ann", "OS_PROJECT_ID": project}
-    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "create", "1", "--name", "by-ann"], env=env,
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "create", "1", "--name", "by-ann"],
+                          env=env,
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "by-ann" in done.stdout, done.stderr
     env["OS_PASSWORD"] = "wrong"
-    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "list"], env=env, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", "list"], env=env, capture_output=True,
+                          text=True,
                           timeout=120)
     assert done.returncode != 0 and "401" in done.stderr, done.stderr
 
@@ -160,7 +163,8 @@ def test_the_command_line_client_logs_in(service):
 def test_how_services_do_is_shown_to_administrators(service, name, word, said):
     env = {**os.environ, "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": f"{service.url}/v3", "OS_USERNAME": name,
            "OS_PASSWORD": f"secret-{name}", "OS_PROJECT_ID": "00000000000000000000000000000001"}
-    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", word], env=env, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-m", "cinder_lite.client.shell", word], env=env, capture_output=True,
+                          text=True,
                           timeout=120)
     assert said in done.stdout + done.stderr
     assert (done.returncode == 0) == (name == "root") and "Traceback" not in done.stderr

@@ -41,7 +41,8 @@ quota_groups = -1"""
 SECRET = "a text that only the log may have"
 #: Where the work on jobs is written: calls from there are where something is raised.
 HANDLERS = tuple(os.path.join("cinder_lite", *path.split("/")) for path in (
-    "volume/jobs/volumes.py", "volume/jobs/migration.py", "volume/jobs/groups.py", "volume/jobs/manage.py", "volume/jobs/images.py",
+    "volume/jobs/volumes.py", "volume/jobs/migration.py", "volume/jobs/groups.py", "volume/jobs/manage.py",
+    "volume/jobs/images.py",
     "nova/events.py", "backup/manager.py"))
 
 
@@ -94,7 +95,8 @@ def volume_types(client):
 
 
 class Raiser:
-    """Stands before the handlers of all workers: the n-th that works on an action raises where the n-th of its calls is."""
+    """Stands before the handlers of all workers: the n-th that works on an action raises where the n-th of its calls
+    is."""
 
     def __init__(self, workers):
         self.workers, self.kept = workers, [worker.handlers for worker in workers]
@@ -119,7 +121,8 @@ class Raiser:
             one.handlers = handlers
 
     def arm(self, key, first):
-        """From now on the handlers of `key`, a (kind, action), raise: the next one at the call `first`; None: they do not."""
+        """From now on the handlers of `key`, a (kind, action), raise: the next one at the call `first`; None: they
+        do not."""
         self.key, self.next, self.raised, self.places = key, first, 0, []
 
     def _around(self, key, function):
@@ -293,18 +296,21 @@ def test_a_decision_that_raises_each_time_is_an_end(world, monkeypatch, action, 
     sound(world.service, world.client)
 
 
-@pytest.mark.parametrize("args", [None, [], "text", 7, {"hints": 7}, {"hints": {"same_host": 7}}, {"hints": [["query"]]},
+@pytest.mark.parametrize("args", [None, [], "text", 7, {"hints": 7}, {"hints": {"same_host": 7}},
+                                  {"hints": [["query"]]},
                                   {"tried": 1}])
 def test_arguments_of_any_form_are_an_end(world, args):
     """Rows of a release, or of somebody, that wrote what this one does not read."""
     id = world.client.create("volumes", size=1)["id"]
     world.client.settled("volumes", id)
     ctx = context.Context(user_id="u", project_id=PROJECT, is_admin=True, overwrite=False)
-    for action, stage in (("retype", "scheduler"), ("migrate", "scheduler"), ("upload", "volume"), ("revert", "volume")):
+    for action, stage in (("retype", "scheduler"), ("migrate", "scheduler"), ("upload", "volume"),
+                          ("revert", "volume")):
         host = world.host(id)[0]
         with world.service.process.db.write() as tx:
             job = VOLUME.begin(tx, ctx, id, action, job={"host": host if stage == "volume" else None})
-            tx.execute(sa.update(jobs.J).where(jobs.J.c.id == job).values(args=args if args is not None else sa.JSON.NULL))
+            tx.execute(sa.update(jobs.J).where(jobs.J.c.id == job).values(args=args if args is not None
+                                                                          else sa.JSON.NULL))
         job = ended(world, id, action)
         assert job.status == states.FAILED
         world.act(id, **{"os-reset_status": {"status": "available"}})

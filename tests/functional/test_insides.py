@@ -18,16 +18,21 @@ from tests.functional.service import Service, until
 HOST = "nodeseven"
 GONE = "vanished@shelf-9#shelf-9"
 #: What only administrators read. Parts of answers that initiators need are looked at apart.
-NAMES = (HOST, "file-1", "null-1", "vanished", "shelf-9", "/tmp/", "cinder-lite-", "filter_function", ".py", "Traceback")
-CAPACITY = re.compile(r"free [0-9]|[0-9] GiB of [0-9]|provisioned|over-subscribed|can be given out|in reserve|of [0-9]+ pool")
+NAMES = (HOST, "file-1", "null-1", "vanished", "shelf-9", "/tmp/", "cinder-lite-", "filter_function", ".py",
+         "Traceback")
+CAPACITY = re.compile(r"free [0-9]|[0-9] GiB of [0-9]|provisioned|over-subscribed|can be given out|in reserve|of "
+                      r"[0-9]+ pool")
 NEEDED = ("connection_info",)
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    default = ("quota_volumes = -1\nquota_gigabytes = -1\nquota_groups = -1\nrpc_reply_timeout = 2\nservice_down_time = 5\n"
+    default = ("quota_volumes = -1\nquota_gigabytes = -1\nquota_groups = -1\nrpc_reply_timeout = 2\nservice_down_time "
+               "= 5\n"
                "glance_api_servers = http://nodeseven.invalid:9292\nglance_num_retries = 0\n"
-               "scheduler_max_attempts = 2\nscheduler_default_filters = AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter,SameBackendFilter\n" + people.options(tmp_path_factory.mktemp("people")))
+               "scheduler_max_attempts = 2\nscheduler_default_filters = "
+               "AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter,SameBackendFilter\n"
+               + people.options(tmp_path_factory.mktemp("people")))
     with Service(backends=("file-1", "null-1"), default=default, host=HOST) as running:
         yield running
 
@@ -67,12 +72,14 @@ def insides(document):
 
 def failed(client, kind, id):
     """Wait until the resource is in an error."""
-    until(lambda: client("GET", f"/{kind}/{id}", expect=200)[kind[:-1]]["status"].startswith("error"), f"{kind} {id} to fail")
+    until(lambda: client("GET", f"/{kind}/{id}", expect=200)[kind[:-1]]["status"].startswith("error"),
+          f"{kind} {id} to fail")
 
 
 def story(client, id):
     """Return everything that a client can read about the failures of a resource."""
-    return [client("GET", f"/jobs?resource_id={id}&all_tenants=1", expect=200), client("GET", f"/messages?resource_uuid={id}", expect=200)]
+    return [client("GET", f"/jobs?resource_id={id}&all_tenants=1", expect=200),
+            client("GET", f"/messages?resource_uuid={id}", expect=200)]
 
 
 def row(service, table, **values):
@@ -89,7 +96,8 @@ def too_large(service, ann, types):
 
 
 def no_such_type(service, ann, types):
-    return "volumes", ann.create("volumes", size=1, volume_type="tape")["id"], "no storage offers what the volume type asks for"
+    return "volumes", ann.create("volumes", size=1,
+                                 volume_type="tape")["id"], "no storage offers what the volume type asks for"
 
 
 def no_such_zone_of_source(service, ann, types):
@@ -122,11 +130,13 @@ def no_bytes(service, ann, types):
 
 
 def group_nowhere(service, ann, types):
-    group = ann("POST", "/groups", {"group": {"group_type": types["group"], "volume_types": [types["tape"]]}}, expect=202)
+    group = ann("POST", "/groups", {"group": {"group_type": types["group"], "volume_types": [types["tape"]]}},
+                expect=202)
     return "groups", group["group"]["id"], "no storage offers what the volume type asks for"
 
 
-FAILURES = (too_large, no_such_type, no_such_zone_of_source, lost_data, lost_source_of_snapshot, hint, no_bytes, group_nowhere)
+FAILURES = (too_large, no_such_type, no_such_zone_of_source, lost_data, lost_source_of_snapshot, hint, no_bytes,
+            group_nowhere)
 
 
 @pytest.mark.parametrize("fail", FAILURES)
@@ -145,7 +155,8 @@ def test_reasons_are_in_the_terms_of_the_requester(service, ann, root, types, fa
         assert insides(seen), seen
     for message in shown[1]["messages"]:
         assert insides(ann("GET", f"/messages/{message['id']}", expect=200)) == []
-        assert root("GET", f"/messages/{message['id']}", expect=200)["message"]["user_message"] != message["user_message"]
+        assert root("GET", f"/messages/{message['id']}",
+                    expect=200)["message"]["user_message"] != message["user_message"]
 
 
 def test_jobs_are_not_found_by_their_host(ann, root):
@@ -156,7 +167,8 @@ def test_jobs_are_not_found_by_their_host(ann, root):
 
 def test_reasons_of_earlier_releases_are_hidden(service, ann, root):
     text = f"create: {HOST}@file-1#file-1 has free 3 GiB of 9 GiB"
-    job = row(service, "jobs", kind="volume", action="create", resource_id=str(uuid.uuid4()), status="failed", error=text)
+    job = row(service, "jobs", kind="volume", action="create", resource_id=str(uuid.uuid4()), status="failed",
+              error=text)
     message = str(uuid.uuid4())
     with service.process.db.write() as tx:
         tx.execute(sa.insert(schema.messages).values(
@@ -214,7 +226,8 @@ def test_a_target_that_is_away_is_not_described(service, ann, root, types):
     volume = ann.made("volumes", size=1, volume_type="files")["id"]
     service.tgtd.stop()
     try:
-        body = {"os-initialize_connection": {"connector": {"host": "h", "initiator": "iqn.2026-01.test:a", "ip": "127.0.0.1"}}}
+        body = {"os-initialize_connection": {"connector": {"host": "h", "initiator": "iqn.2026-01.test:a",
+                                                           "ip": "127.0.0.1"}}}
         status, document = ann("POST", f"/volumes/{volume}/action", body)
         assert status >= 400 and insides(document) == []
     finally:
@@ -228,14 +241,18 @@ def test_no_get_shows_the_clouds_inside(service, ann, types):
     volume = ann.made("volumes", size=1, volume_type="files")["id"]
     snapshot = ann.made("snapshots", volume_id=volume)["id"]
     backup = ann.made("backups", volume_id=volume)["id"]
-    group = ann("POST", "/groups", {"group": {"group_type": types["group"], "volume_types": [types["files"]]}}, expect=202)
+    group = ann("POST", "/groups", {"group": {"group_type": types["group"], "volume_types": [types["files"]]}},
+                expect=202)
     attachment = ann("POST", "/attachments", {"attachment": {
         "volume_uuid": volume, "instance_uuid": str(uuid.uuid4()),
-        "connector": {"host": "h", "initiator": "iqn.2026-01.test:a", "ip": "127.0.0.1"}}}, expect=200)["attachment"]["id"]
+        "connector": {"host": "h", "initiator": "iqn.2026-01.test:a", "ip": "127.0.0.1"}}},
+                     expect=200)["attachment"]["id"]
     message = ann("GET", "/messages", expect=200)["messages"]
     names = {"volume_id": volume, "snapshot_id": snapshot, "backup_id": backup, "group_id": group["group"]["id"],
-             "attachment_id": attachment, "type_id": types["files"], "group_type_id": types["group"], "key": "volume_backend_name",
-             "message_id": message[0]["id"] if message else "x", "job_id": ann("GET", "/jobs", expect=200)["jobs"][0]["id"],
+             "attachment_id": attachment, "type_id": types["files"], "group_type_id": types["group"],
+             "key": "volume_backend_name",
+             "message_id": message[0]["id"] if message else "x",
+             "job_id": ann("GET", "/jobs", expect=200)["jobs"][0]["id"],
              "project_id": "blue", "target_project_id": "blue", "id": "blue", "host": "x", "name": "x"}
     answered = 0
     for route in ROUTES:

@@ -106,7 +106,8 @@ def test_a_late_connection_does_not_affect_the_next(service, client, hold, point
     id = client.made("volumes", size=1)["id"]
     with hold(point):
         assert attach(client, id)[0] == 500
-    found = until(lambda: [body for code, body in [attach(client, id, OTHER)] if code == 200], "the next to be attached")[0]
+    found = until(lambda: [body for code, body in [attach(client, id, OTHER)] if code == 200],
+                  "the next to be attached")[0]
     client("POST", f"/attachments/{found['attachment']['id']}/action", {"os-complete": None}, expect=204)
     until(lambda: agree(service, id), "the exports to be right")
     assert len(exported(service, id)) == 1
@@ -120,7 +121,8 @@ def test_a_volume_that_grows_brings_no_ended_export_back(service, client, hold):
         os.unlink(os.path.join(directory, ".at-before-export"))
     with hold("before-export"):
         client("POST", f"/volumes/{id}/action", {"os-extend": {"new_size": 2}}, expect=202)
-        until(lambda: os.path.exists(os.path.join(directory, ".at-before-export")), "the export to be made anew for its size")
+        until(lambda: os.path.exists(os.path.join(directory, ".at-before-export")),
+              "the export to be made anew for its size")
         client("POST", f"/volumes/{id}/action", {"os-terminate_connection": {"connector": CONNECTOR}})
     client.settled("volumes", id)
     until(lambda: rows(service, volume_id=id) == [], "the connection to be undone")
@@ -135,7 +137,8 @@ def test_a_late_disconnection_keeps_a_newer_attachment(service, client, hold, po
         client("DELETE", f"/attachments/{first['id']}", expect=200)
         assert status(client, id) == "available"
         assert attach(client, id, OTHER)[0] == 500  # it waits for the one before
-    second = until(lambda: [body for code, body in [attach(client, id, OTHER)] if code == 200], "the next")[0]["attachment"]
+    second = until(lambda: [body for code, body in [attach(client, id, OTHER)] if code == 200],
+                   "the next")[0]["attachment"]
     client("POST", f"/attachments/{second['id']}/action", {"os-complete": None}, expect=204)
     until(lambda: agree(service, id), "the exports to be right")
     assert len(exported(service, id)) == 1 and status(client, id) == "in-use"
@@ -248,10 +251,12 @@ def test_a_backend_that_refuses_leaves_nothing_and_an_end_is_tried_again(service
 
 
 def test_a_volume_service_that_is_down_is_not_waited_for():
-    with Service(backends=("gated",), sections={"gated": SECTION}, default="rpc_reply_timeout = 600", target=False) as service:
+    with Service(backends=("gated",), sections={"gated": SECTION}, default="rpc_reply_timeout = 600",
+                 target=False) as service:
         client = Client(service.url)
         free, taken = (client.made("volumes", size=1)["id"] for _ in range(2))
-        reserved = client("POST", "/attachments", {"attachment": {"volume_uuid": taken}}, expect=200)["attachment"]["id"]
+        reserved = client("POST", "/attachments", {"attachment": {"volume_uuid": taken}},
+                          expect=200)["attachment"]["id"]
         found = attach(client, client.made("volumes", size=1)["id"])[1]["attachment"]
         service.volume.stop(10)
         for code, body in (attach(client, free), initialize(client, free), client(

@@ -41,8 +41,10 @@ def test_clients_cannot_add_lines_to_the_log(service):
                 requests.get(service.url + path, auth=auth, timeout=60)
         requests.get(f"{service.url}/v3/volumes", headers={"Authorization": f"Basic {basic}"}, timeout=60)
         requests.get(f"{service.url}/v3/volumes", auth=login, timeout=60, headers={
-            "X-OpenStack-Request-ID": f"req-{FORGED}", "OpenStack-API-Version": f"volume {FORGED}", "X-Forwarded-For": FORGED})
-        requests.post(f"{service.url}/v3/volumes", auth=login, json={"volume": {"size": 1, "availability_zone": f"x{evil}{FORGED}"}},
+            "X-OpenStack-Request-ID": f"req-{FORGED}", "OpenStack-API-Version": f"volume {FORGED}",
+            "X-Forwarded-For": FORGED})
+        requests.post(f"{service.url}/v3/volumes", auth=login,
+                      json={"volume": {"size": 1, "availability_zone": f"x{evil}{FORGED}"}},
                       timeout=60)
     requests.get(f"{service.url}/v3/volumes", auth=("ann", "wrong"), timeout=60)
     found = until(lambda: "a login as ann from 127.0.0.1 failed" in log(service) and log(service), "the failed login")

@@ -83,7 +83,8 @@ def test_one_request_id_from_the_request_to_the_device(service, client):
 
 
 def test_periodic_work_has_no_request_id(service):
-    looks = until(lambda: [line for line in service.lines() if line["message"].startswith("check on file-1")], "a measurement")
+    looks = until(lambda: [line for line in service.lines() if line["message"].startswith("check on file-1")],
+                  "a measurement")
     assert {(line["levelname"], line["context"].get("request_id")) for line in looks} == {("DEBUG", None)}
 
 
@@ -101,7 +102,8 @@ def test_logs_contain_no_secrets(service, client):
 @pytest.mark.parametrize(("method", "path", "body", "status"), [
     ("POST", "/volumes", {"volume": {"size": "much"}}, 400), ("POST", "/volumes", b"{", 400),
     ("POST", "/volumes", {"volume": {"size": 10**6}}, (400, 413)), ("GET", f"/volumes/{uuid.UUID(int=1)}", None, 404),
-    ("POST", f"/volumes/{uuid.UUID(int=1)}/action", {"os-extend": {"new_size": 2}}, 404), ("GET", "/nothing", None, 404)])
+    ("POST", f"/volumes/{uuid.UUID(int=1)}/action", {"os-extend": {"new_size": 2}}, 404),
+    ("GET", "/nothing", None, 404)])
 def test_a_user_s_error_leaves_no_traceback(service, client, method, path, body, status):
     before = len(service.lines())
     answer = requests.request(method, f"{service.url}/v3/{client.project}{path}", timeout=60,

@@ -59,7 +59,8 @@ def test_backup_chain_is_restored_to_old_and_new_volumes(client, service):
     assert client("DELETE", f"/backups/{full['id']}")[0] == 400
     wanted = digest(path(service, volume["id"]))
     scribble(service, volume["id"], 0, bytes(1 << 20))
-    restore = client("POST", f"/backups/{increment['id']}/restore", {"restore": {"volume_id": volume["id"]}}, expect=202)
+    restore = client("POST", f"/backups/{increment['id']}/restore", {"restore": {"volume_id": volume["id"]}},
+                     expect=202)
     assert restore["restore"]["volume_id"] == volume["id"]
     client.settled("volumes", volume["id"])
     assert digest(path(service, volume["id"])) == wanted

@@ -65,7 +65,8 @@ def test_usage_is_checked_and_synced_for_one_project_or_all(here, run):
     status, out, _ = run("quota", "check")
     assert status == 1 and "red" in out and PROJECT not in out
     status, out, _ = run("quota", "sync")
-    assert (status, out) == (0, "Recalculated the usage of project red: gigabytes no recorded -> 5, volumes no recorded -> 1.\n")
+    assert (status, out) == (0,
+        "Recalculated the usage of project red: gigabytes no recorded -> 5, volumes no recorded -> 1.\n")
     assert run("quota", "check")[0] == 0
 
 

@@ -41,7 +41,8 @@ def test_a_missing_cinder_database_is_refused(here, tmp_path, capsys, source):
     (tmp_path / "cinders.conf").write_text(f"[database]\nconnection = sqlite:///{tmp_path}/nosuch\n")
     before = sorted(os.listdir(tmp_path))
     for flags in ([], ["--dry-run"]):
-        status = manage.main(["import-cinder", "--from", source.format(tmp_path), *flags, "--config-file", here.conf_file])
+        status = manage.main(["import-cinder", "--from", source.format(tmp_path), *flags, "--config-file",
+                              here.conf_file])
         assert status == 2 and "there is no file" in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == before
 

@@ -1,4 +1,5 @@
-"""cinder-lite-manage, run by root: it creates files as the user of the service; named files are read and written as root.
+"""cinder-lite-manage, run by root: it creates files as the user of the service; named files are read and written as
+root.
 
 If the tests do not run as root, or with a Python that other users cannot access, the service runs as the same user.
 """
@@ -32,7 +33,8 @@ SERVICE = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.geteuid())
 
 @pytest.fixture
 def here(capsys):
-    """An installation in a directory that the service may enter, as everything in it is the service's but the settings."""
+    """An installation in a directory that the service may enter, as everything in it is the service's but the
+    settings."""
     directory = pathlib.Path(tempfile.mkdtemp())
     made = Installation(directory)
     settings = pathlib.Path(made.conf_file)
@@ -119,7 +121,8 @@ def test_the_exit_status_is_that_of_the_command(here, run):
     run("db", "sync")
     settings = pathlib.Path(here.conf_file)
     # What root does for it is in a thread.
-    settings.write_text(settings.read_text().replace("volume_driver = file", "volume_driver = lvm\nvolume_group = nowhere"))
+    settings.write_text(settings.read_text().replace("volume_driver = file",
+                                                     "volume_driver = lvm\nvolume_group = nowhere"))
     argv = [sys.executable, "-m", "cinder_lite.cmd.manage", "--config-file", here.conf_file, "config", "check"]
     ends = [subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=TOP) for _ in range(3)]
     assert [end.returncode for end in ends if end.returncode not in (0, 1)] == []

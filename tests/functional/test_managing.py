@@ -63,7 +63,8 @@ def managed(client, source, **more):
 
 
 def listed(client, kind="volumes", query="", detail=True):
-    found = client("GET", f"/manageable_{kind}{'/detail' if detail else ''}?host={HOST.replace('#', '%23')}{query}", expect=200)
+    found = client("GET", f"/manageable_{kind}{'/detail' if detail else ''}?host={HOST.replace('#', '%23')}{query}",
+                   expect=200)
     return {one["reference"]["source-name"]: one for one in found[f"manageable-{kind}"]}
 
 
@@ -91,14 +92,16 @@ def test_a_volume_is_managed(service, client, foreign, at):
     seen = listed(client)[name]
     assert seen["safe_to_manage"] and seen["size"] == 2 and seen["cinder_id"] is seen["reason_not_safe"] is None
     volume = managed(client, name, at=at, name="taken", description="over", metadata={"of": "others"}, bootable=True)
-    assert (volume["size"], volume["name"], volume["metadata"], volume["bootable"]) == (2, "taken", {"of": "others"}, "true")
+    assert (volume["size"], volume["name"], volume["metadata"], volume["bootable"]) == (2, "taken", {"of": "others"},
+                                                                                        "true")
     assert volume["os-vol-host-attr:host"] == HOST
     mine = f"volume-{volume['id']}"
     assert not os.path.exists(path(service, name)) and holds(service, mine)
     assert os.stat(path(service, mine)).st_size == 2 * GIB
     assert usage(client)["gigabytes"] == 2
     seen = listed(client)[mine]
-    assert (seen["safe_to_manage"], seen["reason_not_safe"], seen["cinder_id"]) == (False, "already managed", volume["id"])
+    assert (seen["safe_to_manage"], seen["reason_not_safe"], seen["cinder_id"]) == (False, "already managed",
+                                                                                    volume["id"])
     removed(service, client, volume["id"])
     assert not os.path.exists(path(service, mine))
 
@@ -175,11 +178,13 @@ def test_lists_are_sorted_and_paged(service, client, foreign):
     assert list(listed(client, query="&sort=size:desc&offset=1", detail=False)) == ["c", "b"]
     assert list(listed(client, query="&sort=reference:asc&marker=a&limit=1")) == ["b"]
     assert set(listed(client, detail=False)["a"]) == {"reference", "size", "safe_to_manage"}
-    assert set(listed(client)["a"]) == {"reference", "size", "safe_to_manage", "reason_not_safe", "cinder_id", "extra_info"}
+    assert set(listed(client)["a"]) == {"reference", "size", "safe_to_manage", "reason_not_safe", "cinder_id",
+                                        "extra_info"}
 
 
 @pytest.mark.parametrize(("query", "says"), [
-    ("", "Exactly one host"), ("cluster=c", "There is no cluster c"), (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
+    ("", "Exactly one host"), ("cluster=c", "There is no cluster c"),
+    (f"host={HOST.split('#')[0]}&sort=name", "reference and size"),
     (f"host={HOST.split('#')[0]}&marker=x", "The marker x")])
 def test_a_bad_request_is_refused_with_the_valid_values(service, client, query, says):
     for kind in ("volumes", "snapshots"):
@@ -193,12 +198,15 @@ def test_a_bad_request_is_refused(service, client, body):
     assert usage(client) == {}
 
 
-@pytest.mark.parametrize("path", ["manageable_volumes", "os-volume-manage", "manageable_snapshots", "os-snapshot-manage"])
+@pytest.mark.parametrize("path", ["manageable_volumes", "os-volume-manage", "manageable_snapshots",
+                                  "os-snapshot-manage"])
 def test_an_unknown_host_is_not_found(client, path):
-    refusals = [client("GET", f"/{path}{detail}?host=nowhere@one", expect=404)["itemNotFound"] for detail in ("", "/detail")]
+    refusals = [client("GET", f"/{path}{detail}?host=nowhere@one", expect=404)["itemNotFound"]
+                for detail in ("", "/detail")]
     if "volume" in path:
         body = {"volume": {"host": "nowhere@one#one", "ref": {"source-name": "x"}}}
-        refusals.append(client("POST", f"/{path}", body, expect=400)["badRequest"])  # as Cinder says to what a body names
+        refusals.append(client("POST", f"/{path}", body,
+                               expect=400)["badRequest"])  # as Cinder says to what a body names
     for refusal in refusals:
         assert refusal["message"] == "There is no volume service nowhere@one; the volume services are: test@file-1."
     assert usage(client) == {}
@@ -207,21 +215,24 @@ def test_an_unknown_host_is_not_found(client, path):
 def test_the_paths_have_their_versions(service, client, foreign):
     foreign("old")
     client("GET", f"/manageable_volumes?host={HOST.replace('#', '%23')}", version="3.7", expect=404)
-    found = client("GET", f"/os-volume-manage?host={HOST.replace('#', '%23')}", version="3.7", expect=200)["manageable-volumes"]
+    found = client("GET", f"/os-volume-manage?host={HOST.replace('#', '%23')}", version="3.7",
+                   expect=200)["manageable-volumes"]
     assert [one["reference"] for one in found] == [{"source-name": "old"}]
 
 
 def test_an_attached_volume_is_kept(service, client, foreign):
     volume = managed(client, foreign("held"))
     attachment = client("POST", "/attachments", {"attachment": {
-        "volume_uuid": volume["id"], "instance_uuid": "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"}}, expect=200)["attachment"]
+        "volume_uuid": volume["id"], "instance_uuid": "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"}},
+                        expect=200)["attachment"]
     let_go(client, "volumes", volume["id"], expect=400)
     client("DELETE", f"/attachments/{attachment['id']}", expect=200)
     removed(service, client, volume["id"])
 
 
 REFERENCES = [{}, "a-name", {"source-id": "x"}, {"source-name": 5}, {"source-name": None}, {"source-name": ""},
-              {"source-name": ["a"]}, {"source-name": {"a": "b"}}, {"a": {"b": [1, None]}, "c": 2}, {"source-name": "a\tb"}]
+              {"source-name": ["a"]}, {"source-name": {"a": "b"}}, {"a": {"b": [1, None]}, "c": 2},
+              {"source-name": "a\tb"}]
 
 
 @pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage"])
@@ -243,17 +254,20 @@ def test_the_same_of_snapshots(service, client, at):
 
 def test_a_reference_may_have_more_keys_than_a_name(service, client, foreign):
     body = {"host": HOST, "ref": {"source-name": foreign("one"), "of": {"somebody": [1]}}}
-    volume = client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])
+    volume = client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body},
+                                              expect=202)["volume"]["id"])
     removed(service, client, volume["id"])
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    with Service(backends=("null-1",), target=False, default=people.options(tmp_path_factory.mktemp("people"))) as running:
+    with Service(backends=("null-1",), target=False,
+                 default=people.options(tmp_path_factory.mktemp("people"))) as running:
         yield running
 
 
-@pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage", "/manageable_snapshots", "/os-snapshot-manage"])
+@pytest.mark.parametrize("at", ["/manageable_volumes", "/os-volume-manage", "/manageable_snapshots",
+                                "/os-snapshot-manage"])
 def test_members_get_403_for_any_reference(guarded, at):
     ann = people.client(guarded, "ann")
     volume = ann.made("volumes", size=1)["id"]

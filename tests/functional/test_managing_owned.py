@@ -52,7 +52,8 @@ OWNED = {
     "volume": lambda service, client: f"volume-{client.made('volumes', size=1)['id']}",
     "snapshot": lambda service, client: f"snapshot-{snapshot(client)}",
     "volume that has moved": lambda service, client: moved(service),
-    "volume of another backend": lambda service, client: put(service, f"volume-{row(service, 'volumes', host=ELSEWHERE)}"),
+    "volume of another backend": lambda service, client: put(service,
+                                                             f"volume-{row(service, 'volumes', host=ELSEWHERE)}"),
     "volume that is being placed": lambda service, client: put(
         service, f"volume-{row(service, 'volumes', host=None, status=states.ERROR)}"),
     "cached image": lambda service, client: put(service, f"volume-{row(service, 'volumes', project_id='cache')}"),
@@ -63,7 +64,8 @@ OWNED = {
     "backups of a Cinder": lambda service, client: put(
         service, f"volume-{shared(service)}.backup.base"),
     "target of a migration": lambda service, client: put(service, f"volume-{job(service, 'volume', 'migrate')}"),
-    "frozen copy of an upload": lambda service, client: put(service, f"snapshot-{job(service, 'volume', 'upload_in_use')}"),
+    "frozen copy of an upload": lambda service, client: put(service,
+                                                            f"snapshot-{job(service, 'volume', 'upload_in_use')}"),
     "leftover": lambda service, client: leftover(service, {"name_id": None}),
     "leftover of another name": lambda service, client: leftover(service, {"name_id": str(uuid.uuid4())}),
 }
@@ -132,7 +134,8 @@ def test_lists_show_that_they_are_managed(service, client):
 def test_a_file_with_two_names_is_refused(service, client):
     name = put(service, "twice")
     os.link(path(service, name), path(service, "thrice"))
-    id = client("POST", "/manageable_volumes", {"volume": {"host": HOST, "ref": {"source-name": name}}}, expect=202)["volume"]["id"]
+    id = client("POST", "/manageable_volumes", {"volume": {"host": HOST, "ref": {"source-name": name}}},
+                expect=202)["volume"]["id"]
     client.settled("volumes", id, "error")
     assert "another name" in client.why(id)[0][2]
 
@@ -142,7 +145,8 @@ def test_of_several_at_a_time_one_gets_it(service, client):
     for attempt in range(3):
         name = put(service, f"wanted-{attempt}")
         requests = [("volumes", "/manageable_volumes", {"volume": {"host": HOST, "ref": {"source-name": name}}}),
-                    ("snapshots", "/manageable_snapshots", {"snapshot": {"volume_id": parent, "ref": {"source-name": name}}})] * 2
+                    ("snapshots", "/manageable_snapshots", {"snapshot": {"volume_id": parent,
+                                                                         "ref": {"source-name": name}}})] * 2
         with concurrent.futures.ThreadPoolExecutor(len(requests)) as threads:
             answers = list(threads.map(lambda one: Client(service.url)("POST", *one[1:], expect=202), requests))
         ended = [client.settled(kinds, answer[kinds[:-1]]["id"], "available", "error")

@@ -139,7 +139,8 @@ class Workers(Apart):
     """An API of two workers, without the other services, whose metrics are on a socket of a directory."""
 
     def start(self):
-        synced = subprocess.run([sys.executable, "-m", "cinder_lite.cmd.manage", "db", "sync", "--config-file", self.config_file],
+        synced = subprocess.run([sys.executable, "-m", "cinder_lite.cmd.manage", "db", "sync", "--config-file",
+                                 self.config_file],
                                 env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, timeout=120)
         assert synced.returncode == 0, synced.stderr
         self.launch("api")
@@ -188,7 +189,8 @@ def test_workers_are_counted_as_one_service(tmp_path):
 
 
 def test_nothing_is_imported_where_metrics_are_off():
-    ran = subprocess.run([sys.executable, "-c", "import sys, cinder_lite.cmd.all; print('prometheus_client' in sys.modules)"],
+    ran = subprocess.run([sys.executable, "-c",
+                          "import sys, cinder_lite.cmd.all; print('prometheus_client' in sys.modules)"],
                          capture_output=True, text=True, timeout=120)
     assert ran.stdout.strip() == "False", ran.stderr
 

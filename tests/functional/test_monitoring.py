@@ -47,7 +47,8 @@ class Observed(Apart):
 
     def _ready(self):
         try:
-            return requests.get(f"{self.url}/healthcheck?detailed", headers={"X-Auth-Token": "a:a"}, timeout=60).ok and Client(
+            return requests.get(f"{self.url}/healthcheck?detailed", headers={"X-Auth-Token": "a:a"},
+                                timeout=60).ok and Client(
                 self.url)("GET", "/scheduler-stats/get_pools", expect=200)["pools"]
         except requests.ConnectionError:
             return False
@@ -64,10 +65,12 @@ def service():
 
 
 def run(service, command):
-    for old, new in (("127.0.0.1:8776", f"127.0.0.1:{service.port}"), ("127.0.0.1:9776", f"127.0.0.1:{service.metrics_port}"),
+    for old, new in (("127.0.0.1:8776", f"127.0.0.1:{service.port}"),
+                     ("127.0.0.1:9776", f"127.0.0.1:{service.metrics_port}"),
                      ("/etc/cinder/cinder.conf", service.config_file), ("/var/log/cinder", f"{service.state}/log")):
         command = command.replace(old, new)
-    return subprocess.run(["bash", "-c", command], env=service.env, capture_output=True, text=True, timeout=120, cwd="/")
+    return subprocess.run(["bash", "-c", command], env=service.env, capture_output=True, text=True, timeout=120,
+                          cwd="/")
 
 
 #: What each command is there to show, by its first words.

@@ -69,7 +69,8 @@ def test_a_migration_that_is_ended_while_the_volume_is_renamed(service, client, 
     id = filled(service, client, free=True)
     opens = gate("hold-adopt", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two#two"})
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"] == "test@two#two", "the move")
+    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"] == "test@two#two",
+          "the move")
     until(lambda: os.path.exists(os.path.join(service.state, "two", ".at-adopt")), "the rename")
     if force:
         act(client, id, "os-force_delete", {})
@@ -90,17 +91,20 @@ def test_a_migration_that_is_ended_while_the_volume_is_renamed(service, client, 
 def test_a_kill_while_the_volume_is_renamed(renamed):
     """Before the volume has its name, and when its row does not have it yet."""
     sections = {name: GATED.format(name=name) for name in ("one", "two")}
-    configured = Service(backends=("one", "two"), sections=sections, target=False, default="job_sweep_interval = 0.2\njob_lease = 3")
+    configured = Service(backends=("one", "two"), sections=sections, target=False,
+                         default="job_sweep_interval = 0.2\njob_lease = 3")
     with Killable(configured) as service:
         client = service.client
         for name in ("one", "two"):
-            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}}, expect=200)
+            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
+                   expect=200)
         id = filled(service, client)
         gates = os.path.join(service.state, "two", ".hold-adopted" if renamed else ".hold-adopt")
         with open(gates, "w"):
             pass
         act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
-        until(lambda: os.path.exists(os.path.join(service.state, "two", f".at-adopt{'ed' if renamed else ''}")), "the rename")
+        until(lambda: os.path.exists(os.path.join(service.state, "two", f".at-adopt{'ed' if renamed else ''}")),
+              "the rename")
         service.process.send(signal.SIGKILL)
         service.process.wait_end()
         os.remove(gates)

@@ -128,7 +128,8 @@ def test_a_migrated_volume_has_its_data_and_the_source_is_removed(service, clien
     sound(service, client)
     assert f"volume-{id}" not in files(service, "one")
     act(client, id, "os-migrate_volume", {"host": "test@one"})
-    volume = until(lambda: (found := moved(client, id))["os-vol-host-attr:host"] == "test@one#one" and found, "it to be back")
+    volume = until(lambda: (found := moved(client, id))["os-vol-host-attr:host"] == "test@one#one" and found,
+                   "it to be back")
     assert content(service, "one", f"volume-{id}") == WHOLE
     clean(service, client, id)
 
@@ -137,9 +138,11 @@ def test_other_actions_on_a_migrating_volume_are_refused(service, client, types,
     id = filled(service, client, free=True)
     opens = gate("hold-create", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two"})
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-mig-status-attr:migstat"] == "migrating",
+    until(lambda: client("GET", f"/volumes/{id}",
+                         expect=200)["volume"]["os-vol-mig-status-attr:migstat"] == "migrating",
           "it to begin")
-    for action, body in (("os-extend", {"new_size": 2}), ("os-reserve", {}), ("os-migrate_volume", {"host": "test@two"}),
+    for action, body in (("os-extend", {"new_size": 2}), ("os-reserve", {}),
+                         ("os-migrate_volume", {"host": "test@two"}),
                          ("os-retype", {"new_type": "two"})):
         assert "migrat" in act(client, id, action, body, 400)["badRequest"]["message"]
     for path, body in (("/volumes", {"volume": {"size": 1, "source_volid": id}}),
@@ -169,7 +172,8 @@ def test_a_migration_that_is_reset_is_undone(service, client, types, gate):
     id = filled(service, client, free=True)
     opens = gate("hold-create", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two", "lock_volume": True})
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-mig-status-attr:migstat"] == "migrating",
+    until(lambda: client("GET", f"/volumes/{id}",
+                         expect=200)["volume"]["os-vol-mig-status-attr:migstat"] == "migrating",
           "it to begin")
     act(client, id, "os-reset_status", {"status": "available"})
     opens()
@@ -181,7 +185,8 @@ def test_a_migration_that_is_reset_is_undone(service, client, types, gate):
 
 
 @pytest.mark.parametrize(("host", "says"), [
-    ("test@three", "no volume service test@three; the volume services are: test@one, test@two"), ("test@one#one", "already"),
+    ("test@three", "no volume service test@three; the volume services are: test@one, test@two"),
+    ("test@one#one", "already"),
     ("test@one", "already"), (None, "host")])
 def test_where_a_volume_cannot_go(service, client, types, host, says):
     id = client.made("volumes", size=1, volume_type="one")["id"]
@@ -272,7 +277,8 @@ def test_a_copy_is_resumed_after_a_kill():
             for _ in range(150):
                 file.write(DATA[:MIB])
         act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
-        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 6, "some of the copy")
+        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 6,
+              "some of the copy")
         service.process.send(signal.SIGKILL)
         service.process.wait_end()
         # Nobody does this; it shows which bytes are read once more.

@@ -75,7 +75,8 @@ def test_every_answer_has_a_schema():
         return isinstance(schema, list) and any(map(unsaid, schema))
 
     loose = [f"{route.method} {route.path} {route.action or ''}" for route in ROUTES
-             if route.view not in (None, text) and unsaid(responses.of_route(route, versions.MAXIMUM) or {"type": "object"})]
+             if route.view not in (None, text) and unsaid(responses.of_route(route, versions.MAXIMUM)
+                                                          or {"type": "object"})]
     assert loose == []
 
 
@@ -111,7 +112,8 @@ def differing(version, other):
             one, same = (json.dumps(operation).replace(f"volume {word}", "volume") for operation, word in (
                 (item[method], version), (there["paths"].get(path, {}).get(method), other)))
             if one == same.replace('"required": true, "schema": {"type": "string", "const": "volume"',
-                                   '"required": false, "schema": {"type": "string", "const": "volume"', version == "3.0"):
+                                   '"required": false, "schema": {"type": "string", "const": "volume"',
+                                   version == "3.0"):
                 del item[method]
         if not item.keys() - {"parameters"}:
             del found["paths"][path]

@@ -53,7 +53,8 @@ def managed(client, service):
     with open(os.path.join(service.state, "one", "of-others"), "wb") as file:
         file.truncate(1024**3)
     body = {"host": "test@one#one", "ref": {"source-name": "of-others"}}
-    return client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])
+    return client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body},
+                                            expect=202)["volume"]["id"])
 
 
 def restored(client, source):
@@ -65,11 +66,14 @@ def restored(client, source):
 def copied_group(client, type_id):
     """The members of a group and of its copy."""
     kind = client("POST", "/group_types", {"group_type": {"name": "any"}}, expect=202)["group_type"]["id"]
-    ids = [client("POST", "/groups", {"group": {"group_type": kind, "volume_types": [type_id]}}, expect=202)["group"]["id"]]
+    ids = [client("POST", "/groups", {"group": {"group_type": kind, "volume_types": [type_id]}},
+                  expect=202)["group"]["id"]]
     until(lambda: client("GET", f"/groups/{ids[0]}", expect=200)["group"]["status"] == "available", "the group")
     member = client.made("volumes", size=1, group_id=ids[0], volume_type=type_id)
-    ids += [client("POST", "/groups/action", {"create-from-src": {"source_group_id": ids[0]}}, expect=202)["group"]["id"]]
-    until(lambda: client("GET", f"/groups/{ids[1]}", expect=200)["group"]["status"] == "available", "the copy of the group")
+    ids += [client("POST", "/groups/action", {"create-from-src": {"source_group_id": ids[0]}},
+                   expect=202)["group"]["id"]]
+    until(lambda: client("GET", f"/groups/{ids[1]}", expect=200)["group"]["status"] == "available",
+          "the copy of the group")
     copies = [one for one in client("GET", "/volumes/detail", expect=200)["volumes"] if one["group_id"] == ids[1]]
     return [member, *copies]
 
@@ -114,5 +118,6 @@ def test_volumes_of_before_and_of_a_service_that_was_removed(service, client, ty
         tx.execute(sa.delete(S).where(S.c.host == "test@one"))
     until(lambda: uuid_of(service, "one"), "the next heartbeat")
     assert uuid_of(service, "one") != before
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["service_uuid"] == uuid_of(service, "one"), "the owner")
+    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["service_uuid"] == uuid_of(service, "one"),
+          "the owner")
     assert belongs(service, client, id, "one")

@@ -44,7 +44,8 @@ def usage(client, name):
 
 def retyped(client, id, name):
     act(client, id, "os-retype", {"new_type": name})
-    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type"] == name, f"the retype: {client.why(id)}")
+    until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type"] == name,
+          f"the retype: {client.why(id)}")
 
 
 def test_snapshots_follow(service, client, kinds):
@@ -59,7 +60,8 @@ def test_snapshots_follow(service, client, kinds):
     client("DELETE", f"/types/{kinds['new']}", expect=400)
     theirs = Client(service.url, project=OTHER)
     transfer = client("POST", "/volume-transfers", {"transfer": {"volume_id": volume["id"]}}, expect=202)["transfer"]
-    theirs("POST", f"/volume-transfers/{transfer['id']}/accept", {"accept": {"auth_key": transfer["auth_key"]}}, expect=202)
+    theirs("POST", f"/volume-transfers/{transfer['id']}/accept", {"accept": {"auth_key": transfer["auth_key"]}},
+           expect=202)
     assert (usage(client, "new"), usage(theirs, "new")) == ((1, 0, 2), (1, 2, 6))
     retyped(theirs, volume["id"], "third")
     assert (usage(theirs, "new"), usage(theirs, "third")) == ((0, 0, 0), (1, 2, 6))
@@ -74,7 +76,8 @@ def test_the_snapshots_have_to_fit_the_quota_of_the_new_type(service, client, ki
     volume = client.made("volumes", size=1, volume_type="third")
     client.made("snapshots", volume_id=volume["id"])
     for resource in ("snapshots", "gigabytes"):
-        client("PUT", f"/os-quota-sets/{client.project}", {"quota_set": {f"{resource}_new": int(resource == "gigabytes")}}, expect=200)
+        client("PUT", f"/os-quota-sets/{client.project}",
+               {"quota_set": {f"{resource}_new": int(resource == "gigabytes")}}, expect=200)
         act(client, volume["id"], "os-retype", {"new_type": "new"}, 413)
         client("PUT", f"/os-quota-sets/{client.project}", {"quota_set": {f"{resource}_new": -1}}, expect=200)
         assert usage(client, "new") == (0, 0, 0)
@@ -153,7 +156,8 @@ def test_usage_is_exact_when_it_is_given_up(installed, of_before):
         with installed.db.write() as tx:
             retypes.release(tx, row, job.args)
             args = {key: value for key, value in job.args.items() if key != "shares"}
-            retypes.claim(tx, row, {PROJECT: {"volumes": 1, "gigabytes": 2}}, args["new_type_id"], quotas.Allowance({}, {}))
+            retypes.claim(tx, row, {PROJECT: {"volumes": 1, "gigabytes": 2}}, args["new_type_id"],
+                          quotas.Allowance({}, {}))
             tx.execute(sa.update(schema.jobs).values(args=args))
         exact(installed)
     with installed.db.write() as tx:

@@ -117,7 +117,8 @@ def test_a_nova_that_is_away_learns_it_later(service, client, nova):
     client.settled("volumes", id, "in-use")
     until(lambda: len(nova.events(id)) > 1, "it to be tried again")
     nova.failing = False
-    until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server&status=succeeded", expect=200)["jobs"], "it to be told")
+    until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server&status=succeeded", expect=200)["jobs"],
+          "it to be told")
     detached(client, id, attachment)
     clean(service, client, id)
 
@@ -129,7 +130,8 @@ def test_an_event_for_a_deleted_server_is_completed(service, client, nova):
     attachment = attached(client, id, server)
     act(client, id, "os-extend", {"new_size": 2})
     assert nova.told(id, "volume-extended")
-    until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server", expect=200)["jobs"][0]["status"] == "succeeded", "it")
+    until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server", expect=200)["jobs"][0]["status"] == "succeeded",
+          "it")
     detached(client, id, attachment)
     clean(service, client, id)
 
@@ -156,7 +158,8 @@ def test_a_retype_in_use_moves_by_nova(service, client, types, nova, swapping): 
     swapping.attachments[id] = attached(client, id)
     act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
     volume = moved(client, id)
-    assert (volume["status"], volume["volume_type"], volume["os-vol-host-attr:host"]) == ("in-use", "two", "test@two#two")
+    assert (volume["status"], volume["volume_type"], volume["os-vol-host-attr:host"]) == ("in-use", "two",
+                                                                                          "test@two#two")
     assert content(service, "two", f"volume-{volume['os-vol-mig-status-attr:name_id']}") == WHOLE
     used = usage(client)
     assert (used["volumes_one"], used["volumes_two"], used["volumes"]) == (0, 1, 1)
@@ -179,7 +182,8 @@ def test_a_volume_that_nova_cannot_copy_is_not_migrated(service, client, types, 
     else:
         act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
     volume = moved(client, id, "error")
-    assert (volume["status"], volume["os-vol-host-attr:host"], volume["volume_type"]) == ("in-use", "test@one#one", "any")
+    assert (volume["status"], volume["os-vol-host-attr:host"], volume["volume_type"]) == ("in-use", "test@one#one",
+                                                                                          "any")
     assert [one["attachment_id"] for one in volume["attachments"]] == [attachment]
     message = client("GET", f"/messages?resource_uuid={id}", expect=200)["messages"][0]["user_message"]
     assert "Nova could not copy the volume" in message
@@ -219,7 +223,8 @@ def test_an_administrator_ends_a_migration_that_nova_never_completes(service, cl
 
 @pytest.mark.parametrize("before", [None, "success", "error"])
 def test_a_server_changes_its_volume_for_another(service, client, nova, before):
-    """As Nova does it the old way, when a user wants another volume; `before` is how an earlier migration of it ended."""
+    """As Nova does it the old way, when a user wants another volume; `before` is how an earlier migration of it
+    ended."""
     old, new = (client.made("volumes", size=1)["id"] for _ in range(2))
     with service.process.db.write() as tx:
         tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == old).values(migration_status=before))

@@ -87,7 +87,8 @@ class Manager:
         return any("READY" in facts for facts in self.facts)
 
     def children(self):
-        return set(map(int, pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
+        return set(map(int,
+                       pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
 
 
 @pytest.fixture

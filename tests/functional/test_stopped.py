@@ -16,7 +16,8 @@ DATA, MINE = os.urandom(1024**2), os.urandom(1024**2)
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(backends=("one",), sections={"one": SECTION.format(name="one")}, default="job_sweep_interval = 0.2") as running:
+    with Service(backends=("one",), sections={"one": SECTION.format(name="one")},
+                 default="job_sweep_interval = 0.2") as running:
         yield running
 
 
@@ -125,7 +126,8 @@ def test_reset_and_forced_delete_of_a_volume_end_its_backup(service, client, gat
     else:
         act(client, "volumes", volume, **{end: {"status": "in-use"}})
     opened()
-    found = until(lambda: (one := client("GET", f"/backups/{id}", expect=200)["backup"])["status"] == "error" and one, "the backup to end")
+    found = until(lambda: (one := client("GET", f"/backups/{id}", expect=200)["backup"])["status"] == "error" and one,
+                  "the backup to end")
     assert "administrator" in found["fail_reason"]
     if end == "os-force_delete":
         client.gone("volumes", volume)

@@ -41,7 +41,8 @@ def offered(client, volume_id, path=PATHS[0], expect=202, version=None, **more):
 
 
 def accept(client, transfer, path=PATHS[0], expect=202):
-    return client("POST", f"{path}/{transfer['id']}/accept", {"accept": {"auth_key": transfer["auth_key"]}}, expect=expect)
+    return client("POST", f"{path}/{transfer['id']}/accept", {"accept": {"auth_key": transfer["auth_key"]}},
+                  expect=expect)
 
 
 def status(client, id):
@@ -66,7 +67,8 @@ def test_a_volume_goes_to_another_project(service, client, other, path):
     shown = other("GET", f"/volumes/{volume['id']}", expect=200)["volume"]
     assert shown["os-vol-tenant-attr:tenant_id"] == THEIRS
     ids = [one["id"] for one in client("GET", "/volumes", expect=200)["volumes"]]
-    assert volume["id"] not in ids and volume["id"] in [one["id"] for one in other("GET", "/volumes", expect=200)["volumes"]]
+    assert volume["id"] not in ids and volume["id"] in [one["id"]
+                                                        for one in other("GET", "/volumes", expect=200)["volumes"]]
     assert [one["id"] for one in other("GET", "/snapshots", expect=200)["snapshots"]] == [snapshot["id"]]
     for kind, id in (("volumes", volume["id"]), ("snapshots", snapshot["id"])):
         found = f"/{kind}?metadata={{'gift':'{path}'}}"

@@ -25,7 +25,8 @@ filter_function = qos.maxIOPS > 5
 
 @pytest.fixture(scope="module")
 def service():
-    default = "quota_volumes = 100\nscheduler_default_filters = CapabilitiesFilter,DriverFilter\n[key_manager]\nfixed_key = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+    default = ("quota_volumes = 100\nscheduler_default_filters = CapabilitiesFilter,DriverFilter\n"
+               "[key_manager]\nfixed_key = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n")
     with Service(backends=("null-1", "null-2"), target=False, default=default, sections={"null-2": CHOOSY}) as running:
         yield running
 
@@ -131,7 +132,8 @@ RATES = [f"{whom}_{what}_sec" for whom in ("total", "read", "write") for what in
 
 @pytest.mark.parametrize(("specs", "size", "heard"), [
     ({"{}_per_gb": "10"}, 1, {"{}": 10}), ({"{}_per_gb": "10"}, 3, {"{}": 30}),
-    ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 2, {"{}": 25}), ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 3, {"{}": 30}),
+    ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 2, {"{}": 25}),
+    ({"{}_per_gb": "10", "{}_per_gb_min": "25"}, 3, {"{}": 30}),
     ({"{}_per_gb": "10", "{}_max": "25"}, 2, {"{}": 20}), ({"{}_per_gb": "10", "{}_max": "25"}, 3, {"{}": 25}),
     ({"{}_per_gb": "10", "{}_per_gb_min": "50", "{}_max": "25"}, 1, {"{}": 25}),
     ({"{}_per_gb": "0"}, 3, {"{}": 0}), ({"{}_per_gb": "10", "{}": "7"}, 3, {"{}": 30}),
@@ -140,7 +142,8 @@ RATES = [f"{whom}_{what}_sec" for whom in ("total", "read", "write") for what in
     # Without a rate per GiB, the others are what they are everywhere.
     ({"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}, 3, {"{}": "10", "{}_max": "25", "{}_per_gb_min": "3"}),
     ({"{}_per_gb": "much", "colour": "red"}, 1, {"colour": "red"}),
-    ({"{}_per_gb": None, "{}": "7", "{}_max": None}, 2, {"{}": "7"}), ({"{}_per_gb": "3", "{}_max": None}, 2, {"{}": 6}),
+    ({"{}_per_gb": None, "{}": "7", "{}_max": None}, 2, {"{}": "7"}),
+    ({"{}_per_gb": "3", "{}_max": None}, 2, {"{}": 6}),
 ])
 @pytest.mark.parametrize("rate", RATES)
 def test_a_rate_per_gib_is_that_of_the_volumes_size(rate, specs, size, heard):
@@ -170,7 +173,8 @@ def test_a_host_receives_the_rate_for_the_current_size(client):
 #: (consumers of the two types' specs, whether an attached volume may change from one to the other)
 @pytest.mark.parametrize(("consumers", "may"), [
     ((None, None), True), (("back-end", None), True), ((None, "back-end"), True), (("back-end", "back-end"), True),
-    (("front-end", None), False), ((None, "front-end"), False), (("both", "back-end"), False), (("back-end", "both"), False),
+    (("front-end", None), False), ((None, "front-end"), False), (("both", "back-end"), False),
+    (("back-end", "both"), False),
     (("front-end", "front-end"), False)])
 def test_the_limits_of_a_host_do_not_change_under_it(client, consumers, may):
     old, new = (of_spec(client, one, a="1") if one else a_type(client)["id"] for one in consumers)
@@ -191,7 +195,8 @@ def test_the_same_spec_in_two_types_lets_an_attached_volume_change(client):
     spec = client("GET", f"/types/{old}", expect=200)["volume_type"]["qos_specs_id"]
     client("GET", f"/qos-specs/{spec}/associate?vol_type_id={new}", expect=202)
     volume = client.made("volumes", size=1, volume_type=old)
-    client("POST", f"/volumes/{volume['id']}/action", {"os-attach": {"instance_uuid": SERVER, "mountpoint": "/dev/vdb"}},
+    client("POST", f"/volumes/{volume['id']}/action", {"os-attach": {"instance_uuid": SERVER,
+                                                                     "mountpoint": "/dev/vdb"}},
            expect=202)
     client("POST", f"/volumes/{volume['id']}/action", {"os-retype": {"new_type": new}}, expect=202)
 
@@ -241,7 +246,8 @@ def test_the_encryption_of_a_type_is_created_changed_and_deleted(client):
     assert made == {**LUKS, "volume_type_id": type_["id"], "encryption_id": made["encryption_id"]}
     assert client("POST", path, {"encryption": LUKS})[0] == 400
     shown = client("GET", path, expect=200)
-    assert shown == {**made, "created_at": shown["created_at"], "updated_at": None, "deleted": False, "deleted_at": None}
+    assert shown == {**made, "created_at": shown["created_at"], "updated_at": None, "deleted": False,
+                     "deleted_at": None}
     sent = {"encryption": {"key_size": "512", "cipher": None}}
     assert client("PUT", f"{path}/{made['encryption_id']}", sent, expect=200) == sent
     assert client("PUT", f"{path}/provider", sent, expect=200) == sent
@@ -292,7 +298,8 @@ def test_copies_of_encrypted_volumes_are_encrypted(client):
 
 
 def test_further_keys_of_an_encryption_are_ignored(client):
-    made = client("POST", f"/types/{a_type(client)['id']}/encryption", {"encryption": {**LUKS, "colour": "red"}}, expect=200)
+    made = client("POST", f"/types/{a_type(client)['id']}/encryption", {"encryption": {**LUKS, "colour": "red"}},
+                  expect=200)
     assert "colour" not in made["encryption"]
 
 

@@ -37,7 +37,8 @@ def limited(here, consumer, **extra_specs):
 
 
 def found(here):
-    return [finding for finding in Doctor(here.db, here.conf, pause=0).examine().violations if finding.invariant == NAME]
+    return [finding for finding in Doctor(here.db, here.conf, pause=0).examine().violations
+            if finding.invariant == NAME]
 
 
 @pytest.mark.parametrize(("consumer", "extra_specs", "told"), [

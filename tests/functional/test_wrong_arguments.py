@@ -95,7 +95,8 @@ def test_the_client(run, name):
 
 
 @pytest.mark.parametrize("words", [("list", "--sort", "foo"), ("list", "--limit", "x"), ("list", "--fields", "x,"),
-                                   ("show", "absent"), ("create", "x"), ("extend", "absent", "x"), ("jobs", "--limit", "-1")])
+                                   ("show", "absent"), ("create", "x"), ("extend", "absent", "x"),
+                                   ("jobs", "--limit", "-1")])
 def test_a_wrong_argument_is_reported_in_one_line(run, words):
     status, _, wrong = run(*words)
     if words[1] == "--fields":
@@ -105,10 +106,12 @@ def test_a_wrong_argument_is_reported_in_one_line(run, words):
 
 
 def test_an_endpoint_needs_no_version(run, service):
-    assert run("--os-endpoint", service.url, "--os-auth-type", "noauth", "--os-user-id", "u", "--os-project-id", "p", "list")[0] == 0
+    assert run("--os-endpoint", service.url, "--os-auth-type", "noauth", "--os-user-id", "u", "--os-project-id", "p",
+               "list")[0] == 0
     assert run("list")[0] == 0
     for url, whole in (("http://h:1", "http://h:1/v3"), ("http://h/", "http://h/v3"), ("http://h/v3", "http://h/v3"),
-                       ("http://h/volume", "http://h/volume/v3"), ("http://h/v3/p", "http://h/v3/p"), ("nonsense", "nonsense")):
+                       ("http://h/volume", "http://h/volume/v3"), ("http://h/v3/p", "http://h/v3/p"),
+                       ("nonsense", "nonsense")):
         assert local.versioned(url) == whole
 
 
@@ -117,7 +120,8 @@ def test_the_administrator_s_command(here, words, capsys):
     _, arguments, _ = manage.COMMANDS[words]
     needed = [ODD for name, options in arguments if not name.startswith("-") and options.get("nargs") not in ("?", "*")]
     for odd in ([], needed, [BYTES] * len(needed)):
-        options = [[], *([name, ODD] for name, more in arguments if name.startswith("-") and not str(more.get("action", "")).startswith(
+        options = [[], *([name, ODD] for name, more in arguments if name.startswith("-")
+                         and not str(more.get("action", "")).startswith(
             "store_"))]
         for option in options:
             try:

@@ -31,7 +31,8 @@ def convert(directory, data, disk_format, *options):
 
 
 def path(service, volume):
-    return os.path.join(service.state, "volumes", f"volume-{volume.get('os-vol-mig-status-attr:name_id') or volume['id']}")
+    return os.path.join(service.state, "volumes",
+                        f"volume-{volume.get('os-vol-mig-status-attr:name_id') or volume['id']}")
 
 
 def begins_with(service, volume, data):

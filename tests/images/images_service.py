@@ -105,8 +105,10 @@ class Glance:
         self.directory.remove()
 
     def request(self, method, path, project=PROJECT, headers=None, url=None, **more):
-        who = {"X-Identity-Status": "Confirmed", "X-User-Id": "tester", "X-Project-Id": project, "X-Roles": "admin,member"}
-        return requests.request(method, (url or self.url) + path, headers={**who, **(headers or {})}, timeout=60, **more)
+        who = {"X-Identity-Status": "Confirmed", "X-User-Id": "tester", "X-Project-Id": project,
+               "X-Roles": "admin,member"}
+        return requests.request(method, (url or self.url) + path, headers={**who, **(headers or {})}, timeout=60,
+                                **more)
 
     def create(self, data=None, disk_format="raw", container_format="bare", name="image", **properties):
         """An image's id; with `data` (bytes) it is active."""
@@ -125,8 +127,10 @@ class Glance:
         id = self.create(b"x", disk_format=disk_format)
         with open(self.file(id), "wb") as file:
             file.write(data)
-        with contextlib.closing(sqlite3.connect(f"{self.directory.path}/glance.sqlite", timeout=30)) as database, database:
-            database.execute("UPDATE images SET size = ?, checksum = ?, os_hash_value = ?, virtual_size = NULL WHERE id = ?", (
+        with contextlib.closing(sqlite3.connect(f"{self.directory.path}/glance.sqlite",
+                                                timeout=30)) as database, database:
+            database.execute("UPDATE images SET size = ?, checksum = ?, os_hash_value = ?, virtual_size = NULL WHERE "
+                             "id = ?", (
                 len(data), hashlib.md5(data).hexdigest(), hashlib.sha512(data).hexdigest(), id))
         return id
 

@@ -47,7 +47,8 @@ def cached(keeper):
 
 
 def sound(service, client):
-    until(lambda: all(job["status"] in ("succeeded", "failed") for job in client("GET", "/jobs?all_tenants=1", expect=200)["jobs"]),
+    until(lambda: all(job["status"] in ("succeeded", "failed")
+                      for job in client("GET", "/jobs?all_tenants=1", expect=200)["jobs"]),
           "the jobs to end")
     assert Doctor(service.process.db, service.conf, pause=0.1).examine().violations == []
 
@@ -57,7 +58,8 @@ def test_the_second_volume_is_a_clone(service, client, keeper, glance, tap):
     first = client.made("volumes", size=1, imageRef=image)
     assert cached(keeper) == {image}
     passed = tap.passed
-    glance.request("PATCH", f"/v2/images/{image}", json=[{"op": "replace", "path": "/os_type", "value": "other"}], headers={
+    glance.request("PATCH", f"/v2/images/{image}", json=[{"op": "replace", "path": "/os_type", "value": "other"}],
+                   headers={
         "Content-Type": "application/openstack-images-v2.1-json-patch"})
     second = client.made("volumes", size=2, imageRef=image)
     assert tap.passed - passed < MIB
@@ -81,7 +83,8 @@ def test_many_volumes_at_once_need_one_download(service, client, keeper, glance,
     sound(service, client)
 
 
-@pytest.mark.parametrize("service", ["image_volume_cache_max_count = 2", "image_volume_cache_max_size_gb = 2"], indirect=True)
+@pytest.mark.parametrize("service", ["image_volume_cache_max_count = 2", "image_volume_cache_max_size_gb = 2"],
+                         indirect=True)
 def test_what_was_used_longest_ago_goes_first(service, client, keeper, glance):
     images = [glance.create(DISK[:MIB] + bytes([n])) for n in range(3)]
     for image in (images[0], images[1], images[0], images[2]):
@@ -142,5 +145,6 @@ def test_an_image_that_was_deleted_is_not_given_out_of_the_cache(service, client
     image = glance.create(DISK)
     client.made("volumes", size=1, imageRef=image)
     glance.delete(image)
-    refusal = client("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}}, expect=400)["badRequest"]["message"]
+    refusal = client("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}},
+                     expect=400)["badRequest"]["message"]
     assert "could not be found" in refusal

@@ -42,7 +42,8 @@ def client(service):
 def images(glance, tmp_path_factory):
     """{disk format: id of an image of DISK}"""
     directory = tmp_path_factory.mktemp("images")
-    return {"raw": glance.create(DISK), "qcow2": glance.create(disks.convert(directory, DISK, "qcow2"), disk_format="qcow2")}
+    return {"raw": glance.create(DISK), "qcow2": glance.create(disks.convert(directory, DISK, "qcow2"),
+                                                               disk_format="qcow2")}
 
 
 def size(glance, id):
@@ -93,7 +94,8 @@ def test_glance_does_not_come_back(glance, tap, images):
         glance.kill()
         try:
             tap.open()
-            until(lambda: client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["status"] == "error", "the end")
+            until(lambda: client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["status"] == "error",
+                  "the end")
             assert "The image service cannot be used: the download of image" in client.why(volume["id"])[0][2]
             assert left(service) == []
             refusal = client("POST", "/volumes", {"volume": {"size": 1, "imageRef": images["raw"]}}, expect=503)

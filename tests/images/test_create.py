@@ -33,7 +33,8 @@ def test_a_raw_image(service, client, glance):
     assert disks.room(service, volume) < len(DISK) // 3
     assert volume["bootable"] == "true"
     kept = volume["volume_image_metadata"]
-    assert kept == {"image_id": id, "image_name": "raw disk", "checksum": glance.show(id)["checksum"], "size": str(len(DISK)),
+    assert kept == {"image_id": id, "image_name": "raw disk", "checksum": glance.show(id)["checksum"],
+                    "size": str(len(DISK)),
                     "disk_format": "raw", "container_format": "bare", "min_disk": "0", "min_ram": "64",
                     "os_distro": "none", "hw_disk_bus": "virtio"}
     listed = client("GET", "/volumes/detail?bootable=true&glance_metadata={'os_distro':'none'}", expect=200)["volumes"]
@@ -44,7 +45,8 @@ def test_a_raw_image(service, client, glance):
 
 
 @pytest.mark.parametrize(("disk_format", "options"), [
-    ("qcow2", ()), ("qcow2", ("-c",)), ("vmdk", ("-o", "subformat=streamOptimized")), ("vdi", ()), ("vhd", ()), ("vhdx", ())])
+    ("qcow2", ()), ("qcow2", ("-c",)), ("vmdk", ("-o", "subformat=streamOptimized")), ("vdi", ()), ("vhd", ()),
+    ("vhdx", ())])
 def test_images_that_are_converted(service, client, glance, tmp_path, disk_format, options):
     id = glance.create(disks.convert(tmp_path, DISK, disk_format, *options), disk_format=disk_format)
     volume = client.made("volumes", size=1, imageRef=id)

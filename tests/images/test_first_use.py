@@ -63,7 +63,8 @@ def install(directory, extra=None):
         else:
             shutil.copy(path, tree)
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    subprocess.run([environment / "bin/python", source.TOP / "tools/pip_install.py", "-q", "-c", source.TOP / "constraints.txt",
+    subprocess.run([environment / "bin/python", source.TOP / "tools/pip_install.py", "-q", "-c",
+                    source.TOP / "constraints.txt",
                     f"{tree}[{extra}]" if extra else tree], check=True)
     shutil.rmtree(tree)
     return environment / "bin"
@@ -76,14 +77,16 @@ def installed(tmp_path_factory):
 
 def outside():
     """The environment of a user: nothing leads to the checkout."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OS_", "CINDER_LITE_EN"))}
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "OS_", "CINDER_LITE_EN"))}
 
 
 def not_imported(programs, directory):
     """{module, import or entry point: what is missing for it} in an environment."""
     statements = sorted({ast.unparse(node) for module in source.modules("cinder_lite") for node in ast.walk(module.tree)
                          if isinstance(node, ast.Import | ast.ImportFrom)})
-    done = subprocess.run([programs / "python", "-W", "ignore", "-c", IMPORTS], input=json.dumps(statements), cwd=directory,
+    done = subprocess.run([programs / "python", "-W", "ignore", "-c", IMPORTS], input=json.dumps(statements),
+                          cwd=directory,
                           env=outside(), capture_output=True, text=True, check=True)
     place, failed = json.loads(done.stdout)
     assert place.startswith(str(programs.parent))
@@ -120,7 +123,8 @@ def test_quickstart_and_a_volume_of_an_image(installed, glance, tmp_path):
         running.wait(lambda: running.tail(1).startswith("It runs until Ctrl-C"), limit=300)
         for disk_format in ("raw", "qcow2"):
             id = glance.create(disks.convert(tmp_path, DISK, disk_format), disk_format=disk_format)
-            made = subprocess.run([installed / "cinder-lite", "create", "1", "--image-id", id, "--wait"], cwd=tmp_path, env={
+            made = subprocess.run([installed / "cinder-lite", "create", "1", "--image-id", id, "--wait"], cwd=tmp_path,
+                                  env={
                 **outside(), "CINDER_LITE_ENDPOINT": f"http://127.0.0.1:{port}/v3"}, capture_output=True, text=True)
             assert made.returncode == 0 and "available" in made.stdout, made.stdout + made.stderr + running.tail()
         assert running.stop(signal.SIGINT) == 0, running.tail()

@@ -33,7 +33,8 @@ def act(client, volume, action, body, expect=202, **more):
 
 def upload(client, volume, **body):
     """What the answer says, once the image is active."""
-    said = act(client, volume, "os-volume_upload_image", {"image_name": "made of a volume", **body})["os-volume_upload_image"]
+    said = act(client, volume, "os-volume_upload_image", {"image_name": "made of a volume",
+                                                          **body})["os-volume_upload_image"]
     client.settled("volumes", volume["id"], volume["status"])
     return said
 
@@ -80,7 +81,8 @@ def test_a_volume_in_use_is_read_as_it_was_at_one_moment(client, glance, volume)
     client("POST", f"/attachments/{attachment['id']}/action", {"os-complete": {}}, expect=204)
     refusal = act(client, volume, "os-volume_upload_image", {"image_name": "x"}, 400)["badRequest"]["message"]
     assert "its status must be available, but it is in-use" in refusal
-    said = upload(client, client("GET", f"/volumes/{volume['id']}", expect=200)["volume"], force=True, disk_format="qcow2")
+    said = upload(client, client("GET", f"/volumes/{volume['id']}", expect=200)["volume"], force=True,
+                  disk_format="qcow2")
     assert glance.show(said["image_id"])["status"] == "active"
     assert client("GET", "/snapshots", expect=200)["snapshots"] == []
 
@@ -88,7 +90,8 @@ def test_a_volume_in_use_is_read_as_it_was_at_one_moment(client, glance, volume)
 def test_what_is_refused(client, glance, volume):
     images = len(glance.request("GET", "/v2/images?limit=1000").json()["images"])
     for body, says in (({"disk_format": "ploop"}, "not ploop"), ({"container_format": "nothing"}, "nothing")):
-        refusal = act(client, volume, "os-volume_upload_image", {"image_name": "x", **body}, 400)["badRequest"]["message"]
+        refusal = act(client, volume, "os-volume_upload_image", {"image_name": "x", **body},
+                      400)["badRequest"]["message"]
         assert says in refusal
     act(client, {"id": SERVER}, "os-volume_upload_image", {"image_name": "x"}, 404)
     client("POST", f"/volumes/{volume['id']}/action", {"os-reset_status": {"status": "error"}}, expect=202)
@@ -126,7 +129,8 @@ def test_an_image_is_written_over_what_was_there(service, client, glance, tmp_pa
     volume = reimage(client, volume, image)
     assert disks.begins_with(service, volume, DISK)
     kept = volume["volume_image_metadata"]
-    assert (kept["image_id"], kept["os_type"], kept.get("os_distro"), volume["bootable"]) == (image, "new", None, "true")
+    assert (kept["image_id"], kept["os_type"], kept.get("os_distro"), volume["bootable"]) == (image, "new", None,
+                                                                                              "true")
     client("POST", f"/volumes/{volume['id']}/action", {"os-reset_status": {"status": "error"}}, expect=202)
     assert disks.begins_with(service, reimage(client, volume, image), DISK)
 
@@ -155,10 +159,12 @@ def test_what_cannot_be_reimaged(client, glance, source, tmp_path):
 
 
 def test_a_volume_of_several_servers_is_not_reimaged(client, source):
-    client("POST", "/types", {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}, expect=200)
+    client("POST", "/types", {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}},
+           expect=200)
     volume = client.made("volumes", size=1, volume_type="shared")
     made = [client("POST", "/attachments", {"attachment": {
-        "volume_uuid": volume["id"], "instance_uuid": str(uuid.uuid4())}}, expect=200)["attachment"]["id"] for _ in range(2)]
+        "volume_uuid": volume["id"], "instance_uuid": str(uuid.uuid4())}}, expect=200)["attachment"]["id"]
+            for _ in range(2)]
     refusal = act(client, volume, "os-reimage", {"image_id": source, "reimage_reserved": True}, 409)
     assert "more than one attachment" in refusal["conflictingRequest"]["message"]
     for id in made:
@@ -183,11 +189,13 @@ def test_what_holds_for_the_image_of_a_volume_alone_is_not_passed_on(client, gla
     volume = client.made("volumes", size=1, imageRef=signed)
     kept = volume["volume_image_metadata"]
     assert kept["img_signature"] == kept["img_signature_hash_method"] == "x"
-    planted = dict.fromkeys(("os_glance_importing_to_stores", "os_glance_x", "os_glance", "signature_verified", "deleted",
+    planted = dict.fromkeys(("os_glance_importing_to_stores", "os_glance_x", "os_glance", "signature_verified",
+                             "deleted",
                              "deleted_at", "direct_url", "owner", "stores", "img_signature_new"), "y")
     act(client, volume, "os-set_image_metadata", {"metadata": {**planted, "kept": "yes"}}, 200)
     image = glance.show(upload(client, volume)["image_id"])
     assert (image["status"], image["os_distro"], image["kept"]) == ("active", "none", "yes")
     assert [key for key in image if key.startswith(("img_signature", "signature_verified"))] == []
     assert "y" not in image.values()
-    assert client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["volume_image_metadata"]["img_signature"] == "x"
+    assert client("GET", f"/volumes/{volume['id']}",
+                  expect=200)["volume"]["volume_image_metadata"]["img_signature"] == "x"

@@ -1,4 +1,5 @@
-"""The table of actions: every row is whole, every name in it leads somewhere, and what is derived from it is up to date."""
+"""The table of actions: every row is whole, every name in it leads somewhere, and what is derived from it is up to
+date."""
 
 import dataclasses
 

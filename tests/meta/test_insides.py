@@ -12,7 +12,8 @@ NAMING = {"host", "service_host", "backend"}
 #: Packages whose errors only administrators meet: commands and the daemons' own start.
 OPERATORS = tuple(f"cinder_lite/{one}" for one in (
     "adopt", "client", "cmd", "conf", "doctor", "manage/", "api/services.py", "api/hosts.py"))
-RAISED = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.Explained)}
+RAISED = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass)
+          if issubclass(kind, errors.Explained)}
 
 
 def names_insides(text):
@@ -56,5 +57,6 @@ def test_errors_that_name_the_clouds_inside_have_a_text_for_members():
 def test_such_an_error_is_found():
     assert list(one_text_for_all(ast.parse("raise errors.BadRequest(f'it is on {row.host}')"))) == [1]
     assert list(one_text_for_all(ast.parse("raise errors.NoCapacity(reason=f'{pool.name} is full')"))) == [1]
-    assert list(one_text_for_all(ast.parse("raise errors.NoCapacity(reason=f'{pool.name} is full', public='full')"))) == []
+    assert list(one_text_for_all(ast.parse("raise errors.NoCapacity(reason=f'{pool.name} is full', "
+                                           "public='full')"))) == []
     assert list(one_text_for_all(ast.parse("raise errors.BackendFailed(reason=f'{self.backend.name} is down')"))) == []

@@ -182,7 +182,8 @@ def test_an_import_from_a_higher_layer_is_found():
 
 
 def test_an_import_of_a_name_in_a_higher_module_is_found_in_a_function():
-    trees = planted(conf="def f():\n    from cinder_lite.nova.client import Nova", nova="", nova__client="class Nova: pass")
+    trees = planted(conf="def f():\n    from cinder_lite.nova.client import Nova", nova="",
+                    nova__client="class Nova: pass")
     assert upward(trees) == {("conf", "nova.client")}
 
 

@@ -47,7 +47,8 @@ def narrowed(before, after):
         yield from (f"{table}: {', '.join(one)} has become unique" for one in now_unique - unique)
         yield from (f"{table}.{name} is gone" for name in columns.keys() - now.keys())
         yield from (f"{table}.{name} must be given, but the release before does not know it"
-                    for name in now.keys() - columns.keys() if not now[name]["nullable"] and now[name]["default"] is None)
+                    for name in now.keys() - columns.keys() if not now[name]["nullable"]
+                    and now[name]["default"] is None)
         for name in columns.keys() & now.keys():
             yield from (f"{table}.{name} {what}" for what in _changed(columns[name], now[name]))
 
@@ -82,9 +83,11 @@ def test_a_migration_only_adds(database, before, after):
     (["ALTER TABLE jobs ADD COLUMN weight INTEGER"], []),
     (["DROP TABLE adopted", "CREATE TABLE adopted (kind VARCHAR(20) NOT NULL PRIMARY KEY, id VARCHAR(255) NOT NULL, "
       "since INTEGER NOT NULL)"],
-     ["adopted.kind holds 20 characters, not 40", "adopted.since must be given, but the release before does not know it",
+     ["adopted.kind holds 20 characters, not 40",
+      "adopted.since must be given, but the release before does not know it",
       "adopted: kind has become unique"]),
-    (["DROP TABLE adopted", "CREATE TABLE adopted (kind VARCHAR(40) NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(kind, id))"],
+    (["DROP TABLE adopted",
+      "CREATE TABLE adopted (kind VARCHAR(40) NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(kind, id))"],
      ["adopted.id is INTEGER, not VARCHAR(255)"]),
     (["CREATE UNIQUE INDEX one_job ON jobs (resource_id)"], ["jobs: resource_id has become unique"]),
 ])

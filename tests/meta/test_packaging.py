@@ -22,7 +22,8 @@ ENTRY_POINTS = [
 
 
 #: The commands that people start; the service manager starts root's.
-COMMANDS = [entry.name for entry in ENTRY_POINTS if entry.group == "console_scripts" and entry.name != "cinder-lite-privsep"]
+COMMANDS = [entry.name for entry in ENTRY_POINTS if entry.group == "console_scripts"
+            and entry.name != "cinder-lite-privsep"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -73,7 +74,8 @@ def test_constraints_pin_each_dependency_at_least_at_its_lowest_version():
     pins = dict(line.split("==") for line in (source.TOP / "constraints.txt").read_text().splitlines()
                 if not line.startswith("#"))
     pins = {normal(name): version for name, version in pins.items()}
-    wanted = SETUP["options"]["install_requires"] + SETUP["options.extras_require"]["test"] + SETUP["options.extras_require"]["tracing"]
+    extras = SETUP["options.extras_require"]
+    wanted = SETUP["options"]["install_requires"] + extras["test"] + extras["tracing"]
     for line in wanted.strip().splitlines():
         name, lowest = re.fullmatch(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)(?:,<[\w.]+)?", line).groups()
         assert numbers(pins[normal(name)]) >= numbers(lowest), name

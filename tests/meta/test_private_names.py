@@ -1,7 +1,9 @@
-"""Private names of other libraries: one module for each library, an upper bound of its version, and a check of each name.
+"""Private names of other libraries: one module for each library, an upper bound of its version, and a check of each
+name.
 
-A name is private here when it begins with one underscore, or when the library gives no documentation of it: REACHED_INTO
-lists the former, which the test finds in the source by itself, and SHAPES what both of them have to look like.
+A name is private here when it begins with one underscore, or when the library gives no documentation of it:
+REACHED_INTO lists the former, which the test finds in the source by itself, and SHAPES what both of them have to
+look like.
 """
 
 import ast
@@ -44,7 +46,8 @@ REACHED_INTO = {
     "oslo.messaging": reach(
         "rpc/oslo_internals.py",
         "_drivers _metrics _tracing _driver _connection_pool _get_reply_q _send_notification",
-        "drivers are an extension point whose base classes are private; connections, the queue of answers and errors of "
+        "drivers are an extension point whose base classes are private; connections, the queue of answers and errors "
+        "of "
         "notifications have no public call"),
     "oslo.privsep": reach("host/privsep.py", "_ClientChannel",
                           "the public channels start the helper, which socket activation has started here"),
@@ -58,7 +61,8 @@ OF_PYTHON = {
     "argparse": reach("client/batch.py", "_actions", "no public call lists a parser's arguments"),
     "logging": reach("concurrency/__init__.py", "_lock", "eventlet has made it green, and native threads log as well"),
 }
-#: Names with an underscore that their libraries document: named tuples, rows of SQLAlchemy, ending a process at once, and
+#: Names with an underscore that their libraries document: named tuples, rows of SQLAlchemy, ending a process at once,
+#: and
 #: the checks of an oslo.upgradecheck command.
 DOCUMENTED = {"_fields", "_make", "_replace", "_asdict", "_mapping", "_exit", "_upgrade_checks"}
 #: Libraries of which things without an underscore are used that they do not document.
@@ -86,7 +90,8 @@ SHAPES = {
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase": {"_connection_pool", "_get_reply_q"},
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase._get_reply_q": "(self)",
     "oslo_messaging._drivers.impl_rabbit:Connection.__init__": "(self, conf, url, purpose, retry)",
-    "oslo_messaging._drivers.pool:ConnectionPool.__init__": "(self, conf, max_size, min_size, ttl, url, connection_cls)",
+    "oslo_messaging._drivers.pool:ConnectionPool.__init__": "(self, conf, max_size, min_size, ttl, url, "
+                                                            "connection_cls)",
     "oslo_messaging.transport:Transport": {"_driver"},
     "oslo_messaging.transport:Transport._send_notification": "(self, target, ctxt, message, version, retry)",
     "oslo_privsep.daemon:_ClientChannel.__init__": "(self, sock, context)",
@@ -149,7 +154,8 @@ def reached(module):
         elif isinstance(node, ast.Call):
             yield from (word.arg for word in node.keywords if word.arg and is_private(word.arg) and word.arg not in own)
             if getattr(node.func, "id", "") in ("getattr", "setattr", "hasattr", "delattr"):
-                yield from (part.value for part in node.args[1:2] if isinstance(part, ast.Constant) and is_private(part.value))
+                yield from (part.value for part in node.args[1:2] if isinstance(part, ast.Constant)
+                            and is_private(part.value))
 
 
 def of_class(kind):
@@ -160,9 +166,11 @@ def of_class(kind):
 
 
 def classes():
-    """Every class of the package that can be imported here: some modules act when they are, and two libraries are Debian's."""
+    """Every class of the package that can be imported here: some modules act when they are, and two libraries are
+    Debian's."""
     for found in pkgutil.walk_packages(cinder_lite.__path__, "cinder_lite."):
-        if ".migrations." in found.name or found.name in ("cinder_lite.volume.drivers.rbd.child", "cinder_lite.wsgi.api"):
+        if ".migrations." in found.name or found.name in ("cinder_lite.volume.drivers.rbd.child",
+                                                          "cinder_lite.wsgi.api"):
             continue
         try:
             module = importlib.import_module(found.name)
@@ -177,7 +185,8 @@ def overridden():
     for kind in classes():
         for base in kind.__mro__[1:]:
             if base.__module__.split(".")[0] not in sys.stdlib_module_names | {"cinder_lite"}:
-                yield from ((f"{kind.__module__.replace('.', '/')}.py", name) for name in of_class(kind) & of_class(base))
+                yield from ((f"{kind.__module__.replace('.', '/')}.py", name)
+                            for name in of_class(kind) & of_class(base))
 
 
 def test_private_names_of_a_library_are_used_where_the_table_has_them():
@@ -187,7 +196,8 @@ def test_private_names_of_a_library_are_used_where_the_table_has_them():
             found.setdefault(module.name, set()).add(name)
     # Aside: other tests look at what has been imported.
     aside = subprocess.run([sys.executable, "-c", "import json\nfrom tests.meta.test_private_names import overridden\n"
-                            "print(json.dumps(sorted(set(overridden()))))"], cwd=source.TOP, capture_output=True, text=True)
+                            "print(json.dumps(sorted(set(overridden()))))"], cwd=source.TOP, capture_output=True,
+                           text=True)
     assert aside.returncode == 0, aside.stderr
     for name, private in json.loads(aside.stdout):
         found.setdefault(name, set()).add(private)
@@ -198,7 +208,8 @@ def test_private_names_of_a_library_are_used_where_the_table_has_them():
 
 
 @pytest.mark.parametrize("text,names", [
-    ("from lib import _inner", ["_inner"]), ("import lib._inner.more", ["_inner"]), ("thing._x", ["_x"]), ("thing._x = 1", ["_x"]),
+    ("from lib import _inner", ["_inner"]), ("import lib._inner.more", ["_inner"]), ("thing._x", ["_x"]),
+    ("thing._x = 1", ["_x"]),
     ("f(_x=1)", ["_x"]), ("getattr(thing, '_x', None)", ["_x"]), ("row._mapping", []), ("thing.__dict__", []),
     ("class C:\n    def _m(self): return self._m", []), ("from cinder_lite import mine\nmine._x", []),
 ])
@@ -215,7 +226,8 @@ def test_such_a_library_has_an_upper_bound(package):
 
 @pytest.mark.parametrize("place", SHAPES)
 def test_it_looks_as_is_relied_on(place):
-    """When this fails, a library has changed: look at the module that REACHED_INTO names, then at its bound in setup.cfg."""
+    """When this fails, a library has changed: look at the module that REACHED_INTO names, then at its bound in
+    setup.cfg."""
     module, _, path = place.partition(":")
     found = functools.reduce(getattr, path.split("."), importlib.import_module(module))
     if isinstance(SHAPES[place], str):

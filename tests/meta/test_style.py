@@ -62,6 +62,7 @@ def test_the_top_level_holds_known_entries_only():
 
 def test_the_linter_finds_nothing():
     """The rules and their exceptions are in pyproject.toml."""
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--quiet", "--no-cache", "--output-format", "concise", "."],
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--quiet", "--no-cache", "--output-format", "concise",
+                           "."],
                           cwd=source.TOP, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

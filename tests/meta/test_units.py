@@ -16,7 +16,8 @@ EXPOSURE = 4.0
 
 
 def analyze(*arguments, **options):
-    return subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, timeout=60,
+                          **options)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ def await_rest(service, database, limit=30):
 
 def wrong(service, database, clients):
     """Everything that is not as it must be, a line each."""
-    return [*_ended(service), *_stray_files(service, database), *_stray_objects(service, database), *usage(database), *pools(database),
+    return [*_ended(service), *_stray_files(service, database), *_stray_objects(service, database), *usage(database),
+            *pools(database),
             *_doctor(service), *(line for client in clients for line in broken(service, client))]
 
 
@@ -76,7 +77,8 @@ def usage(database):
     """Return one line for each usage that differs from the sum of the rows."""
     found = []
     sums = {
-        "volumes": "SELECT count(*) FROM volumes WHERE counted", "snapshots": "SELECT count(*) FROM snapshots WHERE counted",
+        "volumes": "SELECT count(*) FROM volumes WHERE counted",
+        "snapshots": "SELECT count(*) FROM snapshots WHERE counted",
         "backups": "SELECT count(*) FROM backups WHERE counted",
         "gigabytes": "SELECT (SELECT coalesce(sum(size), 0) FROM volumes WHERE counted) + "
                      "(SELECT coalesce(sum(size), 0) FROM snapshots WHERE counted)",
@@ -84,7 +86,8 @@ def usage(database):
     held = dict(rows(database, "SELECT resource, in_use FROM quota_usages WHERE type_id = ''"))
     for resource, query in sums.items():
         if held.get(resource, 0) != rows(database, query)[0][0]:
-            found.append(f"usage of {resource} is {held.get(resource)}, its rows add up to {rows(database, query)[0][0]}")
+            found.append(f"usage of {resource} is {held.get(resource)}, its rows add up to "
+                         f"{rows(database, query)[0][0]}")
     return found
 
 
@@ -92,7 +95,8 @@ def pools(database):
     """Pools that gave out something else than their volumes add up to, a line each."""
     found = []
     for name, gigabytes, count in rows(database, "SELECT name, allocated_gb, volume_count FROM pools"):
-        held = rows(database, "SELECT coalesce(sum(size), 0), count(*) FROM volumes WHERE counted AND host IS NOT NULL")[0]
+        held = rows(database,
+                    "SELECT coalesce(sum(size), 0), count(*) FROM volumes WHERE counted AND host IS NOT NULL")[0]
         if (gigabytes, count) != (int(held[0]), held[1]):
             found.append(f"pool {name} gave out {gigabytes} GiB in {count} volumes, its rows add up to {held}")
     return found

@@ -62,7 +62,8 @@ class Crowd:
         self._random = random.Random(7)
 
     def _asker(self, _http, request_id, _global_id):
-        return context.Context(user_id="u", project_id=PROJECT, roles=self.roles, request_id=request_id, overwrite=False)
+        return context.Context(user_id="u", project_id=PROJECT, roles=self.roles, request_id=request_id,
+                               overwrite=False)
 
     def add(self, kind, count):
         """Rows of two projects, a second apart, nine tenths of them in PROJECT; every SHARE-th special."""
@@ -77,7 +78,8 @@ class Crowd:
                 if kind in ("volumes", "snapshots"):
                     self._insert(tx, schema.metadata_index, metadata_index.rows(kind[:-1], rows))
             # All that markers are taken from: special ones of PROJECT.
-            self.ids[kind] += [row["id"] for number, row in zip(numbers, rows, strict=True) if row["project_id"] == PROJECT and number % SHARE == 0]
+            self.ids[kind] += [row["id"] for number, row in zip(numbers, rows, strict=True)
+                               if row["project_id"] == PROJECT and number % SHARE == 0]
             self.counts[kind] += len(rows)
         with self.db.engine.connect() as connection:
             analyze = f"ANALYZE TABLE {kind}, labels" if self.db.dialect != "postgresql" else "ANALYZE"

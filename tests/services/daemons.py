@@ -31,7 +31,8 @@ def configuration(directory, port, database_url, transport_url, driver, target_p
             "host": "test", "state_path": directory, "transport_url": transport_url,
             "osapi_volume_listen": "127.0.0.1", "osapi_volume_listen_port": port, "auth_strategy": "noauth",
             "enabled_backends": driver, "report_interval": 1, "service_down_time": 5, "job_lease": 5,
-            "job_sweep_interval": 1, "rpc_reply_timeout": 10, "backup_driver": "posix", "backup_posix_path": f"{directory}/backups", "backup_file_size": 1024**2,
+            "job_sweep_interval": 1, "rpc_reply_timeout": 10, "backup_driver": "posix",
+            "backup_posix_path": f"{directory}/backups", "backup_file_size": 1024**2,
             **UNLIMITED,
         },
         "database": {"connection": database_url},
@@ -50,7 +51,8 @@ def as_text(options):
 
 
 class Daemons:
-    """api, scheduler, volume and backup service as processes over a database and a broker, and a tgtd for the file driver.
+    """api, scheduler, volume and backup service as processes over a database and a broker, and a tgtd for the file
+    driver.
 
     At the end of a `with` block the ends of the four logs are printed, which pytest shows of tests that failed.
     """

@@ -94,7 +94,8 @@ class Process:
     """A process with its output in a log file."""
 
     def __init__(self, name, argv, log, env=None, user=None, inherits=()):
-        """`user` is the user of the process if run as root; `env` extends the environment; `inherits` are descriptors."""
+        """`user` is the user of the process if run as root; `env` extends the environment; `inherits` are
+        descriptors."""
         self.name, self.argv, self.log = name, argv, log
         self.env = {**os.environ, **(env or {})}
         self._user, self._inherits = {}, inherits

@@ -73,7 +73,8 @@ def test_services_work_that_are_started_without_a_broker(service, database, brok
     first = volume(service, database)
     assert connect(service, first)[0] == 503
     status, found = service.health("?detailed")
-    assert (status, found["broker"]["up"], found["database"]["up"], len(found["problems"])) == (503, False, True, 1), found
+    assert (status, found["broker"]["up"], found["database"]["up"], len(found["problems"])) == (503, False, True,
+                                                                                                1), found
     assert service.health() == (200, "OK")
     assert service.stop(limit=30) == dict.fromkeys(daemons.NAMES, 0)
     for name in daemons.NAMES:

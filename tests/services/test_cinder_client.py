@@ -31,7 +31,8 @@ class Cinder:
         self.project = project
 
     def run(self, *words):
-        return subprocess.run([product.program("cinder"), *words], env=self.env, capture_output=True, text=True, timeout=120)
+        return subprocess.run([product.program("cinder"), *words], env=self.env, capture_output=True, text=True,
+                              timeout=120)
 
     def __call__(self, *words):
         """Return the output of the command; it must succeed without error output."""

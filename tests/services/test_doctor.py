@@ -38,7 +38,8 @@ def test_inconsistencies_are_found_and_repaired(here):
     here.add("quota_usages", project_id="red", resource="volumes", type_id="", in_use=4)
     assert {finding.invariant for finding in doctor(here).examine().violations} == {
         "job without resource", "status without job", "attachment without volume", "snapshot without volume",
-        "metadata index without resource", "metadata index mismatch", "status contradicts attachments", "quota usage mismatch",
+        "metadata index without resource", "metadata index mismatch", "status contradicts attachments",
+        "quota usage mismatch",
         "pool usage mismatch", "orphaned snapshot"}
     report = doctor(here).repair(delete_orphans=True)
     assert texts(report.violations) == [] and report.notes == []

@@ -32,7 +32,8 @@ def crowd(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
-@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, listing in LISTINGS.items() for key in sorted(listing.sorts)])
+@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, listing in LISTINGS.items()
+                                           for key in sorted(listing.sorts)])
 def test_pages_by_every_key_are_the_list(crowd, kind, key, direction):
     """Each row once, whatever it is sorted by."""
     path = f"/{kind}?all_tenants=1&sort={key}:{direction}"

@@ -17,7 +17,8 @@ class Strict(servers.MariaDB):
     def _process(self):
         found = super()._process()
         self.authority, key = (os.path.join(self.directory.path, name) for name in ("authority.pem", "key.pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                        "/CN=127.0.0.1",
                         "-addext", "subjectAltName=IP:127.0.0.1", "-out", self.authority, "-keyout", key],
                        check=True, capture_output=True)
         for path in (self.authority, key):

@@ -49,7 +49,8 @@ def rows_read(crowd, sent):
     """How many rows the database reads for these statements."""
     with crowd.db.engine.connect() as connection:
         if crowd.db.dialect == "postgresql":
-            return sum(_visited(connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", parameters).scalar()[0]["Plan"])
+            return sum(_visited(connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}",
+                                                           parameters).scalar()[0]["Plan"])
                        for text, parameters in sent)
         connection.exec_driver_sql("FLUSH STATUS")
         for text, parameters in sent:
@@ -119,5 +120,6 @@ def test_pages_are_the_list(crowd):
         rows = walk.fill(connection)
         for sort in walk.SORTS:
             for pairs in walk.FILTERS[:2]:
-                assert walk.walked(connection, sort, pairs, False, 8) == walk.expected(rows, sort, pairs, False), (sort, pairs)
+                assert walk.walked(connection, sort, pairs, False, 8) == walk.expected(rows, sort, pairs, False), (sort,
+                    pairs)
         undone.rollback()

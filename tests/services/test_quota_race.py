@@ -12,7 +12,8 @@ LIMIT, CLIENTS, REQUESTS = 100, 32, 20
 
 @pytest.fixture
 def service(database, broker):
-    with daemons.Daemons(database.url, broker.url, driver="null", changes={"DEFAULT": {"quota_volumes": LIMIT}}) as four:
+    with daemons.Daemons(database.url, broker.url, driver="null",
+                         changes={"DEFAULT": {"quota_volumes": LIMIT}}) as four:
         yield four.start()
 
 

@@ -89,7 +89,8 @@ def test_late_work_is_undone(service, database):
     with stopped(service):
         assert service.request("DELETE", f"/attachments/{attachment}")[0] == 200
         assert attach(service, id)[0] == 500
-    found = processes.until(lambda: [body for code, body in [attach(service, id)] if code == 200], what="attaching again")[0]
+    found = processes.until(lambda: [body for code, body in [attach(service, id)] if code == 200],
+                            what="attaching again")[0]
     assert service.request("POST", f"/attachments/{found['attachment']['id']}/action", {"os-complete": None})[0] == 204
     processes.until(lambda: states_of(database, id) == ["connected"], what="all to be settled")
     assert service.request("GET", f"/volumes/{id}")[1]["volume"]["status"] == "in-use"

@@ -65,7 +65,8 @@ def test_every_column_keeps_the_longest_text_that_it_may_have(empty, table):
     "x" * 70_000, WIDE * 70_000, "\N{EURO SIGN}" * 20_000, "a\0b", "half of \ud83d a pair", "x" * 14_999, "x" * 15_001,
     WIDE * 15_000])
 def test_a_reason_of_any_form_can_be_written(empty, text):
-    columns = [column for table in schema.METADATA.sorted_tables for column in table.c if isinstance(column.type, db.FreeText)]
+    columns = [column for table in schema.METADATA.sorted_tables for column in table.c
+               if isinstance(column.type, db.FreeText)]
     assert {"error", "fail_reason", "user_message", "backend_reason"} <= {column.name for column in columns}
     for column in columns:
         table = column.table

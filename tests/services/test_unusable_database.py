@@ -30,7 +30,8 @@ def connected(url):
 def small():
     """A directory of PostgreSQL's on a file system of 24 MiB."""
     path, account = tempfile.mkdtemp(prefix="small-"), pwd.getpwnam("postgres")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=24m,mode=0700,uid={account.pw_uid},gid={account.pw_gid}", "tmpfs", path],
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=24m,mode=0700,uid={account.pw_uid},gid={account.pw_gid}",
+                    "tmpfs", path],
                    check=True)
     yield path
     subprocess.run(["umount", "--lazy", path], check=True)

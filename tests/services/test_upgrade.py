@@ -12,7 +12,8 @@ CLIENTS = 3
 #: What a service of the release before cannot keep up, because it does not know it: the doctor does so in the end.
 UNKNOWN = {"metadata index mismatch"}
 WORKERS = tuple(name for name in daemons.NAMES if name != "api")
-#: (the database, the release that runs, the one it is upgraded to): one pair in each mode, for they take long. The release
+#: (the database, the release that runs, the one it is upgraded to): one pair in each mode, for they take long. The
+#: release
 #: before is there where the history is.
 PAIR = ("postgresql", releases.before, releases.this) if not concurrency.GREEN and releases.with_history() else (
     "mariadb", releases.this, releases.after)

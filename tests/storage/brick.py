@@ -1,8 +1,8 @@
 """An attaching host with os-brick: `python -m tests.storage.brick` on that host serves requests.
 
-A request is a line of JSON, [verb, argument]. The response is a line of JSON too: {"result": ...} or {"error": ...}. The verbs are
-connector (of the host's address; describes the host), connect, extend, disconnect and force (of an attachment's
-connection information).
+A request is a line of JSON, [verb, argument]. The response is a line of JSON too: {"result": ...} or {"error": ...}.
+The verbs are connector (of the host's address; describes the host), connect, extend, disconnect and force (of an
+attachment's connection information).
 """
 
 import json
@@ -21,7 +21,8 @@ class Host:
         self._address = address
 
     def __call__(self, verb, argument):
-        with socket.create_connection((self._address, PORT), timeout=600) as connection, connection.makefile("rw") as file:
+        with socket.create_connection((self._address, PORT),
+                                      timeout=600) as connection, connection.makefile("rw") as file:
             file.write(json.dumps([verb, argument]) + "\n")
             file.flush()
             answer = json.loads(file.readline())

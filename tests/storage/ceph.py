@@ -112,7 +112,8 @@ class Ceph:
                  "allow *", "--cap", "osd", "allow *", "--cap", "mgr", "allow *")
         self.run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         self.run("ceph-authtool", keyring, "--import-keyring", admin)
-        self.run("monmaptool", "--create", "--addv", "a", f"[v1:{self.address}:{self.port}]", "--fsid", self.fsid, monmap)
+        self.run("monmaptool", "--create", "--addv", "a", f"[v1:{self.address}:{self.port}]", "--fsid", self.fsid,
+                 monmap)
         self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keyring)
         self.mon.start()
         self.mon.wait(lambda: processes.listens(self.port, self.address))

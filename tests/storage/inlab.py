@@ -63,7 +63,8 @@ class Lab:
 
 
 class Labs:
-    """The plugin of the pytest outside. A test whose lab ends, or that takes too long, fails; others have another lab then."""
+    """The plugin of the pytest outside. A test whose lab ends, or that takes too long, fails; others have another
+    lab then."""
 
     def __init__(self, lab=Lab):
         self._make, self._labs, self._lab_of = lab, [], {}
@@ -124,5 +125,6 @@ if __name__ == "__main__":
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # The pytest outside sees to it that no test takes too long. What tests write is in the lab's memory.
-    sys.exit(pytest.main(["-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=failed", "--timeout=0", *sys.argv[1:]],
+    sys.exit(pytest.main(["-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=failed", "--timeout=0",
+                          *sys.argv[1:]],
                          [Reporter(reports)]))

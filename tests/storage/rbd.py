@@ -121,7 +121,8 @@ def libraries(folder):
 def detach(ceph, parent, child, how="only"):
     """Leave a child, by its id, and the only snapshot of its parent as librbd does that is killed as the child goes."""
     (taken,) = json.loads(ceph.rbd("snap", "ls", "--image-id", parent, "--all", "--format", "json"))
-    subprocess.run([supervisor.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how], check=True, timeout=60)
+    subprocess.run([supervisor.SYSTEM_PYTHON, "-c", DETACH, ceph.conf, parent, str(taken["id"]), child, how],
+                   check=True, timeout=60)
 
 
 def half_moved(ceph, id):

@@ -136,11 +136,13 @@ class _Cinder:
     def _up(self):
         """Whether all services are up, and the scheduler knows of all backends."""
         rows, pools = self._listed("os-services", "services"), self._listed("scheduler-stats/get_pools", "pools")
-        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}" for name in [*self.services][1:]} and (
+        return {row["binary"] for row in rows if row["state"] == "up"} == {f"cinder-{name}"
+                                                                           for name in [*self.services][1:]} and (
             len(pools) == len(self.enabled))
 
     def _listed(self, path, key):
-        answer = requests.get(f"{self.url}/v3/{PROJECT}/{path}", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"}, timeout=60)
+        answer = requests.get(f"{self.url}/v3/{PROJECT}/{path}", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"},
+                              timeout=60)
         return answer.json()[key] if answer.ok else []
 
     def stop(self):
@@ -170,7 +172,8 @@ class Cinder(_Cinder):
 
     def _knows_of_ceph(self):
         with open(self.services["scheduler"].log) as file:
-            return any("Received backup service" in line and "'backend_state': True" in line and CEPH in line for line in file)
+            return any("Received backup service" in line and "'backend_state': True" in line and CEPH in line
+                       for line in file)
 
     def keep_backups_in_ceph(self):
         """Let the backup service, started anew, make the next backups as images."""

@@ -253,7 +253,8 @@ def test_all_goes_on(taken):
 def test_backups_in_ceph_are_restored_and_deleted(taken):
     made, service, ceph = taken
     a = Project(service.url, PROJECT)
-    for backup, data in (("third", DATA[2:] + DATA[:2]), ("second", DATA[1:] + DATA[:1]), ("image", DATA), ("of_snapshot", DATA)):
+    for backup, data in (("third", DATA[2:] + DATA[:2]), ("second", DATA[1:] + DATA[:1]), ("image", DATA),
+                         ("of_snapshot", DATA)):
         new = a.made("volumes", size=1, backup_id=made[backup]["id"])
         assert holds(ceph, new["id"], data) and new["metadata"]["for"] == "images"
         a.gone("volumes", new["id"])
@@ -270,7 +271,8 @@ def test_backups_in_ceph_are_restored_and_deleted(taken):
         new = a.made("volumes", size=1, backup_id=made[backup]["id"])
         assert holds(ceph, new["id"], DATA[1:] + DATA[:1] if backup == "second" else DATA)
         a.gone("backups", made[backup]["id"])
-    assert [name for name in stored(ceph) if made["of_snapshot"]["id"] not in name] == [f"volume-{made['backed']['id']}.backup.base"]
+    assert [name for name in stored(ceph)
+            if made["of_snapshot"]["id"] not in name] == [f"volume-{made['backed']['id']}.backup.base"]
     a.gone("backups", made["of_snapshot"]["id"])
     assert stored(ceph) == []
 

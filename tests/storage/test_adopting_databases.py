@@ -48,7 +48,8 @@ def fill(url, rows):
 
 
 def cinders(type_id):
-    """(ids by name, rows): a volume that was migrated and so lies under another id, its snapshot, one that is deleted."""
+    """(ids by name, rows): a volume that was migrated and so lies under another id, its snapshot, one that is
+    deleted."""
     ids = {name: str(uuid.uuid4()) for name in ("migrated", "data", "snapshot", "plain", "deleted", "private")}
     owned = {"project_id": PROJECT, "user_id": "ann", "created_at": "2026-01-01 01:02:03"}
     volume = {**owned, "size": 1, "status": "available", "attach_status": "detached", "host": "ctl1@file-1#SSD",
@@ -63,7 +64,8 @@ def cinders(type_id):
         ("volumes", {**volume, "id": ids["deleted"], "deleted": True, "status": "deleted"}),
         ("volume_metadata", {"volume_id": ids["migrated"], "key": "a", "value": "b", "deleted": False}),
         ("volume_metadata", {"volume_id": ids["migrated"], "key": "old", "value": "b", "deleted": True}),
-        ("snapshots", {**owned, "id": ids["snapshot"], "volume_id": ids["migrated"], "volume_size": 1, "status": "available",
+        ("snapshots", {**owned, "id": ids["snapshot"], "volume_id": ids["migrated"], "volume_size": 1,
+                       "status": "available",
                        "volume_type_id": type_id, "deleted": False, "use_quota": True, "progress": "100%"})]
 
 
@@ -101,7 +103,8 @@ def test_a_cinder_is_taken_over_with_what_it_has_migrated(database):
 def goes_on(service, ids):
     a = Project(service.url, PROJECT)
     moved = a("GET", f"/volumes/{ids['migrated']}")["volume"]
-    assert (moved["name"], moved["metadata"], moved["os-vol-mig-status-attr:name_id"]) == ("moved", {"a": "b"}, ids["data"])
+    assert (moved["name"], moved["metadata"], moved["os-vol-mig-status-attr:name_id"]) == ("moved", {"a": "b"},
+                                                                                           ids["data"])
     assert a("GET", f"/types/{ids['private']}/os-volume-type-access")["volume_type_access"] == [
         {"volume_type_id": ids["private"], "project_id": OTHER}]
     clone = a.made("volumes", size=1, source_volid=ids["migrated"])

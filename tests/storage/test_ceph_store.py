@@ -74,7 +74,8 @@ def test_an_object_of_the_largest_size_is_taken(store):
 
 def test_a_service_with_cinders_settings_keeps_backups_in_ceph(ceph, options):
     with Service(default=(
-            f"job_sweep_interval = 1\nbackup_driver = {CEPH}\nbackup_ceph_conf = {ceph.conf}\nbackup_ceph_user = cinder\n"
+            f"job_sweep_interval = 1\nbackup_driver = {CEPH}\nbackup_ceph_conf = {ceph.conf}\nbackup_ceph_user = "
+            f"cinder\n"
             "backup_ceph_pool = backups\nbackup_file_size = 1999994880")) as service:
         a = Project(service.url, PROJECT)
         volume = a.made("volumes", size=1)

@@ -112,7 +112,8 @@ def test_a_copy_of_another_volume_has_no_snapshot(ceph, images, tmp_path):
     copy = row(str(uuid.uuid4()))
     make(ceph, f"volume-{copy.volume_id}.backup.{copy.id}", [None])
     assert images.exists(copy) and restored(images, copy, tmp_path / "v") == DATA[0]
-    assert images.record(copy) == {"name": None, "description": None, "metadata": {}, "image_metadata": {}, "bootable": False}
+    assert images.record(copy) == {"name": None, "description": None, "metadata": {}, "image_metadata": {},
+                                   "bootable": False}
     images.delete(copy)
     assert names(ceph) == []
 
@@ -143,6 +144,7 @@ def test_what_is_gone_is_named_and_what_is_cancelled_goes_on(ceph, images, tmp_p
 
 
 def test_a_cluster_that_cannot_be_reached_is_named(tmp_path):
-    unreachable = cinder_rbd.Images(types.SimpleNamespace(backup_ceph_conf=str(tmp_path / "ceph.conf"), backup_ceph_user="x"))
+    unreachable = cinder_rbd.Images(types.SimpleNamespace(backup_ceph_conf=str(tmp_path / "ceph.conf"),
+                                                          backup_ceph_user="x"))
     with pytest.raises(stores.StoreError, match=r"ceph\.conf"):
         unreachable.exists(row(NONE))

@@ -46,7 +46,8 @@ def test_a_command_that_is_not_there_is_said():
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--root", "/nowhere"], "/nowhere is not a Debian; tools/chroot-check makes one"), (["--memory", "2"], "'2' is not a size")])
+    (["--root", "/nowhere"], "/nowhere is not a Debian; tools/chroot-check makes one"),
+    (["--memory", "2"], "'2' is not a size")])
 def test_what_cannot_be_is_said_before_anything_starts(words, said):
     done = lab(*words, "--", "true")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
@@ -60,7 +61,8 @@ def test_a_host_that_ends_before_it_is_up_is_said_with_its_last_words():
 
 
 def test_a_command_that_its_kernel_kills_for_want_of_memory_is_told_so():
-    done = lab("--hosts", "2", "--memory", "256M", "--", "python3", "-c", "held = []\nwhile True: held.append(b'x' * 2**20)")
+    done = lab("--hosts", "2", "--memory", "256M", "--", "python3", "-c",
+               "held = []\nwhile True: held.append(b'x' * 2**20)")
     assert done.returncode == 128 + signal.SIGKILL
     assert "Out of memory: Killed process" in done.stderr
 

@@ -289,7 +289,8 @@ def test_a_volume_goes_from_the_trash_that_was_cut_off_from_its_parent(driver, p
 
 
 def test_a_volume_goes_that_was_cut_off_on_its_way_to_the_trash(driver, pool):
-    """librbd was killed after it had taken the name away: to it, the volume is still on its way, and what is not goes too."""
+    """librbd was killed after it had taken the name away: to it, the volume is still on its way, and what is not
+    goes too."""
     sources, children = [filled(driver), filled(driver)], [volume(), volume()]
     for source, child in zip(sources, children, strict=True):
         driver.clone(child, source, ignore)

@@ -54,7 +54,8 @@ def together(*calls):
 
 
 def a_life(driver, source, deaths):
-    """Make, change and remove volumes again and again while the process dies; any call may be repeated when it fails."""
+    """Make, change and remove volumes again and again while the process dies; any call may be repeated when it
+    fails."""
     def insist(call, *args):
         while True:
             try:
@@ -150,7 +151,8 @@ def test_a_cluster_that_hangs_fails_calls_with_the_reason_and_works_again_afterw
 def test_the_backend_is_down_while_its_journal_cannot_be_reached(pool):
     """Every change begins with the journal, which may be in a placement group that does not work where others do."""
     pool.directory.make("ceph.client.half.keyring", pool.command(
-        "auth", "get-or-create", "client.half", "mon", "profile rbd", "osd", "allow rwx pool=volumes object_prefix rbd"))
+        "auth", "get-or-create", "client.half", "mon", "profile rbd", "osd",
+        "allow rwx pool=volumes object_prefix rbd"))
     driver = rbd.driver(pool, rbd_user="half")
     try:
         with pytest.raises(base.BackendDown, match="PermissionError"):
@@ -217,7 +219,8 @@ def test_a_service_that_died_is_followed_by_another_that_ends_what_was_begun(dri
         concurrency.sleep_in_thread(after)
         os.kill(former.librbd.pid, signal.SIGKILL)
 
-    together(die, lambda: former.librbd.call("clone", attempts=1, name=made.name, size=backends.GIB, source=source.name))
+    together(die, lambda: former.librbd.call("clone", attempts=1, name=made.name, size=backends.GIB,
+                                             source=source.name))
     former.close()
     driver.clone(made, source, ignore)
     assert backends.content(driver.path(made)) == backends.content(driver.path(source))

@@ -103,7 +103,8 @@ def test_a_volume_of_an_image_has_the_limits_of_its_type(service, client, ceph, 
     assert [limits(ceph, image_of(one)) for one in made] == [HAS, HAS]
     assert [holds(service, ceph, one, DISK) for one in made] == [True, True]
     assert ["parent" in listed(ceph, "info", image_of(one)) for one in made] == [True, False]
-    wrong = client.create("volumes", size=1, imageRef=images[1], volume_type=limited_type(client, total_iops_sec="x"))["id"]
+    wrong = client.create("volumes", size=1, imageRef=images[1],
+                          volume_type=limited_type(client, total_iops_sec="x"))["id"]
     until(lambda: client("GET", f"/volumes/{wrong}", expect=200)["volume"]["status"] == "error", "the volume's end")
     remove(client, *made, {"id": wrong})
     for image in images:

@@ -44,7 +44,8 @@ def limited_type(client, consumer="back-end", backend="rbd-1", **specs):
     name = f"t-{uuid.uuid4()}"
     type_ = client("POST", "/types", {"volume_type": {
         "name": name, "extra_specs": {"volume_backend_name": backend} if backend else {}}}, expect=200)["volume_type"]
-    spec = client("POST", "/qos-specs", {"qos_specs": {"name": name, "consumer": consumer, **specs}}, expect=200)["qos_specs"]
+    spec = client("POST", "/qos-specs", {"qos_specs": {"name": name, "consumer": consumer, **specs}},
+                  expect=200)["qos_specs"]
     client("GET", f"/qos-specs/{spec['id']}/associate?vol_type_id={type_['id']}", expect=202)
     return name
 
@@ -77,12 +78,14 @@ def volume(qos=None, id=None):
 
 
 def test_keys_mean_what_they_mean_to_cinder_but_for_its_slip():
-    said = subprocess.run([ENVIRONMENT / "bin" / "python", "-c", CINDERS], capture_output=True, text=True, timeout=120, check=True)
+    said = subprocess.run([ENVIRONMENT / "bin" / "python", "-c", CINDERS], capture_output=True, text=True, timeout=120,
+                          check=True)
     assert {**json.loads(said.stdout), "total_iops_sec_max": "rbd_qos_iops_burst"} == OPTIONS
 
 
 def test_every_key_is_an_option_of_librbd(driver, pool):
-    new = volume(qos={key: str(number + 1) for number, key in enumerate(OPTIONS)} | {"size_iops_sec": "9", "colour": "red"})
+    new = volume(qos={key: str(number + 1) for number, key in enumerate(OPTIONS)} | {"size_iops_sec": "9",
+                                                                                     "colour": "red"})
     driver.create(new)
     assert limits(pool, new.name) == {option: str(number + 1) for number, option in enumerate(OPTIONS.values())}
     driver.delete(new)
@@ -171,7 +174,8 @@ def test_every_way_to_a_volume_leads_to_its_limits(service, pool, client):
         "backup": client.made("volumes", size=1, backup_id=backup["id"], volume_type=name)}
     pool.rbd("create", "theirs", "--size", "1G")
     managed = client("POST", "/manageable_volumes", {"volume": {
-        "host": source["os-vol-host-attr:host"], "ref": {"source-name": "theirs"}, "volume_type": name}}, expect=202)["volume"]
+        "host": source["os-vol-host-attr:host"], "ref": {"source-name": "theirs"}, "volume_type": name}},
+                     expect=202)["volume"]
     ways["manage"] = client.settled("volumes", managed["id"])
     for policy, former in (("on-demand", "file-1"), ("never", plain)):
         new = client.made("volumes", size=1, volume_type=former)
@@ -189,7 +193,8 @@ def test_every_way_to_a_volume_leads_to_its_limits(service, pool, client):
     there = client.made("snapshots", volume_id=ways["revert"]["id"])
     act(client, ways["revert"]["id"], "revert", {"snapshot_id": there["id"]})
     client.settled("volumes", ways["revert"]["id"])
-    assert {way: limits(pool, image_of(show(client, one["id"]))) for way, one in ways.items()} == dict.fromkeys(ways, HAS)
+    assert {way: limits(pool, image_of(show(client, one["id"]))) for way, one in ways.items()} == dict.fromkeys(ways,
+                                                                                                                HAS)
     for way in ("clone", "manage", "revert"):
         retyped(client, ways[way]["id"], plain)
         assert limits(pool, image_of(ways[way])) == {}
@@ -262,7 +267,8 @@ def test_a_spec_that_librbd_does_not_take_is_the_reason_and_nothing_is_left(serv
 
 def bench(pool, name, total):
     return subprocess.Popen(
-        ["rbd", "-c", pool.conf, "--id", ceph_module.USER, "bench", f"volumes/{name}", "--io-type", "write", "--io-size", "4K",
+        ["rbd", "-c", pool.conf, "--id", ceph_module.USER, "bench", f"volumes/{name}", "--io-type", "write",
+         "--io-size", "4K",
          "--io-threads", "8", "--io-pattern", "rand", "--io-total", str(total * 4096)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

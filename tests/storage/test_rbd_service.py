@@ -115,7 +115,8 @@ def test_a_volume_moves_between_files_and_ceph_with_its_data(service, pool, clie
 
 def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
     default = f"job_sweep_interval = 1\njob_lease = 3\nvolume_copy_bps_limit = {8 * 1024**2}"
-    with Killable(Service(backends=("file-1", "rbd-1"), sections=sections(pool), target=False, default=default)) as service:
+    with Killable(Service(backends=("file-1", "rbd-1"), sections=sections(pool), target=False,
+                          default=default)) as service:
         client = with_types(service.client)
         id = client.made("volumes", size=1, volume_type="file-1")["id"]
         path = os.path.join(service.state, "volumes", f"volume-{id}")
@@ -123,7 +124,8 @@ def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
             for _ in range(50):
                 file.write(DATA)
         act(client, id, "os-retype", {"new_type": "rbd-1", "migration_policy": "on-demand"})
-        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 7, "some of the copy")
+        until(lambda: client("GET", f"/jobs?resource_id={id}", expect=200)["jobs"][0]["progress"] >= 7,
+              "some of the copy")
         service.process.send(signal.SIGKILL)
         service.process.wait_end()
         # Nobody does this; it shows which bytes are read once more.
@@ -131,7 +133,8 @@ def test_a_copy_to_ceph_goes_on_where_a_kill_has_cut_it_off(pool):
             file.write(bytes(len(DATA)))
         service.start()
         with device.source(where(service, pool, moved(client, id))) as source:
-            assert [source.read(place, len(DATA)) == DATA for place in range(0, 50 * len(DATA), len(DATA))] == [True] * 50
+            assert [source.read(place, len(DATA)) == DATA for place in range(0, 50 * len(DATA),
+                                                                             len(DATA))] == [True] * 50
             assert list(source.extents(52 * len(DATA), 1024**3)) == []
         until(lambda: os.listdir(os.path.dirname(path)) == [], "the former volume to be removed")
         client("DELETE", f"/volumes/{id}", expect=202)

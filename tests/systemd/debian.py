@@ -35,7 +35,8 @@ def prepare():
     """Make the root where it is not there, with the last commit in /srv/cinder-lite."""
     subprocess.run([TOP / "tools/chroot-check", ROOT, "bash", "-c", PREPARE, "prepare", f"{SERVER} {FETCHED} {TYPED}"],
                    check=True)
-    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-c", TOP / "constraints.txt", "-d", f"{ROOT}{WHEELS}",
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-c", TOP / "constraints.txt", "-d",
+                    f"{ROOT}{WHEELS}",
                     TOP, "setuptools", "uv"], check=True)
 
 
@@ -44,7 +45,8 @@ class Host:
 
     def __enter__(self):
         self._lab = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", TOP / "tools/kernel-lab", "--root", ROOT, "--disk", "8G", "--memory", "2G",
+            ["setpriv", "--pdeathsig", "KILL", TOP / "tools/kernel-lab", "--root", ROOT, "--disk", "8G", "--memory",
+             "2G",
              "--", sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": str(TOP)})
         self._booted()
@@ -90,7 +92,8 @@ def relay():
     """Within the lab: take scripts from the input, run them on the host and answer with their status and output."""
     for line in sys.stdin:
         done = subprocess.run(
-            [TOP / "tools/kernel-lab", "--on", "1", "--", "bash", "-c", f"exec 2>&1; {json.loads(line)}"], cwd="/", text=True,
+            [TOP / "tools/kernel-lab", "--on", "1", "--", "bash", "-c", f"exec 2>&1; {json.loads(line)}"], cwd="/",
+            text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
                 "KERNEL_LAB": os.environ["KERNEL_LAB"], "KERNEL_LAB_HOSTS": os.environ["KERNEL_LAB_HOSTS"],
                 "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})

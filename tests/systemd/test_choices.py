@@ -19,13 +19,15 @@ EVERYTHING = ("/etc/cinder /usr/local/bin /usr/local/lib/systemd /usr/local/lib/
 
 def everything(host):
     """The sums and owners of all files that an installation makes or changes."""
-    return host.run(f"for d in {EVERYTHING}; do [ ! -e $d ] || find $d -type f -exec md5sum {{}} + -exec stat -c '%a %U %G %n' {{}} +; "
+    return host.run(f"for d in {EVERYTHING}; do [ ! -e $d ] || find $d -type f -exec md5sum {{}} + -exec stat -c '%a "
+                    f"%U %G %n' {{}} +; "
                     "done")
 
 
 def install_anew(host, flags):
     """Another installation on the same host, as the installer says it is done."""
-    host.run(f"cd /srv/cinder-lite; tools/install --remove; rm -rf /etc/cinder.former; mv /etc/cinder /etc/cinder.former; "
+    host.run(f"cd /srv/cinder-lite; tools/install --remove; rm -rf /etc/cinder.former; mv /etc/cinder "
+             f"/etc/cinder.former; "
              f"{INSTALL} {flags}")
 
 
@@ -34,7 +36,8 @@ def create_and_attach(run):
     run(commands("Attaching a volume manually"))
     found = run("lsblk -dno TRAN,SIZE $(disk)").split()
     assert found == ["iscsi", "1G"], run("lsblk -a; ls -l /dev/disk/by-path; dmesg | tail -n 20; TGT_IPC_SOCKET="
-                                         "/run/cinder-lite-tgt/socket runuser -u cinder tgtadm -- --op show --mode target")
+                                         "/run/cinder-lite-tgt/socket runuser -u cinder tgtadm -- --op show --mode "
+                                         "target")
     run("head -c 8M /dev/urandom >data; dd if=data of=$(disk) bs=1M oflag=direct status=none")
 
 
@@ -52,8 +55,10 @@ def test_a_dry_run_says_all_and_does_nothing(host):
     host.run("; ".join(commands("Installation").splitlines()[:2]))
     before = everything(host)
     said = host.run(f"cd /srv/cinder-lite; {INSTALL} --backend lvm --dry-run")
-    for words in ("would install the Debian packages python3-venv", "tgt", "the user cinder", "would write /etc/cinder/cinder.conf",
-                  "/etc/cinder/htpasswd", "/opt/cinder-lite", "db sync", f"start cinder-lite.target cinder-lite-privsep.socket {ALL}"):
+    for words in ("would install the Debian packages python3-venv", "tgt", "the user cinder",
+                  "would write /etc/cinder/cinder.conf",
+                  "/etc/cinder/htpasswd", "/opt/cinder-lite", "db sync",
+                  f"start cinder-lite.target cinder-lite-privsep.socket {ALL}"):
         assert words in said
     assert everything(host) == before
     assert host.run("dpkg-query -Wf '${Status}' tgt 2>/dev/null || true") != "install ok installed"
@@ -97,7 +102,8 @@ def test_installing_again_changes_nothing_and_refuses_nobody(host, run):
         f"-p StandardError=inherit python3 -c '{ASKS}'")
     host.run(f"cd /srv/cinder-lite; {INSTALL}")
     assert everything(host) == before and run(f"pid {ALL}") != old
-    assert host.run("cd /opt; ls -d cinder-lite*; readlink cinder-lite").split() == ["cinder-lite", "cinder-lite-2", "cinder-lite-2"]
+    assert host.run("cd /opt; ls -d cinder-lite*; readlink cinder-lite").split() == ["cinder-lite", "cinder-lite-2",
+                                                                                     "cinder-lite-2"]
     run("rm asking")
     host.until("! systemctl is-active asks")
     assert int(run("cat asked").removeprefix("asked ")) > 10
@@ -142,7 +148,8 @@ def test_volumes_and_backups_elsewhere(host, run):
     detach(run)
     run("cinder-lite delete --wait first; install -d -o cinder -g cinder /srv/volumes")
     run("sed -i -e 's|^file_volume_dir = .*|file_volume_dir = /srv/volumes|' "
-        "-e 's|^log_dir|backup_posix_path = /srv/backups\\n&|' /etc/cinder/cinder.conf; systemctl restart cinder-lite-volume")
+        "-e 's|^log_dir|backup_posix_path = /srv/backups\\n&|' /etc/cinder/cinder.conf; systemctl restart "
+        "cinder-lite-volume")
     host.until("systemctl show -P StatusText cinder-lite-volume | grep 'ReadWritePaths='")
     run(commands("Other directories for volumes or backups"))
     host.until("systemctl show -P StatusText cinder-lite-volume | grep '1 of 1 backends up'")
@@ -156,7 +163,8 @@ def test_keystone(host):
     install_anew(host, "--backend lvm --auth keystone --keystone-url http://127.0.0.1:5000/v3")
     assert host.run(f"systemctl is-active {ALL}") == "active"
     said = host.run("/opt/cinder-lite/bin/python -c 'import requests; "
-                    "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, found.headers)'")
+                    "found = requests.get(\"http://127.0.0.1:8776/v3/volumes\"); print(found.status_code, "
+                    "found.headers)'")
     assert said.startswith("401") and re.search("Www-Authenticate.*http://127.0.0.1:5000/v3", said, re.I)
     well(host.run)
 

@@ -41,7 +41,8 @@ def test_little_is_exposed(host):
 
 def test_settings_are_the_services_alone(host):
     for path, wanted in {"/etc/cinder": "750 root cinder", "/etc/cinder/cinder.conf": "640 root cinder",
-                         "/etc/cinder/admin.rc": "600 root root", "/etc/cinder/clouds.yaml": "600 root root", "/var/lib/cinder": "750 cinder cinder",
+                         "/etc/cinder/admin.rc": "600 root root", "/etc/cinder/clouds.yaml": "600 root root",
+                         "/var/lib/cinder": "750 cinder cinder",
                          "/var/log/cinder": "750 cinder cinder"}.items():
         assert host.run(f"stat -c '%a %U %G' {path}") == wanted, path
     running = host.run("ps -o user= -C cinder-lite-api,cinder-lite-vol,cinder-lite-sch,cinder-lite-bac,tgtd").split()
@@ -69,14 +70,16 @@ def test_the_operators_command_is_the_service_when_root_starts_it(host, run):
     assert run("cinder-lite-manage config check").endswith("Configuration is valid.")
     assert run("cinder-lite-manage doctor").startswith("No inconsistencies found.")
     assert run("find /var/lib/cinder /var/log/cinder ! -user cinder") == ""
-    run("umask 077; cinder-lite-manage export /var/backups/export; cinder-lite-manage restore /var/backups/export --settings /var/backups/restored")
+    run("umask 077; cinder-lite-manage export /var/backups/export; cinder-lite-manage restore /var/backups/export "
+        "--settings /var/backups/restored")
     assert run("stat -c '%a %U' /var/backups/export /var/backups/restored/cinder.conf").split("\n") == ["600 root"] * 2
 
 
 def test_one_id_leads_from_the_request_to_the_command(run):
     run("cinder-lite create 1 --name followed --wait")
     id = run("cinder-lite jobs --all-projects --limit 1 --json | grep -o 'req-[0-9a-f-]*'")
-    found = dict(line.split(":", 1) for line in run(f"cd /var/log/cinder; grep -m 1 {id} cinder-lite-*.log").splitlines())
+    found = dict(line.split(":", 1)
+                 for line in run(f"cd /var/log/cinder; grep -m 1 {id} cinder-lite-*.log").splitlines())
     assert set(found) == {f"cinder-lite-{name}.log" for name in ("api", "scheduler", "volume")}
     assert "lvcreate" in run(f"grep {id} /var/log/cinder/cinder-lite-volume.log")
 

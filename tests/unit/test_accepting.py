@@ -9,7 +9,8 @@ import requests
 from cinder_lite.concurrency import http_limits, http_server
 
 #: What accept(2) lists, errors of the network that Linux hands on included.
-ERRORS = ("ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN",
+ERRORS = ("ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
+          "EHOSTDOWN",
           "ENONET", "EHOSTUNREACH", "ENETUNREACH", "ECONNRESET", "EPIPE", "ENOTCONN", "ESHUTDOWN", "ETIMEDOUT", "ENOSR")
 
 

@@ -21,7 +21,8 @@ def names(expression):
 
 
 def test_every_panel_uses_existing_metrics():
-    assert [(title, name) for title, expression, _ in EXPRESSIONS for name in names(expression) if name not in SERIES] == []
+    assert [(title, name) for title, expression, _ in EXPRESSIONS for name in names(expression)
+            if name not in SERIES] == []
 
 
 def test_every_metric_has_a_panel():

@@ -21,11 +21,14 @@ def over_the_broker(error):
 
 
 @pytest.mark.parametrize("error", [
-    errors.BackendFailed(reason="node7: no tgtd answers"), errors.VolumeNotFound(id="x"), errors.InvalidInput(reason="bad"),
-    errors.NoCapacity(reason="pool node7@a#b is full", public="no capacity"), errors.OnAnotherHost(backend="b", host="h", asking="i")])
+    errors.BackendFailed(reason="node7: no tgtd answers"), errors.VolumeNotFound(id="x"),
+    errors.InvalidInput(reason="bad"),
+    errors.NoCapacity(reason="pool node7@a#b is full", public="no capacity"),
+    errors.OnAnotherHost(backend="b", host="h", asking="i")])
 def test_an_error_has_the_same_message_over_a_broker(error):
     found = errors.as_raised(over_the_broker(error))
-    assert (type(found), str(found), found.public, found.status) == (type(error), str(error), error.public, error.status)
+    assert (type(found), str(found), found.public, found.status) == (type(error), str(error), error.public,
+                                                                     error.status)
     assert "Traceback" not in str(found)
 
 

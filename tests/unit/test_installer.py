@@ -130,20 +130,23 @@ def test_help_lists_every_option():
 
 
 @pytest.mark.parametrize("user", [0, 65534])
-@pytest.mark.parametrize("flags", [[], ["--services", "--backend", "lvm"], ["--auth", "keystone", "--keystone-url", "http://k/v3"]])
+@pytest.mark.parametrize("flags", [[], ["--services", "--backend", "lvm"],
+                                   ["--auth", "keystone", "--keystone-url", "http://k/v3"]])
 def test_a_dry_run_prints_its_plan_on_any_machine(user, flags):
     place = processes.Directory("plan")
     shutil.copytree(TOOLS, f"{place.path}/tools")
     # As where there is neither Debian nor systemd.
     os.mkdir(f"{place.path}/bin", 0o755)
     os.symlink("/usr/bin/dirname", f"{place.path}/bin/dirname")
-    done = subprocess.run(["/bin/bash", f"{place.path}/tools/install", "--dry-run", *flags], cwd="/", capture_output=True, text=True,
+    done = subprocess.run(["/bin/bash", f"{place.path}/tools/install", "--dry-run", *flags], cwd="/",
+                          capture_output=True, text=True,
                           env={"PATH": f"{place.path}/bin"}, **({"user": user} if os.getuid() == 0 else {}))
     place.remove()
     assert done.returncode == 0, done.stdout + done.stderr
     plan = done.stdout.splitlines()
     assert [line.split()[1] for line in plan[:-1]] == ["would"] * (len(plan) - 1) and "enable and start" in plan[-2]
-    assert plan[-1].startswith("On this machine the installation would be refused: ") and ("needs root" in plan[-1]) == (user != 0 or os.getuid() != 0)
+    assert plan[-1].startswith("On this machine the installation would be refused: "
+                               "") and ("needs root" in plan[-1]) == (user != 0 or os.getuid() != 0)
 
 
 def test_packages_from_a_directory_that_is_not_there_are_refused(capsys):

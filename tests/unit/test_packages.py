@@ -8,7 +8,8 @@ TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 
 
 def step(command):
-    return subprocess.run(["bash", "-euo", "pipefail", "-c", f'. "{TOOLS}/packages.sh"; step "Doing it" sh -c \'{command}\''],
+    return subprocess.run(["bash", "-euo", "pipefail", "-c",
+                           f'. "{TOOLS}/packages.sh"; step "Doing it" sh -c \'{command}\''],
                           capture_output=True, text=True)
 
 

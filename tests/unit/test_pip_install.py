@@ -20,11 +20,13 @@ FAILING = "#!/bin/sh\necho the index wants what uv has not >&2\nexit 2\n"
 @pytest.mark.parametrize("settings, arguments, variables", [
     ({}, [], {}),
     ({"index-url": "https://a/simple", "extra-index-url": "https://b/simple\nhttps://c/simple"},
-     ["--index-url", "https://a/simple", "--extra-index-url", "https://b/simple", "--extra-index-url", "https://c/simple"], {}),
+     ["--index-url", "https://a/simple", "--extra-index-url", "https://b/simple", "--extra-index-url",
+      "https://c/simple"], {}),
     ({"find-links": "/wheels", "no-index": "true"}, ["--find-links", "/wheels", "--no-index"], {}),
     ({"no-index": "false"}, [], {}),
     ({"cert": "/ca.pem", "trusted-host": "a b", "timeout": "60"},
-     ["--allow-insecure-host", "a", "--allow-insecure-host", "b"], {"SSL_CERT_FILE": "/ca.pem", "UV_HTTP_TIMEOUT": "60"}),
+     ["--allow-insecure-host", "a", "--allow-insecure-host", "b"],
+     {"SSL_CERT_FILE": "/ca.pem", "UV_HTTP_TIMEOUT": "60"}),
     ({"proxy": "http://p:1"}, [], dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://p:1")),
 ])
 def test_settings_of_pip_are_translated_for_uv(settings, arguments, variables):
@@ -48,7 +50,8 @@ def tree(tmp_path):
 
 
 def install(tree, **environment):
-    done = subprocess.run([tree / "env/bin/python", tree / "tools/pip_install.py", "--no-index", "--find-links", tree / "wheels",
+    done = subprocess.run([tree / "env/bin/python", tree / "tools/pip_install.py", "--no-index", "--find-links",
+                           tree / "wheels",
                            "tiny"], capture_output=True, text=True, env={
                                **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
                                "PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": os.devnull, **environment})

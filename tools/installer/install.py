@@ -90,7 +90,8 @@ def make_environment(wheels):
         run(["/usr/bin/python3", "-m", "venv", made])
         # Copied, because the cache of uv may be readable only by root. Compiled, because the service cannot write
         # there.
-        run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c", TOP / "constraints.txt",
+        run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c",
+             TOP / "constraints.txt",
              f"{TOP}{settings.extras()}"], env={**os.environ, "UV_LINK_MODE": "copy"})
         run(["chmod", "-R", "go=u-w", made])
         if VENV.exists():

@@ -9,7 +9,8 @@ import json
 
 CLOUD = "cinder-lite"
 #: Variables of other credentials that may be set in the shell.
-OTHERS = ("OS_AUTH_PLUGIN OS_AUTH_TYPE OS_AUTH_URL OS_ENDPOINT OS_PASSWORD OS_PROJECT_ID OS_PROJECT_NAME OS_TOKEN OS_USERNAME "
+OTHERS = ("OS_AUTH_PLUGIN OS_AUTH_TYPE OS_AUTH_URL OS_ENDPOINT OS_PASSWORD OS_PROJECT_ID OS_PROJECT_NAME OS_TOKEN "
+          "OS_USERNAME "
           "OS_USER_ID")
 
 
@@ -26,7 +27,8 @@ def noauth(endpoint, project, clouds, name):
 def _files(kind, endpoint, project, clouds, secrets):
     variables = "".join(f"export OS_{option.upper()}={value}\n" for option, value in secrets.items())
     # A JSON string is a valid YAML string, whatever its contents.
-    cloud = "".join(f"      {option}: {json.dumps(value)}\n" for option, value in {"endpoint": endpoint, **secrets}.items())
+    cloud = "".join(f"      {option}: {json.dumps(value)}\n" for option,
+                    value in {"endpoint": endpoint, **secrets}.items())
     return (f"# For cinder, cinder-lite, openstack and openstacksdk: load it with '. FILE'.\n"
             f"unset {OTHERS}\n"
             f"export OS_CLOUD={CLOUD} OS_CLIENT_CONFIG_FILE={clouds}\n"

@@ -13,7 +13,8 @@ import socket
 import login
 
 DIRECTORY = "/etc/cinder"
-CONF, CHOICES, LOGIN, CLOUDS = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc", "clouds.yaml"))
+CONF, CHOICES, LOGIN, CLOUDS = (f"{DIRECTORY}/{name}" for name in ("cinder.conf", "install.json", "admin.rc",
+                                                                   "clouds.yaml"))
 HTPASSWD, HTROLES = f"{DIRECTORY}/htpasswd", f"{DIRECTORY}/htroles"
 ISCSI_PORT = 3260
 PROJECT = "00000000000000000000000000000001"

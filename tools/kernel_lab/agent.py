@@ -87,7 +87,8 @@ def _execute(connection, argv, cwd, env):
 
 def own_environment():
     """Return the variables that this host adds to the environment of a command."""
-    return {name: value for name, value in os.environ.items() if name.startswith("KERNEL_LAB") or name == "DM_DISABLE_UDEV"}
+    return {name: value for name, value in os.environ.items() if name.startswith("KERNEL_LAB")
+            or name == "DM_DISABLE_UDEV"}
 
 
 def _relay(connection, process):

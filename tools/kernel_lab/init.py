@@ -64,11 +64,13 @@ def own_root(results, root):
     for name in ("upper", "work"):
         os.makedirs(f"/run/kept/{name}", exist_ok=True)
     os.mkdir("/run/whole")
-    mount("overlay", "/run/whole", "overlay", options=f"lowerdir={root},upperdir=/run/kept/upper,workdir=/run/kept/work")
+    mount("overlay", "/run/whole", "overlay",
+          options=f"lowerdir={root},upperdir=/run/kept/upper,workdir=/run/kept/work")
     if results:
         mount("results", f"/run/whole{results}", "hostfs", options=results)
     mount("dev", "/run/whole/dev", "devtmpfs")
-    for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "run"), ("devpts", "dev/pts"), ("tmpfs", "dev/shm")):
+    for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "run"), ("devpts", "dev/pts"),
+                        ("tmpfs", "dev/shm")):
         mount(kind, f"/run/whole/{place}", kind)
     os.makedirs("/run/whole/run/machine")
     checked(LIBC.syscall(PIVOT_ROOT, b"/run/whole", b"/run/whole/run/machine"), "pivot_root")

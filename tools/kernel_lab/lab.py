@@ -23,7 +23,8 @@ import agent  # noqa: E402
 import direct  # noqa: E402
 import namespaces  # noqa: E402
 
-INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("init.py", "wide_state.c"))
+INIT, WIDE_STATE = (os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+                    for name in ("init.py", "wide_state.c"))
 #: From linux/sockios.h and linux/ethtool.h: the offload settings of an interface.
 SIOCETHTOOL, ETHTOOL_STSO, ETHTOOL_SGSO = 0x8946, 0x1F, 0x24
 #: Seconds within which the hosts must be up; they take about six.
@@ -110,7 +111,8 @@ def lab(arguments, disks):
         json.dump({"results": arguments.results, "root": arguments.root, "environment": environment}, file)
     lay_cables(hosts)
     ready = listening(agent.PORT + 1)
-    boots = [functools.partial(start, host, arguments.memory, disks if host == 1 else [], arguments.state) for host in hosts]
+    boots = [functools.partial(start, host, arguments.memory, disks if host == 1 else [], arguments.state)
+             for host in hosts]
     running = [boot() for boot in boots]
     serve_outside()
     with contextlib.closing(ready):
@@ -170,7 +172,8 @@ def start(host, memory, disks, state):
         arguments.append(f"vec{number}:transport=tap,ifname={network}{host},depth=128,gro=1,mac=02:00:00:00:{number:02x}:{host:02x}")
     with open(console(host), "ab") as log:
         return subprocess.Popen(
-            ["linux.uml, once", f"mem={memory >> 20}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}", "quiet",
+            ["linux.uml, once", f"mem={memory >> 20}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={INIT}",
+             "quiet",
              f"KERNEL_LAB={host}", f"umid=lab{host}", "uml_dir=/run/uml", "con=null", "con0=null,fd:1", *arguments],
             # UML executes argv[0] to restart, and would find its network devices in use: the name is invalid, so it
             # exits.

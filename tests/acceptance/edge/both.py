@@ -32,7 +32,8 @@ class Cinder:
             raise FileNotFoundError(f"{PYTHON} is missing: run `tox run -e cinder --notest`")
         self.directory = Directory("cinder-api")
         self.log = open(os.path.join(self.directory.path, "output"), "w")  # noqa: SIM115 - closed by close
-        self.process = subprocess.Popen([PYTHON, os.path.join(os.path.dirname(__file__), "cinder_api.py"), self.directory.path],
+        self.process = subprocess.Popen([PYTHON, os.path.join(os.path.dirname(__file__), "cinder_api.py"),
+                                         self.directory.path],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.minors = self._read()
 
@@ -77,7 +78,8 @@ class Ours:
     @staticmethod
     def _who(http, request_id, _global_id):
         roles = ["admin"] if http.environ["tests.admin"] else ["member", "reader"]
-        return context.Context(user_id="tester", project_id=PROJECT, roles=roles, request_id=request_id, overwrite=False)
+        return context.Context(user_id="tester", project_id=PROJECT, roles=roles, request_id=request_id,
+                               overwrite=False)
 
     def ask(self, requests):
         """[(status, answer)]"""

@@ -73,14 +73,16 @@ def _watch_versions():
     made = validation.schema
 
     def note(schema, min_version=None, max_version=None):
-        _minors.update(int(version.split(".")[1]) + after for version, after in ((min_version, 0), (max_version, 1)) if version)
+        _minors.update(int(version.split(".")[1]) + after for version, after in ((min_version, 0), (max_version, 1))
+                       if version)
         return made(schema, min_version, max_version)
 
     validation.schema = note
 
 
 def _watch():
-    """Note which schemas are used; let members ask where nobody could say who they are; wait for no service's answer."""
+    """Note which schemas are used; let members ask where nobody could say who they are; wait for no service's
+    answer."""
     import oslo_messaging
     from cinder import context
     from cinder.api.validation import validators
@@ -116,7 +118,8 @@ def ask(application, method, path, version, body, admin):
     environ = {
         "REQUEST_METHOD": method, "PATH_INFO": f"/v3/{PROJECT}{path}", "QUERY_STRING": query, "SCRIPT_NAME": "",
         "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8776", "HTTP_HOST": "127.0.0.1:8776", "wsgi.url_scheme": "http",
-        "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO(raw), "wsgi.errors": sys.stderr,
+        "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO(raw),
+        "wsgi.errors": sys.stderr,
         "wsgi.version": (1, 0), "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False,
         "CONTENT_LENGTH": str(len(raw)), "tests.member": not admin,
         "HTTP_X_AUTH_TOKEN": f"tester:{PROJECT}", "HTTP_OPENSTACK_API_VERSION": f"volume {version}"}

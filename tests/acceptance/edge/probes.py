@@ -9,31 +9,39 @@ ID = "12345678-1234-4234-8234-123456789abc"
 
 #: name -> value that is put in the place of each property.
 VALUES = {
-    "null": None, "true": True, "false": False, "0": 0, "1": 1, "-1": -1, "2**31 - 1": 2**31 - 1, "2**31": 2**31, "2**63": 2**63,
+    "null": None, "true": True, "false": False, "0": 0, "1": 1, "-1": -1, "2**31 - 1": 2**31 - 1, "2**31": 2**31,
+    "2**63": 2**63,
     "1.0": 1.0, "1.5": 1.5,
     # texts
     "no letters": "", "a blank": " ", "a letter": "a", "256": "x" * 256, "256 with blanks": f"{'x' * 250:^270}",
     "70,000": "x" * 70_000, "URL": f"http://images/v2/images/{ID}", "base64": "e30=", "host": "host@backend#pool",
-    "host in brackets": "h@b#[::1]:/x", "path": "/dev/vdb", "zone": "nova", "dots": "../x", "percent": "50%", "101 percent": "101%",
+    "host in brackets": "h@b#[::1]:/x", "path": "/dev/vdb", "zone": "nova", "dots": "../x", "percent": "50%",
+    "101 percent": "101%",
     "-1 percent": "-1%", "semicolon": "a;b", "quote": "a'b",
     # numbers and booleans as texts
-    "digits": "1", "no digits": "0", "leading zero": "01", "blank digits": " 1", "negative digits": "-1", "point": "1.5",
-    "large digits": str(2**31), "other digits": "\u0663", "word: true": "true", "word: yes": "yes", "word: Y": "Y", "word: T": "T",
+    "digits": "1", "no digits": "0", "leading zero": "01", "blank digits": " 1", "negative digits": "-1",
+    "point": "1.5",
+    "large digits": str(2**31), "other digits": "\u0663", "word: true": "true", "word: yes": "yes", "word: Y": "Y",
+    "word: T": "T",
     "word: null": "null",
     # ids
     "id": ID, "ID": ID.upper(), "id without hyphens": ID.replace("-", ""),
     "id with hyphens elsewhere": "1234567812344234-8234123456789abc",
     # letters
-    "line": "a\nb", "tab": "a\tb", "delete": "a\x7fb", "escape": "a\x1bb", "no-break space": "a\u00a0b", "wide space": "a\u3000b",
-    "line separator": "a\u2028b", "joiner": "a\u200db", "right to left": "a\u202eb", "emoji": "\U0001f600", "private": "\ue000",
+    "line": "a\nb", "tab": "a\tb", "delete": "a\x7fb", "escape": "a\x1bb", "no-break space": "a\u00a0b",
+    "wide space": "a\u3000b",
+    "line separator": "a\u2028b", "joiner": "a\u200db", "right to left": "a\u202eb", "emoji": "\U0001f600",
+    "private": "\ue000",
     "unassigned": "\u0378", "accents": "e\u0301", "only a no-break space": "\u00a0", "only a wide space": "\u3000",
     # lists
     "[]": [], "[1]": [1], "['']": [""], "['a']": ["a"], "['a', 'a']": ["a", "a"], "[id]": [ID], "[256]": ["x" * 256],
     # objects
-    "{}": {}, "{a: b}": {"a": "b"}, "{a: null}": {"a": None}, "{a: 1}": {"a": 1}, "{a: {}}": {"a": {}}, "{a: ''}": {"a": ""},
+    "{}": {}, "{a: b}": {"a": "b"}, "{a: null}": {"a": None}, "{a: 1}": {"a": 1}, "{a: {}}": {"a": {}},
+    "{a: ''}": {"a": ""},
     "{a: 256}": {"a": "x" * 256}, "{a: 70,000}": {"a": "x" * 70_000}, "{'': b}": {"": "b"}, "{' ': b}": {" ": "b"},
     "{255: b}": {"x" * 255: "b"}, "{256: b}": {"x" * 256: "b"}, "{blank: b}": {"a b": "b"}, "{slash: b}": {"a/b": "b"},
-    "{colon: b}": {"a:b": "b"}, "{dollar: b}": {"a$b": "b"}, "{accent: b}": {"\u00e9": "b"}, "{a: emoji}": {"a": "\U0001f600"},
+    "{colon: b}": {"a:b": "b"}, "{dollar: b}": {"a$b": "b"}, "{accent: b}": {"\u00e9": "b"},
+    "{a: emoji}": {"a": "\U0001f600"},
     "{a: line}": {"a": "a\nb"}, "{a: b, c: d}": {"a": "b", "c": "d"}, "{host: 256}": {"host": "x" * 256},
 }
 

@@ -159,7 +159,8 @@ def test_one_reads_only_and_another_writes(target, volume, tmp_path):
     assert digest_of(address, tmp_path) == digest(path)
     assert not qemu("convert", "-n", "-f", "raw", "-O", "raw", source, address)[0]
     assert {one.initiator: one.read_only for one in export.accesses} == {MINE: True, OTHER: False}
-    protected = {path.parts[-3]: path.read_text().strip() for path in TREE.glob(f"iscsi/*:{name}/tpgt_1/acls/*/lun_0/write_protect")}
+    protected = {path.parts[-3]: path.read_text().strip()
+                 for path in TREE.glob(f"iscsi/*:{name}/tpgt_1/acls/*/lun_0/write_protect")}
     assert protected == {MINE: "1", OTHER: "0"}
 
 

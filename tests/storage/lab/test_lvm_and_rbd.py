@@ -67,7 +67,8 @@ def service(ceph):
     with lvm.group(0) as one, lvm.group(1) as two:
         groups = {"lvm-1": one, "lvm-2": two}
         sections = {"rbd-1": RBD.format(conf=ceph, user=ceph_module.USER), "file-1": FILE} | {
-            name: LVM.format(name=name, group=groups[name], kind=kind) for name, kind in (("lvm-1", "thin"), ("lvm-2", "default"))}
+            name: LVM.format(name=name, group=groups[name], kind=kind) for name,
+            kind in (("lvm-1", "thin"), ("lvm-2", "default"))}
         with Service(backends=(*groups, "rbd-1", "file-1"), sections=sections,
                      default="job_sweep_interval = 1\nquota_volumes = 100") as running:
             running.groups = groups
@@ -102,7 +103,8 @@ def managed_again(client, id, host, kind):
     act(client, id, "os-unmanage", {})
     client.gone("volumes", id)
     body = {"host": host, "ref": {"source-name": f"volume-{id}"}, "volume_type": kind}
-    return client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body}, expect=202)["volume"]["id"])["id"]
+    return client.settled("volumes", client("POST", "/manageable_volumes", {"volume": body},
+                                            expect=202)["volume"]["id"])["id"]
 
 
 def test_a_volume_moves_to_ceph_to_files_and_back_with_its_bytes(service):

@@ -139,7 +139,8 @@ def test_a_pool_that_runs_full_is_reported_before_it_is(group, caplog):
 
 
 def create_thin(pool, first, count):
-    """Have the kernel make so many thin devices, each of which takes a block of the pool's metadata. False: it refused."""
+    """Have the kernel make so many thin devices, each of which takes a block of the pool's metadata. False: it
+    refused."""
     target_msg, head = 0xC138FD0E, struct.Struct("3I7IQ128s136x")
     with open("/dev/mapper/control", "rb", buffering=0) as control:
         for number in range(first, first + count):

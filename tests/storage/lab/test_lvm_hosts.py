@@ -64,7 +64,8 @@ class TwoHosts(Service):
         self.second = VolumeService(shared)
         self.services.append(self.second)
         self.second.start()
-        until(lambda: all(backend.started and backend.backend.up for backend in self.second.backends), "the second host", LIMIT)
+        until(lambda: all(backend.started and backend.backend.up for backend in self.second.backends),
+              "the second host", LIMIT)
 
     def stop_second(self):
         self.second.stop(20)
@@ -104,7 +105,8 @@ def client(service):
 
 @pytest.fixture
 def filled(service, client):
-    """A volume of the first host, of a type that fits both, with data at its beginning, in its middle and at its end."""
+    """A volume of the first host, of a type that fits both, with data at its beginning, in its middle and at its
+    end."""
     id = client.made("volumes", size=1, volume_type="one")["id"]
     act(client, id, "os-retype", {"new_type": "any"})
     until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["volume_type"] == "any", "the type")

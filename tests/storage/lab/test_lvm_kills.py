@@ -35,7 +35,8 @@ def ignore(done, whole):
 
 
 class Case:
-    """A volume with a snapshot, and a call of the driver: afterwards `made` has `size` GiB, and `data` is all its bytes."""
+    """A volume with a snapshot, and a call of the driver: afterwards `made` has `size` GiB, and `data` is all its
+    bytes."""
 
     size, data = 1, NEW
 

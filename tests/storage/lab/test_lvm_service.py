@@ -58,7 +58,8 @@ class Installation:
         self.tgtd.start()
         conf = state / "cinder.conf"
         conf.write_text(textwrap.dedent(CONFIGURATION.format(
-            state=state, port=port, target_port=target_port, control_port=control_port, thin=thin, thick=thick, limit=50 * MIB)))
+            state=state, port=port, target_port=target_port, control_port=control_port, thin=thin, thick=thick,
+            limit=50 * MIB)))
         program = os.path.join(os.path.dirname(sys.executable), "cinder-lite-all")
         self.process = processes.Process("cinder-lite-all", [program, "--config-file", str(conf)], str(state / "log"))
         self.port, self.api = port, Service(f"http://127.0.0.1:{port}")
@@ -75,7 +76,8 @@ class Installation:
 
     def states(self):
         found = self.api("GET", "/os-services")["services"]
-        return {one["host"].partition("@")[2]: one["backend_state"] for one in found if one["binary"] == "cinder-volume"}
+        return {one["host"].partition("@")[2]: one["backend_state"] for one in found
+                if one["binary"] == "cinder-volume"}
 
     def stop(self):
         self.process.kill()
@@ -121,7 +123,8 @@ def test_the_main_job(service, kind):
     snapshot = api.make("snapshot", volume_id=volume)
     with Attached(api, volume) as attached:
         # What is no longer wanted may be unmapped, or written as zeros without sending these.
-        io(attached.url, "read -P 1 0 4M", "write -P 3 1M 1M", "write -P 7 600M 1M", "write -z -u 600M 1M", "read -P 0 600M 1M",
+        io(attached.url, "read -P 1 0 4M", "write -P 3 1M 1M", "write -P 7 600M 1M", "write -z -u 600M 1M",
+           "read -P 0 600M 1M",
            "write -z 601M 64k", "discard 602M 1M")
         clone = service.volume(kind, source_volid=volume)
     restored = service.volume(kind, snapshot_id=snapshot)
@@ -182,7 +185,8 @@ def test_a_move_that_was_killed_goes_on_where_it_was_and_takes_room_for_data_alo
     overwrite(former, {0: data, far: data})
     api("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "thin", "migration_policy": "on-demand"}})
     # It is written down after each 64 MiB.
-    processes.until(lambda: api("GET", f"/jobs?resource_id={volume}")["jobs"][0]["progress"] >= 6, limit=120, what="some of it")
+    processes.until(lambda: api("GET", f"/jobs?resource_id={volume}")["jobs"][0]["progress"] >= 6, limit=120,
+                    what="some of it")
     service.process.kill()
     # Nobody does this; it shows which bytes are read once more.
     overwrite(former, {0: bytes(MIB)})
@@ -194,7 +198,8 @@ def test_a_move_that_was_killed_goes_on_where_it_was_and_takes_room_for_data_alo
         assert [os.pread(device.fileno(), MIB, place) for place in (0, MIB, far)] == [data, bytes(MIB), data]
     assert float(lvm.run("lvs", "--noheadings", "-o", "data_percent", f"{service.groups['thin']}/{name}")) < 1
     api.remove("volume", volume)
-    processes.until(lambda: service.names("thick") == service.names("thin") == [], limit=120, what="the end of both volumes")
+    processes.until(lambda: service.names("thick") == service.names("thin") == [], limit=120,
+                    what="the end of both volumes")
 
 
 def overwrite(path, pieces):
@@ -249,7 +254,8 @@ def test_a_missing_group_hurts_no_other_backend_and_says_why(service):
 def test_a_group_that_keeps_lvm_waiting_holds_up_nobody_else(service):
     api = service.api
     with lvm.held(service.groups["thin"]):
-        waiting = [api("POST", "/volumes", {"volume": {"size": 1, "volume_type": "thin"}})["volume"]["id"] for _ in range(5)]
+        waiting = [api("POST", "/volumes", {"volume": {"size": 1, "volume_type": "thin"}})["volume"]["id"]
+                   for _ in range(5)]
         processes.until(lambda: lvm.waiting(service.groups["thin"]) == 5, what="LVM to be asked for all")
         volume = service.volume("thick")
         with Attached(api, volume) as attached:

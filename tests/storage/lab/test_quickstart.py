@@ -27,7 +27,8 @@ def test_the_demonstration_holds_on_a_group_of_its_own(state):
     assert "Connect volume group quickstart-" in done.stdout and "All 4 comparisons held" in done.stdout
     assert nothing_is_connected()
 
-    other = subprocess.run([sys.executable, "tools/quickstart.py", *words, "--driver", "file"], capture_output=True, text=True)
+    other = subprocess.run([sys.executable, "tools/quickstart.py", *words, "--driver", "file"], capture_output=True,
+                           text=True)
     assert other.returncode == 1 and "belong to the driver lvm; use another directory" in other.stderr
 
     # The next run finds its volumes again, also when the one before was killed.

@@ -24,7 +24,8 @@ def rule():
     line = re.search(r"^ +(cinder ALL = .*)$", (TOP / "docs/lvm.md").read_text(), re.MULTILINE)[1]
     lvm.run("mount", "-t", "tmpfs", "-o", "mode=755", "rules", RULES)
     with open(f"{RULES}/cinder-lite", "w") as file:
-        file.write(line.replace("cinder ALL", f"{USER} ALL").replace("/opt/cinder-lite/bin", os.path.dirname(sys.executable)) + "\n")
+        file.write(line.replace("cinder ALL", f"{USER} ALL").replace("/opt/cinder-lite/bin",
+                                                                     os.path.dirname(sys.executable)) + "\n")
     os.chmod(file.name, 0o440)
     lvm.run("visudo", "--check", "--strict", "--file", file.name)
     yield
@@ -48,8 +49,10 @@ HELPER, *WORDS = privsep.storage.helper_command("/tmp/here/privsep.sock")
 
 
 @pytest.mark.parametrize("words", [
-    ["--privsep_context", "os_brick.privileged.default", *WORDS[2:]], [*WORDS, "--privsep_context", "os_brick.privileged.default"],
-    [*WORDS[:2], "--config-file", "/tmp/file", *WORDS[2:]], [*WORDS[:3], "/tmp/here --log-file /etc/passwd --x /privsep.sock"],
+    ["--privsep_context", "os_brick.privileged.default", *WORDS[2:]],
+    [*WORDS, "--privsep_context", "os_brick.privileged.default"],
+    [*WORDS[:2], "--config-file", "/tmp/file", *WORDS[2:]], [*WORDS[:3],
+                                                             "/tmp/here --log-file /etc/passwd --x /privsep.sock"],
     WORDS[:2]])
 def test_nothing_else_is_allowed(words):
     assert allowed(WORDS)

@@ -45,6 +45,7 @@ def test_a_section_elsewhere_is_looked_at(tmp_path):
     ("127.0.0.1", False, True), ("::1", False, True), ("0.0.0.0", False, False), ("192.0.2.1", False, False),
     ("192.0.2.1", True, True)])
 def test_noauth_needs_loopback_unless_allowed(tmp_path, address, anywhere, fine):
-    wrong = strategy.configuration_error(loaded(tmp_path, f"osapi_volume_listen = {address}\nallow_noauth_anywhere = {anywhere}"))
+    wrong = strategy.configuration_error(loaded(tmp_path,
+                                                f"osapi_volume_listen = {address}\nallow_noauth_anywhere = {anywhere}"))
     assert (wrong is None) is fine
     assert fine or "allow_noauth_anywhere" in wrong

@@ -12,7 +12,8 @@ ID = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 @pytest.mark.parametrize(("raw", "media", "document"), [
     (b"", "application/json", None), (b"{}", "application/json", {}), (b'{"a": 1}', "", {"a": 1}),
-    (b'{"a": 1}', "application/json; charset=UTF-8", {"a": 1}), (b'{"a":[' + b"[]," * 60 + b"[]]}", "", {"a": [[]] * 61}),
+    (b'{"a": 1}', "application/json; charset=UTF-8", {"a": 1}),
+    (b'{"a":[' + b"[]," * 60 + b"[]]}", "", {"a": [[]] * 61}),
     (b'{"a": 1}', "application/vnd.openstack.volume+json;version=3", {"a": 1}),
     ('{"a": "\u00fc\U0001f680"}'.encode(), "Application/JSON", {"a": "\u00fc\U0001f680"}),
 ])
@@ -41,12 +42,15 @@ def test_other_media_types(media):
     (body.UUID, [ID, ID.upper(), ID.replace("-", "")], ["", "x", ID + "0", ID[:-1] + "g", 1, None]),
     (body.BOOL, [True, False, "true", "FALSE", "1", "0", "on", "Off", "y", "n", "YES", "no"],
      ["", "perhaps", 2, 1, 0, None, [], "tRuE", "Y"]),
-    (body.NAME, [None, "", "a", "\u00e9\u4e2d", "a" * 255, "two\nlines", "\u3000", "\U0001f600"], ["a" * 256, 1, [], True]),
+    (body.NAME, [None, "", "a", "\u00e9\u4e2d", "a" * 255, "two\nlines", "\u3000", "\U0001f600"],
+     ["a" * 256, 1, [], True]),
     (body.PADDED, [None, "", " " * 300 + "a" * 255, "\x07"], ["a" * 256, 1, [], True]),
     (body.PADDED_NAME, [" a ", " " * 300 + "a" * 255], ["", " ", "\u3000", "a" * 256, None]),
-    (body.DESCRIPTION, [None, "", "\u00a0a\u3000", "a" * 255], ["a" * 256, "two\nlines", "\u200d", "\u2028", "\U0001f600", "\ue000"]),
+    (body.DESCRIPTION, [None, "", "\u00a0a\u3000", "a" * 255],
+     ["a" * 256, "two\nlines", "\u200d", "\u2028", "\U0001f600", "\ue000"]),
     (body.METADATA, [{}, {"a": "b"}, {"a" * 255: "b" * 255}, {"a b/c": ""}],
-     [{"": "b"}, {"\u00e9": "b"}, {"a" * 255 + "\n": "b"}, {"a": None}, {"a": 1}, {"a" * 256: "b"}, {"a": "b" * 256}, [], None, "x"]),
+     [{"": "b"}, {"\u00e9": "b"}, {"a" * 255 + "\n": "b"}, {"a": None}, {"a": 1}, {"a" * 256: "b"}, {"a": "b" * 256},
+      [], None, "x"]),
     (volume_bodies.RESET_STATUS["properties"]["os-reset_status"], [{"status": "Error"}, {"attach_status": "detached"}],
      [{}, {"status": "deleting"}, {"status": "x"}, {"colour": "red"}, {"migration_status": "maybe"}, []]),
 ])

@@ -99,7 +99,8 @@ def test_filters_of_members(database, query, version, names):
 
 
 @pytest.mark.parametrize(("query", "version"), [
-    ("with_count=1", "3.44"), ("host=x", "3.31"), ("colour=x", "3.71"), ("name~=o", "3.31"), ("host~=o", "3.34"), ("display_name=x", "3.31")])
+    ("with_count=1", "3.44"), ("host=x", "3.31"), ("colour=x", "3.71"), ("name~=o", "3.31"), ("host~=o", "3.34"),
+    ("display_name=x", "3.31")])
 def test_filters_that_members_may_not_use_from_3_31(query, version):
     with pytest.raises(errors.InvalidInput) as refused:
         filters.clauses(asked(query, version, admin=False), "volume")
@@ -119,7 +120,8 @@ def test_the_status_filter_of_attachments_uses_the_shown_status():
 
 #: Names that mean something to a shell, to SQL or to Python, and hosts of which one begins like another.
 ODD = {name: {"size": 1, "status": "available", "metadata": {}, "host": host} for name, host in zip(
-    ("it's", '"quoted"', "'quoted'", "[a]", "['a']", "back\\slash", "50%", "a_b", "None", "1", "{}", "(1, 2)", "\u3000"),
+    ("it's", '"quoted"', "'quoted'", "[a]", "['a']", "back\\slash", "50%", "a_b", "None", "1", "{}", "(1, 2)",
+     "\u3000"),
     itertools.cycle(("h@b#p", "h@b#q", "h@c#p", "h", "hh@b#p", "h_@b#p")), strict=False)}
 
 
@@ -143,4 +145,5 @@ def test_hosts_backends_and_pools(odd, host):
         return place == host or ("#" not in host and place.startswith(f"{host}#")) or (
             "#" not in host and "@" not in host and place.startswith(f"{host}@"))
 
-    assert found(odd, f"host={urllib.parse.quote(host)}") == [name for name, values in ODD.items() if has(values["host"])]
+    assert found(odd, f"host={urllib.parse.quote(host)}") == [name for name, values in ODD.items()
+                                                              if has(values["host"])]

@@ -29,7 +29,8 @@ INNER = ("10.0.0.0/8", "::1")
     ("10.0.0.1", True, INNER, {FOR: "evil\n2026 INFO forged"}, "10.0.0.1"),
     ("10.0.0.1", True, INNER, {FOR: ", ,"}, "10.0.0.1"),
     ("10.0.0.1", True, INNER, {FOR: "198.51.100.7:4711"}, "198.51.100.7"),
-    ("10.0.0.1", True, INNER, {"HTTP_FORWARDED": 'for=203.0.113.9;proto=https, for="[2001:db8::7]:4711"'}, "2001:db8::7"),
+    ("10.0.0.1", True, INNER, {"HTTP_FORWARDED": 'for=203.0.113.9;proto=https, for="[2001:db8::7]:4711"'},
+     "2001:db8::7"),
     ("::ffff:192.0.2.1", False, (), {}, "192.0.2.1"),
     ("", True, (), {}, proxies.UNKNOWN), ("localhost", False, (), {}, proxies.UNKNOWN),
 ])

@@ -104,5 +104,6 @@ def test_the_root_url_of_clients(endpoint, headers, root):
 
 def test_forwarded_headers_are_ignored_by_default():
     req = asked()
-    req.http.headers.update({"X-Forwarded-Host": "evil.example.org", "X-Forwarded-Proto": "https", "Forwarded": "host=evil"})
+    req.http.headers.update({"X-Forwarded-Host": "evil.example.org", "X-Forwarded-Proto": "https",
+                             "Forwarded": "host=evil"})
     assert req.root == "http://127.0.0.1:8776"

@@ -16,7 +16,8 @@ def row(service, metadata=None):
 @pytest.mark.parametrize("name", ["posix", "posix.PosixBackupDriver", "nfs", "nfs.NFSBackupDriver"])
 def test_chunks_are_found_by_their_prefix(name):
     assert cinder.refusal(DRIVERS + name) is None
-    assert cinder.facts(row(DRIVERS + name, "volume_v/x"), None) == {"format": "cinder-chunks", "service_metadata": "volume_v/x"}
+    assert cinder.facts(row(DRIVERS + name, "volume_v/x"), None) == {"format": "cinder-chunks",
+                                                                     "service_metadata": "volume_v/x"}
     assert cinder.facts(row(DRIVERS + name), None)["service_metadata"] == ""
 
 

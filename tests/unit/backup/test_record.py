@@ -12,7 +12,8 @@ WHOLE = {"name": "n", "description": "d", "metadata": {"k": "v"}, "image_metadat
 
 
 def volume(**values):
-    return types.SimpleNamespace(**{"id": "other", "name": None, "description": None, "metadata": {}, "image_metadata": {},
+    return types.SimpleNamespace(**{"id": "other", "name": None, "description": None, "metadata": {},
+                                    "image_metadata": {},
                                     "bootable": False, **values})
 
 
@@ -24,9 +25,11 @@ def restored(kept, **values):
 
 @pytest.mark.parametrize("kept,before,after", [
     # A new volume, and one that nobody has named.
-    (WHOLE, {"name": "restore_backup_b", "description": record.DESCRIPTION}, ("n", "d", {"k": "v", **HERE}, {"min_disk": "1"}, True)),
+    (WHOLE, {"name": "restore_backup_b", "description": record.DESCRIPTION},
+     ("n", "d", {"k": "v", **HERE}, {"min_disk": "1"}, True)),
     (WHOLE, {"name": ""}, ("n", "d", {"k": "v", **HERE}, {"min_disk": "1"}, True)),
-    ({**WHOLE, "description": None}, {"description": record.DESCRIPTION}, ("n", None, {"k": "v", **HERE}, {"min_disk": "1"}, True)),
+    ({**WHOLE, "description": None}, {"description": record.DESCRIPTION},
+     ("n", None, {"k": "v", **HERE}, {"min_disk": "1"}, True)),
     # One that somebody has.
     (WHOLE, {"name": "mine", "description": "my"}, ("mine", "my", {"k": "v", **HERE}, {"min_disk": "1"}, True)),
     # A volume without a name has been backed up.
@@ -39,8 +42,10 @@ def restored(kept, **values):
     ({}, {"name": "mine"}, ("mine", None, {**HERE}, {}, False)),
     # Over the volume that was backed up.
     (WHOLE, {"id": "origin", "name": "n", "metadata": {"gone": "1"}}, ("n", None, {"k": "v"}, {"min_disk": "1"}, True)),
-    ({**WHOLE, "metadata": {"src_backup_id": "older"}}, {"id": "origin"}, ("n", "d", {"src_backup_id": "b"}, {"min_disk": "1"}, True)),
-    ({"metadata": {}}, {"id": "origin", "metadata": {"src_backup_id": "b"}}, (None, None, {"src_backup_id": "b"}, {}, False)),
+    ({**WHOLE, "metadata": {"src_backup_id": "older"}}, {"id": "origin"},
+     ("n", "d", {"src_backup_id": "b"}, {"min_disk": "1"}, True)),
+    ({"metadata": {}}, {"id": "origin", "metadata": {"src_backup_id": "b"}},
+     (None, None, {"src_backup_id": "b"}, {}, False)),
 ])
 def test_columns(kept, before, after):
     assert restored(kept, **before) == after

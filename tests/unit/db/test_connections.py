@@ -34,7 +34,8 @@ def test_the_file_of_a_database_is_private_and_its_locks_stay(tmp_path, before):
     assert path.stat().st_mode & 0o777 == 0o600
     log = path.with_name("database-wal")
     inode = log.stat().st_ino
-    look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM one').fetchall()); c.close()"
+    look = ("import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+            "print(c.execute('SELECT count(*) FROM one').fetchall()); c.close()")
     for rows in range(3):
         seen = subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True, check=True).stdout
         assert seen == f"[({rows},)]\n" and log.stat().st_ino == inode

@@ -12,7 +12,8 @@ TABLE = sa.Table("documents", sa.MetaData(), sa.Column("document", sa.JSON))
 
 @pytest.mark.parametrize("document", [{}, [], "", "text", "7", 7, -1, 1.5, 1e300, True, False, None, [None], {"a": 7}])
 def test_documents(tmp_path, document):
-    database = db.Database(types.SimpleNamespace(connection=f"sqlite:///{tmp_path}/db", max_pool_size=1, max_overflow=0))
+    database = db.Database(types.SimpleNamespace(connection=f"sqlite:///{tmp_path}/db", max_pool_size=1,
+                                                 max_overflow=0))
     try:
         with database.write() as tx:
             TABLE.create(tx)

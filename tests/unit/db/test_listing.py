@@ -36,7 +36,8 @@ def test_pages_are_the_list(filled, sort, pairs, all_projects):
 def test_metadata_is_counted_as_it_is_listed(filled):
     database, rows = filled
     with database.read() as tx:
-        assert volumes.count(tx, [metadata_index.HasMetadata("volume", {"tier": "gold"}, "mine")], schema.volumes.c.project_id == "mine") \
+        assert volumes.count(tx, [metadata_index.HasMetadata("volume", {"tier": "gold"}, "mine")],
+                             schema.volumes.c.project_id == "mine") \
             == len(walk.expected(rows, (), {"tier": "gold"}, False))
 
 
@@ -49,6 +50,7 @@ def test_labels_follow_changes(filled):
         found, = tx.execute(sa.select(schema.metadata_index).where(schema.metadata_index.c.resource_id == id)).all()
         assert found._asdict() == metadata_index.row("volume", rows[0], "tier", "lead")
         metadata_index.change_project(tx, [id], "theirs")
-        assert tx.execute(sa.select(schema.metadata_index.c.project_id).where(schema.metadata_index.c.resource_id == id)).scalar() == "theirs"
+        index = schema.metadata_index
+        assert tx.execute(sa.select(index.c.project_id).where(index.c.resource_id == id)).scalar() == "theirs"
         metadata_index.remove(tx, id)
         tx.execute(sa.insert(schema.metadata_index), [row._asdict() for row in before])

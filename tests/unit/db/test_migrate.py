@@ -49,12 +49,14 @@ def test_labels_of_before_get_their_places(tmp_path):
                       "user_id": "u", "size": 1, "status": "available", **row}
             tx.execute(sa.insert(table), {name: value for name, value in values.items() if name in table.c})
         old = [{key: label[key] for key in ("resource_id", "key", "value")}
-               for kind, row in zip(metadata_index.TABLES, rows, strict=True) for label in metadata_index.rows(kind, [row])]
+               for kind, row in zip(metadata_index.TABLES, rows, strict=True)
+               for label in metadata_index.rows(kind, [row])]
         tx.execute(sa.text("INSERT INTO labels (resource_id, key, value) VALUES (:resource_id, :key, :value)"), old)
     migrate.sync(found)
     with found.read() as tx:
         assert {tuple(row) for row in tx.execute(sa.select(schema.metadata_index))} == {
-            tuple(label.values()) for kind, row in zip(metadata_index.TABLES, rows, strict=True) for label in metadata_index.rows(kind, [row])}
+            tuple(label.values()) for kind, row in zip(metadata_index.TABLES, rows, strict=True)
+            for label in metadata_index.rows(kind, [row])}
 
 
 @pytest.mark.parametrize("revision", [None, "0000"])
@@ -74,11 +76,14 @@ def test_volumes_of_before_belong_to_their_services(tmp_path):
     hosts = ["a@x_1#p", "a@x_1#q", "a@xy1#p", "b@x#p", None]
     with found.write() as tx:
         for number, host in enumerate(hosts):
-            row = {**dict.fromkeys(("metadata", "admin_metadata", "image_metadata", "facts", "export"), {}), "id": f"v{number}",
-                   "user_id": "u", "project_id": "p", "size": 1, "status": "available", "created_at": db.now(), "host": host,
+            row = {**dict.fromkeys(("metadata", "admin_metadata", "image_metadata", "facts", "export"), {}),
+                   "id": f"v{number}",
+                   "user_id": "u", "project_id": "p", "size": 1, "status": "available", "created_at": db.now(),
+                   "host": host,
                    "shared_targets": None}
             tx.execute(sa.insert(schema.volumes).values(**row))
-        for uuid, binary, host in (("1", "cinder-volume", "a@x_1"), ("2", "cinder-backup", "b@x"), ("3", "cinder-volume", "a@x")):
+        for uuid, binary, host in (("1", "cinder-volume", "a@x_1"), ("2", "cinder-backup", "b@x"),
+                                   ("3", "cinder-volume", "a@x")):
             tx.execute(sa.insert(schema.services).values(uuid=uuid, binary=binary, host=host, availability_zone="nova",
                                                          created_at=db.now()))
     migrate.sync(found)
@@ -94,7 +99,8 @@ def test_the_group_type_of_consistency_groups_is_created_once(tmp_path, specs):
     migrate.sync(found, "0005")
     if specs is not None:
         with found.write() as tx:
-            tx.execute(sa.insert(T).values(id="t", name="default_cgsnapshot_type", group_specs=specs, created_at=db.now()))
+            tx.execute(sa.insert(T).values(id="t", name="default_cgsnapshot_type", group_specs=specs,
+                                           created_at=db.now()))
     migrate.sync(found)
     with found.write() as tx:
         assert tx.execute(sa.select(T.c.name, T.c.is_public, T.c.group_specs)).all() == [

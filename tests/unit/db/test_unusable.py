@@ -10,15 +10,18 @@ from cinder_lite.db import unusable
 
 
 @pytest.mark.parametrize("number, reason", [
-    (1114, unusable.FULL), (1021, unusable.FULL), (3, unusable.FULL), (1290, unusable.READ_ONLY), (1792, unusable.READ_ONLY),
-    (1836, unusable.READ_ONLY), (1040, unusable.CONNECTIONS), (1026, unusable.BROKEN), (1062, None), (1213, None), (1205, None)])
+    (1114, unusable.FULL), (1021, unusable.FULL), (3, unusable.FULL), (1290, unusable.READ_ONLY),
+    (1792, unusable.READ_ONLY),
+    (1836, unusable.READ_ONLY), (1040, unusable.CONNECTIONS), (1026, unusable.BROKEN), (1062, None), (1213, None),
+    (1205, None)])
 def test_mysql(number, reason):
     assert unusable.reason("mysql", pymysql.err.OperationalError(number, "text")) == reason
     assert unusable.reason("mariadb", pymysql.err.OperationalError(number, "text")) == reason
 
 
 @pytest.mark.parametrize("text, reason", [
-    ('Got error 28 "No space left on device" from storage engine InnoDB', unusable.FULL), ("Got error 5 from storage engine", unusable.BROKEN)])
+    ('Got error 28 "No space left on device" from storage engine InnoDB', unusable.FULL),
+    ("Got error 5 from storage engine", unusable.BROKEN)])
 def test_mysql_s_storage_engine(text, reason):
     assert unusable.reason("mysql", pymysql.err.OperationalError(1030, text)) == reason
 
@@ -32,7 +35,8 @@ def test_postgresql(name, reason):
 
 
 @pytest.mark.parametrize("code, reason", [
-    (13, unusable.FULL), (8, unusable.READ_ONLY), (10, unusable.BROKEN), (10 | 12 << 8, unusable.BROKEN), (5, unusable.LOCKED),
+    (13, unusable.FULL), (8, unusable.READ_ONLY), (10, unusable.BROKEN), (10 | 12 << 8, unusable.BROKEN),
+    (5, unusable.LOCKED),
     (14, unusable.CLOSED), (19, None), (1, None)])
 def test_sqlite(code, reason):
     assert unusable.reason("sqlite", types.SimpleNamespace(sqlite_errorcode=code)) == reason

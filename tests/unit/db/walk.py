@@ -10,7 +10,8 @@ from cinder_lite.db import listing, metadata_index, schema, volumes
 
 BORN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)
 NAMES = (None, "a", "b", None, "B", "a")
-SORTS = [((key, direction),) for key in ("created_at", "id", "name", "size", "description", "bootable") for direction in ("asc", "desc")]
+SORTS = [((key, direction),) for key in ("created_at", "id", "name", "size", "description", "bootable")
+         for direction in ("asc", "desc")]
 SORTS += [(), (("size", "desc"), ("name", "asc")), (("name", "desc"), ("size", "asc"))]
 FILTERS = ({}, {"tier": "gold"}, {"tier": "gold", "site": "here"}, {"site": "nowhere"})
 CTX = context.Context(user_id="u", project_id="mine", is_admin=True, overwrite=False)
@@ -22,8 +23,10 @@ def fill(tx):
     for n, (name, size, project) in enumerate(itertools.product(NAMES, (1, 2, 1), ("mine", "theirs"))):
         rows.append({
             "id": f"{n * 7 % 36:036d}", "project_id": project, "user_id": "u", "name": name, "size": size,
-            "description": name and name.upper(), "status": "available", "bootable": n % 5 == 0, "facts": {}, "export": {}, "admin_metadata": {},
-            "metadata": {"tier": "gold" if n % 3 else "tin", "site": "here" if n % 4 else "there"}, "image_metadata": {},
+            "description": name and name.upper(), "status": "available", "bootable": n % 5 == 0, "facts": {},
+            "export": {}, "admin_metadata": {},
+            "metadata": {"tier": "gold" if n % 3 else "tin", "site": "here" if n % 4 else "there"},
+            "image_metadata": {},
             "created_at": BORN + datetime.timedelta(seconds=n // 5)})
     tx.execute(sa.insert(schema.volumes), rows)
     tx.execute(sa.insert(schema.metadata_index), metadata_index.rows("volume", rows))

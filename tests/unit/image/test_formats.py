@@ -21,7 +21,8 @@ def test_accepted_formats(disk_format):
 
 
 @pytest.mark.parametrize(("declared", "says"), [
-    (("ploop", "bare"), "disk format ploop"), ((None, "bare"), "disk format None"), (("raw", "ovf"), "container format ovf"),
+    (("ploop", "bare"), "disk format ploop"), ((None, "bare"), "disk format None"),
+    (("raw", "ovf"), "container format ovf"),
     (("raw", "compressed"), "container format compressed")])
 def test_formats_that_are_not(declared, says):
     with pytest.raises(formats.ImageRefused, match=says):
@@ -87,10 +88,12 @@ def test_the_size_in_the_output_of_qemu_img():
 
 
 @pytest.mark.parametrize(("more", "disk_format", "says"), [
-    ({"format": "raw"}, "qcow2", "qemu-img reads it as raw"), ({"backing-filename": "/etc/passwd"}, "qcow2", "backing file"),
+    ({"format": "raw"}, "qcow2", "qemu-img reads it as raw"),
+    ({"backing-filename": "/etc/passwd"}, "qcow2", "backing file"),
     ({"full-backing-filename": "/etc/passwd"}, "qcow2", "backing file"), ({"encrypted": True}, "qcow2", "encrypted"),
     ({"format-specific": {"data": {"data-file": "x"}}}, "qcow2", "another file"),
-    ({"format": "vmdk", "format-specific": {"data": {"create-type": "monolithicFlat"}}}, "vmdk", "type monolithicFlat")])
+    ({"format": "vmdk", "format-specific": {"data": {"create-type": "monolithicFlat"}}}, "vmdk",
+     "type monolithicFlat")])
 def test_outputs_of_qemu_img_that_are_refused(more, disk_format, says):
     with pytest.raises(formats.ImageRefused, match=says):
         formats.virtual_size(said(**more), disk_format)

@@ -96,7 +96,8 @@ def test_a_server_that_is_away_is_passed_over(server):
 
 
 @pytest.mark.parametrize(("status", "error", "says"), [
-    (404, errors.ImageNotFound, ID), (403, errors.BadRequest, "403 You may not"), (415, errors.BadRequest, "415 You may not")])
+    (404, errors.ImageNotFound, ID), (403, errors.BadRequest, "403 You may not"),
+    (415, errors.BadRequest, "415 You may not")])
 def test_refusals_of_glance(client, server, status, error, says):
     server.answers = [(status, b"<html><title>x</title>\n<body><h1>403 Forbidden</h1>You may not<br/></body></html>")]
     with pytest.raises(error) as raised:

@@ -11,7 +11,8 @@ DOCUMENT = {
     "id": "5a4e4a7a-de6e-41b2-8aef-6f9913a58540", "name": "small", "status": "active", "disk_format": "qcow2",
     "container_format": "bare", "size": 1000, "virtual_size": 3 * GIB, "min_disk": 2, "min_ram": 64, "checksum": "c5",
     "os_hash_algo": "sha512", "os_hash_value": "48b0", "visibility": "shared", "protected": False, "owner": "p",
-    "created_at": "2026-11-25T02:24:49Z", "updated_at": "2026-11-25T02:24:49Z", "tags": [], "schema": "/v2/schemas/image",
+    "created_at": "2026-11-25T02:24:49Z", "updated_at": "2026-11-25T02:24:49Z", "tags": [],
+    "schema": "/v2/schemas/image",
     "self": "/v2/images/5a4e", "file": "/v2/images/5a4e/file", "stores": "files", "os_hidden": False,
     "os_distro": "debian", "os_glance_stage_host": "somewhere", "odd": 5}
 CORE = ["checksum", "container_format", "disk_format", "image_name", "image_id", "min_disk", "min_ram", "name", "size"]

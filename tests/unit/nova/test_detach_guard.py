@@ -14,7 +14,8 @@ from tests.services.processes import free_port
 
 SERVER, VOLUME, ATTACHMENT = (str(uuid.uuid4()) for _ in range(3))
 USER = context.Context(user_id="ann", project_id="blue", roles=["member"], overwrite=False)
-SERVICE = context.Context(user_id="ann", project_id="blue", roles=["member"], service_roles=["service"], overwrite=False)
+SERVICE = context.Context(user_id="ann", project_id="blue", roles=["member"], service_roles=["service"],
+                          overwrite=False)
 
 
 class Answers(http.server.BaseHTTPRequestHandler):

@@ -88,7 +88,8 @@ def oslo():
     return formatters.ContextFormatter(config=conf)
 
 
-@pytest.mark.parametrize("evil", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1b[2K", "\x85", "\u2028", "\u2029", "\u202e", "\x00", "\x7f",
+@pytest.mark.parametrize("evil", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1b[2K", "\x85", "\u2028", "\u2029", "\u202e",
+                                  "\x00", "\x7f",
                                   "\ud800"])
 @pytest.mark.parametrize("inner", [logging.Formatter("%(message)s"), oslo()], ids=["plain", "oslo"])
 def test_input_of_clients_stays_on_one_line(inner, evil):

@@ -85,7 +85,8 @@ THICK = {"provisioning:type": "thick"}
         (POOL, Request(37), None),
         (POOL, Request(500), "requested 500 GiB, free 37 GiB of 100 GiB"),
         (POOL, Request(38), "requested 38 GiB, free 37 GiB of 100 GiB"),
-        (POOL, Request(38, "extend", existing_pool=None, only_pool=POOL.name), "requested 38 GiB, free 37 GiB of 100 GiB"),
+        (POOL, Request(38, "extend", existing_pool=None, only_pool=POOL.name),
+         "requested 38 GiB, free 37 GiB of 100 GiB"),
         (POOL, Request(0), None),
         (POOL, Request(500, "retype", existing_pool="node1@lvm#vg"), None),
         (POOL, Request(500, "retype", existing_pool="node1@lvm#x"), "requested 500 GiB, free 37 GiB of 100 GiB"),
@@ -105,7 +106,8 @@ THICK = {"provisioning:type": "thick"}
         (
             THIN,
             Request(51),
-            "requested 51 GiB, free 50 GiB of 100 GiB (150 GiB of at most 200 GiB provisioned, over-subscribed 2 times)",
+            "requested 51 GiB, free 50 GiB of 100 GiB (150 GiB of at most 200 GiB provisioned, over-subscribed 2 "
+            "times)",
         ),
         (
             pool(THIN, free_gb=10),

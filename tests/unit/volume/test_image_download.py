@@ -17,12 +17,14 @@ def test_space_is_allocated_before_it_is_needed(tmp_path):
 
 
 @pytest.mark.parametrize(("error", "superseded", "kept"), [
-    (None, False, False), (ValueError, False, False), (worker.Interrupted, False, True), (worker.Interrupted, True, False)])
+    (None, False, False), (ValueError, False, False), (worker.Interrupted, False, True),
+    (worker.Interrupted, True, False)])
 def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
     path = tmp_path / "file"
     path.touch()
     try:
-        with image_download.kept_while_interrupted(types.SimpleNamespace(superseded=superseded), str(path), str(tmp_path / "none")):
+        with image_download.kept_while_interrupted(types.SimpleNamespace(superseded=superseded), str(path),
+                                                   str(tmp_path / "none")):
             if error is not None:
                 raise error
     except (ValueError, worker.Interrupted):
