@@ -55,7 +55,8 @@ class Snapshot:
 
 def as_volume(row: typing.Any) -> Volume:
     """The Volume of a volume's row."""
-    return Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {}, name_id=row.name_id,
+    return Volume(id=row.id, size=row.size, facts=row.facts, extra_specs=row.type_extra_specs or {},
+                  name_id=row.name_id,
                   qos=backend_qos(row.type_qos_consumer, row.type_qos_specs))
 
 
