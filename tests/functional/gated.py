@@ -36,10 +36,10 @@ class GatedDriver(FileDriver):
         self._pass("create_snapshot")
         return super().create_snapshot(snapshot)
 
-    def adopt(self, volume, reference):
-        self._reach("adopt")
-        facts = super().adopt(volume, reference)
-        self._reach("adopted")
+    def manage(self, volume, reference):
+        self._reach("manage")
+        facts = super().manage(volume, reference)
+        self._reach("managed")
         return facts
 
     def _reach(self, place):

@@ -56,7 +56,7 @@ def test_a_name_in_use_is_not_given(service, client, types):
 
 def test_a_rename_that_fails_leaves_the_volume_usable(service, client, types, gate):
     id = filled(service, client, free=True)
-    gate("fail-adopt", "two")
+    gate("fail-manage", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two#two"})
     volume = moved(client, id)
     assert content(service, "two", f"volume-{volume['os-vol-mig-status-attr:name_id']}") == WHOLE
@@ -67,11 +67,11 @@ def test_a_rename_that_fails_leaves_the_volume_usable(service, client, types, ga
 def test_a_migration_that_is_ended_while_the_volume_is_renamed(service, client, types, gate, force):
     """Whoever ends it finds the volume under the name that its row has."""
     id = filled(service, client, free=True)
-    opens = gate("hold-adopt", "two")
+    opens = gate("hold-manage", "two")
     act(client, id, "os-migrate_volume", {"host": "test@two#two"})
     until(lambda: client("GET", f"/volumes/{id}", expect=200)["volume"]["os-vol-host-attr:host"] == "test@two#two",
           "the move")
-    until(lambda: os.path.exists(os.path.join(service.state, "two", ".at-adopt")), "the rename")
+    until(lambda: os.path.exists(os.path.join(service.state, "two", ".at-manage")), "the rename")
     if force:
         act(client, id, "os-force_delete", {})
     else:
@@ -99,11 +99,11 @@ def test_a_kill_while_the_volume_is_renamed(renamed):
             client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
                    expect=200)
         id = filled(service, client)
-        gates = os.path.join(service.state, "two", ".hold-adopted" if renamed else ".hold-adopt")
+        gates = os.path.join(service.state, "two", ".hold-manageed" if renamed else ".hold-adopt")
         with open(gates, "w"):
             pass
         act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
-        until(lambda: os.path.exists(os.path.join(service.state, "two", f".at-adopt{'ed' if renamed else ''}")),
+        until(lambda: os.path.exists(os.path.join(service.state, "two", f".at-manage{'d' if renamed else ''}")),
               "the rename")
         service.process.send(signal.SIGKILL)
         service.process.wait_end()
