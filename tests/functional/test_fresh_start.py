@@ -152,7 +152,7 @@ def test_requests_for_a_restarted_host_wait_for_its_backends(starting):
     service.close()
     service.begin()
     until(lambda: client("GET", "/os-services?binary=cinder-volume", expect=200)["services"][0]["state"] == "up"
-          and service.services[0].backends[0].heartbeat._beating, "the volume service to report")
+          and service.services[0].backends[0].heartbeat._started, "the volume service to report")
     made = [client.create("volumes", size=1, snapshot_id=snapshot)["id"],
             client.create("volumes", size=1, source_volid=volume)["id"],
             client.create("volumes", size=1, backup_id=backup)["id"]]

@@ -99,7 +99,7 @@ def test_a_kill_while_the_volume_is_renamed(renamed):
             client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
                    expect=200)
         id = filled(service, client)
-        gates = os.path.join(service.state, "two", ".hold-manageed" if renamed else ".hold-adopt")
+        gates = os.path.join(service.state, "two", ".hold-managed" if renamed else ".hold-manage")
         with open(gates, "w"):
             pass
         act(client, id, "os-retype", {"new_type": "two", "migration_policy": "on-demand"})
