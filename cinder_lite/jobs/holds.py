@@ -391,10 +391,17 @@ def keep(
 
 
 def needs_row(job: db.Row) -> bool:
-    """Whether `succeed` and `fail` have to know the resource's row."""
+    """Whether `succeed` has to know the resource's row.
+
+    Jobs that an earlier release has recorded may not name their source, which the last stage of an action works on.
+    """
     action = states.find(job.kind, job.action)
-    return action is not None and (action.done == states.GONE and any(action.held(states.Counted))
-                                   or any(action.held(states.NewType)))
+    if action is None:
+        return False
+    unnamed = job.stage == list(action.work)[-1] and any(
+        hold.column and hold.arg not in args_of(job) for hold in action.held(states.Source))
+    return unnamed or any(action.held(states.NewType)) or (
+        action.done == states.GONE and any(action.held(states.Counted)))
 
 
 def fail(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Reason | str, **values: Any) -> bool:

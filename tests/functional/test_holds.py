@@ -1,0 +1,45 @@
+"""The holds of jobs that earlier releases have recorded, without the arguments that name their sources."""
+
+import pytest
+
+from cinder_lite import states
+from cinder_lite.db import jobs
+from cinder_lite.jobs import holds
+from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from tests.functional.installation import HOST
+
+
+def backed_up(here):
+    volume = here.volume(status=VOLUME.actions["backup"].doing, previous_status=states.IN_USE)
+    backup = here.backup(volume, status=states.CREATING)
+    return "backup", "create", backup, ("volumes", volume, states.IN_USE)
+
+
+def snapshot_backed_up(here):
+    volume = here.volume()
+    snapshot = here.snapshot(volume, status=SNAPSHOT.actions["backup"].doing, previous_status=states.AVAILABLE)
+    backup = here.backup(volume, status=states.CREATING, snapshot_id=snapshot)
+    return "backup", "create", backup, ("snapshots", snapshot, states.AVAILABLE)
+
+
+def made_of_backup(here):
+    backup = here.backup(here.volume())
+    here.set("backups", backup, status=BACKUP.actions["restore_to_new"].doing)
+    volume = here.volume(status=states.CREATING, backup_id=backup)
+    return "volume", "create", volume, ("backups", backup, states.AVAILABLE)
+
+
+@pytest.mark.parametrize("begun", [backed_up, snapshot_backed_up, made_of_backup])
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_a_source_that_no_argument_names_is_released(here, begun, succeeded):
+    kind, action, id, (table, source, status) = begun(here)
+    job_id = here.add("jobs", kind=kind, action=action, resource_id=id, stage="backup", host=HOST, owner="one",
+                      status=states.RUNNING, args={})
+    with here.db.write() as tx:
+        job = jobs.get(tx, job_id)
+        if succeeded:
+            row = holds.locked(tx, job) if holds.needs_row(job) else None
+            assert holds.succeed(tx, here.conf, job, {}, {}, row)
+        else:
+            assert holds.fail(tx, here.conf, job, "it broke")
+    assert here.row(table, source).status == status
