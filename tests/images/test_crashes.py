@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 
@@ -111,7 +112,7 @@ def test_the_image_is_deleted_meanwhile(service, client, glance, tap):
     tap.cut()
     tap.open()
     until(lambda: client("GET", f"/volumes/{volume['id']}", expect=200)["volume"]["status"] == "error", "the end")
-    assert client.why(volume["id"])[0][2] == f"image {id} was deleted while a volume was made of it"
+    assert client.why(volume["id"])[0][2] == f"image {id} was deleted while a volume was created from it"
     assert left(service) == []
 
 
@@ -135,7 +136,7 @@ def test_a_volume_whose_job_was_lost_is_still_made_of_its_image(service, client,
     tap.open()
     service.start()
     report = Doctor(service.process.db, service.conf, pause=0.1).repair()
-    assert any(f"gave volume {volume['id']} job" in text for _, text in report.repaired)
+    assert any(re.match(f"started job .* to create volume {volume['id']}", text) for _, text in report.repaired)
     assert disks.begins_with(service, client.settled("volumes", volume["id"]), DISK)
 
 

@@ -120,12 +120,12 @@ def test_quickstart_and_a_volume_of_an_image(installed, glance, tmp_path):
     running = processes.Process("quickstart", words, f"{directory.path}/log", outside())
     running.start()
     try:
-        running.wait(lambda: running.tail(1).startswith("It runs until Ctrl-C"), limit=300)
+        running.wait(lambda: running.tail(1).startswith("Press Ctrl-C to stop"), limit=300)
         for disk_format in ("raw", "qcow2"):
             id = glance.create(disks.convert(tmp_path, DISK, disk_format), disk_format=disk_format)
             made = subprocess.run([installed / "cinder-lite", "create", "1", "--image-id", id, "--wait"], cwd=tmp_path,
-                                  env={
-                **outside(), "CINDER_LITE_ENDPOINT": f"http://127.0.0.1:{port}/v3"}, capture_output=True, text=True)
+                                  env={**outside(), "CINDER_LITE_ENDPOINT": f"http://127.0.0.1:{port}/v3"},
+                                  capture_output=True, text=True)
             assert made.returncode == 0 and "available" in made.stdout, made.stdout + made.stderr + running.tail()
         assert running.stop(signal.SIGINT) == 0, running.tail()
     finally:
