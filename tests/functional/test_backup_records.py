@@ -93,6 +93,8 @@ def imported(client, service, document):
 def known(service):
     """(service, document) of a backup that is no more, but lies in the store under another id."""
     client = Client(service.url)
+    # Records with any size are judged, not the quota.
+    client("PUT", f"/os-quota-sets/{PROJECT}", {"quota_set": {"backup_gigabytes": -1}}, expect=200)
     volume = client.made("volumes", size=1)["id"]
     id = client.made("backups", volume_id=volume)["id"]
     return decoded(client, id)
