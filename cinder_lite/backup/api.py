@@ -146,16 +146,7 @@ class Backups:
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status, after cancelling the backup's jobs."""
-        cancellation.stop(self.db, self.conf, "backup", id, lambda tx: backups.get(tx, ctx, id))
-        self._write_status(ctx, id, status)
-
-    @db.retried
-    def _write_status(self, ctx, id, status):
-        with self.db.write() as tx:
-            backups.get(tx, ctx, id)
-            BACKUP.lock(tx, id)
-            cancellation.all_jobs(tx, self.conf, "backup", id)
-            BACKUP.write(tx, id, status=status)
+        cancellation.reset(self.db, self.conf, "backup", id, status, lambda tx: backups.get(tx, ctx, id))
 
     def export_record(self, ctx: context.Context, id: str) -> tuple[str, str]:
         """The record for importing the backup elsewhere: (service name, base64 of JSON)."""

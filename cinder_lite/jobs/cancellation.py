@@ -49,6 +49,22 @@ def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str,
     _wait(database, conf, [job.id for job in ended if (job.kind, job.action) in writing])
 
 
+def reset(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str, status: str,
+          check: Callable[[db.Transaction], object]) -> None:
+    """Set the status of a resource after its jobs have stopped, unless `check(tx)` raises."""
+    stop(database, conf, kind, id, check)
+    _set_status(database, conf, kind, id, status, check)
+
+
+@db.retried
+def _set_status(database, conf, kind, id, status, check):
+    with database.write() as tx:
+        check(tx)
+        KINDS[kind].lock(tx, id)
+        all_jobs(tx, conf, kind, id)
+        KINDS[kind].write(tx, id, status=status)
+
+
 @db.retried
 def _end(database, conf, kind, id, check):
     with database.write() as tx:

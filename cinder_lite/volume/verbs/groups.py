@@ -162,16 +162,7 @@ class Groups:
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""
-        cancellation.stop(self.db, self.conf, "group", id, lambda tx: groups.get(tx, ctx, id))
-        self._write_status(ctx, id, status)
-
-    @db.retried
-    def _write_status(self, ctx, id, status):
-        with self.db.write() as tx:
-            groups.get(tx, ctx, id)
-            GROUP.lock(tx, id)
-            cancellation.all_jobs(tx, self.conf, "group", id)
-            GROUP.write(tx, id, status=status)
+        cancellation.reset(self.db, self.conf, "group", id, status, lambda tx: groups.get(tx, ctx, id))
 
     # -- delete
 
@@ -279,13 +270,5 @@ class GroupSnapshots:
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""
-        cancellation.stop(self.db, self.conf, "group_snapshot", id, lambda tx: groups.get_snapshot(tx, ctx, id))
-        self._write_status(ctx, id, status)
-
-    @db.retried
-    def _write_status(self, ctx, id, status):
-        with self.db.write() as tx:
-            groups.get_snapshot(tx, ctx, id)
-            GROUP_SNAPSHOT.lock(tx, id)
-            cancellation.all_jobs(tx, self.conf, "group_snapshot", id)
-            GROUP_SNAPSHOT.write(tx, id, status=status)
+        cancellation.reset(self.db, self.conf, "group_snapshot", id, status,
+                           lambda tx: groups.get_snapshot(tx, ctx, id))

@@ -87,16 +87,7 @@ class Snapshots:
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""
-        cancellation.stop(self.db, self.conf, "snapshot", id, lambda tx: snapshots.get(tx, ctx, id))
-        self._write_status(ctx, id, status)
-
-    @db.retried
-    def _write_status(self, ctx, id, status):
-        with self.db.write() as tx:
-            snapshots.get(tx, ctx, id)
-            SNAPSHOT.lock(tx, id)
-            cancellation.all_jobs(tx, self.conf, "snapshot", id)
-            SNAPSHOT.write(tx, id, status=status)
+        cancellation.reset(self.db, self.conf, "snapshot", id, status, lambda tx: snapshots.get(tx, ctx, id))
 
     def record_status(self, ctx: context.Context, id: str, status: str, progress: str | None) -> None:
         """Record the status that Nova reports of a snapshot that it takes itself (see states.SNAPSHOT_UPDATES)."""
