@@ -105,7 +105,8 @@ def volumes_without_job(state: State) -> Iterator[Finding]:
 
 def migrations_without_job(state: State) -> Iterator[Finding]:
     """Volumes with the migration status of a running migration, without a job that migrates them."""
-    moving = {job.resource_id for job in state.live if job.action in audit.moving_actions()}
+    actions = audit.moving_actions()
+    moving = {job.resource_id for job in state.live if job.action in actions}
     for row in audit.half_migrated(state.tx):
         if row.id not in moving:
             yield Finding("migration without job", (row.id, row.migration_status),
