@@ -17,7 +17,6 @@ from cinder_lite.volume.targets import base as targets
 LOG = logging.getLogger(__name__)
 
 
-
 class ConnectionClient:
     """Calls the volume service of a volume to connect and disconnect hosts as recorded."""
 
@@ -68,7 +67,7 @@ class ConnectionClient:
                               export_name=f"volume-{row.name_id or row.id}" if exported else None)
 
     def disconnect(self, ctx: context.Context, row: db.Row, attachment_id: str | None = None,
-             connector: dict | None = None) -> None:
+                   connector: dict | None = None) -> None:
         """Remove the connections recorded as ended. Raises if they may still exist."""
         asked = {"volume_id": row.id, "attachment_id": attachment_id, "connector": connector or {}}
         host = self.volume.on(service_of(row.host))
@@ -80,7 +79,7 @@ class ConnectionClient:
                 connections.delete_ended(tx, row.id)
 
     def disconnect_soon(self, ctx: context.Context, row: db.Row, attachment_id: str | None = None,
-                  connector: dict | None = None) -> None:
+                        connector: dict | None = None) -> None:
         """Try to remove the connections recorded as ended; otherwise the volume service removes them later."""
         try:
             with self.db.read() as tx:
