@@ -1,4 +1,4 @@
-"""Claims and releases what the actions of states.py hold; each hold's claim and release stand side by side.
+"""Releases what the actions of states.py hold; beside each release stands its claim, or who makes that.
 
 Whoever ends a job comes here: the worker, a scheduler without a backend, a forced deletion, a reset of a status,
 `doctor`, and what gives up a job that fails again and again. A row is read in the transaction that releases what it
@@ -130,9 +130,7 @@ def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, A
 # -- the holds
 
 class _Counted:
-    """See states.Counted."""
-
-    claim = staticmethod(count)
+    """See states.Counted. Claimed by `count`."""
 
     @staticmethod
     def release(tx, conf, _hold, _job, kind, row):
@@ -186,9 +184,7 @@ class _NewType:
 
 
 class _Destination:
-    """See states.Destination. The scheduler claims it, by pools.take; a move that succeeds keeps it."""
-
-    claim = staticmethod(pools.take)
+    """See states.Destination. Claimed by the scheduler, with pools.take; a move that succeeds keeps it."""
 
     @staticmethod
     def release(tx, _conf, hold, job, _kind, row):
@@ -212,11 +208,6 @@ class _Destination:
 class _Connections:
     """See states.Connections. Lifecycle.begin ends them; a volume that is being deleted has them ended when that
     fails."""
-
-    @staticmethod
-    def claim(tx, volume_id):
-        """End them as the action begins."""
-        connections.end_of_volume(tx, volume_id)
 
     @staticmethod
     def release(tx, _conf, hold, job, kind, row):
@@ -258,12 +249,7 @@ class _WaitingServers:
 
 
 class _Source:
-    """See states.Source. The verb that begins the action begins that of the source."""
-
-    @staticmethod
-    def claim(tx, hold, id, guards=(), refusal=errors.InvalidState):
-        """Begin the source's own action."""
-        KINDS[hold.kind].begin(tx, None, id, hold.action, guards, refusal)
+    """See states.Source. Claimed by the verb, which begins the source's own action with its guards."""
 
     @staticmethod
     def release(tx, conf, hold, job, _kind, row):
@@ -291,12 +277,7 @@ def source_id(hold: states.Source, job: db.Row, row: db.Row | None = None) -> st
 
 
 class _Members:
-    """See states.Members. The verb that begins the action begins theirs."""
-
-    @staticmethod
-    def claim(tx, hold, id, guards=(), refusal=errors.InvalidState):
-        """Begin the member's own action."""
-        KINDS[hold.kind].begin(tx, None, id, hold.action, guards, refusal)
+    """See states.Members. Claimed by the verb, which begins their own actions with their guards."""
 
     @staticmethod
     def release(tx, conf, hold, job, _kind, _row):
@@ -347,7 +328,7 @@ def held_ids(tx: db.Transaction, hold: states.Source | states.Members, job: db.R
     return [row.id for row in found if row is not None and row.status == status]
 
 
-#: Class of a hold in states.py -> its claim, its release, and what it becomes when the action succeeds (`keep`).
+#: Class of a hold in states.py -> its release, and what it becomes when the action succeeds (`keep`).
 OF: dict[type[states.Hold], Any] = {
     states.Counted: _Counted, states.CacheEntry: _CacheEntry, states.Growth: _Growth, states.NewType: _NewType,
     states.Destination: _Destination, states.Connections: _Connections, states.FrozenCopy: _FrozenCopy,

@@ -70,7 +70,6 @@ class Work:
         #: The volume's row as it was when the job was claimed, if nothing has changed it since; else None.
         self.volume: Any = None
         self.kept: dict[str, Any] = {}
-        self.lost: dict[str, Any] = {}
         self.done_too: list[Callable[[db.Transaction], object]] = []
         self.ending: list[Callable[[db.Transaction, Any], object]] = []
         self.later: list[Callable[[], object]] = []
@@ -95,10 +94,6 @@ class Work:
     def keep(self, **values: Any) -> None:
         """Columns of the resource to set when the job succeeds."""
         self.kept |= values
-
-    def lose(self, **values: Any) -> None:
-        """Columns of the resource to set when the job fails."""
-        self.lost |= values
 
     def afterwards(self, function: Callable[[], object]) -> None:
         """Call function() after the commit that ends the job, or passes it on."""
@@ -418,7 +413,7 @@ class Worker:
         detail = getattr(error, "detail", detail)
 
         def end(tx):
-            holds.fail(tx, self.conf, job, reason, **work.lost)
+            holds.fail(tx, self.conf, job, reason)
             messages.add(tx, job, action, detail, reason, self.conf.message_ttl)
 
         try:

@@ -8,6 +8,7 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
 from cinder_lite.db import qos as qos_specs
 from cinder_lite.db.host_strings import find_up, service_of
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import qos
@@ -75,5 +76,5 @@ class Migrations:
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
                 "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
                 "shares": shares}}, migration_status=None)
-            retypes.claim(tx, row, shares, type_.id, allowance)
+            holds.OF[states.NewType].claim(tx, row, shares, type_.id, allowance)
         return job_id
