@@ -42,10 +42,14 @@ class Heartbeat:
         """Stop, and record that the service has ended."""
         self._beats.stop()
         try:
-            with self.db.write() as tx:
-                services.mark_down(tx, self.binary, self.host, self.instance)
-        except db.Unreachable as error:
+            self._mark_down()
+        except db.ERRORS as error:
             LOG.warning("the end of %s could not be recorded: %s", self.host, error)
+
+    @db.retried
+    def _mark_down(self):
+        with self.db.write() as tx:
+            services.mark_down(tx, self.binary, self.host, self.instance)
 
     @db.retried
     def beat(self) -> db.Row:

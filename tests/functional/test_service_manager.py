@@ -119,7 +119,7 @@ def test_ready_status_reload_and_end(manager):
     manager.hear("RELOADING")
     manager.hear("READY")
     manager.hear("WATCHDOG")
-    assert manager.process.stop() == 0
+    assert manager.process.stop() == 0, manager.process.tail()
     ending = manager.hear("STOPPING")
     assert ending["STATUS"].startswith("ending:") and int(ending["EXTEND_TIMEOUT_USEC"]) > 60e6
 
@@ -137,7 +137,7 @@ def test_a_worker_that_hangs_is_replaced(manager):
         pass
     manager.hear("STATUS", "2 of 2 workers")
     assert f"worker {hung} has not reported" in manager.process.tail()
-    assert manager.process.stop() == 0
+    assert manager.process.stop() == 0, manager.process.tail()
 
 
 def test_a_service_that_waits_for_the_database_is_not_ready_and_stops_on_sigterm(manager):
@@ -212,7 +212,7 @@ def test_no_client_is_disconnected_while_the_api_restarts(manager):
     for _ in range(4):
         before = list(answered)
         processes.until(lambda: all(now > then for now, then in zip(answered, before, strict=True)), what="answers")  # noqa: B023
-        assert manager.process.stop() == 0
+        assert manager.process.stop() == 0, manager.process.tail()
         again(manager)
     stop.set()
     for client in clients:
@@ -224,4 +224,4 @@ def test_idle_clients_do_not_delay_the_end(manager):
     sync(manager)
     again(manager)
     with socket.create_connection(("127.0.0.1", manager.port), timeout=60):
-        assert manager.process.stop() == 0
+        assert manager.process.stop() == 0, manager.process.tail()
