@@ -81,8 +81,8 @@ def retype(req: Request) -> None:
 def complete_migration(req: Request) -> dict[str, Any]:
     """os-migrate_volume_completion: complete a migration after Nova has copied the volume, or failed to."""
     body = req.body
-    return {"save_volume_id": req.swaps.complete(req.ctx, req.volume_id, body["new_volume"],
-                                                 is_true(body.get("error") or False))}
+    return {"save_volume_id": req.migration_completion.complete(
+        req.ctx, req.volume_id, body["new_volume"], is_true(body.get("error") or False))}
 
 
 def complete_extend(req: Request) -> None:

@@ -29,7 +29,7 @@ class BackupManager(BackupRPC):
                  owner: str) -> None:
         """`volume` is the client of the volume service; `owner` names the process in the jobs that it claims."""
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
-        self.adopted = cinder.CinderBackups(store, conf)
+        self.cinder_backups = cinder.CinderBackups(store, conf)
         handlers = worker.handlers(states.BACKUP, {"backups": self}, store)
         self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers,
                                     conf.backup_max_operations)
@@ -145,7 +145,7 @@ class BackupManager(BackupRPC):
 
     def _record(self, row):
         """The metadata of the volume that was backed up; if the store's cannot be read, the database's."""
-        legacy = self.adopted.of(row)
+        legacy = self.cinder_backups.of(row)
         if legacy is not None:
             with worker.quiet(f"reading the metadata of backup {row.id}"):
                 return concurrency.in_thread(legacy.record, row)
@@ -156,7 +156,7 @@ class BackupManager(BackupRPC):
         where = self._open(work, self.volume.on(service_of(volume.host)), kind="volume", id=volume.id)
         with self.db.read() as tx:
             chain = backups.chain(tx, row)
-        if self.adopted.of(row) is not None and chain[-1].parent_id:
+        if self.cinder_backups.of(row) is not None and chain[-1].parent_id:
             raise worker.Refused(f"its parent, backup {chain[-1].parent_id}, is missing; import it first")
         try:
             concurrency.in_thread(self._read, work, chain, where, is_zero and not work.args.get("restored"))
@@ -171,7 +171,7 @@ class BackupManager(BackupRPC):
         row = chain[0]
         options = {"target_is_zero": is_zero, "start": work.args.get("restored", 0), "progress": progress,
                    "cancelled": work.cancelled}
-        legacy = self.adopted.of(row)
+        legacy = self.cinder_backups.of(row)
         if legacy is not None:
             legacy.restore(chain, where, **options)
         else:
@@ -187,7 +187,7 @@ class BackupManager(BackupRPC):
             row = worker.found(backups.find(tx, work.job.resource_id))
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
-        legacy = self.adopted.of(row)
+        legacy = self.cinder_backups.of(row)
         if legacy is not None:
             concurrency.in_thread(legacy.delete, row)
         elif not shared and place.is_valid:
@@ -195,7 +195,7 @@ class BackupManager(BackupRPC):
 
     def _check_size(self, row):
         """Raise Refused if the size of the backup in the store differs from the record's."""
-        if self.adopted.of(row) is not None:
+        if self.cinder_backups.of(row) is not None:
             return
         with contextlib.suppress(stores.ObjectMissing):
             size = manifest.load(self.store, manifest.Place.of(row)).size
@@ -209,7 +209,7 @@ class BackupManager(BackupRPC):
             row = worker.found(backups.find(tx, work.job.resource_id))
         work.begin()
         concurrency.in_thread(self._check_size, row)
-        if not concurrency.in_thread(exists, self.store, self.adopted, row):
+        if not concurrency.in_thread(exists, self.store, self.cinder_backups, row):
             raise worker.Refused(f"the store has no backup {row.id} in container {row.container}",
                                  public=f"the store has no backup {row.id}")
 

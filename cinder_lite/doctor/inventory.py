@@ -27,7 +27,7 @@ class Inventory:
         self.conf = conf
         self.backends = [backends.Backend(conf, section) for section in conf.enabled_backends]
         self.store = stores.load(conf)
-        self.adopted = cinder.CinderBackups(self.store, conf)
+        self.cinder_backups = cinder.CinderBackups(self.store, conf)
         self.objects: dict[str, frozenset[str] | None] = {}
         self.exported: dict[str, set[str]] = {}
         self.stored: dict[tuple[str, str], bool] = {}

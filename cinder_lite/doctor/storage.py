@@ -124,6 +124,6 @@ def missing_backups(state: State) -> Iterator[Finding]:
 
 def _exists(inventory, row):
     try:
-        return manager.exists(inventory.store, inventory.adopted, row)
+        return manager.exists(inventory.store, inventory.cinder_backups, row)
     except store_base.StoreError:
         return True  # a backup that cannot be checked is not reported as missing

@@ -16,8 +16,8 @@ from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
 from cinder_lite.volume.verbs.images import Images
 from cinder_lite.volume.verbs.manage import Management
 from cinder_lite.volume.verbs.migration import Migrations
+from cinder_lite.volume.verbs.migration_completion import MigrationCompletion
 from cinder_lite.volume.verbs.snapshots import Snapshots
-from cinder_lite.volume.verbs.swap import Swaps
 from cinder_lite.volume.verbs.transfers import Transfers
 from cinder_lite.volume.verbs.volumes import Volumes
 
@@ -69,7 +69,7 @@ def domains(shared: process.Process) -> dict[str, Any]:
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
         "images": Images(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
-        "swaps": Swaps(shared.db, shared.conf, shared.volume),
+        "migration_completion": MigrationCompletion(shared.db, shared.conf, shared.volume),
         "management": Management(shared.db, shared.conf, shared.scheduler, shared.volume),
         "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
         "groups": groups,

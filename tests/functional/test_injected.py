@@ -230,8 +230,7 @@ def test_an_exception_at_any_call_ends_the_job(world, raiser, bus, kind, action,
     check_sound(world, kind, action)
 
 
-#: What remains on a backend is removed however often that fails: nobody else does it.
-@pytest.mark.parametrize(("kind", "action"), [key for key in WORKED_ON if key[0] != "leftover"])
+@pytest.mark.parametrize(("kind", "action"), WORKED_ON)
 def test_an_end_that_cannot_be_written_is_given_up(world, raiser, monkeypatch, kind, action):
     for one in raiser.workers:
         monkeypatch.setattr(one, "_finish", _refusing(one._finish, kind, action))
@@ -241,6 +240,25 @@ def test_an_end_that_cannot_be_written_is_given_up(world, raiser, monkeypatch, k
     check_told(world, job)
     monkeypatch.undo()
     check_sound(world, kind, action)
+
+
+def test_doctor_finds_the_object_of_a_removal_that_was_given_up(world, raiser, monkeypatch):
+    """The removal is repeated as often as other jobs, then it fails with a message."""
+    for one in raiser.workers:
+        monkeypatch.setattr(one, "_finish", _refusing(one._finish, "leftover", "remove"))
+    for one in world.service.volume.backends:
+        monkeypatch.setattr(one.manager.driver, "delete", lambda _volume: None)
+    id = BEGUN["leftover", "remove"][0](world)
+    job = ended(world, id, "remove")
+    assert job.status == states.FAILED
+    assert job.attempt == world.service.conf.job_max_attempts + 2
+    check_told(world, job)
+    monkeypatch.undo()
+    doctor = Doctor(world.service.process.db, world.service.conf, pause=0.1)
+    assert [(one.invariant, one.subject[-1]) for one in doctor.examine().violations] == [
+        ("orphaned volume", f"volume-{id}")]
+    doctor.repair(delete_orphans=True)
+    sound(world.service, world.client)
 
 
 def _refusing(write, kind, action):

@@ -141,7 +141,7 @@ class MigrationJobs:
             raise
 
     def _start_swap(self, work, row, facts):
-        """Ask Nova to copy the data and switch the server to the copy; Nova reports the end (see verbs.swap.Swaps)."""
+        """Ask Nova to copy the data and switch the server to the copy; see verbs.migration_completion for the end."""
         with self.db.write() as tx:
             work.still_ours(tx)
             columns = {"facts": facts, **self.backend.ownership}

@@ -16,7 +16,7 @@ from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume.verbs.attachments import mirror
 
 
-class Swaps:
+class MigrationCompletion:
     """The operations by which Nova reports that it has swapped volumes of a server."""
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
