@@ -11,6 +11,7 @@ from cinder_lite.db import attachments, connections, jobs, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -45,7 +46,7 @@ class Exports:
                 connection_id, generation = self._record(volume_id, attachment_id, connector)
             self._reconcile(volume_id)
             row, one = self._assigned(volume_id, connection_id, generation, connector)
-            volume = drivers.as_volume(row)
+            volume = driver_views.as_volume(row)
             if isinstance(self.driver, drivers.Connects):
                 found, location = self.backend.call(self.driver.connection, volume, connector), None
             else:
@@ -76,7 +77,7 @@ class Exports:
             one = domain.get_current(tx, row, connection_id, generation, self.backend.name)
             if not self._connects:
                 self.target.check_connector(connector or {})
-                one = domain.assign_export(tx, one, drivers.as_volume(row).name, self.target)
+                one = domain.assign_export(tx, one, driver_views.as_volume(row).name, self.target)
             return row, one
 
     @staticmethod
@@ -89,7 +90,7 @@ class Exports:
 
     def _export(self, row, name):
         """Export as the active connections of that export require. Returns the Export."""
-        volume = drivers.as_volume(row)
+        volume = driver_views.as_volume(row)
         with self.db.read() as tx:
             rows = domain.active(connections.of_volume(tx, row.id), name)
         if not rows:
@@ -122,7 +123,7 @@ class Exports:
 
     def _save_export(self, tx, row):
         if self.target is not None:
-            domain.save_export(tx, row, drivers.as_volume(row).name, self.target)
+            domain.save_export(tx, row, driver_views.as_volume(row).name, self.target)
 
     def _remove_unused(self, row, name):
         """Remove an export that no connection uses."""
@@ -184,10 +185,10 @@ class Exports:
                 self.backend.call(self.target.remove, name)
         ended = [one for one in rows if one.state == states.ENDING]
         if self._connects:
-            self.backend.call(self.driver.disconnect, drivers.as_volume(row), {})
+            self.backend.call(self.driver.disconnect, driver_views.as_volume(row), {})
             self._record_connected(domain.active(rows), None)
         elif ended and len(ended) == len(rows):
-            self.backend.call(self.driver.deactivate, drivers.as_volume(row))
+            self.backend.call(self.driver.deactivate, driver_views.as_volume(row))
         self._delete_ended(row, ended)
 
     @db.retried
@@ -247,7 +248,7 @@ class Exports:
         for name in exported:
             of_volume.setdefault(targets.volume_of(name), set()).add(name)
         for row in rows:
-            here, wanted = of_volume.get(drivers.as_volume(row).name, set()), held.get(row.id, set())
+            here, wanted = of_volume.get(driver_views.as_volume(row).name, set()), held.get(row.id, set())
             if here != wanted or not all(exported[name] for name in here):
                 with worker.quiet(f"restoring the exports of volume {row.id}"), self.backend.locks[row.id]:
                     self._restore(row.id, here)
@@ -282,7 +283,7 @@ class Exports:
             with self.db.read() as tx:
                 names = {one.export_name for one in domain.active(connections.of_volume(tx, row.id))} - {None}
             for name in sorted(names):
-                self.backend.call(self.target.resize, name, self.driver.path(drivers.as_volume(row)))
+                self.backend.call(self.target.resize, name, self.driver.path(driver_views.as_volume(row)))
 
 
 @contextlib.contextmanager

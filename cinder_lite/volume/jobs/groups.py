@@ -5,6 +5,7 @@ from oslo_config import cfg
 from cinder_lite import db
 from cinder_lite.db import groups, snapshots, volumes
 from cinder_lite.jobs import worker
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -25,7 +26,7 @@ class GroupJobs:
             copy, source = sources[one.id]
             if source is None:
                 raise worker.Refused(f"the source of volume {one.id} has been deleted")
-            facts[one.id] = self.backend.call(copy, drivers.as_volume(one), source, _quiet) or {}
+            facts[one.id] = self.backend.call(copy, driver_views.as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
         for id, found in facts.items():
@@ -36,9 +37,9 @@ class GroupJobs:
         if row.snapshot_id:
             source = snapshots.find(tx, row.snapshot_id)
             volume = source and volumes.find(tx, source.volume_id)
-            return self.backend.driver.from_snapshot, volume and drivers.as_snapshot(source, volume)
+            return self.backend.driver.from_snapshot, volume and driver_views.as_snapshot(source, volume)
         source = volumes.find(tx, row.source_volid)
-        return self.backend.driver.clone, source and drivers.as_volume(source)
+        return self.backend.driver.clone, source and driver_views.as_volume(source)
 
     def delete(self, work: worker.Work) -> None:
         with self.db.read() as tx:
@@ -46,8 +47,8 @@ class GroupJobs:
         work.begin()
         for number, one in enumerate(members):
             if one.host is not None:
-                self.backend.remove_exports(drivers.as_volume(one))
-                self.backend.call(self.backend.driver.delete, drivers.as_volume(one))
+                self.backend.remove_exports(driver_views.as_volume(one))
+                self.backend.call(self.backend.driver.delete, driver_views.as_volume(one))
             work.keep_member(one.id)
             work.step(number + 1, len(members))
 
@@ -78,7 +79,7 @@ class GroupJobs:
     def _snapshots(self, work):
         """The snapshots of the group snapshot: [(row, drivers.Snapshot)]."""
         with self.db.read() as tx:
-            return [(row, drivers.as_snapshot(row, self._volume_of(tx, row)))
+            return [(row, driver_views.as_snapshot(row, self._volume_of(tx, row)))
                     for row in groups.snapshots_of(tx, work.job.resource_id)]
 
     @staticmethod

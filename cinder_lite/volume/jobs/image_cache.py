@@ -20,6 +20,7 @@ from cinder_lite.db import guards, quotas, volumes
 from cinder_lite.image.record import Image
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -78,7 +79,7 @@ class ImageCache:
             else:
                 found = None
         try:
-            yield drivers.as_volume(found) if found is not None else None
+            yield driver_views.as_volume(found) if found is not None else None
         finally:
             if found is not None:
                 with self._lock:

@@ -15,6 +15,7 @@ from cinder_lite.db import jobs, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.exports import Exports
@@ -124,7 +125,7 @@ class ImageJobs:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         image = self._usable(work.ctx, work.args["image_id"])
         self.exports.reconcile(row.id)
-        self._download(work, image, is_zero=False).fill(drivers.as_volume(row))
+        self._download(work, image, is_zero=False).fill(driver_views.as_volume(row))
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
 
     # -- from volume to image
@@ -154,7 +155,7 @@ class ImageJobs:
     @contextlib.contextmanager
     def _content(self, work, row):
         """The location of the volume's bytes, of a temporary snapshot if the volume is in use."""
-        volume = drivers.as_volume(row)
+        volume = driver_views.as_volume(row)
         if row.attach_status == states.DETACHED:
             yield self.backend.content(volume)
             return

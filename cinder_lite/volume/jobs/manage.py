@@ -6,6 +6,7 @@ from cinder_lite import db
 from cinder_lite.db import ownership, quotas, snapshots, volumes
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -25,7 +26,7 @@ class ManageJobs:
             size = self._inspect(work.args["reference"], "volume")
             self._claim_volume(work, row, size)
         with self.db.read() as tx:
-            volume = drivers.as_volume(worker.found(volumes.find(tx, row.id)))
+            volume = driver_views.as_volume(worker.found(volumes.find(tx, row.id)))
         facts = self.backend.call(self.backend.driver.manage, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
@@ -58,7 +59,7 @@ class ManageJobs:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self.backend.remove_exports(drivers.as_volume(row))
+        self.backend.remove_exports(driver_views.as_volume(row))
 
     def manage_snapshot(self, work: worker.Work) -> None:
         with self.db.read() as tx:
@@ -66,10 +67,10 @@ class ManageJobs:
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
         work.begin()
         if not row.size:
-            size = self._inspect(work.args["reference"], "snapshot", drivers.as_volume(volume))
+            size = self._inspect(work.args["reference"], "snapshot", driver_views.as_volume(volume))
             self._claim_snapshot(work, row, size)
         with self.db.read() as tx:
-            snapshot = drivers.as_snapshot(snapshots.find(tx, row.id), volume)
+            snapshot = driver_views.as_snapshot(snapshots.find(tx, row.id), volume)
         facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
         work.keep(facts=facts or {}, progress="100%")
 

@@ -15,7 +15,7 @@ from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
-from cinder_lite.volume import migration_target
+from cinder_lite.volume import driver_views, migration_target
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -38,16 +38,16 @@ class MigrationJobs:
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
         work.begin()
-        self._migrate(work, row, drivers.as_volume(row))
+        self._migrate(work, row, driver_views.as_volume(row))
 
     def retype(self, work: worker.Work) -> None:
         with self.db.read() as tx:
             row, type_ = worker.found(volumes.find(tx, work.job.resource_id)), types.find(tx, work.args["new_type_id"])
-            qos_specs = drivers.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
+            qos_specs = driver_views.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
         if type_ is None:
             raise worker.Refused("the new type has been deleted")
         work.begin()
-        volume = dataclasses.replace(drivers.as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
+        volume = dataclasses.replace(driver_views.as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
         if work.args["to"] != row.host or work.args.get("placed"):
             self._migrate(work, row, volume)
         elif isinstance(self.backend.driver, drivers.AppliesQos):

@@ -13,6 +13,7 @@ from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.exports import Exports
@@ -54,7 +55,7 @@ class VolumeManager(VolumeRPC):
             work.begin()
             recipe = self._recipe(tx, create, work, row)
             backup = self._backup(tx, row) if row.backup_id else None
-        volume = drivers.as_volume(row)
+        volume = driver_views.as_volume(row)
         if self._flows is None:
             self._flows = create.build_flows(self.driver)
         try:
@@ -85,10 +86,10 @@ class VolumeManager(VolumeRPC):
     def _recipe(self, tx, create, work, row):
         if row.source_volid:
             source = worker.found(volumes.find(tx, row.source_volid), f"its source, volume {row.source_volid},")
-            return create.Recipe("volume", drivers.as_volume(source))
+            return create.Recipe("volume", driver_views.as_volume(source))
         if row.snapshot_id:
             source = worker.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
-            return create.Recipe("snapshot", drivers.as_snapshot(source, worker.found(
+            return create.Recipe("snapshot", driver_views.as_snapshot(source, worker.found(
                 volumes.find(tx, source.volume_id), f"volume {source.volume_id}, the volume of its source,")))
         image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
         if image_id and not row.backup_id:
@@ -121,13 +122,13 @@ class VolumeManager(VolumeRPC):
             deleted = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
         if row is None:
             return
-        volume = drivers.as_volume(row)
+        volume = driver_views.as_volume(row)
         work.begin()
         self.backend.remove_exports(volume)
         for copy_id in copies:
             self.backend.call(self.driver.delete_snapshot, drivers.Snapshot(id=copy_id, size=row.size, volume=volume))
         for snapshot in deleted:
-            self.backend.call(self.driver.delete_snapshot, drivers.as_snapshot(snapshot, row))
+            self.backend.call(self.driver.delete_snapshot, driver_views.as_snapshot(snapshot, row))
         self.backend.call(self.driver.delete, volume)
         for snapshot in deleted:
             work.keep_member(snapshot.id)
@@ -136,7 +137,7 @@ class VolumeManager(VolumeRPC):
         new_size = work.args["new_size"]
         with self.db.read() as tx:
             row = worker.found(volumes.find(tx, work.job.resource_id))
-        volume = drivers.as_volume(row)
+        volume = driver_views.as_volume(row)
         if row.attach_status == states.ATTACHED:
             self.servers.send_when_done(work, client.EXTENDED)
         work.begin()
@@ -155,7 +156,7 @@ class VolumeManager(VolumeRPC):
             raise worker.Refused(f"the driver of {self.backend.name} cannot revert volumes",
                                  public="its storage cannot revert volumes")
         self.exports.reconcile(row.id)
-        self.backend.call(self.driver.revert, drivers.as_volume(row), drivers.as_snapshot(snapshot, row))
+        self.backend.call(self.driver.revert, driver_views.as_volume(row), driver_views.as_snapshot(snapshot, row))
 
     # -- snapshots
 
@@ -180,7 +181,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             row = worker.found(snapshots.find(tx, work.job.resource_id))
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
-            return drivers.as_snapshot(row, volume)
+            return driver_views.as_snapshot(row, volume)
 
     # -- connections
 
@@ -216,8 +217,8 @@ class VolumeManager(VolumeRPC):
 
     def _open(self, kind, row, snapshot, copy_id):
         if kind == "snapshot":
-            return self.backend.snapshot_content(drivers.as_snapshot(snapshot, row))
-        volume = drivers.as_volume(row)
+            return self.backend.snapshot_content(driver_views.as_snapshot(snapshot, row))
+        volume = driver_views.as_volume(row)
         if kind == "frozen":
             frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=volume)
             self.backend.call(self.driver.create_snapshot, frozen)
@@ -228,7 +229,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             row = volumes.find(tx, volume_id)
         if row is not None:
-            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=drivers.as_volume(row))
+            frozen = drivers.Snapshot(id=copy_id, size=row.size, volume=driver_views.as_volume(row))
             try:
                 self.backend.call(self.driver.delete_snapshot, frozen)
             except drivers.DriverError as error:
