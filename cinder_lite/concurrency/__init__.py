@@ -12,12 +12,11 @@ import logging
 import os
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cinder_lite.concurrency import thread_calls
+from cinder_lite.concurrency import clock, locks, thread_calls
 
 T = TypeVar("T")
 
@@ -107,11 +106,6 @@ def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     return _CALLS.call(function, args, kwargs)
 
 
-def sleep_in_thread(seconds: float) -> None:
-    """Block a native thread for so many seconds, whatever the mode."""
-    native("time").sleep(seconds)
-
-
 def log_level() -> int:
     """The level at which work on devices is logged: INFO within a request, DEBUG for maintenance."""
     from oslo_context import context
@@ -131,7 +125,7 @@ class Pool:
     def __init__(self, size: int):
         self._free, self._running, self._returning = size, 0, 0
         self._queue: collections.deque[tuple[Callable[..., object], tuple[Any, ...]]] = collections.deque()
-        self._changed = threading.Condition()
+        self._changed = locks.condition()
 
     def submit(self, function: Callable[..., object], *args: Any) -> None:
         with self._changed:
@@ -197,7 +191,7 @@ class Periodic:
     def __init__(self, interval: float, function: Callable[[], object], on_error: Callable[[Exception], object]):
         self.interval, self.function, self.on_error = interval, function, on_error
         self._stop = False
-        self._wake = threading.Event()
+        self._wake = locks.event()
         self._thread = None
 
     def start(self, now: bool = False) -> None:
@@ -230,5 +224,5 @@ class Periodic:
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[Callable[[], float]]:
     """Yield a function `left()` that returns the remaining seconds, never below 0."""
-    end = time.monotonic() + seconds
-    yield lambda: max(0.0, end - time.monotonic())
+    end = clock.monotonic() + seconds
+    yield lambda: max(0.0, end - clock.monotonic())
