@@ -3,10 +3,8 @@
 import logging
 import os
 import re
-import time
 import types
 import urllib.parse
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +15,7 @@ from cinder_lite import context, db, errors
 from cinder_lite.api import body, fault, installed, policy, request, route, versions, visibility
 from cinder_lite.api.auth import strategy
 from cinder_lite.api.fault import Response
+from cinder_lite.concurrency import clock, randomness
 
 LOG = logging.getLogger(__name__)
 
@@ -47,8 +46,8 @@ class Application:
         self.authenticate = strategy.load(conf)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        began = time.perf_counter()
-        request_id = f"req-{uuid.uuid4()}"
+        began = clock.monotonic()
+        request_id = f"req-{randomness.new_id()}"
         # Log lines before authentication must not carry the context of the thread's former request.
         context.Context(request_id=request_id)
         req = request.Request(environ, self)
@@ -64,11 +63,11 @@ class Application:
             headers = [header for header in headers if header[0] != "Content-Length"]
         start_response(f"{status} {fault.REASONS.get(status, 'Unknown')}", headers)
         if self.meter is not None:
-            self._measure(req, environ["REQUEST_METHOD"], status, time.perf_counter() - began)
+            self._measure(req, environ["REQUEST_METHOD"], status, clock.monotonic() - began)
         level = logging.DEBUG if environ["REQUEST_METHOD"] == "GET" and status < 400 else logging.INFO
         if LOG.isEnabledFor(level):
             LOG.log(level, "%s %s %s %d %d bytes %.1f ms", req.client_address, environ["REQUEST_METHOD"],
-                    environ.get("PATH_INFO"), status, len(out), (time.perf_counter() - began) * 1000)
+                    environ.get("PATH_INFO"), status, len(out), (clock.monotonic() - began) * 1000)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [out]
 
     def _measure(self, req: request.Request, method: str, status: int, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """Handles /types/{type_id}/encryption: how the volumes of a type are encrypted."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from cinder_lite import db, errors
 from cinder_lite.api.request import Request
 from cinder_lite.api.route import Row
 from cinder_lite.api.views.volumes import time
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import types
 
 _KEPT = ("provider", "control_location", "cipher", "key_size")
@@ -57,7 +57,7 @@ def create(req: Request) -> dict[str, Any]:
         if type_.encryption is not None:
             raise errors.BadRequest(f"Volume type {type_.name} has encryption specs already; change them.")
         _expect_unused(tx, type_, "create")
-        values = _values(req.body) | {"encryption_id": str(uuid.uuid4())}
+        values = _values(req.body) | {"encryption_id": randomness.new_id()}
         types.update(tx, type_.id, encryption=values | {"created_at": time(db.now()), "updated_at": None})
     return {"encryption": values | {"volume_type_id": type_.id}}
 

@@ -2,13 +2,13 @@
 
 import base64
 import typing
-import uuid
 
 import orjson
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.backup import cinder, imported, record, stores
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
@@ -44,7 +44,7 @@ class Backups:
         if parent is not None:
             host = parent.host
         stamp = snapshot.created_at if snapshot is not None else db.now()
-        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "volume_id": volume_id,
+        row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "volume_id": volume_id,
                "snapshot_id": snapshot_id, "parent_id": parent.id if parent else None, "name": name,
                "description": description, "size": snapshot.size if snapshot else volume.size, "host": host,
                "availability_zone": zone or self.conf.storage_availability_zone, "container": container,

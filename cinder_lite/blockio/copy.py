@@ -1,10 +1,9 @@
 """Copies one volume's bytes into another, without holes and zeros, and resumes an interrupted copy."""
 
-import time
 from collections.abc import Callable, Mapping
 
-from cinder_lite import concurrency
 from cinder_lite.blockio import device, sparse
+from cinder_lite.concurrency import clock
 
 #: Bytes per read.
 CHUNK = 4 * 1024**2
@@ -19,8 +18,8 @@ class Cancelled(Exception):
 class RateLimiter:
     """Limits a copy to `limit` bytes per second; 0 means unlimited. Times are in seconds."""
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic,
-                 sleep: Callable[[float], object] = concurrency.sleep_in_thread) -> None:
+    def __init__(self, limit: int, clock: Callable[[], float] = clock.monotonic,
+                 sleep: Callable[[float], object] = clock.sleep_in_thread) -> None:
         self.limit, self._clock, self._sleep = limit, clock, sleep
         self._free_at = clock()
 

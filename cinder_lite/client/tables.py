@@ -11,6 +11,7 @@ import rich.markup
 import rich.table
 
 from cinder_lite import states
+from cinder_lite.concurrency import clock
 
 COLOURS = {states.QUEUED: "yellow", states.RUNNING: "cyan", states.SUCCEEDED: "green", states.FAILED: "red",
            states.AVAILABLE: "green", states.IN_USE: "green", states.ERROR: "red"}
@@ -64,7 +65,7 @@ def seconds(begin: str | None, end: str | None = None) -> float | None:
     """Seconds between two times as the API writes them (UTC), `end` being now by default; None without `begin`."""
     if not begin:
         return None
-    last = _time(end) if end else datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    last = _time(end) if end else clock.now()
     return max(0.0, (last - _time(begin)).total_seconds())
 
 

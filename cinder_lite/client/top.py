@@ -2,10 +2,10 @@
 
 import collections
 import contextlib
+import datetime
 import select
 import sys
 import termios
-import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ from keystoneauth1 import exceptions as session_errors
 
 from cinder_lite import states
 from cinder_lite.client import jobs, tables
+from cinder_lite.concurrency import clock
 
 GIB = 1024**3
 #: Seconds over which a rate is measured: jobs report their percentage each second.
@@ -31,7 +32,7 @@ SIZED = {"volume": "volumes", "snapshot": "snapshots", "backup": "backups"}
 class Rates:
     """Computes the rates of jobs from samples of their progress."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clock.monotonic) -> None:
         self._clock = clock
         #: job id -> (time, percent), the oldest first
         self._samples: dict[str, collections.deque[tuple[float, float]]] = {}
@@ -72,12 +73,12 @@ class Top:
         except (exceptions.ConnectionError, session_errors.ConnectFailure, session_errors.RetriableConnectionFailure):
             if not self._shown:
                 raise
-            self._error = self._error or f"No response since {time.strftime('%H:%M:%S')}; this is the last known state."
+            self._error = self._error or f"No response since {_local_time()}; this is the last known state."
         except exceptions.ClientException as error:
             if error.code < 500 or not self._shown:
                 raise
             self._error = f"{error}; this is the last known state."
-        title = rich.text.Text(f"cinder-lite  {self._endpoint}  {time.strftime('%H:%M:%S')}", style="bold")
+        title = rich.text.Text(f"cinder-lite  {self._endpoint}  {_local_time()}", style="bold")
         message = [rich.text.Text(self._error, style="red")] if self._error else []
         return rich.console.Group(title, *message, *self._shown)
 
@@ -173,7 +174,7 @@ def _keys() -> Iterator[Callable[[float], str]]:
 
 
 def _sleep(seconds: float) -> str:
-    time.sleep(seconds)
+    clock.sleep(seconds)
     return ""
 
 
@@ -183,6 +184,10 @@ def _table(title: str, *columns: str) -> rich.table.Table:
     for column in columns:
         table.add_column(column, header_style="dim", no_wrap=True)
     return table
+
+
+def _local_time():
+    return f"{datetime.datetime.fromtimestamp(clock.time()):%H:%M:%S}"
 
 
 def _bar(percent: float, warn: bool = False, width: int = 20) -> rich.text.Text:

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -13,6 +12,7 @@ from cinderclient import exceptions
 
 from cinder_lite import states
 from cinder_lite.client import jobs, tables
+from cinder_lite.concurrency import clock
 
 #: Commands that can wait -> (the command that then shows the new resource, its argument), or None.
 COMMANDS: dict[str, tuple[str, str] | None] = {
@@ -90,7 +90,7 @@ def wait(cs: Any, accepted: Sequence[Accepted], file: TextIO | None = None) -> d
                     ended[one] = found
                     del bars[one]
             if bars:
-                time.sleep(INTERVALS[min(queries, len(INTERVALS) - 1)])
+                clock.sleep(INTERVALS[min(queries, len(INTERVALS) - 1)])
                 queries += 1
     return ended
 

@@ -2,8 +2,9 @@
 
 import collections
 import contextlib
-import threading
 from collections.abc import Hashable, Iterator
+
+from cinder_lite.concurrency import locks
 
 #: The number of hanging parts at which callers of other parts are refused too.
 PARTS = 4
@@ -17,7 +18,7 @@ class Bulkhead:
     """A bounded number of callers for each part, and for all together."""
 
     def __init__(self, limit: int):
-        self._limit, self._lock = limit, threading.Lock()
+        self._limit, self._lock = limit, locks.lock()
         self._counts: collections.Counter[Hashable] = collections.Counter()
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
 
 from cinder_lite import concurrency
 
@@ -33,6 +34,18 @@ def _run_command(argv, stdin, timeout, env):
     if done.returncode != 0:
         raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
     return done.stdout
+
+
+def start_command(argv: Sequence[str], output: IO[str] | None = None, pass_fds: Sequence[int] = (),
+                  cwd: str | None = None, env: Mapping[str, str] | None = None) -> Any:
+    """Start a command without waiting for it, and return its unpatched subprocess.Popen.
+
+    It runs in a session of its own: Ctrl-C in the terminal stops the service, which then stops the command. `output`
+    is a file for both its outputs, without which they stay the service's; `env` is added to the environment.
+    """
+    original = concurrency.native("subprocess")
+    return original.Popen(argv, stdin=None if output is None else original.DEVNULL, stdout=output, stderr=output,
+                          pass_fds=pass_fds, cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True)
 
 
 def follow_command(argv: Sequence[str], on_output: Callable[[bytes], object]) -> None:

@@ -8,10 +8,10 @@ import io
 import logging
 import resource
 import socket
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
+
+from cinder_lite.concurrency import clock, locks
 
 LOG = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ class Clients:
     def __init__(self) -> None:
         self._connected: dict[int, float] = {}
         self._waiting: set[int] = set()
-        self._changed = threading.Condition()
+        self._changed = locks.condition()
         self.closing = False
 
     def connected(self, client: int) -> None:
-        self._connected[client] = time.monotonic()
+        self._connected[client] = clock.monotonic()
 
     def requested(self, client: int) -> None:
         with self._changed:
@@ -80,10 +80,10 @@ class Clients:
     def wait(self, timeout: float) -> None:
         """Wait until none is left, for `timeout` seconds at most."""
         self.closing = True
-        end = time.monotonic() + timeout
+        end = clock.monotonic() + timeout
         with self._changed:
-            while (left := end - time.monotonic()) > 0:
-                silent = max(self._connected.values(), default=0) + FIRST_REQUEST - time.monotonic()
+            while (left := end - clock.monotonic()) > 0:
+                silent = max(self._connected.values(), default=0) + FIRST_REQUEST - clock.monotonic()
                 if not self._waiting and silent <= 0:
                     return
                 self._changed.wait(left if self._waiting else min(left, silent))
@@ -100,7 +100,7 @@ class AcceptErrors:
         """Whether the listener is closed; otherwise the error is logged."""
         if error.errno in CLOSED:
             return True
-        now = time.monotonic()
+        now = clock.monotonic()
         if self._logged is None or now - self._logged > LOG_INTERVAL:
             self._logged = now
             LOG.error("connections cannot be accepted, will be tried again: %s", error)
@@ -123,7 +123,7 @@ class Listener:
             except OSError as error:
                 if self._errors.is_final(error):
                     raise
-            time.sleep(ACCEPT_RETRY)
+            clock.sleep(ACCEPT_RETRY)
 
 
 def raise_file_limit(connections: int) -> None:

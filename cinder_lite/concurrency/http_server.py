@@ -3,12 +3,11 @@
 import contextlib
 import logging
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import http_limits
+from cinder_lite.concurrency import http_limits, locks
 
 
 def listen(host: str, port: int | None = None, backlog: int = 1024) -> socket.socket:
@@ -53,7 +52,7 @@ class WSGIServer:
         self.sock, self.limits, self.log = sock, limits, log
         self._application = application
         self._server: Any = None
-        self._slots, self._counting = threading.Semaphore(limits.requests), threading.Lock()
+        self._slots, self._counting = locks.semaphore(limits.requests), locks.lock()
         self._busy, self._clients = 0, http_limits.Clients()
 
     def application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

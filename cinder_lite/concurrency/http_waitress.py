@@ -2,7 +2,6 @@
 
 import io
 import socket
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import clock
 from cinder_lite.concurrency.http_limits import ACCEPT_RETRY, FIRST_REQUEST, AcceptErrors, Limits
 
 #: Seconds for clients to receive their answers at the end.
@@ -49,13 +49,13 @@ class _RequestTimeouts:
         for channel in list(self.active_channels.values()):
             request = channel.request
             if (request is not None and not channel.requests
-                    and time.monotonic() - request.began > self._request_timeout):
+                    and clock.monotonic() - request.began > self._request_timeout):
                 request.error, request.completed, channel.request = self._late, True, None
                 channel.requests.append(request)
                 self.add_task(channel)
 
     def readable(self):
-        return super().readable() and time.monotonic() >= self._paused_until
+        return super().readable() and clock.monotonic() >= self._paused_until
 
     def accept(self):
         try:
@@ -64,7 +64,7 @@ class _RequestTimeouts:
             if self._errors.is_final(error):
                 raise
             # The socket stays readable: without a pause the loop would do nothing else.
-            self._paused_until = time.monotonic() + ACCEPT_RETRY
+            self._paused_until = clock.monotonic() + ACCEPT_RETRY
             return None
 
     def refuse(self):
@@ -75,13 +75,13 @@ class _RequestTimeouts:
         """Wait until no client waits for an answer, for `timeout` seconds at most."""
         with concurrency.deadline(timeout) as left:
             while left() and any(channel.is_answer_due() for channel in list(self.active_channels.values())):
-                time.sleep(0.01)
+                clock.sleep(0.01)
 
     def stop(self):
         self.task_dispatcher.shutdown()
         with concurrency.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
-                time.sleep(0.01)
+                clock.sleep(0.01)
         self.trigger.pull_trigger(lambda: wasyncore.close_all(self.sockets, ignore_all=True))
 
 
@@ -127,7 +127,7 @@ def _channel(limits):
     class Parser(HTTPRequestParser):
         def __init__(self, adj):
             super().__init__(adj)
-            self.began = time.monotonic()
+            self.began = clock.monotonic()
 
         def received(self, data):
             used = super().received(data)
@@ -152,7 +152,7 @@ def _channel(limits):
 
         def is_answer_due(self):
             """Whether the client waits for an answer, or has just connected and may send a request."""
-            new = not self.has_received and time.time() - self.creation_time < FIRST_REQUEST
+            new = not self.has_received and clock.time() - self.creation_time < FIRST_REQUEST
             return new or self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed
 
     return Channel

@@ -1,7 +1,8 @@
-"""Compute many results at once in native threads."""
+"""Native threads in either mode: compute many results at once, and the locks between them."""
 
 import collections
 import contextlib
+import threading
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
@@ -9,6 +10,16 @@ from cinder_lite import concurrency
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def lock() -> threading.Lock:
+    """A lock between native threads."""
+    return concurrency.native("threading").Lock()
+
+
+def event() -> threading.Event:
+    """An event of native threads."""
+    return concurrency.native("threading").Event()
 
 
 def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None,

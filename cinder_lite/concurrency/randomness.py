@@ -16,8 +16,9 @@ def install(source: random.Random) -> None:
     _source = source
 
 
-def uuid4() -> uuid.UUID:
-    return uuid.UUID(int=_source.getrandbits(128), version=4)
+def new_id() -> str:
+    """A UUID of version 4."""
+    return str(uuid.UUID(int=_source.getrandbits(128), version=4))
 
 
 def token_bytes(length: int) -> bytes:
@@ -39,6 +40,6 @@ def randrange(stop: int) -> int:
     return _source.randrange(stop)
 
 
-def generator() -> random.Random:
-    """A fast generator that is not for secrets, started from a number of the source."""
-    return random.Random(_source.getrandbits(64))
+def generator(seed: int | None = None) -> random.Random:
+    """A fast generator that is not for secrets; without a seed it starts from a number of the source."""
+    return random.Random(_source.getrandbits(64) if seed is None else seed)

@@ -10,8 +10,6 @@ import contextlib
 import datetime
 import functools
 import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,6 +22,7 @@ from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy.dialects import mysql
 
 from cinder_lite import errors
+from cinder_lite.concurrency import clock, locks
 from cinder_lite.db import unusable
 
 #: Seconds after which an idle connection is checked before it is used again.
@@ -45,10 +44,7 @@ ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_retry_interval=True, max_retry_interval=1,
                                     retry_on_deadlock=True, jitter=True)
 
-
-def now() -> datetime.datetime:
-    """The present time in UTC without a time zone, as times are stored."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+now = clock.now
 
 
 def is_recent(time: datetime.datetime | None, seconds: float) -> bool:
@@ -142,7 +138,7 @@ class Database:
         self._trouble = 0.0, None
         self._reader = self._engine(url, shared, autocommit=True)
         self._writer = self._engine(url, shared, autocommit=False)
-        self._one_writer = threading.RLock() if self.dialect == "sqlite" else contextlib.nullcontext()
+        self._one_writer = locks.rlock() if self.dialect == "sqlite" else contextlib.nullcontext()
 
     def _engine(self, url, shared, autocommit):
         if self.dialect == "sqlite":
@@ -166,14 +162,14 @@ class Database:
     def _note_unusable(self, context):
         reason = unusable.reason(self.dialect, context.original_exception)
         if reason is not None and not context.is_disconnect:
-            self._trouble = time.monotonic(), unusable.Unusable(reason, context.original_exception)
+            self._trouble = clock.monotonic(), unusable.Unusable(reason, context.original_exception)
             raise self._trouble[1]
 
     @property
     def trouble(self) -> unusable.Unusable | None:
         """The failure of the last TROUBLE seconds, if any: the database answered but could not be used."""
         at, found = self._trouble
-        return found if found is not None and time.monotonic() - at < TROUBLE else None
+        return found if found is not None and clock.monotonic() - at < TROUBLE else None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -254,16 +250,16 @@ def _connected(engine):
 
 
 def _note_idle(_connection, record):
-    record.info["idle_since"] = time.monotonic()
+    record.info["idle_since"] = clock.monotonic()
 
 
 def _acquired(kind, begun, _connection, record, _proxy):
-    record.info["acquired_at"] = time.monotonic()
+    record.info["acquired_at"] = clock.monotonic()
     begun(kind)
 
 
 def _released(kind, ended, _connection, record):
-    ended(kind, time.monotonic() - record.info["acquired_at"])
+    ended(kind, clock.monotonic() - record.info["acquired_at"])
 
 
 def _detect_lost_connection(context):
@@ -279,7 +275,7 @@ def _detect_lost_connection(context):
 
 def _check_idle(dialect, connection, record, _proxy):
     since = record.info.get("idle_since")
-    if since is None or time.monotonic() - since < IDLE_CHECK:
+    if since is None or clock.monotonic() - since < IDLE_CHECK:
         return
     try:
         dialect.do_ping(connection)

@@ -1,12 +1,12 @@
 """Reads and writes the rows of groups, group types and group snapshots."""
 
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import context, db, errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema, volumes
 
 G, S, T = schema.groups, schema.group_snapshots, schema.group_types
@@ -152,7 +152,7 @@ def page_of_types(tx: db.Transaction, is_public: bool | None, paging: listing.Pa
 def create_type(tx: db.Transaction, name: str, description: str | None, is_public: bool,
                 specs: Mapping[str, str]) -> str:
     """Returns the id. Raises Duplicate for an existing name."""
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public, group_specs=specs,
                                    created_at=db.now()))
     return id

@@ -6,13 +6,13 @@ processes have other names.
 """
 
 import datetime
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema, volumes
 
 J = schema.jobs
@@ -24,7 +24,7 @@ FILTERS = ("resource_id", "status", "kind", "action", "host", "stage", "request_
 def add(tx: db.Transaction, ctx: context.Context, kind: str, resource_id: str, action: str, stage: str,
         host: str | None = None, args: dict[str, Any] | None = None) -> str:
     """Record a queued job. `host` is the service's (host@backend), None for any. Returns the job's id."""
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     tx.execute(sa.insert(J), {
         "id": id, "request_id": ctx.request_id, "project_id": ctx.project_id or "", "user_id": ctx.user_id,
         "kind": kind, "resource_id": resource_id, "action": action, "stage": stage, "host": host, "args": args or {},

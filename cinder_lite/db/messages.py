@@ -1,13 +1,13 @@
 """Reads and writes the rows of user messages, which explain why an accepted request failed."""
 
 import datetime
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
 
 M = schema.messages
@@ -56,7 +56,7 @@ def add(tx: db.Transaction, job: db.Row, action: str, detail: str, text: str, tt
     kind, id = about or (job.kind, job.resource_id)
     resource = RESOURCE_TYPES[kind]
     tx.execute(sa.insert(M).values(
-        id=str(uuid.uuid4()), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
+        id=randomness.new_id(), project_id=job.project_id, request_id=job.request_id, resource_type=resource,
         resource_uuid=id, event_id=f"VOLUME_{resource}_{number}_{DETAILS[detail]}", message_level="ERROR",
         user_message=f"{prefix}: {errors.public(text)}", details=f"{prefix}: {text}", created_at=db.now(),
         expires_at=db.now() + datetime.timedelta(seconds=ttl)))

@@ -1,11 +1,11 @@
 """Upgrades the schema, and determines whether this release can work with the schema of a database."""
 
 import os
-import uuid
 
 import sqlalchemy as sa
 
 from cinder_lite import db, errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import schema
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
@@ -45,7 +45,7 @@ def _first_type(database):
     types = schema.volume_types
     with database.write() as tx:
         if tx.execute(sa.select(types.c.id).limit(1)).first() is None:
-            tx.execute(sa.insert(types).values(id=str(uuid.uuid4()), name="__DEFAULT__", is_public=True,
+            tx.execute(sa.insert(types).values(id=randomness.new_id(), name="__DEFAULT__", is_public=True,
                                                description="Default Volume Type", extra_specs={}, created_at=db.now()))
 
 

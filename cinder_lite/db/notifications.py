@@ -1,13 +1,13 @@
 """Stores notifications in the transaction of the change that they report, until they are sent."""
 
 import datetime
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import db
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, groups, schema, snapshots, volumes
 
 N = schema.notices
@@ -22,8 +22,8 @@ def subject(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
 
 def add(tx: db.Transaction, owner: str, event_type: str, publisher_id: str, payload: dict[str, Any]) -> None:
     """Store a notification that `owner` sends."""
-    tx.execute(sa.insert(N).values(id=str(uuid.uuid4()), owner=owner, event_type=event_type, publisher_id=publisher_id,
-                                   payload=payload, created_at=db.now()))
+    tx.execute(sa.insert(N).values(id=randomness.new_id(), owner=owner, event_type=event_type,
+                                   publisher_id=publisher_id, payload=payload, created_at=db.now()))
 
 
 def unsent(tx: db.Transaction, owner: str, seconds: float, most: int = 100) -> Sequence[db.Row]:

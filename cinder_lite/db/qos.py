@@ -1,12 +1,12 @@
 """Reads and writes the rows of QoS specs, and their association with volume types."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import db, errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
 
 Q, T = schema.qos_specs, schema.volume_types
@@ -29,7 +29,7 @@ def page(tx: db.Transaction, wanted: Mapping[str, str], paging: listing.Paging) 
 
 def create(tx: db.Transaction, name: str, consumer: str, specs: Mapping[str, str]) -> str:
     """Returns the id. Raises Duplicate for an existing name."""
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     tx.execute(sa.insert(Q).values(id=id, name=name, consumer=consumer, specs=specs, created_at=db.now()))
     return id
 

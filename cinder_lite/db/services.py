@@ -1,12 +1,12 @@
 """Reads and writes the rows of services: heartbeats, settings, and which services are up."""
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from cinder_lite import db, errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import schema
 
 S = schema.services
@@ -19,7 +19,7 @@ def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, *
     changed = tx.execute(sa.update(S).where(*where).values(
         availability_zone=zone, instance=instance, seen_at=db.now(), **values))
     if changed.rowcount == 0:
-        tx.execute(sa.insert(S).values(uuid=str(uuid.uuid4()), binary=binary, host=host, availability_zone=zone,
+        tx.execute(sa.insert(S).values(uuid=randomness.new_id(), binary=binary, host=host, availability_zone=zone,
                                        instance=instance, created_at=db.now(), seen_at=db.now(), **values))
     return tx.execute(ROW.where(*where)).one()
 
@@ -77,7 +77,7 @@ def up(tx: db.Transaction, binary: str, down_time: float, zone: str | None = Non
 
 def try_to_write(tx: db.Transaction) -> None:
     """Insert and delete a row, which fails if the disk is full or the server is read-only."""
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     tx.execute(sa.insert(S).values(uuid=id, binary="", host=id, availability_zone="", backend_reason=" " * 4096,
                                    created_at=db.now()))
     tx.execute(sa.delete(S).where(S.c.host == id))

@@ -1,6 +1,5 @@
 """Reads and writes the rows of volume types, their access lists and the projects' default types."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
 
 T, P, D = schema.volume_types, schema.volume_type_projects, schema.default_types
@@ -75,7 +75,7 @@ def all(tx: db.Transaction) -> Sequence[db.Row]:
 
 def create(tx: db.Transaction, name: str, description: str | None, is_public: bool,
            extra_specs: Mapping[str, str]) -> str:
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     tx.execute(sa.insert(T).values(id=id, name=name, description=description, is_public=is_public,
                                    extra_specs=extra_specs, created_at=db.now()))
     return id

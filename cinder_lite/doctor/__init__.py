@@ -5,11 +5,11 @@ passes find it, and a repair checks once more under the lock of the rows that it
 """
 
 import dataclasses
-import time
 
 from oslo_config import cfg
 
 from cinder_lite import db
+from cinder_lite.concurrency import clock
 from cinder_lite.db import audit, services
 from cinder_lite.doctor import exports, jobs, limits, resources, storage, sums
 from cinder_lite.doctor.finding import Finding, NotRepaired
@@ -55,7 +55,7 @@ class Doctor:
         first = self._pass()
         if not first:
             return Report([], notes=self.inventory.notes())
-        time.sleep(self.pause)
+        clock.sleep(self.pause)
         again = {finding.key: finding for finding in self._pass()}
         return Report([again[finding.key] for finding in first if finding.key in again], notes=self.inventory.notes())
 

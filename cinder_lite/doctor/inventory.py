@@ -1,7 +1,6 @@
 """Lists the objects and exports of this host's backends, and the objects in its backup store."""
 
 import re
-import uuid
 from collections.abc import Iterable
 
 from oslo_config import cfg
@@ -9,6 +8,7 @@ from oslo_config import cfg
 from cinder_lite import concurrency
 from cinder_lite.backup import cinder, stores
 from cinder_lite.backup.stores import base as store_base
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume import backends
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -87,5 +87,5 @@ def _names(driver):
     """The names of the objects on a backend; None for a driver that keeps no names and reports every volume as
     present."""
     found = frozenset(name for name, _ in driver.names())
-    invented = drivers.Volume(id=str(uuid.uuid4()), size=1)
+    invented = drivers.Volume(id=randomness.new_id(), size=1)
     return None if not found and driver.exists(invented) else found

@@ -10,11 +10,10 @@ import fcntl
 import logging
 import os
 import tempfile
-import time
-import uuid
 from typing import TextIO
 
 from cinder_lite import errors
+from cinder_lite.concurrency import clock, randomness
 from cinder_lite.host import systemd
 
 LOG = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ class HostLock:
 
     def __init__(self, state_path: str, binary: str, host: str):
         self.path = os.path.join(check_directory(state_path), f"{binary}-{host}".replace("/", "_"))
-        self.instance = str(uuid.uuid4())
+        self.instance = randomness.new_id()
         self._file: TextIO | None = None
 
     def acquire(self) -> None:
@@ -48,7 +47,7 @@ class HostLock:
                     systemd.notify(status=f"waiting for another process of this service, which locks {self.path}, to "
                                           f"end")
                     is_logged = True
-                time.sleep(0.2)
+                clock.sleep(0.2)
 
     def release(self) -> None:
         if self._file is not None:

@@ -3,11 +3,11 @@
 import hashlib
 import logging
 import os
-import time
 import urllib.parse
 from collections.abc import Callable, Collection, Iterator
 
 from cinder_lite import concurrency, context, errors
+from cinder_lite.concurrency import clock
 from cinder_lite.image import glance
 from cinder_lite.image.formats import ImageRefused
 from cinder_lite.image.record import Image
@@ -73,7 +73,7 @@ def pieces(client: glance.Glance, ctx: context.Context, image: Image, start: int
                 reason=f"the download of image {image.id} broke off at byte {position}: {reason}")
         LOG.warning("the download of image %s broke off at byte %d, resuming: %s", image.id, position, reason)
         check()
-        time.sleep(client.pause(failures))
+        clock.sleep(client.pause(failures))
 
 
 def _local(image, schemes):

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 import requests
@@ -12,6 +11,7 @@ from keystoneauth1 import exceptions as ksa_errors
 from oslo_config import cfg
 
 from cinder_lite import context, errors
+from cinder_lite.concurrency import clock
 from cinder_lite.conf.credentials import SERVICE_USER
 from cinder_lite.image.record import Image
 
@@ -112,7 +112,7 @@ class Glance:
             # The URL goes to the log alone.
             LOG.warning("request to Glance failed, %s: %s", "retrying" if attempt < attempts else "giving up", detail)
             if attempt < attempts:
-                time.sleep(self.pause(attempt))
+                clock.sleep(self.pause(attempt))
         raise errors.ImageServiceUnavailable(reason=reason)
 
     def _once(self, ctx, method, path, headers=None, **more):

@@ -4,12 +4,12 @@ The worker of such a job cannot commit its end any more, so what the job holds i
 ends later: whoever wants to give the resource to others waits for that.
 """
 
-import time
 from collections.abc import Callable
 
 from oslo_config import cfg
 
 from cinder_lite import db, errors, states
+from cinder_lite.concurrency import clock
 from cinder_lite.db import holders, jobs
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
@@ -75,9 +75,9 @@ def _end(database, conf, kind, id, check):
 
 def _wait(database, conf, ids):
     """Wait for at most `job_lease` seconds: no worker runs a job for longer without confirming that it is its own."""
-    end = time.monotonic() + conf.job_lease
-    while ids and time.monotonic() < end:
+    end = clock.monotonic() + conf.job_lease
+    while ids and clock.monotonic() < end:
         with database.read() as tx:
             ids = jobs.still_running(tx, ids)
         if ids:
-            time.sleep(INTERVAL)
+            clock.sleep(INTERVAL)

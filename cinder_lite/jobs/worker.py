@@ -9,8 +9,6 @@ import contextlib
 import functools
 import logging
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +16,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, db, errors, states
+from cinder_lite.concurrency import clock, locks
 from cinder_lite.conf import plugins
 from cinder_lite.db import jobs, messages
 from cinder_lite.jobs import holds, lifecycle
@@ -77,7 +76,7 @@ class Work:
         self.members: dict[str, Any] = {}
         self.next_stage: tuple[str, str | None] | None = None
         self.at, self.superseded, self.recorded = (0, 0), False, 0
-        self._worker, self.confirmed = worker, time.monotonic()
+        self._worker, self.confirmed = worker, clock.monotonic()
         # A resumed job reports first from where it is resumed.
         self._counted: int | None = None if getattr(job, "progress", 0) else 0
 
@@ -152,7 +151,7 @@ class Work:
 
     def _lost(self):
         """Whether another worker has the job, or may have it: its lease has not been confirmed for so long."""
-        return self.superseded or time.monotonic() - self.confirmed > self._worker.conf.job_lease
+        return self.superseded or clock.monotonic() - self.confirmed > self._worker.conf.job_lease
 
     @property
     def percent(self) -> int:
@@ -200,7 +199,7 @@ class Worker:
         self.pool = concurrency.Pool(size)
         self.stopping = False
         self._taken: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
         self._working: dict[str, Work] = {}
@@ -245,7 +244,7 @@ class Worker:
 
     def record(self) -> None:
         """Confirm which running jobs are still this worker's, and record their progress."""
-        now = time.monotonic()
+        now = clock.monotonic()
         # Jobs that have just begun cost no statement: most end within a moment.
         working = [work for work in list(self._working.values()) if now - work.confirmed >= PROGRESS_INTERVAL]
         if not working:
@@ -309,7 +308,7 @@ class Worker:
         """Yield whether another job of the resource had to end before."""
         with self._lock:
             lock, waiting = self._busy.get(resource_id, (None, 0))
-            lock = lock or threading.Lock()
+            lock = lock or locks.lock()
             self._busy[resource_id] = lock, waiting + 1
         try:
             with lock:
@@ -445,7 +444,7 @@ class Worker:
                 return False
             except db_errors.DBConnectionError as error:
                 LOG.warning("cannot record the end of a job yet: %s", error)
-                time.sleep(RETRY_INTERVAL)
+                clock.sleep(RETRY_INTERVAL)
 
     def _let_go(self, job):
         """Record that the worker has stopped: requests that have ended the job wait for it."""
@@ -464,13 +463,13 @@ T = TypeVar("T")
 
 def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a method of a driver or target in a native thread; log and measure it."""
-    began, outcome = time.perf_counter(), "failed"
+    began, outcome = clock.monotonic(), "failed"
     try:
         result = concurrency.in_thread(function, *args, **kwargs)
         outcome = "done"
         return result
     finally:
-        seconds = time.perf_counter() - began
+        seconds = clock.monotonic() - began
         owner: Any = getattr(function, "__self__", function)
         on = getattr(owner, "backend", None) or type(owner).__name__
         level = concurrency.log_level()

@@ -2,11 +2,11 @@
 
 import argparse
 import os
-import time
 
 from oslo_config import cfg
 
 from cinder_lite import import_cinder as importing
+from cinder_lite.concurrency import clock
 from cinder_lite.host import effective_user
 from cinder_lite.import_cinder import database
 from cinder_lite.manage import OK, VIOLATED, Commands, Failed, table
@@ -67,7 +67,7 @@ def _expect_stopped(source):
     before = importing.alive(source)
     if before:
         print("Checking that Cinder's services are stopped ...", flush=True)
-        time.sleep(LISTENING)
+        clock.sleep(LISTENING)
     running = [name for name, _ in set(importing.alive(source)) - set(before)]
     if running:
         raise Failed(f"Cinder is running: {', '.join(sorted(running))}; stop its services, including the API, and run "

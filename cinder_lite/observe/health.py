@@ -1,12 +1,12 @@
 """Checks the health of the installation for operators: database, broker, services, backends, and unclaimed jobs."""
 
 import dataclasses
-import time
 import typing
 
 from oslo_config import cfg
 
 from cinder_lite import db
+from cinder_lite.concurrency import clock
 from cinder_lite.db import jobs, services
 from cinder_lite.jobs import wait_reasons
 from cinder_lite.rpc import transport
@@ -59,7 +59,7 @@ class Facts:
 
 
 def _query(database, down_time):
-    began = time.monotonic()
+    began = clock.monotonic()
     try:
         with database.read() as tx:
             rows, pending, oldest = services.page(tx), jobs.pending(tx), jobs.oldest_unclaimed(tx)
@@ -72,7 +72,7 @@ def _query(database, down_time):
     shown = oldest and {
         **{name: getattr(oldest, name) for name in ("id", "action", "kind", "resource_id", "stage", "host")},
         "seconds": _since(oldest)}
-    state = {"up": True, "seconds": round(time.monotonic() - began, 4), **_writing(database)}
+    state = {"up": True, "seconds": round(clock.monotonic() - began, 4), **_writing(database)}
     return state, Facts(rows, counts, shown, waiting)
 
 
@@ -120,9 +120,9 @@ def _writing(database):
 
 
 def _broker(shared):
-    began = time.monotonic()
+    began = clock.monotonic()
     error = transport.unreachable(shared.transport)
-    return {"up": False, "error": error} if error else {"up": True, "seconds": round(time.monotonic() - began, 4)}
+    return {"up": False, "error": error} if error else {"up": True, "seconds": round(clock.monotonic() - began, 4)}
 
 
 def _service(row, down_time):

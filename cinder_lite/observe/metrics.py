@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency, db
-from cinder_lite.concurrency import http_limits, http_server
+from cinder_lite import db
+from cinder_lite.concurrency import http_limits, http_server, native_threads
 from cinder_lite.conf.metrics import PORTS
 from cinder_lite.db import jobs, pools, services
 
@@ -88,7 +88,7 @@ class Meter:
 
         # The locks are held briefly, without switching green threads; eventlet's do not exclude native threads.
         for module in (metrics, registry, values):
-            module.Lock = concurrency.native("threading").Lock
+            module.Lock = native_threads.lock
         self.shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         values.ValueClass = values.MultiProcessValue() if self.shared else values.MutexValue
         client.disable_created_metrics()

@@ -4,8 +4,6 @@ Services exchange only the request id, which is in the job's row, so a trace is 
 services crash. Its root span is the request; jobs, messages and driver calls are its children.
 """
 
-import threading
-import time
 import typing
 import uuid
 
@@ -13,6 +11,7 @@ from oslo_config import cfg
 from oslo_context import context
 
 from cinder_lite import errors
+from cinder_lite.concurrency import clock, locks
 from cinder_lite.host import exit
 
 #: Metrics that become spans -> the span's name, formatted with the metric's labels.
@@ -85,7 +84,7 @@ class Tracer:
             self._span(name, seconds, labels, ids, ctx)
 
     def _span(self, name, seconds, labels, ids, ctx):
-        ended, parent = time.time_ns(), None
+        ended, parent = int(clock.time() * 1e9), None
         if name == ROOT:
             self._generator.next.ids = ids
         else:
@@ -109,7 +108,7 @@ class Tracer:
 def _generator(base):
     """A class that generates random ids, unless `next.ids` is set in the calling thread."""
     class Generator(base):
-        next = threading.local()
+        next = locks.local()
 
         def generate_trace_id(self):
             ids = getattr(self.next, "ids", None)

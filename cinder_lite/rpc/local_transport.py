@@ -1,8 +1,6 @@
 """The transport `local://`: messages within one process, delivered at once."""
 
 import collections
-import queue
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +8,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
+from cinder_lite.concurrency import locks
 from cinder_lite.rpc.oslo_internals import driver_base
 
 
@@ -25,7 +24,7 @@ class _Queues:
     """Messages by address; listeners are notified of new ones."""
 
     def __init__(self):
-        self.changed = threading.Condition()
+        self.changed = locks.condition()
         self._messages = collections.defaultdict(collections.deque)
 
     def put(self, address, message):
@@ -43,14 +42,25 @@ class _Queues:
             self._messages.clear()
 
 
+class _Answer:
+    """The answer to one call: its result, or an error that is raised in the caller."""
+
+    def __init__(self):
+        self.received, self.result, self.error = locks.event(), None, None
+
+    def put(self, result, error):
+        self.result, self.error = result, error
+        self.received.set()
+
+
 class _Message(driver_base.RpcIncomingMessage):
-    def __init__(self, ctxt, message, answers, requeue):
+    def __init__(self, ctxt, message, answer, requeue):
         super().__init__(ctxt, message)
-        self._answers, self._requeue = answers, requeue
+        self._answer, self._requeue = answer, requeue
 
     def reply(self, reply=None, failure=None):
-        if self._answers is not None:
-            self._answers.put((reply, failure[1] if failure else None))
+        if self._answer is not None:
+            self._answer.put(reply, failure[1] if failure else None)
 
     def requeue(self):
         self._requeue(self)
@@ -102,22 +112,20 @@ class LocalDriver(driver_base.BaseDriver):
         """Queue the message. With `wait_for_reply`, return the answer or raise its error; MessagingTimeout without
         any."""
         jsonutils.dumps(message)  # a broker would refuse it too
-        answers: queue.Queue[tuple[Any, Exception | None]] | None = queue.Queue() if wait_for_reply else None
+        answer = _Answer() if wait_for_reply else None
         address = _Address(target.exchange or self.exchange, target.topic, target.server)
 
         def requeue(sent):
             self._queues.put(address, sent)
 
-        self._queues.put(address, _Message(ctxt, message, answers, requeue))
-        if answers is None:
+        self._queues.put(address, _Message(ctxt, message, answer, requeue))
+        if answer is None:
             return None
-        try:
-            reply, failure = answers.get(timeout=timeout)
-        except queue.Empty:
-            raise oslo_messaging.MessagingTimeout(f"No reply on topic {target.topic}") from None
-        if failure is not None:
-            raise failure
-        return reply
+        if not answer.received.wait(timeout):
+            raise oslo_messaging.MessagingTimeout(f"No reply on topic {target.topic}")
+        if answer.error is not None:
+            raise answer.error
+        return answer.result
 
     def send_notification(self, target: oslo_messaging.Target, ctxt: Mapping[str, Any], message: Mapping[str, Any],
                           version: float, retry: int | None = None) -> None:

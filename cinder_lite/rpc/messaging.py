@@ -9,8 +9,6 @@ import collections
 import contextlib
 import functools
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +16,7 @@ import oslo_messaging
 from oslo_messaging.rpc import dispatcher
 
 from cinder_lite import concurrency, context, db, errors
-from cinder_lite.concurrency import bulkhead
+from cinder_lite.concurrency import bulkhead, clock, locks
 from cinder_lite.rpc import oslo_internals
 from cinder_lite.rpc.interface import Interface, methods, needed
 from cinder_lite.rpc.transport import CONNECT_TIMEOUT
@@ -83,7 +81,7 @@ class Sender:
 
     def __init__(self) -> None:
         self._queue: collections.deque[tuple[Callable[[], object], tuple[str, ...]]] = collections.deque(maxlen=BACKLOG)
-        self._filled = threading.Event()
+        self._filled = locks.event()
         self._stopped = False
         concurrency.spawn(self._loop)
 
@@ -96,7 +94,7 @@ class Sender:
         """Send the queued casts, for at most so many seconds."""
         with concurrency.deadline(seconds) as left:
             while self._queue and left():
-                time.sleep(0.02)
+                clock.sleep(0.02)
         self._stopped = True
         self._filled.set()
 
@@ -151,7 +149,7 @@ class _ReplyQueue:
 
     def __init__(self, transport):
         self._create = oslo_internals.reply_queue(transport)
-        self._created, self._lock, self._begun = threading.Event(), threading.Lock(), False
+        self._created, self._lock, self._begun = locks.event(), locks.lock(), False
 
     def wait(self, seconds):
         """Whether it exists after so many seconds at most."""
@@ -254,7 +252,7 @@ class Server:
             transport, oslo_messaging.Target(topic=interface.topic, server=host), [_endpoint(interface, manager, self)],
             serializer=_ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
         self._started: bool | None = None
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def start(self) -> None:
         concurrency.spawn(self._start)
@@ -279,12 +277,12 @@ def timed(meter: Any, metric: str, *labels: str) -> Iterator[None]:
     if meter is None:
         yield
         return
-    began, outcome = time.perf_counter(), "failed"
+    began, outcome = clock.monotonic(), "failed"
     try:
         yield
         outcome = "done"
     finally:
-        meter.observe(metric, time.perf_counter() - began, *labels, outcome)
+        meter.observe(metric, clock.monotonic() - began, *labels, outcome)
 
 
 def _endpoint(interface, manager, server):

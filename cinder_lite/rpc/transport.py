@@ -1,7 +1,6 @@
 """Register oslo.messaging's options, connect to the message broker, and check that it can be reached."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 
 import oslo_messaging
@@ -9,6 +8,7 @@ from oslo_config import cfg
 from oslo_messaging import opts
 
 from cinder_lite import concurrency, errors
+from cinder_lite.concurrency import locks
 from cinder_lite.rpc import oslo_internals
 
 #: Modules of the errors that a call raises in the caller as themselves.
@@ -54,7 +54,7 @@ def unreachable(transport: oslo_messaging.Transport) -> str | None:
     if probe is None:
         return None
     reasons: list[str] = []
-    ended = threading.Event()
+    ended = locks.event()
 
     def attempt():
         try:

@@ -10,6 +10,7 @@ from stevedore import driver
 from stevedore import exception as stevedore_errors
 
 from cinder_lite import errors
+from cinder_lite.concurrency import randomness
 from cinder_lite.jobs import pool_capacity
 from cinder_lite.scheduler import filters as filtering
 from cinder_lite.scheduler import weighers as weighing
@@ -75,7 +76,7 @@ def choose(request: pool_capacity.Request, pools: Iterable[pool_capacity.Pool], 
     the stochastic order; the default has a fixed seed.
     """
     checks = {**filtering.ALWAYS, **filters}
-    rng = rng or random.Random(0)
+    rng = rng or randomness.generator(0)
     fit, refusals = [], []
     for pool in pools:
         refusal = _refusal(pool, request, checks)

@@ -1,14 +1,13 @@
 """Places jobs: chooses a pool, takes its capacity, and passes the job on to the volume service."""
 
 import logging
-import random
-import threading
 import typing
 
 from oslo_config import cfg
 from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, context, db, errors, states
+from cinder_lite.concurrency import locks, randomness
 from cinder_lite.db import groups, jobs, messages, pools, snapshots, volumes
 from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
 from cinder_lite.jobs.lifecycle import GROUP, VOLUME
@@ -36,12 +35,12 @@ class SchedulerManager(SchedulerRPC):
         self.filters = choose.load_filters(conf.scheduler_default_filters)
         self.weighers = choose.load_weighers(conf.scheduler_default_weighers, {
             name: conf[option] for name, option in WEIGHTS.items()})
-        self.random = random.Random()
+        self.random = randomness.generator()
         self.pool = concurrency.Pool(16)
         self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self.stopping = False
         self._deciding: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
 
     def start(self) -> None:
         self._sweeper.start(now=True)

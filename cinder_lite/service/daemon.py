@@ -4,7 +4,6 @@ import functools
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 from oslo_config import cfg
 
 from cinder_lite import concurrency, conf
+from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
 from cinder_lite.host import exit, systemd
 from cinder_lite.observe import log_setup
@@ -58,14 +58,14 @@ class Daemon:
             # A signal handler must not take locks: it records the number, and this loop acts on it.
             while not self._signals:
                 self._notify()
-                time.sleep(0.1)
+                clock.sleep(0.1)
             if self._signals.pop(0) != signal.SIGHUP:
                 break
             self.reload()
         self.stop()
 
     def _notify(self):
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._notified < systemd.interval():
             return
         self._notified = now

@@ -1,13 +1,13 @@
 """Report periodically in the database that a service is alive, and renew the leases of its jobs."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency, db
+from cinder_lite.concurrency import clock
 from cinder_lite.db import jobs, services
 from cinder_lite.host import systemd
 
@@ -83,4 +83,4 @@ def wait_for_database(function: Callable[[], T], interval: float = 1.0) -> T:
                 LOG.warning("waiting for the database: %s", error)
                 systemd.notify(status=f"waiting for the database: {error}")
                 is_logged = True
-            time.sleep(interval)
+            clock.sleep(interval)

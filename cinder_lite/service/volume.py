@@ -1,9 +1,9 @@
 """Runs the volume service: one process with any number of independent backends."""
 
 import logging
-import time
 
 from cinder_lite import concurrency, db
+from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
 from cinder_lite.db import jobs, pools, volumes
 from cinder_lite.host import host_lock, network
@@ -185,7 +185,7 @@ class VolumeService:
             finally:
                 backend.tried = True
                 self._enable_access()
-            time.sleep(RETRY)
+            clock.sleep(RETRY)
 
     def _enable_access(self):
         """Become ready and let hosts connect when each backend has restored its exports or reported why it cannot.

@@ -7,10 +7,10 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from types import FrameType
 
+from cinder_lite.concurrency import clock
 from cinder_lite.host import exit, systemd
 from cinder_lite.service.daemon import SIGNALS, Daemon
 
@@ -21,7 +21,7 @@ class Worker:
     """The parent's record of a worker process."""
 
     def __init__(self) -> None:
-        self.started = self.reported = time.monotonic()
+        self.started = self.reported = clock.monotonic()
         self.ready, self.status = False, ""
 
 
@@ -50,8 +50,8 @@ class Workers:
         while self.children:
             self._receive(0.1)
             self._replace_ended()
-            if time.monotonic() - notified >= systemd.interval() and not self._stopping:
-                notified = time.monotonic()
+            if clock.monotonic() - notified >= systemd.interval() and not self._stopping:
+                notified = clock.monotonic()
                 self._kill_hung()
                 self._notify()
         sys.exit(self._status)
@@ -93,7 +93,7 @@ class Workers:
             seconds, (pid, facts) = 0, message
             worker = self.children.get(pid)
             if worker is not None:
-                worker.reported = time.monotonic()
+                worker.reported = clock.monotonic()
                 worker.ready |= "READY" in facts
                 worker.status = facts.get("STATUS", worker.status)
                 if "EXTEND_TIMEOUT_USEC" in facts:
@@ -114,14 +114,14 @@ class Workers:
                 self._forward(signal.SIGTERM, None)
             else:
                 LOG.error("worker %d ended with status %d; starting another", pid, status)
-                if time.monotonic() - worker.started < 1:
-                    time.sleep(1)
+                if clock.monotonic() - worker.started < 1:
+                    clock.sleep(1)
                 self._start()
 
     def _kill_hung(self):
         limit = systemd.watchdog_timeout()
         for pid, worker in self.children.items():
-            if limit and worker.ready and time.monotonic() - worker.reported > limit:
+            if limit and worker.ready and clock.monotonic() - worker.reported > limit:
                 LOG.error("worker %d has not reported for %d s; it is killed", pid, limit)
                 os.kill(pid, signal.SIGKILL)
 

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import logging
 import os
-import threading
 import typing
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from oslo_config import cfg
 
 from cinder_lite import conf as configuration
 from cinder_lite import errors
+from cinder_lite.concurrency import locks
 from cinder_lite.conf import plugins
 from cinder_lite.conf.backend import DRIVERS, TARGETS
 from cinder_lite.db import volumes
@@ -72,7 +72,7 @@ class Backend:
         #: The columns that make a volume belong to this service; set by the service when it has its row.
         self.ownership = volumes.ownership(None)
         #: By volume id: serializes changes of a volume's exports.
-        self.locks: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
+        self.locks: dict[str, contextlib.AbstractContextManager[bool]] = collections.defaultdict(locks.lock)
 
     @property
     def protocol(self) -> str | None:

@@ -5,10 +5,10 @@ its generation, so that a caller of a target detects changes made meanwhile. Eve
 that has locked the volume.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from cinder_lite import db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import attachments, connections
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -54,7 +54,7 @@ def begin(tx: db.Transaction, volume: db.Row, connector: Mapping, mode: str, att
             return _renewed(tx, row, mode == READ_ONLY)
         # The attachment goes to another host.
         connections.end_one(tx, row)
-    id = str(uuid.uuid4())
+    id = randomness.new_id()
     connections.insert(
         tx, id=id, volume_id=volume.id, attachment_id=attachment_id, host=host, initiator=initiator,
         backend=service_of(volume.host), initialized=initialized, read_only=mode == READ_ONLY, state=states.CONNECTING)
@@ -195,12 +195,12 @@ def import_legacy_export(tx: db.Transaction, volume: db.Row) -> None:
         if one.attach_status != states.RESERVED:
             initiator = _text(one.connector.get("initiator"))
             known.add(initiator)
-            connections.insert(tx, id=str(uuid.uuid4()), attachment_id=one.id, initiator=initiator,
+            connections.insert(tx, id=randomness.new_id(), attachment_id=one.id, initiator=initiator,
                                host=_text(one.connector.get("host") or one.attached_host),
                                initialized=not one.connector, **common)
     rest = [name for name in (export.get("initiators") or "").split() if name not in known]
     for initiator in rest or ([] if known else [None]):
-        connections.insert(tx, id=str(uuid.uuid4()), initiator=initiator, initialized=True, **common)
+        connections.insert(tx, id=randomness.new_id(), initiator=initiator, initialized=True, **common)
 
 
 def save_export(tx: db.Transaction, volume: db.Row, volume_name: str, target: targets.Target) -> None:

@@ -3,7 +3,6 @@
 import atexit
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -13,6 +12,7 @@ from cinder_lite import concurrency, conf, db, errors
 from cinder_lite.api import fault
 from cinder_lite.api.app import Application
 from cinder_lite.api.auth import strategy
+from cinder_lite.concurrency import locks
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
 from cinder_lite.observe import health, log_setup
@@ -35,7 +35,7 @@ class Hosted:
     """
 
     def __init__(self, build: Callable[[], tuple[WSGIApplication, Callable[[], None]]]) -> None:
-        self._build, self._lock = build, threading.Lock()
+        self._build, self._lock = build, locks.lock()
         self._application: WSGIApplication | None = None
         self._pid: int | None = None
         # Collecting an application that was built before the fork would end the parent's connections to the database.

@@ -8,7 +8,7 @@ import pytest
 
 from cinder_lite import concurrency
 from cinder_lite.blockio import device
-from cinder_lite.concurrency import native_threads
+from cinder_lite.concurrency import clock, native_threads
 from cinder_lite.volume.drivers import base
 from tests.contract import backends
 from tests.contract.backends import snapshot, volume
@@ -95,7 +95,7 @@ def test_killed_under_load_everything_goes_on_and_nothing_is_left(driver, pool):
 
     def kill():
         for _ in range(15):
-            concurrency.sleep_in_thread(times.uniform(0.2, 1.2))
+            clock.sleep_in_thread(times.uniform(0.2, 1.2))
             if driver.librbd.pid is not None:
                 pids.add(driver.librbd.pid)
                 os.kill(driver.librbd.pid, signal.SIGKILL)
@@ -117,7 +117,7 @@ def test_a_process_that_dies_as_it_starts_is_started_again(driver):
 
     def kill():
         while driver.librbd.pid is None:
-            concurrency.sleep_in_thread(0.001)
+            clock.sleep_in_thread(0.001)
         os.kill(driver.librbd.pid, signal.SIGKILL)
         return "killed"
 
@@ -216,7 +216,7 @@ def test_a_service_that_died_is_followed_by_another_that_ends_what_was_begun(dri
     former.check()
 
     def die():
-        concurrency.sleep_in_thread(after)
+        clock.sleep_in_thread(after)
         os.kill(former.librbd.pid, signal.SIGKILL)
 
     together(die, lambda: former.librbd.call("clone", attempts=1, name=made.name, size=backends.GIB,

@@ -8,7 +8,6 @@ service such as Nova.
 import hashlib
 import hmac
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from cinder_lite import concurrency, context, errors
 from cinder_lite.api import proxies
 from cinder_lite.api.auth.logins import Logins
 from cinder_lite.api.fault import Response
+from cinder_lite.concurrency import randomness
 
 REALM = ("WWW-Authenticate", 'Basic realm="Block Storage", charset="UTF-8"')
 #: role -> the roles that it implies, as in Keystone.
@@ -88,7 +88,7 @@ class HTTPBasic:
         self.passwords = _File(conf.http_basic_auth_user_file, _password_hash)
         self.roles = _File(conf.http_basic_auth_roles_file, _assignment)
         self._logins = Logins(conf.osapi_volume_threads)
-        self._key = secrets.token_bytes(32)
+        self._key = randomness.token_bytes(32)
         self._verified: dict[str, bytes] = {}
         self._decoys: dict[int, bytes] = {}
 
@@ -139,7 +139,7 @@ class HTTPBasic:
         drawn = hmac.digest(self._key, name.encode(errors="surrogateescape"), hashlib.sha256)[0]
         cost = int(costs[drawn % len(costs)])
         if cost not in self._decoys:
-            self._decoys[cost] = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(cost))
+            self._decoys[cost] = bcrypt.hashpw(randomness.token_bytes(16), bcrypt.gensalt(cost))
         return self._decoys[cost]
 
 

@@ -9,12 +9,11 @@ import contextlib
 import ipaddress
 import logging
 import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from cinder_lite import errors
+from cinder_lite.concurrency import clock, locks
 
 LOG = logging.getLogger(__name__)
 
@@ -32,14 +31,14 @@ Source = tuple[str, str | None]
 class Logins:
     """The password checks of a process. `requests` is the number of requests that it handles at a time."""
 
-    def __init__(self, requests: int, clock: Callable[[], float] = time.monotonic,
-                 sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, requests: int, clock: Callable[[], float] = clock.monotonic,
+                 sleep: Callable[[float], object] = clock.sleep) -> None:
         self.slots = max(2, requests // 4)
         self._clock, self._sleep = clock, sleep
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         self._occupied: collections.Counter[Source | str] = collections.Counter()
         self._failures: collections.OrderedDict[Source, tuple[int, float]] = collections.OrderedDict()
-        self._checking = threading.Semaphore(max(1, (os.cpu_count() or 1) // 2))
+        self._checking = locks.semaphore(max(1, (os.cpu_count() or 1) // 2))
 
     def check(self, name: str, address: str, verify: Callable[[], bool]) -> bool:
         """The result of verify(), delayed when it is False. Raises TooManyLogins while all slots are occupied."""

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency, db
+from cinder_lite import db
 from cinder_lite.backup import manifest
 from cinder_lite.backup.cinder import chunked
 from cinder_lite.backup.stores import base as stores
 from cinder_lite.backup.stores.ceph import cluster
 from cinder_lite.blockio import copy, device
+from cinder_lite.concurrency import native_threads
 from cinder_lite.volume.drivers.base import GIB, DriverError
 from cinder_lite.volume.drivers.rbd import content as rbd_content
 from cinder_lite.volume.drivers.rbd.supervisor import Librbd
@@ -29,7 +30,7 @@ class Images:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
-        self._lock = concurrency.native("threading").Lock()
+        self._lock = native_threads.lock()
         self._pools: dict[str, Librbd] = {}
 
     def _call(self, name, row, **arguments):

@@ -1,11 +1,11 @@
 """The backup store in a Ceph pool: each object is a RADOS object, written in one operation."""
 
-import uuid
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers.base import DriverError
 from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
@@ -39,7 +39,7 @@ class CephStore(base.Store):
             raise base.StoreError(f"pool {self.options.backup_ceph_pool} (backup_ceph_pool): {error}") from error
 
     def check(self) -> None:
-        folder = f"check/{uuid.uuid4().hex}"
+        folder = f"check/{randomness.token_hex(16)}"
         self.put(f"{folder}/1", (b"check",))
         self.delete_folder(folder)
 

@@ -4,13 +4,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
-import uuid
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency import clock, randomness
 
 INCOMING = ".incoming"  # no object's name begins with a dot
 YOUNG = 60  # seconds; a new file may not be locked yet
@@ -44,7 +43,7 @@ class PosixStore(base.Store):
     def check(self) -> None:
         with _failures("cannot use backup_posix_path", self.root):
             _make_folders(self.incoming)
-            probe = os.path.join(self.incoming, f"check-{uuid.uuid4().hex}")
+            probe = os.path.join(self.incoming, f"check-{randomness.token_hex(16)}")
             _write(probe, (b"check",))
             os.unlink(probe)
 
@@ -53,7 +52,7 @@ class PosixStore(base.Store):
 
     def put(self, name: str, parts: Iterable[bytes]) -> int:
         path = self._path(name)
-        aside = os.path.join(self.incoming, uuid.uuid4().hex)
+        aside = os.path.join(self.incoming, randomness.token_hex(16))
         with _failures("cannot put", name):
             _make_folders(self.incoming)
             try:
@@ -101,7 +100,7 @@ class PosixStore(base.Store):
         with _failures("cannot sweep", self.incoming), contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self.incoming):
                 with contextlib.suppress(FileNotFoundError):
-                    if time.time() - entry.stat().st_mtime >= YOUNG and _unlocked(entry.path):
+                    if clock.time() - entry.stat().st_mtime >= YOUNG and _unlocked(entry.path):
                         os.unlink(entry.path)
 
     def _path(self, name):

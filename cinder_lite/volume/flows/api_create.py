@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 import typing
-import uuid
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, groups, guards, metadata_index, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
@@ -49,7 +49,7 @@ class Check(engine.Step):
         size = self._size(wanted, source, type_)
         quotas.check_volume_size(size, allowance)
         row = {
-            "id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
+            "id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
             "description": wanted.description, "size": size, "volume_type_id": type_.id, "availability_zone": zone,
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
             "multiattach": types.is_multiattach(type_), "metadata": wanted.metadata,

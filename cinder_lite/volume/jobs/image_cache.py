@@ -8,14 +8,13 @@ resumed after a crash. A volume of an image that cannot be cached is created fro
 import collections
 import contextlib
 import logging
-import threading
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import locks, randomness
 from cinder_lite.db import guards, quotas, volumes
 from cinder_lite.image.record import Image
 from cinder_lite.jobs import holds, worker
@@ -40,7 +39,7 @@ class ImageCache:
             self.enabled = False
         #: Cached volume id -> number of clones that are being created from it.
         self._cloned: collections.Counter[str] = collections.Counter()
-        self._lock = threading.Lock()
+        self._lock = locks.lock()
         #: Cached volume id -> ids of the jobs that wait for it.
         self._waiting: dict[str, set[str]] = collections.defaultdict(set)
 
@@ -162,7 +161,7 @@ class ImageCache:
     def _insert(self, row, image):
         """(volume id, job id) of the new cached volume, or None if its pool has no capacity."""
         values = {
-            "id": str(uuid.uuid4()), "project_id": self.project, "user_id": self.user, "name": f"image-{image.id}",
+            "id": randomness.new_id(), "project_id": self.project, "user_id": self.user, "name": f"image-{image.id}",
             "size": image.gigabytes, "volume_type_id": row.volume_type_id, "host": row.host,
             "availability_zone": row.availability_zone, "consumes_quota": False, "metadata": {}, "admin_metadata": {},
             "image_metadata": {"image_id": image.id}, "facts": {}, "export": {}}

@@ -3,13 +3,13 @@
 import contextlib
 import dataclasses
 import os
-import time
 from collections.abc import Mapping
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency, errors
 from cinder_lite.blockio import copy, device
+from cinder_lite.concurrency import clock
 from cinder_lite.image import formats, qemu, record
 from cinder_lite.image.glance import PIECE, Glance
 from cinder_lite.jobs import worker
@@ -43,7 +43,7 @@ class ImageUpload:
             if status != SAVING:
                 return status == record.ACTIVE
             # Glance may not have noticed yet that the former attempt was interrupted.
-            time.sleep(self.glance.pause(attempt))
+            clock.sleep(self.glance.pause(attempt))
         raise worker.Refused(f"image {self.image_id} is still {SAVING} after an interrupted attempt, and Glance does "
                              "not accept its data again; create another")
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import logging
-import time
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
+from cinder_lite.concurrency import clock
 from cinder_lite.db import attachments, connections, jobs, pools, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
@@ -198,14 +198,14 @@ class MigrationJobs:
         """
         if work.args["former"].partition("@")[0] != self.backend.name.partition("@")[0]:
             return True
-        end = time.monotonic() + CLEANUP_TIMEOUT
+        end = clock.monotonic() + CLEANUP_TIMEOUT
         with work.outside():
             while self._is_live(work.args["left"]):
                 if work.cancelled():
                     raise worker.Interrupted
-                if time.monotonic() > end:
+                if clock.monotonic() > end:
                     return False
-                time.sleep(INTERVAL)
+                clock.sleep(INTERVAL)
         return True
 
     def _is_live(self, job_id):

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-import secrets
 import string
 import typing
 from collections.abc import Sequence
 
 from oslo_config import cfg
 
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume.targets import base
 
 OPTIONS = (
@@ -91,8 +91,8 @@ class IscsiTarget(base.Target):
     def new_auth(self) -> str | None:
         if not self.options.use_chap_auth:
             return None
-        user = self.options.chap_username or "".join(secrets.choice(LETTERS) for _ in range(20))
-        secret = self.options.chap_password or "".join(secrets.choice(LETTERS) for _ in range(LONGEST))
+        user = self.options.chap_username or "".join(randomness.choice(LETTERS) for _ in range(20))
+        secret = self.options.chap_password or "".join(randomness.choice(LETTERS) for _ in range(LONGEST))
         return f"CHAP {user} {secret}"
 
 

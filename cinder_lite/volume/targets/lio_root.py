@@ -8,9 +8,9 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import random
 import stat
 
+from cinder_lite.concurrency import randomness
 from cinder_lite.host import privsep
 from cinder_lite.volume.targets import base
 
@@ -185,7 +185,7 @@ def _create(wanted):
 
 
 def _new_store(wanted):
-    arguments = {"dev": wanted.path, "wwn": wanted.serial, "index": random.randrange(NUMBERS)}
+    arguments = {"dev": wanted.path, "wwn": wanted.serial, "index": randomness.randrange(NUMBERS)}
     if _plugin(wanted) == "block":
         store = _lib().BlockStorageObject(wanted.name, **arguments)
     else:

@@ -3,19 +3,17 @@
 import contextlib
 import dataclasses
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from urllib import parse
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import commands
+from cinder_lite.concurrency import clock, commands, randomness
 from cinder_lite.volume.targets import base
 
 OPTIONS = (
@@ -200,7 +198,7 @@ class NbdTarget(base.Target):
         """Ports without a listener: the former one first, then all from a random one on."""
         former = parse.urlsplit(export.location).port if export and export.location else None
         ports = self._ports()
-        start = random.randrange(len(ports))
+        start = randomness.randrange(len(ports))
         for port in [*([former] if former else []), *ports[start:], *ports[:start]]:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -232,6 +230,6 @@ class NbdTarget(base.Target):
             signal.pidfd_send_signal(handle, way)
             with concurrency.deadline(STOP) as left:
                 while not process.ended and left():
-                    time.sleep(0.01)
+                    clock.sleep(0.01)
         if not process.ended:
             raise base.TargetError(f"qemu-nbd of {name}, process {process.pid}, does not end")

@@ -1,14 +1,12 @@
 """Exports volumes by iSCSI with tgtd: one target for each volume, its disk is LUN 1 (tgtd reserves LUN 0)."""
 
 import os
-import random
 import subprocess
-import time
 
 from oslo_config import cfg
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import commands
+from cinder_lite.concurrency import clock, commands, randomness
 from cinder_lite.volume.targets import base, iscsi, tgtadm
 
 OPTIONS = (
@@ -153,7 +151,7 @@ class TgtTarget(iscsi.IscsiTarget):
             if iqn in taken:
                 raise base.TargetError(f"{iqn} is being exported by another call")
             free = sorted(set(range(1, len(taken) + SPREAD + 1)) - set(taken.values()))
-            tid = random.choice(free)
+            tid = randomness.choice(free)
             if self._run_unless([tgtadm.EXISTS], tgtadm.new_target(tid, iqn)):
                 return tid
         raise base.TargetError(f"tgtd had no free target number in {ATTEMPTS} attempts")
@@ -184,7 +182,7 @@ class TgtTarget(iscsi.IscsiTarget):
                     raise base.TargetError(f"initiators could not be logged out of {target.iqn} within {LOGOUT} s")
                 for session, connection in tgtadm.connections(self._run(tgtadm.show_connections(target.tid))):
                     self._run_unless(tgtadm.GONE, tgtadm.delete_connection(target.tid, session, connection))
-                time.sleep(0.02)
+                clock.sleep(0.02)
 
     def _reopen(self, name, target, path, identity, read_only):
         """Reopen a changed device if no initiator is logged in; tgtd cannot do that while commands are in progress."""

@@ -4,10 +4,9 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import commands, http_server
+from cinder_lite.concurrency import clock, commands, http_server
 from cinder_lite.volume.targets import base, tgtadm
 
 #: Seconds that tgtd may take to start listening.
@@ -43,7 +42,7 @@ class TgtDaemon:
                     self.stop()
                     raise base.TargetError(f"tgtd does not start on {self.portal}, control port {self.control_port}; "
                                            f"is one of them used by another program?{self._last_messages()}")
-                time.sleep(0.02)
+                clock.sleep(0.02)
 
     def alive(self) -> bool:
         return self._pid() is not None
@@ -58,7 +57,7 @@ class TgtDaemon:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while self.alive():
-            time.sleep(0.02)
+            clock.sleep(0.02)
 
     def _probe(self):
         """Raise TargetError if the portal is in use; tgtd itself would continue without it."""
@@ -71,9 +70,7 @@ class TgtDaemon:
     def _launch(self):
         try:
             with open(self.log or os.devnull, "a") as log:
-                # In its own session: Ctrl-C in the terminal stops the service, which then stops tgtd.
-                self._child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                               start_new_session=True)
+                self._child = commands.start_command(self.argv, output=log)
         except FileNotFoundError:
             raise base.TargetError("tgtd is missing; install the package tgt") from None
 

@@ -4,13 +4,13 @@ A volume's status is derived from its attachments in the transaction that change
 the volume (an extension, say), the status to which it returns is changed instead.
 """
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -64,7 +64,7 @@ class Attachments:
                 raise errors.InvalidState(kind="volume", reason=(
                     f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
                     "of a type with multiattach can be attached more than once"))
-            id = str(uuid.uuid4())
+            id = randomness.new_id()
             attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id,
                                instance_uuid=instance_uuid, attach_status=states.RESERVED, connector={},
                                attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode,
@@ -263,7 +263,7 @@ class Attachments:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, volume_id).id, (states.ATTACHING, states.AVAILABLE),)
             if domain.is_read_only(row) and mode == domain.READ_WRITE:
                 raise errors.InvalidState(kind="volume", reason="it is read-only; attach it with mode ro")
-            id = str(uuid.uuid4())
+            id = randomness.new_id()
             domain.attach_initialized(tx, row, id, host_name)
             attachments.insert(tx, id=id, volume_id=volume_id, project_id=row.project_id,
                                instance_uuid=instance_uuid, attached_host=host_name, mountpoint=mountpoint,

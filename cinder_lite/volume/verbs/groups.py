@@ -1,12 +1,12 @@
 """Creates, changes and deletes groups and group snapshots; an action covers all volumes of a group."""
 
-import uuid
 from collections.abc import Collection
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
@@ -48,7 +48,7 @@ class Groups:
             zone = zone or self.conf.default_availability_zone or self.conf.storage_availability_zone
             self._check_zone(tx, zone)
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
-        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+        row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
                "description": description, "availability_zone": zone, "group_type_id": type_.id,
                "volume_types": {"ids": [one.id for one in wanted]}}
         with self.db.write() as tx:
@@ -83,7 +83,7 @@ class Groups:
                               else self._of_group(tx, ctx, source_group_id))
             if not copies:
                 raise errors.InvalidInput(reason="There is nothing in it that could be copied.")
-            row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
+            row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": name,
                    "description": description, "availability_zone": source.availability_zone, "host": source.host,
                    "group_type_id": source.group_type_id, "volume_types": source.volume_types,
                    "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
@@ -207,7 +207,7 @@ def _copy(ctx, volume, size, **source):
     # The volume may have been transferred to another project since; that project's description is not copied.
     described = ({"name": volume.name, "description": volume.description} if ctx.sees(volume.project_id) else
                  {"name": None, "description": None})
-    return {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, **described,
+    return {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, **described,
             "size": size, "volume_type_id": volume.volume_type_id, "availability_zone": volume.availability_zone,
             "host": volume.host, "bootable": volume.bootable, "multiattach": volume.multiattach,
             "encryption_key_id": volume.encryption_key_id, "metadata": {},
@@ -236,14 +236,14 @@ class GroupSnapshots:
             members = _members(tx, ctx, group_id)
             if not members:
                 raise errors.InvalidState(kind="group", reason="it has no volumes")
-            row = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
+            row = {"id": randomness.new_id(), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
                    "description": description, "group_id": group_id, "group_type_id": group.group_type_id}
             job_id = GROUP_SNAPSHOT.insert(tx, ctx, "create", row, host=service_of(group.host))
             statuses = (states.AVAILABLE,) if groups.is_set(group.group_specs, groups.CONSISTENT) else states.CLONEABLE
             for one in members:
                 VOLUME.hold(tx, one.id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             for one in sorted(members, key=lambda one: (one.volume_type_id, one.id)):
-                snapshot = {"id": str(uuid.uuid4()), "project_id": group.project_id, "user_id": ctx.user_id,
+                snapshot = {"id": randomness.new_id(), "project_id": group.project_id, "user_id": ctx.user_id,
                         "volume_id": one.id, "name": name, "description": description, "size": one.size,
                         "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
                         "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}

@@ -1,12 +1,12 @@
 """Manages and unmanages existing volumes and snapshots of a backend."""
 
 import contextlib
-import uuid
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
@@ -46,7 +46,7 @@ class Management:
             type_ = (types.get_by_name_or_id(tx, ctx, type_name_or_id) if type_name_or_id
                      else types.default(tx, self.conf, ctx.project_id))
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
-        row = {"id": str(uuid.uuid4()), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
+        row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
                "volume_type_id": type_.id, "multiattach": types.is_multiattach(type_), "admin_metadata": {},
                "image_metadata": {}, "facts": {}, "export": {}, "created_at": db.now(), **described}
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
@@ -80,7 +80,7 @@ class Management:
                 guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             host = service_of(volume.host)
             find_up(tx, host, self.conf.service_down_time)
-            row = {"id": str(uuid.uuid4()), "project_id": volume.project_id, "user_id": ctx.user_id, "size": 0,
+            row = {"id": randomness.new_id(), "project_id": volume.project_id, "user_id": ctx.user_id, "size": 0,
                    "volume_id": volume_id, "volume_type_id": volume.volume_type_id, "facts": {}, "progress": "0%",
                    "encryption_key_id": volume.encryption_key_id, **described}
             job_id = SNAPSHOT.insert(tx, ctx, "manage", row, host=host, args={"reference": reference})

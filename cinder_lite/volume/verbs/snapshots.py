@@ -1,12 +1,12 @@
 """Creates, changes and deletes snapshots."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import guards, metadata_index, quotas, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds
@@ -35,7 +35,7 @@ class Snapshots:
         with self.db.write() as tx:
             volume = VOLUME.hold(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
             host = service_of(volume.host)
-            row = {"id": str(uuid.uuid4()), "project_id": volume.project_id, "user_id": ctx.user_id,
+            row = {"id": randomness.new_id(), "project_id": volume.project_id, "user_id": ctx.user_id,
                    "volume_id": volume_id, "name": name, "description": description, "size": volume.size,
                    "progress": "0%", "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
                    "encryption_key_id": volume.encryption_key_id}

@@ -2,13 +2,12 @@
 
 import hashlib
 import hmac
-import secrets
-import uuid
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
+from cinder_lite.concurrency import randomness
 from cinder_lite.db import connections, guards, metadata_index, quotas, snapshots, transfers, types, volumes
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign
@@ -36,7 +35,7 @@ class Transfers:
     def create(self, ctx: context.Context, volume_id: str, name: str | None, without_snapshots: bool = False,
                encrypted_too: bool = False) -> tuple[db.Row | None, str]:
         """Offer the volume, with its snapshots unless `without_snapshots`. Returns the row and the key (not stored)."""
-        key, salt = secrets.token_hex(8), secrets.token_hex(16)
+        key, salt = randomness.token_hex(8), randomness.token_hex(16)
         with self.db.write() as tx:
             volume = volumes.get(tx, ctx, volume_id)
             needed = [guards.NOT_ATTACHED, guards.NOT_MIGRATING, guards.NO_GROUP]
@@ -45,7 +44,7 @@ class Transfers:
             VOLUME.begin(tx, ctx, volume_id, "transfer", needed)
             if not without_snapshots:
                 self._check_snapshots(tx, ctx, volume_id)
-            row = {"id": str(uuid.uuid4()), "volume_id": volume_id, "project_id": volume.project_id, "name": name,
+            row = {"id": randomness.new_id(), "volume_id": volume_id, "project_id": volume.project_id, "name": name,
                    "salt": salt, "digest": _digest(salt, key), "no_snapshots": without_snapshots,
                    "created_at": db.now()}
             transfers.insert(tx, row)

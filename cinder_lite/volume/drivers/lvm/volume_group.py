@@ -4,10 +4,10 @@ import logging
 import os
 import re
 import shlex
-import time
 from collections.abc import Sequence
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency import clock
 from cinder_lite.host import privsep
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.lvm import commands, parsing, privileged
@@ -37,7 +37,7 @@ class Group:
 
     def run(self, arguments: Sequence[str], doing: str, timeout: float = 0) -> str:
         """The output of a command. Raises Refused, whose text begins with "cannot" and `doing`."""
-        began = time.monotonic()
+        began = clock.monotonic()
         try:
             status, output, errors = privileged.lvm(arguments, self._directory, timeout)
         except privsep.Unavailable as error:
@@ -46,7 +46,7 @@ class Group:
             raise base.DriverError(f"cannot {doing}: the privileged process has ended ({error})") from error
         level = logging.DEBUG if arguments[0] in READING else concurrency.log_level()
         LOG.log(level, "'lvm %s' ended with status %s after %.0f ms", shlex.join(arguments), status,
-                (time.monotonic() - began) * 1000)
+                (clock.monotonic() - began) * 1000)
         if status == 0:
             return output
         if status == privileged.MISSING:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import cinder_lite
 from cinder_lite import concurrency
+from cinder_lite.concurrency import clock, commands, native_threads
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.rbd import protocol
 
@@ -79,11 +80,11 @@ class Child:
         self.cluster = cluster
         self.address: str | None = None
         self.failure: base.BackendDown | None = None
-        self.ready = concurrency.native("threading").Event()
+        self.ready = native_threads.event()
         self._idle: list[typing.Any] = []
         self._control: typing.Any = None
         self._popen: typing.Any = None
-        self._lock = concurrency.native("threading").Lock()
+        self._lock = native_threads.lock()
 
     def start(self, fence: Sequence[str]) -> None:
         """Start the process and wait until it is connected to the cluster."""
@@ -91,9 +92,9 @@ class Child:
         try:
             self._control, theirs = concurrency.native("socket").socketpair()
             with theirs:
-                self._popen = concurrency.native("subprocess").Popen(
+                self._popen = commands.start_command(
                     [python(), "-m", CHILD, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd="/",
-                    env={**os.environ, "PYTHONPATH": top}, start_new_session=True)
+                    env={"PYTHONPATH": top})
             self._control.settimeout(self.cluster.connect_limit + PROBE_TIMEOUT)
             protocol.send(self._control, self.cluster.setup(fence))
             answer, _ = protocol.receive(self._control)
@@ -128,7 +129,7 @@ class Child:
     def _reaped(self):
         # wait() takes a lock that is unsafe for native threads if the standard library is patched; poll() does not.
         while (status := self._popen.poll()) is None:
-            concurrency.sleep_in_thread(0.005)
+            clock.sleep_in_thread(0.005)
         return status
 
     def end(self) -> None:
@@ -191,7 +192,7 @@ class Librbd:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._lock = concurrency.native("threading").Lock()
+        self._lock = native_threads.lock()
         self._child: Child | None = None
         self._fence: list[str] = []
 
