@@ -22,7 +22,7 @@ SCHEDULER, VOLUME, BACKUP, AT_NOVA = "scheduler", "volume", "backup", "nova"
 
 @dataclasses.dataclass(frozen=True)
 class Hold:
-    """Something that an action claims and that is released whoever ends it; both are in jobs/holds.py."""
+    """Something that an action claims and that is released whoever ends it; both are in jobs/holds/."""
 
     #: Held by the row of the resource itself: who ends the action from outside decides what becomes of the row.
     of_row: ClassVar[bool] = False

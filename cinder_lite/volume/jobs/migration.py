@@ -181,7 +181,7 @@ class MigrationJobs:
         connector = {**concurrency.in_thread(reader.connector), "host": self.conf.host, "multipath": False}
         with work.outside():
             info = source.connect(work.ctx, volume_id=row.id, attachment_id=work.job.id, connector=connector)
-        # Recorded before it is attached, so that it is detached if the job fails (see holds._Destination).
+        # Recorded before it is attached, so that it is detached if the job fails (see holds.destination).
         work.args["attached"] = {**reader.names(info["data"]), "protocol": protocol, "connector": connector,
                                  "host": service_of(row.host)}
         self._keep(work)

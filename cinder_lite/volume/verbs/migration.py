@@ -76,5 +76,5 @@ class Migrations:
             job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
                 "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
                 "shares": shares}}, migration_status=None)
-            holds.OF[states.NewType].claim(tx, row, shares, type_.id, allowance)
+            holds.new_type.NewType.claim(tx, row, shares, type_.id, allowance)
         return job_id

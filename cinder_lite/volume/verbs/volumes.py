@@ -144,7 +144,7 @@ class Volumes:
         with self.db.write() as tx:
             job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
-            holds.OF[states.Growth].claim(tx, self.conf, row, new_size, allowance)
+            holds.growth.Growth.claim(tx, self.conf, row, new_size, allowance)
         return job_id, service_of(row.host)
 
     def revert(self, ctx: context.Context, id: str, snapshot_id: str) -> None:

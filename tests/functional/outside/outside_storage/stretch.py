@@ -26,7 +26,7 @@ def begin(req):
     args = {"old_size": row.size, "new_size": new_size, "facts": row.facts, "refuse": req.body["refuse"]}
     with req.db.write() as tx:
         job_id = VOLUME.begin(tx, req.ctx, row.id, "stretch", job={"host": host, "args": args})
-        holds.OF[states.Growth].claim(tx, req.conf, row, new_size, allowance)
+        holds.growth.Growth.claim(tx, req.conf, row, new_size, allowance)
     req.clients["volume"].on(host).run_job(req.ctx, job_id=job_id)
 
 

@@ -1,0 +1,34 @@
+"""Changes what rows count while they exist, and releases it when they are deleted."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from oslo_config import cfg
+
+from cinder_lite import db, states
+from cinder_lite.db import attachments, connections, metadata_index, pools, quotas, transfers
+from cinder_lite.jobs.holds.counted import uncount
+
+
+def count_size(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, size: int,
+               allowance: quotas.Allowance) -> None:
+    """Claim the GiB of a row that was counted before its size was known. Raises OverQuota."""
+    if kind == "volume" or not conf.no_snapshot_gb_quota:
+        quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
+    if kind == "volume":
+        pools.give_back(tx, row.host, -size, 0)  # it is there already, whether the pool has room or not
+
+
+def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, Any]]) -> None:
+    """Remove what belongs to rows that were deleted, given as (kind, row): index, attachments, transfers, quota,
+    capacity."""
+    gone = list(gone)
+    for kind, row in gone:
+        if kind in ("volume", "snapshot"):
+            metadata_index.remove(tx, row.id)
+        if kind == "volume":
+            attachments.delete_all(tx, row.id)
+            connections.delete_all(tx, row.id)
+            if states.AWAITING in (row.status, row.previous_status):
+                transfers.delete_of_volume(tx, row.id)
+    uncount(tx, conf, [(kind, row) for kind, row in gone if getattr(row, "counted", True)])
