@@ -12,7 +12,7 @@ import orjson
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors
-from cinder_lite.api import body, fault, installed, policy, request, route, versions, visibility
+from cinder_lite.api import body, enforcer, fault, installed, request, route, versions, visibility
 from cinder_lite.api.auth import strategy
 from cinder_lite.api.fault import Response
 from cinder_lite.concurrency import clock, randomness
@@ -41,7 +41,7 @@ class Application:
                  examine: Callable[[], dict[str, Any]]) -> None:
         self.conf, self.db, self.examine = conf, db, examine
         self.domains = types.SimpleNamespace(**domains)
-        self.policy = policy.Policy(conf)
+        self.policy = enforcer.Policy(conf)
         self.table = route.Table(installed.routes())
         self.authenticate = strategy.load(conf)
 

@@ -159,7 +159,7 @@ def _sections(shared: process.Process) -> Iterator[Finding]:
 
 def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     """(option, function that raises) for each reason why a daemon refuses to start; daemons call the same functions."""
-    from cinder_lite.api import installed, listener, policy
+    from cinder_lite.api import enforcer, installed, listener
     from cinder_lite.api.auth import strategy
     from cinder_lite.observe import log_setup, tracing
     from cinder_lite.scheduler import choose
@@ -169,7 +169,7 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     yield "[DEFAULT] state_path", lambda conf: host_lock.check_directory(conf.state_path)
     yield "[DEFAULT] auth_strategy", strategy.check_configuration
     yield "[DEFAULT] osapi_volume_listen", listener.check_address
-    yield "[oslo_policy] policy_file", policy.Policy
+    yield "[oslo_policy] policy_file", enforcer.Policy
     yield "installed packages", lambda _conf: installed.routes()
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)

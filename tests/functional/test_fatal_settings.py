@@ -82,7 +82,7 @@ REFUSING = {
     "cinder_lite/conf/__init__.py _register_added": "as plugins._loaded",
     "cinder_lite/api/installed.py routes": "the same",
     "cinder_lite/api/policy.py rules": "the same", "cinder_lite/jobs/installed.py register_actions": "the same",
-    "cinder_lite/api/policy.py _load": None,
+    "cinder_lite/api/enforcer.py _load": None,
     "cinder_lite/service/process.py __init__": None, "cinder_lite/rpc/transport.py valid_url": None,
     "cinder_lite/scheduler/choose.py _plugin": None, "cinder_lite/host/host_lock.py check_directory": None,
     "cinder_lite/observe/log_setup.py check_writable": None,

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 
 from cinder_lite import conf, context
-from cinder_lite.api.policy import ADMIN, MEMBER, READER, RULES, Policy
+from cinder_lite.api.enforcer import Policy
+from cinder_lite.api.policy import ADMIN, MEMBER, READER, RULES
 
 
 @pytest.fixture
