@@ -1,8 +1,9 @@
 """Handles /attachments."""
 
 from cinder_lite.api import filters, pages
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import attachments
 
 

@@ -4,8 +4,9 @@ from cinder_lite import errors
 from cinder_lite.api import groups as handlers
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import groups
 
 EMPTY_NAMES_SINCE = "3.6"

@@ -5,7 +5,7 @@ from typing import Any
 from cinder_lite import errors
 from cinder_lite.api import query_values
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import types
 
 

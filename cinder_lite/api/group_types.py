@@ -6,9 +6,10 @@ from typing import Any
 from cinder_lite import db, errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
 from cinder_lite.api.types import is_public
+from cinder_lite.api.view import Row
 from cinder_lite.db import groups, quotas
 
 

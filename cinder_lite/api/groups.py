@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import groups
 
 LIST_VOLUMES_SINCE, SNAPSHOT_FILTERS_SINCE = "3.25", "3.29"

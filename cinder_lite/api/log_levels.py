@@ -4,7 +4,7 @@ from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import services
 from cinder_lite.rpc import log_levels, messaging
 

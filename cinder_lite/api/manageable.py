@@ -5,8 +5,9 @@ from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 
 
 def _host(given: Mapping[str, Any]) -> str:

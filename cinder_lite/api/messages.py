@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import jobs, messages, services
 from cinder_lite.db.listing import Paging
 from cinder_lite.jobs import wait_reasons

@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from cinder_lite.api import body, filters, installed, versions
-from cinder_lite.api.route import Many, Route, text
+from cinder_lite.api import body_schema, filters, installed, versions
+from cinder_lite.api.pages import Many
+from cinder_lite.api.route import Route
 from cinder_lite.api.schemas import responses
+from cinder_lite.api.view import text
 
 #: Formats that are kept in the document; those of this service are removed, as other tools do not have them.
 _KNOWN_FORMATS = frozenset(("uuid",))
@@ -14,7 +16,7 @@ _KNOWN_FORMATS = frozenset(("uuid",))
 _FILTERED = {"volumes": "volume", "snapshots": "snapshot", "backups": "backup", "groups": "group",
              "messages": "message", "group_snapshots": "group_snapshot", "attachments": "attachment",
              "types": "volume_type"}
-_PAGING: tuple[tuple[str, body.Schema], ...] = (
+_PAGING: tuple[tuple[str, body_schema.Schema], ...] = (
     ("limit", {"type": "integer", "minimum": 0}), ("marker", {"type": "string"}),
     ("offset", {"type": "integer", "minimum": 0}), ("sort", {"type": "string"}), ("all_tenants", {"type": "string"}))
 
@@ -52,7 +54,7 @@ def _operation(path: str, routes: Sequence[Route], version: versions.Version) ->
         "operationId": "_".join(filter(None, (routes[0].method.lower(), *re.findall(r"[a-zA-Z0-9]+", path)))),
         "summary": "; ".join(_summary(route) for route in routes),
         "parameters": [header, *_query(path, routes)], "responses": _responses(routes, version)}
-    bodies = [_plain(body.at(route.body, version)) for route in routes if route.body is not None]
+    bodies = [_plain(body_schema.at(route.body, version)) for route in routes if route.body is not None]
     if bodies:
         schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

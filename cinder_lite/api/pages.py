@@ -1,13 +1,40 @@
-"""Builds pages of lists and looks up metadata keys, for the handlers of several resources."""
+"""Builds and renders pages of lists, and looks up metadata keys, for the handlers of several resources."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.filters import COUNT_SINCE
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Renderer, Row
 from cinder_lite.db.listing import Paging
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Rows of a list; with `more` the response has a link to the next page. `count` is the length of the whole list."""
+
+    rows: Sequence[Row]
+    more: bool = False
+    count: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Many:
+    """Renders the Page that a handler returns as {key: rows, links: [next], count: n}."""
+
+    key: str
+    view: Renderer
+    links: str | None = None
+
+    def __call__(self, page: Page, req: Request) -> dict[str, Any]:
+        rendered: dict[str, Any] = {self.key: [self.view(row, req) for row in page.rows]}
+        if page.count is not None:
+            rendered["count"] = page.count
+        if self.links and page.more:
+            rendered[self.links] = [{"rel": "next", "href": req.next_link(page.rows[-1].id)}]
+        return rendered
 
 
 def wants_count(req: Request) -> bool:

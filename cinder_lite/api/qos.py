@@ -4,9 +4,10 @@ from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api import pages
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
 from cinder_lite.api.schemas.qos import CONSUMERS
+from cinder_lite.api.view import Row
 from cinder_lite.db import qos, quotas, types
 
 

@@ -9,7 +9,7 @@ import webob
 
 from cinder_lite import context, errors
 from cinder_lite.api import proxies, query_values, versions
-from cinder_lite.api.body import MAX_INTEGER
+from cinder_lite.api.body_formats import MAX_INTEGER
 from cinder_lite.db.listing import Paging
 
 if TYPE_CHECKING:

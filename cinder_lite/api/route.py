@@ -1,30 +1,19 @@
-"""Defines routes and views, and finds the route of a request by path, method, version and action."""
+"""Defines routes, and finds the route of a request by path, method, version and action."""
 
-import bisect
 import dataclasses
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import routes
 
 from cinder_lite import errors
 from cinder_lite.api import versions
-from cinder_lite.api.body import Schema, action_of
+from cinder_lite.api.body_schema import Schema
 from cinder_lite.api.request import Request
+from cinder_lite.api.view import FIRST, NEVER, Renderer, served_at
 
-FIRST, NEVER = "3.0", None
-
-#: A row of a resource: its columns are attributes. Drivers' findings are dicts.
-Row = Any
-#: Renders the result of a handler, or one row of it.
-Renderer = Callable[[Any, Request], Any]
 #: Handles a request; the result is rendered by the view of the route.
 Handler = Callable[[Request], Any]
-
-
-def _served_at(since: str, until: str | None, version: versions.Version) -> bool:
-    return versions.number(since) <= version and (until is None or version <= versions.number(until))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +21,8 @@ class Route:
     """One operation of the API.
 
     `path` begins behind /v3 and the optional project. `action` is the key of the body that names the operation where
-    several share a path. `body` is a schema with versions in it (see api/body.py), `view` renders the result of the
-    handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient.
+    several share a path. `body` is a schema with versions in it (see api/body_schema.py), `view` renders the result of
+    the handler, `status` is the one of a successful response. Without a `policy` any valid token is sufficient.
     `response` is the JSON Schema of the response for the API description, if api/schemas/responses.py has none.
     """
 
@@ -50,7 +39,7 @@ class Route:
     response: Schema | None = None
 
     def served_at(self, version: versions.Version) -> bool:
-        return _served_at(self.since, self.until, version)
+        return served_at(self.since, self.until, version)
 
 
 class PathRoutes:
@@ -122,6 +111,19 @@ class Table:
         return _served(actions[name], version)
 
 
+def action_of(document: Mapping[str, Any] | None, actions: Collection[str]) -> str:
+    """The one key of an action's body. Raises BadRequest, which names the key and the known actions."""
+    if document is None:
+        raise errors.BadRequest("The body is missing: an object with one key is needed that names the action.")
+    if len(document) != 1:
+        raise errors.BadRequest("The body must have exactly one key, which names the action.")
+    name = next(iter(document))
+    if name not in actions:
+        raise errors.BadRequest(f"There is no such action: {name[:100]}. "
+                                f"The actions are: {', '.join(sorted(actions))}.")
+    return name
+
+
 def _served(candidates: Sequence[Route], version: versions.Version) -> Route:
     for route in candidates:
         if route.served_at(version):
@@ -133,114 +135,3 @@ def _served(candidates: Sequence[Route], version: versions.Version) -> Route:
 def _literals_first(path: str) -> list[tuple[bool, str]]:
     """A sort key that puts literal segments before variable ones: /volumes/detail before /volumes/{volume_id}."""
     return [(segment.startswith("{"), segment) for segment in path.split("/")]
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """A key of a view.
-
-    `get` is a function of (row, req), or the name of the row's attribute; None means the attribute of the same name.
-    `policy` names a rule that must allow the field for the row's project.
-    """
-
-    name: str
-    get: Renderer | str | None = None
-    since: str = FIRST
-    until: str | None = NEVER
-    policy: str | None = None
-
-    def served_at(self, version: versions.Version) -> bool:
-        return _served_at(self.since, self.until, version)
-
-
-class View:
-    """Renders rows as the fields that the request's version has and the requester may see."""
-
-    def __init__(self, *fields: Field) -> None:
-        self.fields = fields
-        self.breaks = sorted({versions.number(field.since) for field in fields}
-                             | {(major, minor + 1) for major, minor in (
-                                 versions.number(field.until) for field in fields if field.until)})
-        self._by_version: dict[int, tuple[Field, ...]] = {}
-
-    def at(self, version: versions.Version) -> tuple[Field, ...]:
-        """The fields of that version."""
-        key = bisect.bisect_right(self.breaks, version)
-        found = self._by_version.get(key)
-        if found is None:
-            found = self._by_version[key] = tuple(field for field in self.fields if field.served_at(version))
-        return found
-
-    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
-        # The rows of a page are of few projects: which fields are shown is decided once per project.
-        project = getattr(row, "project_id", None)
-        found = req.renderers.get((self, project))
-        if found is None:
-            found = req.renderers[self, project] = _FieldRenderer([
-                field for field in self.at(req.version) if field.policy is None or req.allows(field.policy, project)])
-        return found(row, req)
-
-
-class _FieldRenderer:
-    """Renders rows as a fixed set of fields: plain columns all at once, the rest one by one."""
-
-    def __init__(self, fields: Sequence[Field]) -> None:
-        plain = [field for field in fields if not callable(field.get)]
-        self.names = [field.name for field in plain]
-        columns: list[Any] = [field.get or field.name for field in plain]
-        get: Callable[[Row], Any] | None = operator.attrgetter(*columns) if columns else None
-        self.values = get if get and len(columns) > 1 else (lambda row: (get(row),) if get else ())
-        self.computed = [(field.name, field.get) for field in fields if callable(field.get)]
-
-    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
-        shown = dict(zip(self.names, self.values(row), strict=True))
-        for name, get in self.computed:
-            shown[name] = get(row, req)
-        return shown
-
-
-@dataclasses.dataclass(frozen=True)
-class One:
-    """Renders {key: the row}."""
-
-    key: str
-    view: Renderer
-
-    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
-        return {self.key: self.view(row, req)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Page:
-    """Rows of a list; with `more` the response has a link to the next page. `count` is the length of the whole list."""
-
-    rows: Sequence[Row]
-    more: bool = False
-    count: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Many:
-    """Renders the Page that a handler returns as {key: rows, links: [next], count: n}."""
-
-    key: str
-    view: Renderer
-    links: str | None = None
-
-    def __call__(self, page: Page, req: Request) -> dict[str, Any]:
-        rendered: dict[str, Any] = {self.key: [self.view(row, req) for row in page.rows]}
-        if page.count is not None:
-            rendered["count"] = page.count
-        if self.links and page.more:
-            rendered[self.links] = [{"rel": "next", "href": req.next_link(page.rows[-1].id)}]
-        return rendered
-
-
-def text(value: str, _req: Request) -> bytes:
-    """The view of a plain text."""
-    return value.encode()
-
-
-def plain(document: Any, _req: Request) -> Any:
-    """The view of a document that the handler has rendered itself."""
-    return document

@@ -24,8 +24,9 @@ from cinder_lite.api import (
     volume_actions,
     volumes,
 )
-from cinder_lite.api.body import Schema
-from cinder_lite.api.route import Handler, Many, One, Route, plain, text
+from cinder_lite.api.body_schema import Schema
+from cinder_lite.api.pages import Many
+from cinder_lite.api.route import Handler, Route
 from cinder_lite.api.schemas import attachments as attachment_bodies
 from cinder_lite.api.schemas import backups as backup_bodies
 from cinder_lite.api.schemas import groups as group_bodies
@@ -37,6 +38,7 @@ from cinder_lite.api.schemas import snapshots as snapshot_bodies
 from cinder_lite.api.schemas import transfers as transfer_bodies
 from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
+from cinder_lite.api.view import One, plain, text
 from cinder_lite.api.views import attachments as attachment_views
 from cinder_lite.api.views import backups as backup_views
 from cinder_lite.api.views import groups as group_views

@@ -5,8 +5,9 @@ from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
 from cinder_lite.jobs import pool_capacity

@@ -5,8 +5,9 @@ import dataclasses
 from cinder_lite import errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import transfers
 
 #: The versions that exclude snapshots, transfer encrypted volumes, and have markers and an order of lists.

@@ -6,8 +6,9 @@ from typing import Any
 from cinder_lite import db, errors
 from cinder_lite.api import filters, pages, query_values
 from cinder_lite.api.body import is_true
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
 from cinder_lite.db import filtering, quotas, schema, types
 

@@ -9,8 +9,9 @@ import orjson
 from cinder_lite import db, errors, states
 from cinder_lite.api import filters, pages
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Page, Row
+from cinder_lite.api.view import Row
 from cinder_lite.db import attachments, groups, volumes
 from cinder_lite.volume.flows.wanted import Wanted
 

@@ -2,7 +2,9 @@
 
 import uuid
 
-from cinder_lite.api import body, versions
+import jsonschema
+
+from cinder_lite.api import body_schema, versions
 
 LATEST = versions.number("3.71")
 #: Where a pattern decides, words of which one fits.
@@ -11,7 +13,7 @@ WORDS = ("error", "available", "detached", "success", "raw", "1", "a")
 
 def smallest(schema, version=LATEST):
     """A value that is valid by the schema, with as little in it as can be."""
-    return _value(body.at(schema, version))
+    return _value(body_schema.at(schema, version))
 
 
 def _value(schema):
@@ -37,6 +39,6 @@ def _text(schema):
     if schema.get("format") == "uuid":
         return str(uuid.uuid4())
     for word in WORDS:
-        if body.jsonschema.Draft202012Validator(schema).is_valid(word):
+        if jsonschema.Draft202012Validator(schema).is_valid(word):
             return word
     return "a" * schema.get("minLength", 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cinder_lite.api import body
+from cinder_lite.api import body_schema
 from cinder_lite.api.routes import ROUTES
 from tests.functional import bodies
 from tests.functional.bodies import LATEST
@@ -136,7 +136,7 @@ PLACE = "a place for something strange"
 
 def places(schema, version=LATEST):
     """The smallest valid bodies of the schema, each with PLACE for one value: every property, and a free key."""
-    plain = body.at(schema, version)
+    plain = body_schema.at(schema, version)
     whole = bodies.smallest(schema)
     yield from _places(plain, whole, lambda value: value)
 

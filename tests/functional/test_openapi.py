@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import validate
 
 from cinder_lite.api import openapi, versions
-from cinder_lite.api.route import text
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import responses
+from cinder_lite.api.view import text
 from cinder_lite.cmd import manage
 from tests.functional.client import Client
 from tests.functional.service import Service

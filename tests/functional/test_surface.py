@@ -11,8 +11,7 @@ import re
 
 import pytest
 
-from cinder_lite.api import policy, versions
-from cinder_lite.api import route as routing
+from cinder_lite.api import policy, versions, view
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import responses
 
@@ -50,7 +49,7 @@ def test_a_row_answers_with_its_keys(row):
     route, keys = ROUTE_OF[key(row)], set(row["keys"].split())
     schema = responses.of_route(route, versions.MAXIMUM)
     if schema is None:
-        assert keys == ({"text"} if route.view is routing.text else set())
+        assert keys == ({"text"} if route.view is view.text else set())
     elif keys != {"*"}:
         # Lists may say how many there are and where they go on.
         more = {one for one in schema["properties"] if one == "count" or one.endswith("_links")}

@@ -1,6 +1,6 @@
 """Schemas of attachment requests."""
 
-from cinder_lite.api.body import EMPTY, UUID, closed, wrapped
+from cinder_lite.api.body_schema import EMPTY, UUID, closed, wrapped
 from cinder_lite.api.schemas.volumes import CONNECTOR, MODE
 
 _CONNECTOR = {**CONNECTOR, "properties": {

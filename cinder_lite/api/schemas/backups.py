@@ -1,7 +1,7 @@
 """Schemas of backup requests."""
 
 from cinder_lite import states
-from cinder_lite.api.body import (
+from cinder_lite.api.body_schema import (
     BOOL,
     DESCRIPTION,
     EMPTY,

@@ -1,7 +1,7 @@
 """Schemas of requests for groups, group snapshots, group types and the legacy consistency groups."""
 
 from cinder_lite import states
-from cinder_lite.api.body import (
+from cinder_lite.api.body_schema import (
     BOOL,
     DESCRIPTION,
     NAME,

@@ -1,6 +1,6 @@
 """Schemas of requests that manage existing volumes and snapshots."""
 
-from cinder_lite.api.body import (
+from cinder_lite.api.body_schema import (
     DESCRIPTION,
     EMPTY,
     NAME,

@@ -1,6 +1,6 @@
 """Schemas of requests for QoS specs."""
 
-from cinder_lite.api.body import NULLABLE_TEXT, PADDED_NAME, PATH_KEYS, closed, wrapped
+from cinder_lite.api.body_schema import NULLABLE_TEXT, PADDED_NAME, PATH_KEYS, closed, wrapped
 
 #: The side that applies a spec; the first is the default.
 CONSUMERS = ("back-end", "front-end", "both")

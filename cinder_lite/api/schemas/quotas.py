@@ -1,6 +1,7 @@
 """Schemas of quota requests. Keys per type (volumes_NAME) are validated by the handler, which reads the types."""
 
-from cinder_lite.api.body import MAX_INTEGER, Schema, wrapped
+from cinder_lite.api.body_formats import MAX_INTEGER
+from cinder_lite.api.body_schema import Schema, wrapped
 
 _LIMIT = {"type": ["integer", "string"], "format": "limit"}
 _IGNORED: Schema = {"tenant_id": {}, "id": {}}

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from cinder_lite.api.body import MAX_INTEGER, Schema, at
-from cinder_lite.api.route import Many, One, Renderer, Route, View, text
+from cinder_lite.api.body_formats import MAX_INTEGER
+from cinder_lite.api.body_schema import Schema, at
+from cinder_lite.api.pages import Many
+from cinder_lite.api.route import Route
 from cinder_lite.api.versions import Version
+from cinder_lite.api.view import One, Renderer, View, text
 from cinder_lite.api.views import backups, groups, qos, services, transfers, types, volumes
 
 TEXT: Schema = {"type": "string"}

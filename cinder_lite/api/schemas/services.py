@@ -1,6 +1,7 @@
 """Schemas of service requests, which have no wrapping key."""
 
-from cinder_lite.api.body import BOOL, MAX_INTEGER, NULLABLE_TEXT, OPTIONAL_UUID, REQUIRED_NAME, Schema, closed, one_of
+from cinder_lite.api.body_formats import MAX_INTEGER
+from cinder_lite.api.body_schema import BOOL, NULLABLE_TEXT, OPTIONAL_UUID, REQUIRED_NAME, Schema, closed, one_of
 
 _WORD = {"type": "string", "minLength": 1, "maxLength": 255}
 _HOST = {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._#@:/+\[\]]*$"}

@@ -1,6 +1,6 @@
 """Schemas of transfer requests."""
 
-from cinder_lite.api.body import BOOL, PADDED_NAME, UUID, closed, wrapped
+from cinder_lite.api.body_schema import BOOL, PADDED_NAME, UUID, closed, wrapped
 
 _NAME = {**PADDED_NAME, "type": ["string", "null"]}
 

@@ -1,6 +1,6 @@
 """Schemas of requests for volume types, their access lists and defaults."""
 
-from cinder_lite.api.body import (
+from cinder_lite.api.body_schema import (
     BOOL,
     DESCRIPTION,
     NULLABLE_TEXT,

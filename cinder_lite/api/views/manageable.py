@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Field, View
+from cinder_lite.api.view import Field, View
 from cinder_lite.volume.drivers.base import GIB
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Field, Renderer, Row, View
+from cinder_lite.api.view import Field, Renderer, Row, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
 from cinder_lite.jobs import wait_reasons
 from cinder_lite.scheduler import choose

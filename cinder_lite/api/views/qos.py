@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Row
+from cinder_lite.api.view import Row
 
 
 def SPEC(row: Row, _req: Request) -> dict[str, Any]:

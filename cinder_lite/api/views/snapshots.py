@@ -1,7 +1,7 @@
 """Renders snapshots."""
 
 
-from cinder_lite.api.route import Field, View
+from cinder_lite.api.view import Field, View
 from cinder_lite.api.views.volumes import created_at, updated_at
 
 _COMMON = (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Field, Row, View
+from cinder_lite.api.view import Field, Row, View
 from cinder_lite.api.views.volumes import created_at
 
 

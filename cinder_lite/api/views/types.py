@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Row
+from cinder_lite.api.view import Row
 
 #: Extra specs that every user may see, because they describe how the volumes can be used.
 FOR_USERS = ("multiattach", "RESKEY:availability_zones", "replication_enabled")

@@ -5,7 +5,7 @@ from typing import Any
 
 from cinder_lite import states
 from cinder_lite.api.request import Request
-from cinder_lite.api.route import Field, Row, View
+from cinder_lite.api.view import Field, Row, View
 from cinder_lite.api.views.types import visible_specs
 from cinder_lite.db import volumes
 

@@ -3,7 +3,7 @@
 import copy
 import json
 
-from cinder_lite.api import body as bodies
+from cinder_lite.api import body_schema
 
 ID = "12345678-1234-4234-8234-123456789abc"
 
@@ -123,4 +123,4 @@ def _text(path):
 
 def plain(schema, version):
     """Our schema as that version has it."""
-    return bodies.at(schema, version)
+    return body_schema.at(schema, version)

@@ -3,7 +3,7 @@
 import pytest
 
 from cinder_lite import errors
-from cinder_lite.api import body
+from cinder_lite.api import body, body_schema, route
 from cinder_lite.api.schemas import volumes as volume_bodies
 
 V = (3, 71)
@@ -38,17 +38,18 @@ def test_other_media_types(media):
 
 
 @pytest.mark.parametrize(("schema", "good", "bad"), [
-    (body.SIZE, [1, "1", 2**31 - 1], [0, -1, "0", "", "x", "1.5", 1.5, True, 2**31, "9" * 30, 1e300, None, [], {}]),
-    (body.UUID, [ID, ID.upper(), ID.replace("-", "")], ["", "x", ID + "0", ID[:-1] + "g", 1, None]),
-    (body.BOOL, [True, False, "true", "FALSE", "1", "0", "on", "Off", "y", "n", "YES", "no"],
+    (body_schema.SIZE, [1, "1", 2**31 - 1],
+     [0, -1, "0", "", "x", "1.5", 1.5, True, 2**31, "9" * 30, 1e300, None, [], {}]),
+    (body_schema.UUID, [ID, ID.upper(), ID.replace("-", "")], ["", "x", ID + "0", ID[:-1] + "g", 1, None]),
+    (body_schema.BOOL, [True, False, "true", "FALSE", "1", "0", "on", "Off", "y", "n", "YES", "no"],
      ["", "perhaps", 2, 1, 0, None, [], "tRuE", "Y"]),
-    (body.NAME, [None, "", "a", "\u00e9\u4e2d", "a" * 255, "two\nlines", "\u3000", "\U0001f600"],
+    (body_schema.NAME, [None, "", "a", "\u00e9\u4e2d", "a" * 255, "two\nlines", "\u3000", "\U0001f600"],
      ["a" * 256, 1, [], True]),
-    (body.PADDED, [None, "", " " * 300 + "a" * 255, "\x07"], ["a" * 256, 1, [], True]),
-    (body.PADDED_NAME, [" a ", " " * 300 + "a" * 255], ["", " ", "\u3000", "a" * 256, None]),
-    (body.DESCRIPTION, [None, "", "\u00a0a\u3000", "a" * 255],
+    (body_schema.PADDED, [None, "", " " * 300 + "a" * 255, "\x07"], ["a" * 256, 1, [], True]),
+    (body_schema.PADDED_NAME, [" a ", " " * 300 + "a" * 255], ["", " ", "\u3000", "a" * 256, None]),
+    (body_schema.DESCRIPTION, [None, "", "\u00a0a\u3000", "a" * 255],
      ["a" * 256, "two\nlines", "\u200d", "\u2028", "\U0001f600", "\ue000"]),
-    (body.METADATA, [{}, {"a": "b"}, {"a" * 255: "b" * 255}, {"a b/c": ""}],
+    (body_schema.METADATA, [{}, {"a": "b"}, {"a" * 255: "b" * 255}, {"a b/c": ""}],
      [{"": "b"}, {"\u00e9": "b"}, {"a" * 255 + "\n": "b"}, {"a": None}, {"a": 1}, {"a" * 256: "b"}, {"a": "b" * 256},
       [], None, "x"]),
     (volume_bodies.RESET_STATUS["properties"]["os-reset_status"], [{"status": "Error"}, {"attach_status": "detached"}],
@@ -111,9 +112,9 @@ def test_a_refusal_contains_the_valid_values(document, said):
 ])
 def test_an_action_body_has_one_known_key(document, said):
     with pytest.raises(errors.BadRequest) as refused:
-        body.action_of(document, {"a": None, "b": None})
+        route.action_of(document, {"a": None, "b": None})
     assert said in str(refused.value)
 
 
 def test_an_action_is_found():
-    assert body.action_of({"b": None}, {"a": None, "b": None}) == "b"
+    assert route.action_of({"b": None}, {"a": None, "b": None}) == "b"

@@ -6,7 +6,8 @@ import pytest
 
 from cinder_lite import errors
 from cinder_lite.api import route
-from cinder_lite.api.route import Field, Route, View
+from cinder_lite.api.route import Route
+from cinder_lite.api.view import Field, View
 
 TABLE = route.Table([
     Route("GET", "/things", "list", None), Route("POST", "/things", "create", None),

@@ -1,7 +1,7 @@
 """An action: a volume grows by one GiB. Its row, its route, its beginning and its work."""
 
 from cinder_lite import states
-from cinder_lite.api.body import closed, wrapped
+from cinder_lite.api.body_schema import closed, wrapped
 from cinder_lite.api.policy import MEMBER
 from cinder_lite.api.route import Route
 from cinder_lite.db import quotas, volumes

@@ -1,8 +1,9 @@
 """A route that summarizes the volumes of a project, and one that nobody may use unless the policy file allows it."""
 
-from cinder_lite.api.body import closed, wrapped
+from cinder_lite.api.body_schema import closed, wrapped
 from cinder_lite.api.policy import READER
-from cinder_lite.api.route import Route, plain
+from cinder_lite.api.route import Route
+from cinder_lite.api.view import plain
 from cinder_lite.db import volumes
 
 POLICIES = {

@@ -1,0 +1,105 @@
+"""Defines views: they render the rows that handlers return, with the fields of the request's version."""
+
+import bisect
+import dataclasses
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cinder_lite.api import versions
+from cinder_lite.api.request import Request
+
+FIRST, NEVER = "3.0", None
+#: A row of a resource: its columns are attributes. Drivers' findings are dicts.
+Row = Any
+#: Renders the result of a handler, or one row of it.
+Renderer = Callable[[Any, Request], Any]
+
+
+def served_at(since: str, until: str | None, version: versions.Version) -> bool:
+    return versions.number(since) <= version and (until is None or version <= versions.number(until))
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A key of a view.
+
+    `get` is a function of (row, req), or the name of the row's attribute; None means the attribute of the same name.
+    `policy` names a rule that must allow the field for the row's project.
+    """
+
+    name: str
+    get: Renderer | str | None = None
+    since: str = FIRST
+    until: str | None = NEVER
+    policy: str | None = None
+
+    def served_at(self, version: versions.Version) -> bool:
+        return served_at(self.since, self.until, version)
+
+
+class View:
+    """Renders rows as the fields that the request's version has and the requester may see."""
+
+    def __init__(self, *fields: Field) -> None:
+        self.fields = fields
+        self.breaks = sorted({versions.number(field.since) for field in fields}
+                             | {(major, minor + 1) for major, minor in (
+                                 versions.number(field.until) for field in fields if field.until)})
+        self._by_version: dict[int, tuple[Field, ...]] = {}
+
+    def at(self, version: versions.Version) -> tuple[Field, ...]:
+        """The fields of that version."""
+        key = bisect.bisect_right(self.breaks, version)
+        found = self._by_version.get(key)
+        if found is None:
+            found = self._by_version[key] = tuple(field for field in self.fields if field.served_at(version))
+        return found
+
+    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
+        # The rows of a page are of few projects: which fields are shown is decided once per project.
+        project = getattr(row, "project_id", None)
+        found = req.renderers.get((self, project))
+        if found is None:
+            found = req.renderers[self, project] = _FieldRenderer([
+                field for field in self.at(req.version) if field.policy is None or req.allows(field.policy, project)])
+        return found(row, req)
+
+
+class _FieldRenderer:
+    """Renders rows as a fixed set of fields: plain columns all at once, the rest one by one."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        plain = [field for field in fields if not callable(field.get)]
+        self.names = [field.name for field in plain]
+        columns: list[Any] = [field.get or field.name for field in plain]
+        get: Callable[[Row], Any] | None = operator.attrgetter(*columns) if columns else None
+        self.values = get if get and len(columns) > 1 else (lambda row: (get(row),) if get else ())
+        self.computed = [(field.name, field.get) for field in fields if callable(field.get)]
+
+    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
+        shown = dict(zip(self.names, self.values(row), strict=True))
+        for name, get in self.computed:
+            shown[name] = get(row, req)
+        return shown
+
+
+@dataclasses.dataclass(frozen=True)
+class One:
+    """Renders {key: the row}."""
+
+    key: str
+    view: Renderer
+
+    def __call__(self, row: Row, req: Request) -> dict[str, Any]:
+        return {self.key: self.view(row, req)}
+
+
+def text(value: str, _req: Request) -> bytes:
+    """The view of a plain text."""
+    return value.encode()
+
+
+def plain(document: Any, _req: Request) -> Any:
+    """The view of a document that the handler has rendered itself."""
+    return document
