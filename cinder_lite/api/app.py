@@ -1,7 +1,6 @@
 """The WSGI application: authenticates, routes, validates and authorizes requests, and renders the responses."""
 
 import logging
-import os
 import re
 import types
 import urllib.parse
@@ -12,17 +11,13 @@ import orjson
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors
-from cinder_lite.api import body, enforcer, fault, installed, request, route, versions, visibility
-from cinder_lite.api.auth import strategy
-from cinder_lite.api.fault import Response
+from cinder_lite.api import body, enforcer, fault, installed, request, root, route, versions, visibility
+from cinder_lite.api.auth import scope, strategy
+from cinder_lite.api.fault import JSON, TEXT, VERSIONS, Response
 from cinder_lite.concurrency import clock, randomness
 
 LOG = logging.getLogger(__name__)
 
-JSON = ("Content-Type", "application/json")
-TEXT = ("Content-Type", "text/plain; charset=UTF-8")
-#: First segments of paths; v2 is served as the first microversion of v3.
-VERSIONS = ("v3", "v2")
 #: Methods that have a label of their own in metrics.
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"))
 _REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
@@ -50,13 +45,12 @@ class Application:
         request_id = f"req-{randomness.new_id()}"
         # Log lines before authentication must not carry the context of the thread's former request.
         context.Context(request_id=request_id)
-        req = request.Request(environ, self)
+        req = request.Request(environ, self, request_id)
         try:
-            status, headers, out = self._respond(req, environ, request_id)
+            status, headers, out = self._respond(req, environ)
         except Exception as error:  # noqa: BLE001 - the outermost level of a request: every error becomes a response
             status, headers, out = fault.response(error, req.sees_internals())
-            headers.append(JSON)
-            headers += self._headers_of_fault(req, environ, error)
+            headers += [JSON, *fault.version_headers(error, req)]
         headers += [("Content-Length", str(len(out))), ("x-compute-request-id", request_id),
                     ("x-openstack-request-id", request_id)]
         if status == 204:
@@ -76,65 +70,26 @@ class Application:
         name = "none" if found is None else f"{found.path} {found.action}" if found.action else found.path
         self.meter.observe("http_request_seconds", seconds, method if method in METHODS else "other", name, status)
 
-    def _respond(self, req: request.Request, environ: Mapping[str, Any], request_id: str) -> Response:
+    def _respond(self, req: request.Request, environ: Mapping[str, Any]) -> Response:
         path = _decoded_path(environ)
-        if path == "/":
-            return 300, [JSON], orjson.dumps(versions.document(req.root))
-        if path == "/healthcheck":
-            return self._healthcheck(req, request_id)
-        if path == "/openapi.json":
-            return self._describe(req)
-        api, slash, rest = path[1:].partition("/")
-        if api not in VERSIONS:
-            raise _path_not_found(path)
-        if not slash:
-            return 302, [("Location", f"{req.root}{path}/"), JSON], b""
-        # keystoneauth and the SDK read the versions without a token. X-Auth-User requests a token.
-        refusal = self._identify(req, request_id) if rest or "X-Auth-User" in req.http.headers else None
+        api, _, rest = path[1:].partition("/")
+        if api not in VERSIONS or not rest:
+            return root.respond(self, req, path)
+        refusal = self.identify(req)
         if refusal is not None:
             return refusal
         req.version = versions.requested(req.http.headers.get(versions.HEADER)) if api == "v3" else versions.MINIMUM
-        if not rest:
-            return 200, [JSON, *_version_headers(req.version)], orjson.dumps(versions.document(req.root))
         return self._dispatch(req, "/" + rest)
 
-    def _healthcheck(self, req: request.Request, request_id: str) -> Response:
-        """Whether this process serves requests; with `detailed`, for administrators, the health of all services.
-
-        The plain one does not query the database: when that is down it is down for all processes, and a load balancer
-        has no better one to send requests to.
-        """
-        if "detailed" not in req.query:
-            path = self.conf.healthcheck.disable_by_file_path
-            return (503, [TEXT], b"DISABLED BY FILE") if path and os.path.exists(path) else (200, [TEXT], b"OK")
-        refusal = self._identify(req, request_id)
-        if refusal is not None:
-            # Without a token noauth responds with a new one, which is not the requested document.
-            if refusal[0] < 400:
-                raise errors.Unauthorized()
-            return refusal
-        req.enforce("cinder_lite:health")
-        found = self.examine()
-        return 200 if found["healthy"] else 503, [JSON], orjson.dumps(found)
-
-    @staticmethod
-    def _describe(req: request.Request) -> Response:
-        """The OpenAPI document of the version in the query, the newest by default."""
-        # Imported on demand to save memory: few processes are asked for it.
-        from cinder_lite.api import openapi
-
-        word = req.query.get("version", "latest")
-        return 200, [JSON], orjson.dumps(openapi.document(versions.requested(f"{versions.SERVICE} {word}")))
-
-    def _identify(self, req: request.Request, request_id: str) -> Response | None:
+    def identify(self, req: request.Request) -> Response | None:
         """Set the request's context; returns the strategy's own response if it has no requester."""
         headers = req.http.headers
         outer = headers.get("X-OpenStack-Request-ID")
-        found = self.authenticate(req.http, request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
+        found = self.authenticate(req.http, req.request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
         if isinstance(found, tuple):
             return found
         found.is_admin = self.policy.is_administrator(found)
-        strategy.expect_scope(found)
+        scope.expect_scope(found)
         req.ctx = found
         return None
 
@@ -143,7 +98,7 @@ class Application:
         req.project_in_path = project
         entry, arguments = self.table.match(rest or "/")
         if entry is None:
-            raise _path_not_found(path)
+            raise errors.NotFound(f"The path {path[:200]} does not exist.")
         if project is not None and project != req.ctx.project_id:
             raise errors.BadRequest("Malformed request url: the project in the path is not the token's.")
         method = "GET" if req.http.method == "HEAD" else req.http.method
@@ -151,16 +106,16 @@ class Application:
         found = req.route = self.table.choose(entry, method, req.version, req.document)
         req.__dict__.update(arguments)
         self._check_body(req, found)
-        strategy.expect_project(req.ctx, found)
+        scope.expect_project(req.ctx, found)
         if found.policy is not None:
             self._enforce(req, found.policy, arguments)
         result = found.handler(req)
         shown = found.view(result, req) if found.view is not None else None
         if isinstance(shown, bytes):
-            return found.status, [TEXT, *req.headers, *_version_headers(req.version)], shown
-        out = orjson.dumps(shown, default=_reject) if found.view is not None else b""
+            return found.status, [TEXT, *req.headers, *versions.headers(req.version)], shown
+        out = orjson.dumps(shown) if found.view is not None else b""
         kind = [JSON] if out or found.status != 204 else []
-        return found.status, [*kind, *req.headers, *_version_headers(req.version)], out
+        return found.status, [*kind, *req.headers, *versions.headers(req.version)], out
 
     def _check_body(self, req: request.Request, found: route.Route) -> None:
         """Validate the document, and set the request's body to its inner part."""
@@ -198,24 +153,6 @@ class Application:
         raw = req.http.body_file.read(length) if length else b""
         return body.read(raw, req.http.content_type or "")
 
-    @staticmethod
-    def _headers_of_fault(req: request.Request, environ: Mapping[str, Any],
-                          error: Exception) -> list[tuple[str, str]]:
-        if (environ.get("PATH_INFO") or "/").split("/")[1] not in VERSIONS:
-            return []
-        if isinstance(error, errors.VersionOutOfRange):
-            word = error.values["version"]
-            return [(versions.HEADER, f"{versions.SERVICE} {word}"), ("Vary", versions.HEADER)]
-        return _version_headers(req.version)
-
-
-def _version_headers(version: versions.Version) -> list[tuple[str, str]]:
-    return [(versions.HEADER, f"{versions.SERVICE} {versions.text(version)}"), ("Vary", versions.HEADER)]
-
-
-def _path_not_found(path: str) -> errors.NotFound:
-    return errors.NotFound(f"The path {path[:200]} does not exist.")
-
 
 def _decoded_path(environ: Mapping[str, Any]) -> str:
     """The path as text, which WSGI passes as bytes in Latin-1. Raises BadRequest for a URL that is not UTF-8."""
@@ -227,7 +164,3 @@ def _decoded_path(environ: Mapping[str, Any]) -> str:
     if "\0" in path or "\0" in query:
         raise errors.BadRequest("The URL has a NUL character in it.")
     return path
-
-
-def _reject(value: object) -> None:
-    raise TypeError(f"{type(value)} in a response: views render plain values only")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder_lite import errors
-from cinder_lite.api import query_values
+from cinder_lite.api import lengths
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.db import types
@@ -15,7 +15,7 @@ def _rendered(row: Row) -> dict[str, Any]:
 
 def set_default(req: Request) -> dict[str, Any]:
     """PUT /default-types/{default_project_id}: set a project's default type."""
-    query_values.check_length("The project's id", req.default_project_id)
+    lengths.check_length("The project's id", req.default_project_id)
     with req.db.write() as tx:
         try:
             type_ = types.get_by_name_or_id(tx, req.ctx, req.body["volume_type"])

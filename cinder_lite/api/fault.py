@@ -7,9 +7,15 @@ import orjson
 from oslo_db import exception as db_errors
 
 from cinder_lite import errors
+from cinder_lite.api import versions
+from cinder_lite.api.request import Request
 
 LOG = logging.getLogger(__name__)
 
+JSON = ("Content-Type", "application/json")
+TEXT = ("Content-Type", "text/plain; charset=UTF-8")
+#: First segments of the API's paths; v2 is served as the first microversion of v3.
+VERSIONS = ("v3", "v2")
 #: (status, headers, body)
 Response = tuple[int, list[tuple[str, str]], bytes]
 
@@ -55,7 +61,16 @@ def response(error: Exception, internals: bool) -> Response:
     return status, headers, orjson.dumps({NAMES.get(status, OTHER): inner})
 
 
+def version_headers(error: Exception, req: Request) -> list[tuple[str, str]]:
+    """The headers of a fault's microversion: the one that cannot be served, or that of the request."""
+    if (req.http.environ.get("PATH_INFO") or "/").split("/")[1] not in VERSIONS:
+        return []
+    if isinstance(error, errors.VersionOutOfRange):
+        return [(versions.HEADER, f"{versions.SERVICE} {error.values['version']}"), ("Vary", versions.HEADER)]
+    return versions.headers(req.version)
+
+
 def rejection(status: int, message: str) -> tuple[str, list[tuple[str, str]], bytes]:
     """(status line, headers, body) for a request that the HTTP server rejects itself."""
     body = orjson.dumps({NAMES.get(status, OTHER): {"code": status, "message": message}})
-    return f"{status} {REASONS.get(status, 'Refused')}", [("Content-Type", "application/json")], body
+    return f"{status} {REASONS.get(status, 'Refused')}", [JSON], body

@@ -1,9 +1,7 @@
-"""Parses values of query strings and paths: booleans, whole numbers, names."""
+"""Parses values of query strings: booleans and whole numbers."""
 
 from cinder_lite import errors
 
-#: The number of characters of a name that every column can store.
-MAX_NAME = 255
 TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 FALSE = frozenset(("0", "f", "false", "off", "n", "no"))
 
@@ -31,9 +29,3 @@ def natural(name: str, text: str, maximum: int | None = None) -> int:
         raise errors.InvalidInput(reason=f"{name} must be an integer of 0 or more"
                                          f"{f', up to {maximum}' if maximum else ''}, not '{text[:50]}'.")
     return number
-
-
-def check_length(subject: str, text: str | None) -> None:
-    """Raise BadRequest for a name of a path or token that is too long to be stored."""
-    if len(text or "") > MAX_NAME:
-        raise errors.BadRequest(f"{subject} has {len(text or '')} characters, more than {MAX_NAME}.")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from cinder_lite import db, errors
-from cinder_lite.api import query_values
+from cinder_lite.api import lengths
 from cinder_lite.api.request import Request
 from cinder_lite.db import quotas, types
 
@@ -59,7 +59,7 @@ def _limits(keys: Mapping[str, Target], body: Mapping[str, Any], ignored: Collec
 
 def update(req: Request) -> dict[str, Any]:
     """PUT /os-quota-sets/{target_project_id}: set a project's limits."""
-    query_values.check_length("The project's id", req.target_project_id)
+    lengths.check_length("The project's id", req.target_project_id)
     ignored = ("tenant_id", "id")
     with req.db.write() as tx:
         keys = _targets(tx)
@@ -96,7 +96,7 @@ def show_class(req: Request) -> dict[str, Any]:
 
 def update_class(req: Request) -> dict[str, Any]:
     """PUT /os-quota-class-sets/{class_name}: set the limits of a class."""
-    query_values.check_length("The class's name", req.class_name)
+    lengths.check_length("The class's name", req.class_name)
     with req.db.write() as tx:
         quotas.set_class(tx, req.class_name, _limits(_targets(tx), req.body, ()))
         return {"quota_class_set": _class(tx, req)}

@@ -22,6 +22,7 @@ from cinder_lite.api import (
     type_encryption,
     types,
     volume_actions,
+    volume_create,
     volumes,
 )
 from cinder_lite.api.body_schema import Schema
@@ -55,7 +56,7 @@ _VOLUME, _ACTION = "/volumes/{volume_id}", "/volumes/{volume_id}/action"
 _VA, _VAA = "volume_extension:volume_actions:", "volume_extension:volume_admin_actions:"
 
 VOLUMES = (
-    Route("POST", "/volumes", volumes.create, "volume:create", volume_bodies.CREATE,
+    Route("POST", "/volumes", volume_create.create, "volume:create", volume_bodies.CREATE,
           One("volume", volume_views.DETAIL), 202),
     Route("GET", "/volumes", volumes.index, "volume:get_all",
           view=Many("volumes", volume_views.SUMMARY, "volumes_links")),

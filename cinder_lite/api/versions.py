@@ -1,7 +1,6 @@
-"""Chooses the microversion of a request and renders the version documents."""
+"""Chooses the microversion of a request."""
 
 import functools
-from typing import Any
 
 from cinder_lite import errors
 
@@ -51,12 +50,6 @@ def _parse(word: str) -> Version:
     return version
 
 
-def document(base: str) -> dict[str, Any]:
-    """The response to GET /: the one version that is served, at `base` (the URL of the service's root)."""
-    return {"versions": [{
-        "id": "v3.0", "status": "CURRENT", "version": text(MAXIMUM), "min_version": text(MINIMUM),
-        "updated": "2023-08-31T00:00:00Z",
-        "links": [{"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"},
-                  {"rel": "self", "href": base + "/v3/"}],
-        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}],
-    }]}
+def headers(version: Version) -> list[tuple[str, str]]:
+    """The headers of a response of that version."""
+    return [(HEADER, f"{SERVICE} {text(version)}"), ("Vary", HEADER)]

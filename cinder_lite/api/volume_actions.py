@@ -6,7 +6,7 @@ from cinder_lite import errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
 from cinder_lite.api.request import Request
-from cinder_lite.api.views import volumes as views
+from cinder_lite.api.views import uploads
 from cinder_lite.db import volumes
 
 
@@ -138,7 +138,7 @@ def upload_image(req: Request) -> dict[str, Any]:
         req.ctx, req.volume_id, is_true(body.get("force", False)), name=body["image_name"], visibility=visibility,
         disk_format=body.get("disk_format", "raw"), container_format=body.get("container_format", "bare"),
         protected=is_true(body.get("protected", False)))
-    return {"os-volume_upload_image": views.upload(row, type_, image, req)}
+    return {"os-volume_upload_image": uploads.upload(row, type_, image, req)}
 
 
 def reimage(req: Request) -> None:

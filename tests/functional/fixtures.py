@@ -5,7 +5,7 @@ import dataclasses
 from gabbi import fixture
 from gabbi.handlers import base
 
-from cinder_lite.api.auth import strategy
+from cinder_lite.api.auth import noauth
 from tests.functional.service import Service
 from tests.services.processes import free_port
 
@@ -13,7 +13,7 @@ PORT = free_port()
 MANY = "quota_volumes = 1000\nquota_snapshots = 1000\nquota_gigabytes = 10000\nquota_backups = 100"
 
 
-class Roles(strategy.NoAuth):
+class Roles(noauth.NoAuth):
     """Like noauth, but X-Roles can select a requester who is not an administrator."""
 
     def __call__(self, http, request_id, global_id):
