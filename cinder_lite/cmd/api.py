@@ -1,12 +1,12 @@
 """cinder-lite-api: serves the REST API."""
 
 from cinder_lite import concurrency
+from cinder_lite.db import engines
 
 concurrency.patch()
 
 from oslo_config import cfg
 
-from cinder_lite import db
 from cinder_lite.api import listener
 from cinder_lite.observe import metrics
 from cinder_lite.service import daemon, process, workers
@@ -31,7 +31,7 @@ def main(conf: cfg.ConfigOpts) -> None:
         # All workers need the database driver and taskflow: imported before the fork, they share the memory.
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
-        db.import_driver(conf.database)
+        engines.import_driver(conf.database)
         workers.Workers(conf.osapi_volume_workers, build).run()
 
 

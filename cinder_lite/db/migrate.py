@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, errors
 from cinder_lite.concurrency import randomness
-from cinder_lite.db import schema
+from cinder_lite.db import engines, schema
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
 
@@ -17,7 +17,7 @@ HEAD = "0010"
 
 def current(database: db.Database) -> str | None:
     """The revision of the database; None for an empty one and for a file that does not exist, which is not created."""
-    if db.is_missing(database.url):
+    if engines.is_missing(database.url):
         return None
     with database.read() as tx:
         if not sa.inspect(tx).has_table("alembic_version"):

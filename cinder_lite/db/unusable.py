@@ -4,11 +4,15 @@ from typing import Any
 
 from oslo_db import exception as db_errors
 
+from cinder_lite.concurrency import clock
+
 FULL, READ_ONLY, BROKEN = "its disk is full", "it is read-only", "its disk reports errors"
 NO_MEMORY, CONNECTIONS = "it has no memory left", "it has too many connections"
 LOCKED = "another process holds its lock"
 DAMAGED, CLOSED = "its file is damaged", "its file cannot be opened"
 
+#: Seconds for which a failure of the database is reported after its last occurrence.
+REPORTED = 30.0
 #: Primary result codes of SQLite.
 SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL,
           26: DAMAGED}
@@ -46,3 +50,24 @@ def reason(dialect: str, error: Any) -> str | None:
     if number == ENGINE_ERROR:
         return FULL if "error 28" in str(text) else BROKEN
     return MYSQL.get(number) if isinstance(number, int) else None
+
+
+class Failures:
+    """Notes the last failure of a database that answered but could not be used."""
+
+    def __init__(self, dialect: str):
+        self._dialect = dialect
+        self._at: float = 0.0
+        self._found: Unusable | None = None
+
+    def note(self, context: Any) -> None:
+        """Raise Unusable for the error of a statement that is such a failure."""
+        found = reason(self._dialect, context.original_exception)
+        if found is not None and not context.is_disconnect:
+            self._at, self._found = clock.monotonic(), Unusable(found, context.original_exception)
+            raise self._found
+
+    @property
+    def last(self) -> Unusable | None:
+        """The failure of the last REPORTED seconds."""
+        return self._found if clock.monotonic() - self._at < REPORTED else None

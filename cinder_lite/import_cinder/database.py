@@ -4,7 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import db, errors
+from cinder_lite import errors
+from cinder_lite.db import engines
 
 #: Columns by which a database of a supported release is recognized.
 NEEDED = {"volumes": "use_quota", "snapshots": "use_quota", "default_volume_types": "project_id",
@@ -20,10 +21,10 @@ class CinderDatabase:
     """A connection to a Cinder database. `url` is the value of Cinder's [database] connection."""
 
     def __init__(self, url: str):
-        self.url = db.url_of(url)
-        if db.is_missing(self.url):
+        self.url = engines.url_of(url)
+        if engines.is_missing(self.url):
             raise NotCinders(f"there is no file {self.url.database}")
-        self._engine = sa.create_engine(self.url, connect_args=db.connect_args(self.url))
+        self._engine = sa.create_engine(self.url, connect_args=engines.connect_args(self.url))
         self._tables = sa.MetaData()
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from oslo_config import cfg
 from cinder_lite import db
 from cinder_lite.concurrency import http_limits, http_server, native_threads
 from cinder_lite.conf.metrics import PORTS
-from cinder_lite.db import jobs, pools, services
+from cinder_lite.db import engines, jobs, pools, services
 
 LOG = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Meter:
 
     def watch(self, database: db.Database) -> None:
         """Record the use of the database's connections."""
-        database.on_use(lambda kind: self.count("database_connections", 1, kind), self._used)
+        engines.on_use(database.engines, lambda kind: self.count("database_connections", 1, kind), self._used)
 
     def _used(self, kind, seconds):
         self.count("database_connections", -1, kind)

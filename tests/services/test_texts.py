@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db
-from cinder_lite.db import migrate, schema
+from cinder_lite.db import migrate, schema, texts
 
 #: Four bytes in UTF-8.
 WIDE = "\N{GRINNING FACE}"
@@ -33,7 +33,7 @@ def _row(table, text_of):
         kind = column.type
         if column.autoincrement is True:
             continue
-        if isinstance(kind, db.FreeText | sa.String | sa.Text):
+        if isinstance(kind, texts.FreeText | sa.String | sa.Text):
             row[column.name] = text_of(column)
         elif isinstance(kind, sa.JSON):
             row[column.name] = {"a": WIDE * 20_000}
@@ -46,7 +46,7 @@ def _row(table, text_of):
 
 def _longest(column):
     length = getattr(column.type, "length", None)
-    return WIDE * (length or db.LONGEST_TEXT)
+    return WIDE * (length or texts.LONGEST_TEXT)
 
 
 @pytest.mark.parametrize("table", schema.METADATA.sorted_tables, ids=lambda table: table.name)
@@ -66,7 +66,7 @@ def test_every_column_keeps_the_longest_text_that_it_may_have(empty, table):
     WIDE * 15_000])
 def test_a_reason_of_any_form_can_be_written(empty, text):
     columns = [column for table in schema.METADATA.sorted_tables for column in table.c
-               if isinstance(column.type, db.FreeText)]
+               if isinstance(column.type, texts.FreeText)]
     assert {"error", "fail_reason", "user_message", "backend_reason"} <= {column.name for column in columns}
     for column in columns:
         table = column.table
@@ -75,5 +75,5 @@ def test_a_reason_of_any_form_can_be_written(empty, text):
             tx.execute(sa.delete(table))
             tx.execute(sa.insert(table).values(**row))
             kept = tx.execute(sa.select(column)).scalar()
-        assert len(kept) <= db.LONGEST_TEXT and len(kept.encode()) < 65_536, column
+        assert len(kept) <= texts.LONGEST_TEXT and len(kept.encode()) < 65_536, column
         assert kept[:5] == text[:5].replace("\0", "\N{REPLACEMENT CHARACTER}")

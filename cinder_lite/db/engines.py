@@ -1,0 +1,166 @@
+"""Builds the engines of a database: its URL and driver, its pools of connections and their checks."""
+
+import contextlib
+import datetime
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db.sqlalchemy import exc_filters
+
+from cinder_lite import errors
+from cinder_lite.concurrency import clock
+from cinder_lite.db import texts
+
+#: Seconds after which an idle connection is checked before it is used again.
+IDLE_CHECK = 5.0
+#: The installed drivers, which are used whatever driver a URL names.
+DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+
+
+def is_missing(url: sa.URL) -> bool:
+    """Whether the database is a file that does not exist and that connecting would create."""
+    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and (
+        not os.path.exists(url.database or ""))
+
+
+def url_of(connection: str) -> sa.URL:
+    """The URL with an installed driver and without plugins: URLs of Cinder may name others."""
+    try:
+        url = sa.make_url(connection).difference_update_query(["plugin"])
+        url = url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
+        url.get_dialect()
+    except (sa.exc.ArgumentError, ValueError) as error:
+        # The original message may contain a part of the password.
+        raise errors.Misconfigured("the database's URL is not like 'mysql+pymysql://USER:PASSWORD@HOST/NAME', with "
+                                   "'%40' for '@' and the like within it, or is of an unsupported database") from error
+    return url
+
+
+def connect_args(url: sa.URL) -> dict[str, Any]:
+    """Arguments of the driver besides the URL."""
+    # By default PyMySQL tries TLS and loads the system's certificates for every connection.
+    if url.get_backend_name() in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
+        return {"ssl_disabled": True}
+    return {}
+
+
+def _fast_times(url):
+    """Arguments by which PyMySQL parses times faster; they suit only the service's own database."""
+    if url.get_backend_name() not in ("mysql", "mariadb"):
+        return {}
+    driver = url.get_dialect().import_dbapi()
+    return {"conv": {**driver.converters.conversions,
+                     driver.constants.FIELD_TYPE.DATETIME: datetime.datetime.fromisoformat}}
+
+
+def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
+    """Import the database driver of the section [database], without connecting."""
+    url_of(options.connection).get_dialect().import_dbapi()
+
+
+def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], None]) -> tuple[sa.Engine, sa.Engine]:
+    """The engines for reading and for writing; note(context) is called with each error of a statement."""
+    shared: dict[str, Any] = {
+        "json_serializer": texts.dump, "json_deserializer": texts.load, "pool_reset_on_return": None,
+        "pool_size": options.max_pool_size, "max_overflow": options.max_overflow}
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
+        shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "poolclass": sa.QueuePool}
+    else:
+        shared |= {"pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
+                   "connect_args": {**connect_args(url), **_fast_times(url)}}
+    return _engine(url, shared, note, autocommit=True), _engine(url, shared, note, autocommit=False)
+
+
+def _engine(url, shared, note, autocommit):
+    dialect = url.get_backend_name()
+    if dialect == "sqlite":
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
+        if url.database:
+            # With the first connection, which creates the file: a configured database is not necessarily used.
+            sa.event.listen(engine, "do_connect", lambda *_: _keep_private(url.database))
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        level = "AUTOCOMMIT" if autocommit else "READ COMMITTED"
+        engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
+        sa.event.listen(engine, "checkin", _note_idle)
+        sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
+    if dialect == "postgresql":
+        sa.event.listen(engine, "handle_error", _detect_lost_connection, retval=True)
+    # Registered before oslo.db's handler, which replaces the exception.
+    sa.event.listen(engine, "handle_error", note)
+    exc_filters.register_engine(engine)
+    return engine
+
+
+def _keep_private(path):
+    """Make a database file readable to its owner only, whatever the umask; SQLite creates further files with this mode.
+
+    The file is opened only to create it. Closing any descriptor of it releases this process's locks on it (POSIX
+    advisory locks, see "How To Corrupt An SQLite Database File", 2.2): the next process that closes the database
+    would delete the write-ahead log that is in use.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for one in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+        with contextlib.suppress(OSError):
+            if os.stat(one).st_mode & 0o077:
+                os.chmod(one, 0o600)
+
+
+def _prepare_sqlite(connection, _record):
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _note_idle(_connection, record):
+    record.info["idle_since"] = clock.monotonic()
+
+
+def _detect_lost_connection(context):
+    """Treat further errors of psycopg as lost connections, such as those of a server that accepts no connections.
+
+    Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
+    """
+    error = context.original_exception
+    if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
+        state = getattr(error, "sqlstate", None)
+        context.is_disconnect = context.is_disconnect or state is None or state.startswith(("08", "57P"))
+
+
+def _check_idle(dialect, connection, record, _proxy):
+    since = record.info.get("idle_since")
+    if since is None or clock.monotonic() - since < IDLE_CHECK:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise sa.exc.DisconnectionError("the connection was closed by the database") from error
+
+
+def on_use(engines: tuple[sa.Engine, sa.Engine], begun: Callable[[str], None],
+           ended: Callable[[str, float], None]) -> None:
+    """Call begun(kind) for each connection that is acquired, and ended(kind, seconds) when it is released.
+
+    `kind` is "read" or "write".
+    """
+    for kind, engine in zip(("read", "write"), engines, strict=True):
+        sa.event.listen(engine, "checkout", functools.partial(_acquired, kind, begun))
+        sa.event.listen(engine, "checkin", functools.partial(_released, kind, ended))
+
+
+def _acquired(kind, begun, _connection, record, _proxy):
+    record.info["acquired_at"] = clock.monotonic()
+    begun(kind)
+
+
+def _released(kind, ended, _connection, record):
+    ended(kind, clock.monotonic() - record.info["acquired_at"])
