@@ -9,12 +9,11 @@ from cinder_lite import db
 from cinder_lite.backup import manifest
 from cinder_lite.backup.cinder import chunked
 from cinder_lite.backup.stores import base as stores
-from cinder_lite.backup.stores.ceph import cluster
 from cinder_lite.blockio import copy, device
 from cinder_lite.concurrency import native_threads
-from cinder_lite.volume.drivers.base import GIB, DriverError
-from cinder_lite.volume.drivers.rbd import content as rbd_content
-from cinder_lite.volume.drivers.rbd.supervisor import Librbd
+from cinder_lite.conf import plugins
+from cinder_lite.conf.backup import STORES
+from cinder_lite.volume.drivers.base import GIB
 
 
 def facts(service_metadata: str | None, parents: str | None) -> dict:
@@ -31,36 +30,35 @@ class Images:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
         self._lock = native_threads.lock()
-        self._pools: dict[str, Librbd] = {}
+        self._pools: dict[str, stores.ImagePool] = {}
 
-    def _call(self, name, row, **arguments):
+    def _pool(self, row):
         with self._lock:
-            librbd = self._pools.setdefault(row.container, Librbd(cluster(self.conf, row.container)))
-        try:
-            return librbd.call(name, backup=row.id, **arguments)
-        except DriverError as error:
-            raise stores.StoreError(f"backup {row.id} of Cinder: {error}") from error
+            if row.container not in self._pools:
+                self._pools[row.container] = plugins.load(STORES, "ceph").image_pool(self.conf, row.container)
+            return self._pools[row.container]
 
     @staticmethod
     def _which(row):
-        return {"volume": row.volume_id, "base": row.facts.get("base"), "copied": row.snapshot_id is not None}
+        return {"backup": row.id, "volume": row.volume_id, "base": row.facts.get("base"),
+                "copied": row.snapshot_id is not None}
 
     def record(self, row: db.Row) -> dict:
         """The recorded columns of the volume."""
-        return chunked.described(self._call("backup_record", row))
+        return chunked.described(self._pool(row).record(row.id))
 
     def exists(self, row: db.Row) -> bool:
-        return self._call("backup_image", row, **self._which(row)) is not None
+        return self._pool(row).location(**self._which(row)) is not None
 
     def delete(self, row: db.Row) -> None:
         if row.container:  # without one nothing was stored
-            self._call("delete_backup", row, **self._which(row))
+            self._pool(row).delete(**self._which(row))
 
     def restore(self, chain: Sequence[db.Row], where: Mapping, target_is_zero: bool, start: int,
                 progress: Callable[[int, int], object], cancelled: Callable[[], bool]) -> None:
         """Write the newest backup of the chain; a former `done` as `start` resumes there."""
         row = chain[0]
-        found = self._call("backup_image", row, **self._which(row))
+        found = self._pool(row).location(**self._which(row))
         if found is None:
             raise stores.ObjectMissing(f"{row.container}/volume-{row.volume_id}.backup.{row.id}")
         with device.target(where) as target:
@@ -68,7 +66,6 @@ class Images:
                 target.zero(0, target.size())
                 target.sync()
         try:
-            copy.copy(rbd_content.data(cluster(self.conf, row.container), *found), where, row.size * GIB, start,
-                         progress=progress, cancelled=cancelled)
+            copy.copy(found, where, row.size * GIB, start, progress=progress, cancelled=cancelled)
         except copy.Cancelled as error:
             raise manifest.Cancelled("the restore was cancelled") from error

@@ -39,6 +39,23 @@ class Corrupt(StoreError):
         self.name, self.offset, self.reason = name, offset, reason
 
 
+class ImagePool(typing.Protocol):
+    """A pool in which Cinder kept backups as images. Each method may raise StoreError.
+
+    `backup` and `volume` are ids, `base` is the image's name if Cinder recorded it, and `copied` is whether the source
+    was a snapshot.
+    """
+
+    def record(self, backup: str) -> str | None:
+        """Cinder's JSON about the volume, None if there is none."""
+
+    def location(self, backup: str, volume: str, base: str | None, copied: bool) -> dict | None:
+        """The location of the backup's bytes for `blockio.device`, None if the backup does not exist."""
+
+    def delete(self, backup: str, volume: str, base: str | None, copied: bool) -> None:
+        """Remove the backup; a missing one is not an error."""
+
+
 class Store(abc.ABC):
     """The methods of every store. Each may raise StoreError."""
 

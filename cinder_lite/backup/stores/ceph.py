@@ -1,5 +1,6 @@
 """The backup store in a Ceph pool: each object is a RADOS object, written in one operation."""
 
+import typing
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
@@ -7,6 +8,7 @@ from oslo_config import cfg
 from cinder_lite.backup.stores import base
 from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers.base import DriverError
+from cinder_lite.volume.drivers.rbd import content
 from cinder_lite.volume.drivers.rbd.supervisor import Cluster, Librbd
 
 #: Timeout in seconds for calls, and for connecting to the cluster.
@@ -19,6 +21,30 @@ def cluster(options: cfg.ConfigOpts, pool: str) -> Cluster:
                    timeout=TIMEOUT, connect_timeout=TIMEOUT)
 
 
+class ImagePool:
+    """The backups that Cinder keeps as images in a pool: a base.ImagePool."""
+
+    def __init__(self, options: cfg.ConfigOpts, pool: str) -> None:
+        self._cluster = cluster(options, pool)
+        self._librbd = Librbd(self._cluster)
+
+    def _call(self, name, backup, **arguments):
+        try:
+            return self._librbd.call(name, backup=backup, **arguments)
+        except DriverError as error:
+            raise base.StoreError(f"backup {backup} of Cinder: {error}") from error
+
+    def record(self, backup: str) -> str | None:
+        return self._call("backup_record", backup)
+
+    def location(self, backup: str, **which: typing.Any) -> dict | None:
+        found = self._call("backup_image", backup, **which)
+        return found and content.data(self._cluster, *found)
+
+    def delete(self, backup: str, **which: typing.Any) -> None:
+        self._call("delete_backup", backup, **which)
+
+
 class CephStore(base.Store):
     """Objects in the namespace `cinder-lite` of backup_ceph_pool; the service defines the other backup_ceph options."""
 
@@ -27,6 +53,8 @@ class CephStore(base.Store):
     )
     #: OSDs accept up to 90 MB in one operation.
     largest = 64 * 1024**2
+    #: Opens a pool with backups of Cinder's driver for Ceph: image_pool(options, pool).
+    image_pool = ImagePool
 
     def __init__(self, options: cfg.ConfigOpts) -> None:
         super().__init__(options)
