@@ -33,8 +33,8 @@ RUN_JOB = re.compile(r"    def run_job\(self, ctx[^)]*\)")
 #: What the next release changes: (file, text or pattern, its replacement).
 CHANGES = (
     ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
-    ("db/schema.py", '    sa.Column("name_id", Id),\n',
-     '    sa.Column("name_id", Id),\n    sa.Column("origin", Name, index=True),\n    _flag("pinned", False),\n'),
+    ("db/schema.py", '    *_flags(False, "bootable", "multiattach"),\n',
+     '    *_flags(False, "bootable", "multiattach", "pinned"),\n    sa.Column("origin", Name, index=True),\n'),
     ("volume/rpcapi.py", f'"cinder_lite-volume", "{VolumeRPC.version}"', f'"cinder_lite-volume", "{NEXT_RPC}"'),
     ("volume/rpcapi.py", RUN_JOB,
      f'    @interface.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False)'),
