@@ -11,6 +11,8 @@ from cinder_lite.db import listing, schema
 A = schema.attachments
 ROW = sa.select(A)
 _BY_ID = ROW.where(A.c.id == sa.bindparam("id"))
+#: A row like those of ROW.
+Row = db.row_type(column.name for column in A.c)
 _OF_VOLUME = ROW.where(A.c.volume_id == sa.bindparam("volume_id")).order_by(A.c.created_at, A.c.id)
 
 LISTING = listing.Listing(A, frozenset((
@@ -59,13 +61,23 @@ def of_volumes(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[db.Ro
     return found
 
 
-def insert(tx: db.Transaction, **values: Any) -> None:
-    tx.execute(sa.insert(A), {"created_at": db.now(), **values})
+def insert(tx: db.Transaction, **values: Any) -> Any:
+    """Returns the row, without a SELECT."""
+    values = {"created_at": db.now(), **values}
+    tx.execute(sa.insert(A), values)
+    return Row(**dict.fromkeys(Row._fields) | values)
 
 
 def update(tx: db.Transaction, id: str, **values: Any) -> bool:
     """False if there is no such attachment."""
     return tx.execute(sa.update(A).where(A.c.id == id).values(updated_at=db.now(), **values)).rowcount == 1
+
+
+def write(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
+    """Change a row that was read in this transaction. Returns it, without a SELECT. Raises AttachmentNotFound."""
+    if not update(tx, row.id, **values):
+        raise errors.AttachmentNotFound(id=row.id)
+    return Row(**{**row._asdict(), **values})
 
 
 def delete(tx: db.Transaction, id: str) -> bool:

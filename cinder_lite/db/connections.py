@@ -6,11 +6,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import db, states
-from cinder_lite.db import schema
+from cinder_lite import db, errors, states
+from cinder_lite.db import attachments, schema, volumes
 
 C, A, J, V = schema.connections, schema.attachments, schema.jobs, schema.volumes
 ROW = sa.select(C)
+#: A row like those of ROW.
+Row = db.row_type(column.name for column in C.c)
+_UNSET = dict.fromkeys(Row._fields) | {"initialized": False, "joined": False, "read_only": False, "generation": 1}
+_WITH_VOLUME = sa.select(*volumes.ROW.selected_columns, *C.c).select_from(
+    volumes.WITH_TYPE.outerjoin(C, C.c.volume_id == V.c.id)).where(
+    V.c.id == sa.bindparam("id")).order_by(C.c.created_at, C.c.id)
+_WITH_ATTACHMENTS = sa.select(*C.c, *A.c).select_from(C.outerjoin(A, A.c.volume_id == C.c.volume_id)).where(
+    C.c.id == sa.bindparam("id")).order_by(A.c.created_at, A.c.id)
 _ALIVE = C.c.state != states.ENDING
 
 
@@ -23,18 +31,53 @@ def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(C.c.volume_id == volume_id).order_by(C.c.created_at, C.c.id)).all()
 
 
+def with_volume(tx: db.Transaction, volume_id: str) -> tuple[Any | None, list[Any]]:
+    """(the volume like a row of volumes.ROW, or None; its connections in any state, oldest first), by one statement."""
+    return _joined(tx.execute(_WITH_VOLUME, {"id": volume_id}), volumes.Row, Row)
+
+
+def with_attachments(tx: db.Transaction, id: str) -> tuple[Any | None, list[Any]]:
+    """(the connection, or None; all attachments of its volume, oldest first), by one statement."""
+    return _joined(tx.execute(_WITH_ATTACHMENTS, {"id": id}), Row, attachments.Row)
+
+
+def _joined(found, one, many):
+    """(the first part of the rows, which all have in common; their second parts) of an outer join."""
+    rows, width = found.all(), len(one._fields)
+    second = [many(*row[width:]) for row in rows]
+    return one(*rows[0][:width]) if rows else None, [row for row in second if row.id is not None]
+
+
 def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(C.c.backend == backend).order_by(C.c.created_at, C.c.id)).all()
 
 
-def insert(tx: db.Transaction, **values: Any) -> None:
-    tx.execute(sa.insert(C), {"created_at": db.now(), **values})
+def insert(tx: db.Transaction, **values: Any) -> Any:
+    """Returns the row, without a SELECT."""
+    values = {"created_at": db.now(), **values}
+    tx.execute(sa.insert(C), values)
+    return Row(**_UNSET | values)
 
 
 def write(tx: db.Transaction, row: db.Row, **values: Any) -> bool:
     """Change a row. False if its generation has changed or it does not exist."""
     return tx.execute(sa.update(C).where(C.c.id == row.id, C.c.generation == row.generation).values(
         updated_at=db.now(), **values)).rowcount == 1
+
+
+def written(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
+    """Change a row that was read in this transaction. Returns it, without a SELECT. Raises ConnectionEnded."""
+    if not write(tx, row, **values):
+        raise errors.ConnectionEnded(id=row.volume_id)
+    return Row(**{**row._asdict(), **values})
+
+
+def establish(tx: db.Transaction, row: db.Row, location: str | None) -> bool:
+    """Record that the connection is established. False if it was ended, changed or assigned to another volume."""
+    return tx.execute(sa.update(C).where(
+        C.c.id == row.id, C.c.generation == row.generation, _ALIVE, C.c.volume_id == row.volume_id,
+        C.c.backend == row.backend).values(
+        state=states.CONNECTED, location=location, updated_at=db.now())).rowcount == 1
 
 
 def end(tx: db.Transaction, *where: sa.ColumnElement[bool]) -> int:

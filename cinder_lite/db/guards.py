@@ -5,7 +5,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from cinder_lite import states
-from cinder_lite.db import schema
+from cinder_lite.db import schema, services
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +26,7 @@ V, S, B, F = schema.volumes, schema.snapshots, schema.backups, schema.services
 
 def _frozen(host):
     """Whether the backend of a volume's host string has been frozen."""
-    prefix = F.c.host.concat("#")
-    return sa.exists().where(F.c.frozen.is_(True), sa.func.substr(host, 1, sa.func.length(prefix)) == prefix)
+    return sa.exists().where(F.c.frozen.is_(True), services.of_host(host))
 
 
 def _copying(column, id):

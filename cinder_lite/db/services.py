@@ -1,5 +1,6 @@
 """Reads and writes the rows of services: heartbeats, settings, and which services are up."""
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,18 @@ def mark_down(tx: db.Transaction, binary: str, host: str, instance: str) -> None
 def is_up(row: Any, down_time: float) -> bool:
     """Whether the last heartbeat is no older than `down_time` seconds."""
     return db.is_recent(row.seen_at, down_time)
+
+
+def of_host(host: sa.ColumnElement) -> sa.ColumnElement[bool]:
+    """The condition of the volume service that a column with host strings (host@backend#pool) names."""
+    prefix = S.c.host.concat("#")
+    return sa.and_(S.c.binary == "cinder-volume", sa.func.substr(host, 1, sa.func.length(prefix)) == prefix)
+
+
+def down(host: sa.ColumnElement, down_time: float) -> sa.Label[bool]:
+    """The column `service_down`: whether the volume service of a host string is registered and is down."""
+    late = S.c.seen_at < db.now() - datetime.timedelta(seconds=down_time)
+    return sa.exists().where(of_host(host), sa.or_(S.c.seen_at.is_(None), late)).label("service_down")
 
 
 def page(tx: db.Transaction, host: str | None = None, binary: str | None = None) -> Sequence[db.Row]:

@@ -13,12 +13,16 @@ FIXED_KEY = "00000000-0000-0000-0000-000000000000"
 
 V, T, L, Q = schema.volumes, schema.volume_types, schema.metadata_index, schema.qos_specs
 
-_WITH_TYPE = V.outerjoin(T, V.c.volume_type_id == T.c.id).outerjoin(Q, T.c.qos_specs_id == Q.c.id)
+WITH_TYPE = V.outerjoin(T, V.c.volume_type_id == T.c.id).outerjoin(Q, T.c.qos_specs_id == Q.c.id)
 #: A volume with the name, specs and QoS spec of its type, for views and drivers.
 ROW = sa.select(V, T.c.name.label("type_name"), T.c.extra_specs.label("type_extra_specs"),
                 T.c.encryption.label("type_encryption"), T.c.qos_specs_id.label("type_qos_id"),
                 Q.c.consumer.label("type_qos_consumer"), Q.c.specs.label("type_qos_specs")).select_from(
-    _WITH_TYPE)
+    WITH_TYPE)
+_OF_TYPE = sa.select(Q.c.consumer).join(T, T.c.qos_specs_id == Q.c.id).where(T.c.id == V.c.volume_type_id)
+#: The QoS spec of a volume's type, as in ROW, beside a locked row of the table of volumes.
+QOS = (_OF_TYPE.scalar_subquery().label("type_qos_consumer"),
+       _OF_TYPE.with_only_columns(Q.c.specs).scalar_subquery().label("type_qos_specs"))
 #: The columns that responses show.
 SHOWN = sa.select(
     *(column for column in V.c if column.name not in (
@@ -45,7 +49,11 @@ _TARGETS_TOO = sa.true()
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The volume, if it is visible to the requester. Raises VolumeNotFound."""
-    row = find(tx, id)
+    return visible(ctx, id, find(tx, id))
+
+
+def visible(ctx: context.Context, id: str, row: db.Row | None) -> db.Row:
+    """The row, if the requester sees it. Raises VolumeNotFound."""
     if row is None or not ctx.sees(row.project_id):
         raise errors.VolumeNotFound(id=id)
     return row
@@ -58,10 +66,7 @@ def find(tx: db.Transaction, id: str | None) -> db.Row | None:
 
 def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The columns of the volume that responses show. Raises VolumeNotFound."""
-    row = tx.execute(_SHOWN_BY_ID, {"id": id}).first()
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.VolumeNotFound(id=id)
-    return row
+    return visible(ctx, id, tx.execute(_SHOWN_BY_ID, {"id": id}).first())
 
 
 def inserted(values: dict[str, Any], type_: db.Row) -> Any:

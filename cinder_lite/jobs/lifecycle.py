@@ -15,6 +15,11 @@ from cinder_lite.db import connections, jobs, schema
 from cinder_lite.db.guards import Guard
 
 
+def labels(guards: Sequence[Guard]) -> list[sa.ColumnElement]:
+    """For each guard a column with whether it holds, for `Lifecycle.locked` and `Lifecycle.check`."""
+    return [guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards)]
+
+
 class Lifecycle:
     """The actions of one kind of resource, whose rows are in `table`; `missing` is raised for an id without a row."""
 
@@ -58,37 +63,45 @@ class Lifecycle:
              refusal: type[errors.Error] = errors.InvalidState) -> db.Row:
         """Lock the row until the transaction ends, and return it. Raises `refusal` unless status and guards allow
         that."""
-        self._lock_for(tx, id, guards, always=True)
-        held = tx.execute(sa.select(self.table).where(
-            self.table.c.id == id, self.table.c.status.in_(statuses), *(guard.clause for guard in guards))).first()
-        if held is None:
-            self._refuse(tx, id, statuses, guards, refusal)
-        return held
+        self._lock_for(tx, id, guards)
+        return self.check(self.locked(tx, id, *labels(guards)), id, statuses, guards, refusal)
 
-    def locked(self, tx: db.Transaction, id: str) -> db.Row | None:
-        """The row as its table has it, locked until the transaction ends, or None."""
-        return tx.execute(sa.select(self.table).where(self.table.c.id == id).with_for_update()).first()
+    def locked(self, tx: db.Transaction, id: str, *columns: sa.ColumnElement) -> db.Row | None:
+        """The row as its table has it, locked until the transaction ends, or None. `columns` are selected besides.
+
+        PostgreSQL reads the row itself after it waited for the lock, but other tables that `columns` name as of the
+        statement's begin: what this lock serializes is read by a later statement. Rows of other tables are not locked.
+        """
+        return tx.execute(sa.select(self.table, *columns).where(self.table.c.id == id).with_for_update()).first()
+
+    def check(self, row: db.Row | None, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),
+              refusal: type[errors.Error] = errors.InvalidState) -> db.Row:
+        """The row, which was read with labels(guards). Raises `refusal` unless status and guards allow the action."""
+        if row is None:
+            raise self.missing(id=id)
+        for n, guard in enumerate(guards):
+            if not getattr(row, f"guard_{n}"):
+                raise refusal(kind=self.kind, reason=guard.says)
+        if row.status not in statuses:
+            raise self._wrong_status(row, statuses, refusal)
+        return row
 
     def lock(self, tx: db.Transaction, id: str) -> None:
         """Lock the row until the transaction ends, whatever its status."""
         tx.execute(sa.select(self.table.c.id).where(self.table.c.id == id).with_for_update())
 
-    def _lock_for(self, tx, id, guards, always=False):
-        if always or any(guard.across for guard in guards):
+    def _lock_for(self, tx, id, guards):
+        if any(guard.across for guard in guards):
             self.lock(tx, id)
 
     def _refuse(self, tx: db.Transaction, id: str, begins: Sequence[str], guards: Sequence[Guard],
                 refusal: type[errors.Error]) -> NoReturn:
-        row = tx.execute(sa.select(
-            self.table.c.status, *(guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards)))
-            .where(self.table.c.id == id)).first()
-        if row is None:
-            raise self.missing(id=id)
-        for holds, guard in zip(row[1:], guards, strict=True):
-            if not holds:
-                raise refusal(kind=self.kind, reason=guard.says)
-        allowed = " or ".join(begins)
-        raise refusal(kind=self.kind, reason=f"its status must be {allowed}, but it is {row.status}")
+        row = tx.execute(sa.select(self.table.c.status, *labels(guards)).where(self.table.c.id == id)).first()
+        raise self._wrong_status(self.check(row, id, begins, guards, refusal), begins, refusal)
+
+    def _wrong_status(self, row, statuses, refusal):
+        allowed = " or ".join(statuses)
+        return refusal(kind=self.kind, reason=f"its status must be {allowed}, but it is {row.status}")
 
     def _job(self, tx, ctx, action, id, **job):
         if action.stage is None:

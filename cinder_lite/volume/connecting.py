@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import connections, services, volumes
+from cinder_lite.db import connections, schema, services, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import messaging
@@ -22,6 +22,17 @@ class ConnectionClient:
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: typing.Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
+
+    @property
+    def service_down(self) -> typing.Any:
+        """The column of a volume by which `check_up` decides."""
+        return services.down(schema.volumes.c.host, self.conf.service_down_time)
+
+    @staticmethod
+    def check_up(row: db.Row) -> None:
+        """Raise BackendDown if the service of a volume, read with `service_down`, is down."""
+        if row.service_down:
+            raise errors.BackendDown(id=row.id)
 
     def check_service_up(self, tx: db.Transaction, row: db.Row) -> None:
         """Raise BackendDown if the volume's service is down."""
@@ -52,15 +63,16 @@ class ConnectionClient:
                 connections.end_one(tx, one)
 
     @staticmethod
-    def check_current(tx: db.Transaction, one: db.Row, info: Mapping) -> None:
-        """Raise ConnectionEnded if the connection was ended meanwhile. The caller has locked the volume."""
-        present = connections.find(tx, one.id)
+    def check_current(tx: db.Transaction, row: db.Row, one: db.Row, present: db.Row | None, info: Mapping) -> None:
+        """Raise ConnectionEnded if the connection, which is now `present`, was ended meanwhile.
+
+        The caller has locked the volume `row`.
+        """
         if present is None or present.generation != one.generation or present.state == states.ENDING:
             raise errors.ConnectionEnded(id=one.volume_id)
         if present.state == states.CONNECTING:
             # A volume service of the previous release records no connections; the next release exports it again.
-            data, row = info["data"], volumes.find(tx, one.volume_id)
-            assert row is not None
+            data = info["data"]
             auth = data.get("auth_username") and f"CHAP {data['auth_username']} {data['auth_password']}"
             exported = info["driver_volume_type"] in targets.FORMER_KINDS
             connections.write(tx, present, state=states.RENEWING, auth=auth,

@@ -44,7 +44,10 @@ def check_connectable(volume: db.Row) -> None:
 
 def begin(tx: db.Transaction, volume: db.Row, connector: Mapping, mode: str, attachment_id: str | None = None,
           initialized: bool = False) -> db.Row:
-    """Record that a host is to be connected; renew a connection that the host already has. Returns the row."""
+    """Record that a host is to be connected; renew a connection that the host already has. Returns the row.
+
+    Raises ConnectionEnded if the connection that would be renewed is changed by somebody who did not lock the volume.
+    """
     import_legacy_export(tx, volume)
     host, initiator = (_text(connector.get(key)) for key in ("host", "initiator"))
     for row in connections.of_volume(tx, volume.id):
@@ -54,11 +57,20 @@ def begin(tx: db.Transaction, volume: db.Row, connector: Mapping, mode: str, att
             return _renewed(tx, row, mode == READ_ONLY)
         # The attachment goes to another host.
         connections.end_one(tx, row)
-    id = randomness.new_id()
-    connections.insert(
-        tx, id=id, volume_id=volume.id, attachment_id=attachment_id, host=host, initiator=initiator,
-        backend=service_of(volume.host), initialized=initialized, read_only=mode == READ_ONLY, state=states.CONNECTING)
-    return _reread(tx, id)
+    return _insert(tx, volume, connector, mode, attachment_id, initialized)
+
+
+def begin_first(tx: db.Transaction, volume: db.Row, connector: Mapping, mode: str, attachment_id: str) -> db.Row:
+    """Record that the host of an attachment that this transaction inserted is to be connected. Returns the row."""
+    import_legacy_export(tx, volume)
+    return _insert(tx, volume, connector, mode, attachment_id, False)
+
+
+def _insert(tx, volume, connector, mode, attachment_id, initialized):
+    return connections.insert(
+        tx, id=randomness.new_id(), volume_id=volume.id, attachment_id=attachment_id, host=_text(connector.get("host")),
+        initiator=_text(connector.get("initiator")), backend=service_of(volume.host), initialized=initialized,
+        read_only=mode == READ_ONLY, state=states.CONNECTING)
 
 
 def _is_same(row, attachment_id, initialized, host, initiator):
@@ -69,18 +81,11 @@ def _is_same(row, attachment_id, initialized, host, initiator):
 
 def _renewed(tx, row, read_only):
     if row.read_only != read_only:
-        connections.write(tx, row, read_only=read_only, generation=row.generation + 1, state=states.CONNECTING,
-                          joined=False)
-    elif row.state == states.CONNECTING:
+        return connections.written(tx, row, read_only=read_only, generation=row.generation + 1,
+                                   state=states.CONNECTING, joined=False)
+    if row.state == states.CONNECTING:
         # Another request is establishing it, or was interrupted: neither may end it when it fails.
-        connections.write(tx, row, joined=True)
-    return _reread(tx, row.id)
-
-
-def _reread(tx: db.Transaction, id: str) -> db.Row:
-    """A connection's row after it was written; the volume is locked, so it exists."""
-    row = connections.find(tx, id)
-    assert row is not None
+        return connections.written(tx, row, joined=True)
     return row
 
 
@@ -88,20 +93,21 @@ def _text(value):
     return value[:LONGEST] if isinstance(value, str) and value else None
 
 
-def get_current(tx: db.Transaction, volume: db.Row, id: str, generation: int, backend: str) -> db.Row:
-    """The recorded connection if it is still to be established on that backend. Raises ConnectionEnded."""
-    row = connections.find(tx, id)
+def current(rows: Iterable[db.Row], volume: db.Row, id: str, generation: int | None, backend: str) -> db.Row:
+    """The connection among those of the volume if it is still to be established there. Raises ConnectionEnded."""
+    row = next((one for one in rows if one.id == id), None)
     if row is None or row.generation != generation or row.state == states.ENDING or row.backend != backend or (
             volume.status == states.DELETING):
         raise errors.ConnectionEnded(id=volume.id)
     return row
 
 
-def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: targets.Target) -> db.Row:
-    """Assign the connection its export and its secret, for good. Returns the row."""
+def assign_export(tx: db.Transaction, rows: Iterable[db.Row], row: db.Row, volume_name: str,
+                  target: targets.Target) -> db.Row:
+    """Assign the connection, one of the volume's `rows`, its export and its secret, for good. Returns the row."""
     if row.export_name is not None:
         return row
-    others = [one for one in connections.of_volume(tx, row.volume_id) if one.export_name and one.id != row.id]
+    others = [one for one in rows if one.export_name and one.id != row.id]
     present = [one for one in others if one.state != states.ENDING]
     like = next((one for one in present if target.sharing == targets.TOGETHER or row.initiator and
                  (one.initiator, one.host, one.read_only) == (row.initiator, row.host, row.read_only)), None)
@@ -114,8 +120,7 @@ def assign_export(tx: db.Transaction, row: db.Row, volume_name: str, target: tar
         taken = target.sharing == targets.SEPARATE and volume_name in {one.export_name for one in others}
         name = f"{volume_name}{targets.SUFFIX_SEPARATOR}{row.id[:8]}" if taken else volume_name
         auth = target.new_auth()
-    connections.write(tx, row, export_name=name, auth=auth)
-    return _reread(tx, row.id)
+    return connections.written(tx, row, export_name=name, auth=auth)
 
 
 def export_of(rows: Sequence[db.Row], target: targets.Target) -> tuple[targets.Export, bool]:

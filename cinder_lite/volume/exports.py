@@ -44,13 +44,12 @@ class Exports:
         with self.backend.locks[volume_id], _as_backend_failed():
             if connection_id is None:
                 connection_id, generation = self._record(volume_id, attachment_id, connector)
-            self._reconcile(volume_id)
-            row, one = self._assigned(volume_id, connection_id, generation, connector)
+            row, one, rows = self._intended(volume_id, connection_id, generation, connector)
             volume = driver_views.as_volume(row)
             if isinstance(self.driver, drivers.Connects):
                 found, location = self.backend.call(self.driver.connection, volume, connector), None
             else:
-                export = self._export(row, one.export_name)
+                export = self._export(row, one.export_name, rows)
                 location = export.location
                 found = self.backend.call(self.target.connection, one.export_name, export, connector)
             self._confirm(row, one, location)
@@ -70,15 +69,33 @@ class Exports:
             one = domain.begin(tx, row, connector or {}, mode, attachment_id, initialized=attachment_id is None)
             return one.id, one.generation
 
+    def _intended(self, volume_id, connection_id, generation, connector):
+        """(the volume, its connection, all its connections), after those that ended were removed."""
+        found = self._assigned(volume_id, connection_id, generation, connector, settled=False)
+        if found is None:
+            self._reconcile(volume_id)
+            found = self._assigned(volume_id, connection_id, generation, connector, settled=True)
+        return found
+
     @db.retried
-    def _assigned(self, volume_id, connection_id, generation, connector):
-        with self.db.write() as tx:
-            row = self._locked(tx, volume_id)
-            one = domain.get_current(tx, row, connection_id, generation, self.backend.name)
+    def _assigned(self, volume_id, connection_id, generation, connector, settled):
+        """The same; None if some have to be removed or renewed first and may not be yet (`settled`)."""
+        # For a driver that connects hosts itself nothing is written here, so that no lock is needed: `_confirmed`
+        # compares the generation.
+        with self.db.read() if self._connects else self.db.write() as tx:
             if not self._connects:
-                self.target.check_connector(connector or {})
-                one = domain.assign_export(tx, one, driver_views.as_volume(row).name, self.target)
-            return row, one
+                VOLUME.lock(tx, volume_id)
+            row, rows = connections.with_volume(tx, volume_id)
+            if row is None:
+                raise errors.VolumeNotFound(id=volume_id)
+            if not settled and any(self._needs_change(one) for one in rows if one.backend == self.backend.name):
+                return None
+            one = domain.current(rows, row, connection_id, generation, self.backend.name)
+            if self._connects:
+                return row, one, rows
+            self.target.check_connector(connector or {})
+            named = domain.assign_export(tx, rows, one, driver_views.as_volume(row).name, self.target)
+            return row, named, [named if other is one else other for other in rows]
 
     @staticmethod
     def _locked(tx, volume_id):
@@ -88,14 +105,12 @@ class Exports:
             raise errors.VolumeNotFound(id=volume_id)
         return row
 
-    def _export(self, row, name):
-        """Export as the active connections of that export require. Returns the Export."""
-        volume = driver_views.as_volume(row)
-        with self.db.read() as tx:
-            rows = domain.active(connections.of_volume(tx, row.id), name)
-        if not rows:
+    def _export(self, row, name, rows):
+        """Export as the active connections of that export, among `rows`, require. Returns the Export."""
+        volume, users = driver_views.as_volume(row), domain.active(rows, name)
+        if not users:
             raise errors.ConnectionEnded(id=row.id)
-        export, read_only = domain.export_of(rows, self.target)
+        export, read_only = domain.export_of(users, self.target)
         self.backend.call(self.driver.activate, volume)
         return self.backend.call(self.target.export, name, self.driver.path(volume), export, read_only)
 
@@ -111,19 +126,16 @@ class Exports:
     @db.retried
     def _confirmed(self, row, one, location):
         with self.db.write() as tx:
-            VOLUME.lock(tx, row.id)
-            present = volumes.find(tx, row.id)
-            with contextlib.suppress(errors.ConnectionEnded):
-                if present is not None and present.name_id == row.name_id:
-                    domain.get_current(tx, present, one.id, one.generation, self.backend.name)
-                    connections.write(tx, one, state=states.CONNECTED, location=location)
-                    self._save_export(tx, present)
-                    return True
-            return False
+            present = VOLUME.locked(tx, row.id)
+            if present is None or present.name_id != row.name_id or present.status == states.DELETING or (
+                    not connections.establish(tx, one, location)):
+                return False
+            self._save_export(tx, present, driver_views.as_volume(row).name)
+            return True
 
-    def _save_export(self, tx, row):
+    def _save_export(self, tx, row, name):
         if self.target is not None:
-            domain.save_export(tx, row, driver_views.as_volume(row).name, self.target)
+            domain.save_export(tx, row, name, self.target)
 
     def _remove_unused(self, row, name):
         """Remove an export that no connection uses."""
@@ -199,13 +211,13 @@ class Exports:
                 connections.delete(tx, one)
             present = volumes.find(tx, row.id)
             if present is not None:
-                self._save_export(tx, present)
+                self._save_export(tx, present, driver_views.as_volume(present).name)
 
     def _renew(self, row, name):
         """Export again for the remaining connections."""
         with self.db.read() as tx:
             rows = domain.active(connections.of_volume(tx, row.id), name)
-        self._record_connected(rows, self._export(row, name).location)
+        self._record_connected(rows, self._export(row, name, rows).location)
 
     @db.retried
     def _record_connected(self, rows, location):

@@ -4,7 +4,7 @@ A volume's status is derived from its attachments in the transaction that change
 the volume (an extension, say), the status to which it returns is changed instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -13,7 +13,7 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
 from cinder_lite.jobs import worker
-from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME, labels
 from cinder_lite.nova.detach_guard import DetachGuard
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import qos
@@ -21,6 +21,8 @@ from cinder_lite.volume.connecting import ConnectionClient
 
 #: The statuses in which a volume can be reserved.
 _RESERVABLE = (states.AVAILABLE, states.IN_USE, states.RESERVED, states.ATTACHING, states.DOWNLOADING)
+_RESERVED_IF = (guards.HAS_PLACE, guards.NOT_MOVING)
+_ANY = states.VOLUME_STATUSES + states.UNLISTED
 
 
 class Attachments:
@@ -39,38 +41,48 @@ class Attachments:
     def create(self, ctx: context.Context, volume_id: str, instance_uuid: str | None, connector: dict | None,
                mode: str | None) -> db.Row:
         """Reserve the volume for a server; with a connector, connect it at once. Returns the row."""
-        id = self._reserve(ctx, volume_id, instance_uuid, mode, bool(connector))
+        row, volume, one, mode = self._reserve(ctx, volume_id, instance_uuid, mode, connector)
         if not connector:
-            return self.get(ctx, id)
+            return row
         try:
-            return self.update(ctx, id, connector)
+            info = self._connecting.connect(ctx, volume, one, connector)
+            return self._record_connection(ctx, row.id, one, connector, mode, info)
         except Exception:
-            with worker.quiet(f"removing the reservation {id}"):
-                self._remove(id)
+            with worker.quiet(f"removing the reservation {row.id}"):
+                self._remove(row.id)
             raise
 
     @db.retried
-    def _reserve(self, ctx, volume_id, instance_uuid, mode, connects):
+    def _reserve(self, ctx, volume_id, instance_uuid, mode, connector):
+        """(the attachment, its volume); with a connector also the recorded connection, None without, and its mode."""
         with self.db.write() as tx:
-            row = volumes.get(tx, ctx, volume_id)
-            if connects:
-                self._connecting.check_service_up(tx, row)
-            volume = VOLUME.hold(tx, volume_id, _RESERVABLE, (guards.HAS_PLACE, guards.NOT_MOVING))
+            volume = volumes.visible(ctx, volume_id, VOLUME.locked(
+                tx, volume_id, *labels(_RESERVED_IF), self._connecting.service_down))
+            if connector:
+                self._connecting.check_up(volume)
+            VOLUME.check(volume, volume_id, _RESERVABLE, _RESERVED_IF)
             present = attachments.of_volume(tx, volume_id)
-            same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
-            if not volume.multiattach and (
-                    (present and not same_server) or (not present and volume.status != states.AVAILABLE
-                                                      and volume.status != states.DOWNLOADING)):
-                raise errors.InvalidState(kind="volume", reason=(
-                    f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
-                    "of a type with multiattach can be attached more than once"))
-            id = randomness.new_id()
-            attachments.insert(tx, id=id, volume_id=volume_id, project_id=volume.project_id,
-                               instance_uuid=instance_uuid, attach_status=states.RESERVED, connector={},
-                               attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode,
-                               connection_info={})
-            mirror(tx, volume)
-            return id
+            self._check_reservable(volume, present, instance_uuid)
+            row = attachments.insert(
+                tx, id=randomness.new_id(), volume_id=volume_id, project_id=volume.project_id,
+                instance_uuid=instance_uuid, attach_status=states.RESERVED, connector={}, connection_info={},
+                attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode)
+            status = mirror(tx, volume, [*present, row])
+            if not connector:
+                return row, volume, None, row.attach_mode
+            self._check_connectable(row, volume, status, present)
+            mode = domain.access_mode(volume, row.attach_mode, connector.get("mode"))
+            return row, volume, domain.begin_first(tx, volume, connector, mode, row.id), mode
+
+    @staticmethod
+    def _check_reservable(volume, present, instance_uuid):
+        same_server = bool(instance_uuid) and all(one.instance_uuid == instance_uuid for one in present)
+        if not volume.multiattach and (
+                (present and not same_server) or (not present and volume.status != states.AVAILABLE
+                                                  and volume.status != states.DOWNLOADING)):
+            raise errors.InvalidState(kind="volume", reason=(
+                f"its status must be available or downloading to reserve, but it is {volume.status}; only volumes "
+                "of a type with multiattach can be attached more than once"))
 
     def update(self, ctx: context.Context, id: str, connector: dict | None) -> db.Row:
         """Connect the attachment's host: export the volume and record the connection information. Returns the row."""
@@ -84,23 +96,25 @@ class Attachments:
     def _begin_connection(self, ctx, id, connector):
         with self.db.write() as tx:
             volume_id = attachments.get(tx, ctx, id).volume_id
-            self._held(tx, volume_id)
-            row, volume = attachments.get(tx, ctx, id), volumes.find(tx, volume_id)
-            others = [one for one in attachments.of_volume(tx, volume_id) if one.id != id]
-            self._check_connectable(row, volume, others)
-            self._connecting.check_service_up(tx, volume)
+            volume = self._held(tx, volume_id, self._connecting.service_down)
+            present = {one.id: one for one in attachments.of_volume(tx, volume_id)}
+            row = present.pop(id, None)
+            if row is None:
+                raise errors.AttachmentNotFound(id=id)
+            self._check_connectable(row, volume, volume.status, present.values())
+            self._connecting.check_up(volume)
             mode = domain.access_mode(volume, row.attach_mode, connector.get("mode"))
             return volume, domain.begin(tx, volume, connector, mode, id), mode
 
     @staticmethod
-    def _check_connectable(row, volume, others):
+    def _check_connectable(row, volume, status, others):
         if row.attach_status == states.ATTACHED:
             raise errors.InvalidState(kind="attachment", reason="it is attached already")
-        if states.ERROR in volume.status:
-            raise errors.Conflict(f"Volume {volume.id} is in status {volume.status}: no host can be connected to it.")
-        if volume.status not in (states.RESERVED, states.ATTACHING, states.IN_USE):
+        if states.ERROR in status:
+            raise errors.Conflict(f"Volume {volume.id} is in status {status}: no host can be connected to it.")
+        if status not in (states.RESERVED, states.ATTACHING, states.IN_USE):
             raise errors.InvalidState(kind="volume", reason=(
-                f"its status must be reserved, attaching or in-use to connect it, but it is {volume.status}"))
+                f"its status must be reserved, attaching or in-use to connect it, but it is {status}"))
         if volume.multiattach:
             return
         for other in others:
@@ -111,20 +125,22 @@ class Attachments:
     @db.retried
     def _record_connection(self, ctx, id, one, connector, mode, info):
         with self.db.write() as tx:
-            held = self._held(tx, one.volume_id)
-            self._connecting.check_current(tx, one, info)
-            volume = volumes.find(tx, held.id)
+            volume = self._held(tx, one.volume_id, *volumes.QOS)
+            current, present = connections.with_attachments(tx, one.id)
+            self._connecting.check_current(tx, volume, one, current, info)
+            row = next((found for found in present if found.id == id), None)
+            if row is None:
+                raise errors.AttachmentNotFound(id=id)
             specs = qos.of_front_end(volume)
             flat = {**info["data"], "driver_volume_type": info["driver_volume_type"], "attachment_id": id,
                     "encrypted": volume.encryption_key_id is not None, "access_mode": mode,
                     "qos_specs": specs, "cacheable": False,
                     "enforce_multipath": bool(connector.get("enforce_multipath", False))}
-            if not attachments.update(tx, id, connector=connector, connection_info=flat, attach_mode=mode,
-                                      attach_status=states.ATTACHING, attached_host=connector.get("host"),
-                                      mountpoint=connector.get("mountpoint")):
-                raise errors.AttachmentNotFound(id=id)
-            mirror(tx, volume)
-            return attachments.find(tx, id)
+            changed = attachments.write(tx, row, connector=connector, connection_info=flat, attach_mode=mode,
+                                        attach_status=states.ATTACHING, attached_host=connector.get("host"),
+                                        mountpoint=connector.get("mountpoint"))
+            mirror(tx, volume, [changed if found is row else found for found in present])
+            return changed
 
     @db.retried
     def complete(self, ctx: context.Context, id: str) -> None:
@@ -167,13 +183,13 @@ class Attachments:
             if not others:
                 # Connections that were initialized without an attachment end with the last attachment.
                 ended += connections.end_of_volume(tx, volume.id)
-            mirror(tx, volume)
+            mirror(tx, volume, others)
             return volume, others, ended
 
     @staticmethod
-    def _held(tx, volume_id):
-        """The volume's row, locked, whatever its status."""
-        return VOLUME.hold(tx, volume_id, states.VOLUME_STATUSES + states.UNLISTED)
+    def _held(tx, volume_id, *columns):
+        """The volume's row, locked, whatever its status; with further columns."""
+        return VOLUME.check(VOLUME.locked(tx, volume_id, *columns), volume_id, _ANY)
 
     # -- volume actions
 
@@ -234,8 +250,8 @@ class Attachments:
     @db.retried
     def _confirm_initialized(self, row, one, info):
         with self.db.write() as tx:
-            VOLUME.lock(tx, row.id)
-            self._connecting.check_current(tx, one, info)
+            volume = self._held(tx, row.id)
+            self._connecting.check_current(tx, volume, one, connections.find(tx, one.id), info)
 
     def terminate(self, ctx: context.Context, volume_id: str, connector: dict) -> None:
         """Remove the export and release a reservation."""
@@ -319,13 +335,19 @@ class Attachments:
             self._connecting.disconnect_soon(ctx, row, attachment_id, connector)
 
 
-def mirror(tx: db.Transaction, volume: db.Row) -> None:
-    """Set the status that the attachments give to the volume. `volume` is its locked row."""
-    status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id))
+def mirror(tx: db.Transaction, volume: db.Row, present: Iterable[db.Row] | None = None) -> str:
+    """Set the status that the attachments give to the volume. Returns the volume's status.
+
+    `volume` is its locked row; `present` are its attachments if the caller has read them since it was locked.
+    """
+    status, attach_status = attachments.strongest(
+        attachments.of_volume(tx, volume.id) if present is None else present)
     values: dict[str, Any] = {"attach_status": attach_status}
     if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
         values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()
                                     if key != "attached_mode"}
         metadata_index.update(tx, volume, admin_metadata=values["admin_metadata"])
-    values["status" if volume.status in states.ATTACHMENT_DRIVEN else "previous_status"] = status
+    driven = volume.status in states.ATTACHMENT_DRIVEN
+    values["status" if driven else "previous_status"] = status
     VOLUME.write(tx, volume.id, **values)
+    return status if driven else volume.status
