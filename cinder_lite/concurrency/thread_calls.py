@@ -26,6 +26,7 @@ class ThreadCalls:
         self._requests = context._request_store
         self._idle: list[Any] = []
         self._ended: collections.deque[Any] = collections.deque()
+        self._os = self._native("os")
         self._woken, self._wake = os.pipe()
         self.pid = os.getpid()
         self._spawn(self._deliver, self._woken)
@@ -34,6 +35,8 @@ class ThreadCalls:
         """The function's result, once a native thread has run it; its errors are raised here."""
         from eventlet import event
 
+        if self.pid != os.getpid():
+            self.begin()
         ended = event.Event()
         tasks = self._idle.pop() if self._idle else self._new()
         tasks.put((ended, getattr(self._requests, "context", None), function, args, kwargs))
@@ -53,14 +56,14 @@ class ThreadCalls:
                 outcome = None, error
             self._ended.append((ended, outcome, tasks))
             ended = function = args = kwargs = outcome = None
-            self._native("os").write(wake, b"+")
+            self._os.write(wake, b"+")
 
     def _deliver(self, woken):
         from eventlet import hubs
 
         while True:
             hubs.trampoline(woken, read=True)
-            self._native("os").read(woken, 4096)
+            self._os.read(woken, 4096)
             while self._ended:
                 ended, (value, error), tasks = self._ended.popleft()
                 self._idle.append(tasks)

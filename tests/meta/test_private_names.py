@@ -59,7 +59,7 @@ REACHED_INTO = {
 #: The same of Python's library, which setup.cfg bounds for all.
 OF_PYTHON = {
     "argparse": reach("client/batch.py", "_actions", "no public call lists a parser's arguments"),
-    "logging": reach("concurrency/__init__.py", "_lock", "eventlet has made it green, and native threads log as well"),
+    "logging": reach("concurrency/patching.py", "_lock", "eventlet has made it green, and native threads log as well"),
 }
 #: Names with an underscore that their libraries document: named tuples, rows of SQLAlchemy, ending a process at once,
 #: and
