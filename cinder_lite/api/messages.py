@@ -7,7 +7,7 @@ from cinder_lite.api import filters, pages
 from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
-from cinder_lite.db import jobs, messages, services
+from cinder_lite.db import job_queries, messages, services
 from cinder_lite.db.listing import Paging
 from cinder_lite.jobs import wait_reasons
 
@@ -33,11 +33,11 @@ def delete(req: Request) -> None:
 
 def list_jobs(req: Request) -> Page:
     """GET /jobs?resource_id=&status=: list jobs with their progress and failures, the newest first."""
-    known = jobs.FILTERS if req.sees_internals() else [key for key in jobs.FILTERS if key != "host"]
+    known = job_queries.FILTERS if req.sees_internals() else [key for key in job_queries.FILTERS if key != "host"]
     wanted = {key: value for key, value in req.filters().items() if key in known}
     paging = req.paging()
     with req.db.read() as tx:
-        rows = jobs.page(tx, wanted, paging, jobs.visible_to(req.ctx, req.all_projects))
+        rows = job_queries.page(tx, wanted, paging, job_queries.visible_to(req.ctx, req.all_projects))
         req.services = _services(tx, rows)
         return pages.page(rows, paging)
 
@@ -50,7 +50,7 @@ def _services(tx: db.Transaction, rows: Sequence[Row]) -> Sequence[Row]:
 def show_job(req: Request) -> Row:
     """GET /jobs/{job_id}: show a job."""
     with req.db.read() as tx:
-        row = jobs.get(tx, req.job_id)
+        row = job_queries.get(tx, req.job_id)
         req.services = _services(tx, [row] if row is not None else ())
     if row is None or not req.ctx.sees(row.project_id):
         raise errors.JobNotFound(id=req.job_id)

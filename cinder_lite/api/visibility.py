@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from cinder_lite import context, db, errors
 from cinder_lite.api.request import Request
-from cinder_lite.db import attachments, backups, groups, jobs, messages, snapshots, transfers, types, volumes
+from cinder_lite.db import attachments, backups, groups, job_queries, messages, snapshots, transfers, types, volumes
 
 
 def _get_job(tx: db.Transaction, ctx: context.Context, id: str) -> None:
-    row = jobs.get(tx, id)
+    row = job_queries.get(tx, id)
     if row is None or not ctx.sees(row.project_id):
         raise errors.JobNotFound(id=id)
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator
 
 from cinder_lite import db, states
-from cinder_lite.db import audit, services
+from cinder_lite.db import audit, job_changes, services
 from cinder_lite.db import jobs as rows
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.doctor.state import State
@@ -111,5 +111,5 @@ def _requeue(found, database, conf):
         job = audit.live_job(tx, found.id)
         if job is None or job.attempt != found.attempt or not _expired(conf, job):
             return ""
-        rows.hand_back(tx, job)
+        job_changes.hand_back(tx, job)
         return f"requeued job {job.id}"

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from cinder_lite import context, db, states
-from cinder_lite.db import attachments, audit, jobs, schema, snapshots, volumes
+from cinder_lite.db import attachments, audit, job_queries, jobs, schema, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.doctor.state import State
@@ -119,7 +119,7 @@ def _end_migration(id, database, _conf):
     with database.write() as tx:
         row = audit.locked(tx, "volume", id)
         if row is None or row.migration_status in (None, *states.NOT_MIGRATING) or any(
-                job.action in audit.moving_actions() for job in jobs.live_of(tx, "volume", id)):
+                job.action in audit.moving_actions() for job in job_queries.live_of(tx, "volume", id)):
             return ""
         VOLUME.write(tx, id, migration_status=states.NOT_MIGRATED)
         VOLUME.settle(tx, id, "migrate_locked", False)

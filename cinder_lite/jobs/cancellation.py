@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.concurrency import clock
-from cinder_lite.db import holders, jobs
+from cinder_lite.db import holders, job_changes, job_queries
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
 
@@ -26,8 +26,8 @@ def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> li
     other resources that read it, write to it or have it as a member fail.
     """
     ended = []
-    for job in jobs.live_of(tx, kind, id):
-        if jobs.abandon(tx, job, REASON, conf.job_lease):
+    for job in job_queries.live_of(tx, kind, id):
+        if job_changes.abandon(tx, job, REASON, conf.job_lease):
             KINDS[kind].settle(tx, id, job.action, False)
             holds.release(tx, conf, job)
             ended.append(job)
@@ -78,6 +78,6 @@ def _wait(database, conf, ids):
     end = clock.monotonic() + conf.job_lease
     while ids and clock.monotonic() < end:
         with database.read() as tx:
-            ids = jobs.still_running(tx, ids)
+            ids = job_queries.still_running(tx, ids)
         if ids:
             clock.sleep(INTERVAL)

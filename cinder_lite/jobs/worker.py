@@ -18,7 +18,7 @@ from oslo_db import exception as db_errors
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.concurrency import clock, locks
 from cinder_lite.conf import plugins
-from cinder_lite.db import jobs, messages
+from cinder_lite.db import job_changes, job_queries, jobs, messages
 from cinder_lite.jobs import holds, lifecycle
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Work:
 
     def after_others(self, tx: db.Transaction) -> None:
         """Raise Interrupted while workers may still run jobs that were ended in favour of this one."""
-        if self.args.get("after") and jobs.still_running(tx, self.args["after"]):
+        if self.args.get("after") and job_queries.still_running(tx, self.args["after"]):
             raise Interrupted
 
     def keep(self, **values: Any) -> None:
@@ -143,7 +143,7 @@ class Work:
 
     def still_ours(self, tx: db.Transaction) -> None:
         """Raise Stale, in a transaction of the handler's own, when another worker has the job."""
-        jobs.progress(tx, self.job, self.percent, self.args)
+        job_changes.progress(tx, self.job, self.percent, self.args)
 
     def cancelled(self) -> bool:
         """Whether to stop where the work can be resumed: the service stops, or another worker has the job."""
@@ -238,7 +238,7 @@ class Worker:
     def sweep(self) -> None:
         """Find jobs whose message was lost."""
         with self.db.read() as tx:
-            found = jobs.waiting(tx, self.stage, [self.host], self.owner, self.conf.job_sweep_interval / 2)
+            found = job_queries.waiting(tx, self.stage, [self.host], self.owner, self.conf.job_sweep_interval / 2)
         for job_id in found:
             self.wake(job_id)
 
@@ -250,7 +250,7 @@ class Worker:
         if not working:
             return
         with self.db.read() as tx:
-            owned = jobs.owned(tx, self.owner, [work.job.id for work in working])
+            owned = job_queries.owned(tx, self.owner, [work.job.id for work in working])
         for work in working:
             if owned.get(work.job.id) != work.job.attempt:
                 work.superseded = True
@@ -262,7 +262,7 @@ class Worker:
     def _record_progress(self, work):
         try:
             with self.db.write() as tx:
-                jobs.progress(tx, work.job, work.percent, work.args)
+                job_changes.progress(tx, work.job, work.percent, work.args)
             work.recorded = work.percent
         except errors.Stale as error:
             LOG.warning("%s", error)
@@ -299,7 +299,7 @@ class Worker:
         self._unreadable[job_id] += not isinstance(error, db_errors.DBConnectionError)
         if self._unreadable[job_id] > self.conf.job_max_attempts:
             with quiet(f"giving up job {job_id}"), self.db.read() as tx:
-                job = jobs.outline(tx, job_id)
+                job = job_queries.outline(tx, job_id)
                 if job is not None:
                     self._give_up(job, reason_of(error, job))
 
@@ -343,11 +343,11 @@ class Worker:
             LOG.warning("%s", error)
             self._let_go(job)
         except Interrupted:
-            self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
+            self._persist(job, lambda tx: job_changes.hand_back(tx, job, args=work.args))
         except db_errors.DBConnectionError as error:
             # The work is repeated when the database is available again.
             LOG.warning("%s of %s %s waits for the database: %s", job.action, job.kind, job.resource_id, error)
-            self._persist(job, lambda tx: jobs.hand_back(tx, job, args=work.args))
+            self._persist(job, lambda tx: job_changes.hand_back(tx, job, args=work.args))
         except Exception as error:
             # Whatever was raised, the job ends with a reason.
             self._fail(work, error)
@@ -382,7 +382,7 @@ class Worker:
     @staticmethod
     def _pass_on(tx, work, stage, host):
         row = holds.locked(tx, work.job) if work.ending else None
-        jobs.hand_back(tx, work.job, stage, host, work.args)
+        job_changes.hand_back(tx, work.job, stage, host, work.args)
         for also in work.done_too:
             also(tx)
         for also in work.ending:
@@ -426,7 +426,7 @@ class Worker:
     def _give_up(self, job, reason):
         """End the job and the action alone, when its release fails: `doctor` corrects the sums."""
         def end(tx):
-            jobs.abandon(tx, job, reason, 0)
+            job_changes.abandon(tx, job, reason, 0)
             lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
             messages.add(tx, job, *messages.of_job(job), reason, self.conf.message_ttl)
 
@@ -449,7 +449,7 @@ class Worker:
     def _let_go(self, job):
         """Record that the worker has stopped: requests that have ended the job wait for it."""
         with quiet(f"recording that job {job.id} has stopped"):
-            self._transact(lambda tx: jobs.mark_stopped(tx, job.id, self.owner))
+            self._transact(lambda tx: job_changes.mark_stopped(tx, job.id, self.owner))
 
     @db.retried
     def _transact(self, write):

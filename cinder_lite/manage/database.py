@@ -2,7 +2,7 @@
 
 import argparse
 
-from cinder_lite.db import jobs, messages, migrate
+from cinder_lite.db import job_changes, messages, migrate
 from cinder_lite.manage import OK, VIOLATED, Commands, Failed, counted
 from cinder_lite.service.process import Process
 
@@ -27,7 +27,7 @@ def purge(shared: Process, args: argparse.Namespace) -> int:
     """delete ended jobs and expired messages, as the scheduler does hourly; deleted resources leave no rows"""
     age = shared.conf.job_retention if args.days is None else args.days * DAY
     with shared.db.write() as tx:
-        ended = jobs.purge(tx, age)
+        ended = job_changes.purge(tx, age)
         expired = messages.purge(tx, None if args.days is None else age)
     print(f"Deleted {counted(ended, 'job')} and {counted(expired, 'message')}.")
     return OK

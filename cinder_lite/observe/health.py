@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.concurrency import clock
-from cinder_lite.db import jobs, services
+from cinder_lite.db import job_queries, services
 from cinder_lite.jobs import wait_reasons
 from cinder_lite.rpc import transport
 
@@ -62,7 +62,7 @@ def _query(database, down_time):
     began = clock.monotonic()
     try:
         with database.read() as tx:
-            rows, pending, oldest = services.page(tx), jobs.pending(tx), jobs.oldest_unclaimed(tx)
+            rows, pending, oldest = services.page(tx), job_queries.pending(tx), job_queries.oldest_unclaimed(tx)
             waiting = list(_waiting_for(tx, rows, oldest, down_time))
     except db.ERRORS as error:
         return {"up": False, "error": str(error).strip().splitlines()[0]}, None
@@ -79,11 +79,11 @@ def _query(database, down_time):
 def _waiting_for(tx, rows, oldest, down_time):
     """Sentences about services that are down while jobs wait for them, and about the oldest job of an up service."""
     named = set()
-    for place in jobs.unclaimed(tx):
+    for place in job_queries.unclaimed(tx):
         if (place.stage not in wait_reasons.SERVICES or
                 wait_reasons.missing(place.stage, place.host, rows, down_time) is None):
             continue
-        yield _unserved(jobs.oldest_unclaimed(tx, place.stage, place.host), place, rows, down_time)
+        yield _unserved(job_queries.oldest_unclaimed(tx, place.stage, place.host), place, rows, down_time)
         named.add((place.stage, place.host))
     for stage in ("scheduler", "volume"):  # nothing can be created without these
         if not any(row.binary == wait_reasons.SERVICES[stage][0] for row in rows) and stage not in dict(named):

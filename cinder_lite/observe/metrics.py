@@ -19,7 +19,7 @@ from oslo_config import cfg
 from cinder_lite import db
 from cinder_lite.concurrency import http_limits, http_server, native_threads
 from cinder_lite.conf.metrics import PORTS
-from cinder_lite.db import engines, jobs, pools, services
+from cinder_lite.db import engines, job_queries, pools, services
 
 LOG = logging.getLogger(__name__)
 
@@ -165,7 +165,8 @@ def standing(database: db.Database, down_time: int) -> Iterator[Sample]:
     """Yield a Sample for each gauge in STANDING."""
     try:
         with database.read() as tx:
-            found = jobs.pending(tx), jobs.oldest_unclaimed(tx), services.page(tx), pools.with_services(tx)
+            found = (job_queries.pending(tx), job_queries.oldest_unclaimed(tx), services.page(tx),
+                     pools.with_services(tx))
     except db.ERRORS as error:
         LOG.warning("metrics read from the database are missing: %s", error)
         yield "database_up", (), 0

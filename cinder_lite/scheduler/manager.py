@@ -8,7 +8,7 @@ from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.concurrency import locks, randomness
-from cinder_lite.db import groups, jobs, messages, pools, snapshots, volumes
+from cinder_lite.db import groups, job_changes, job_queries, jobs, messages, pools, snapshots, volumes
 from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
 from cinder_lite.jobs.lifecycle import GROUP, VOLUME
 from cinder_lite.scheduler import choose, grouping, waiting
@@ -60,7 +60,7 @@ class SchedulerManager(SchedulerRPC):
     def sweep(self) -> None:
         """Decide on jobs whose message was lost."""
         with self.db.read() as tx:
-            found = jobs.waiting(tx, "scheduler", None, older_than=self.conf.job_sweep_interval / 2)
+            found = job_queries.waiting(tx, "scheduler", None, older_than=self.conf.job_sweep_interval / 2)
         for job_id in found:
             self.run_job(context.system(), job_id)
 
@@ -93,18 +93,18 @@ class SchedulerManager(SchedulerRPC):
     def _count_attempt(self, job_id, error):
         """Count the error as an attempt; the last attempt ends the job."""
         with self.db.write() as tx:
-            attempts = jobs.count_attempt(tx, job_id, "scheduler")
+            attempts = job_changes.count_attempt(tx, job_id, "scheduler")
             if attempts is None or attempts < self.conf.job_max_attempts:
                 return
-            job = jobs.outline(tx, job_id)
+            job = job_queries.outline(tx, job_id)
         reason = worker.reason_of(error, job)
         try:
             with self.db.write() as tx:
-                self._end(tx, jobs.get(tx, job_id), reason)
+                self._end(tx, job_queries.get(tx, job_id), reason)
         except Exception:
             LOG.exception("what job %s holds cannot be given back", job_id)
             with self.db.write() as tx:
-                if jobs.abandon(tx, job, reason, 0):
+                if job_changes.abandon(tx, job, reason, 0):
                     lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
                     messages.add(tx, job, *messages.of_job(job), reason, self.conf.message_ttl)
 
@@ -141,7 +141,7 @@ class SchedulerManager(SchedulerRPC):
             LOG.info("%s of %s %s waits for %s: %s", job.action, job.kind, job.resource_id, waiting.AWAITED,
                      "; ".join(decision.explain()))
             with self.db.write() as tx:
-                jobs.note_waiting(tx, job.id, "scheduler", noted)
+                job_changes.note_waiting(tx, job.id, "scheduler", noted)
         return True
 
     def _pools(self, tx):
@@ -168,7 +168,7 @@ class SchedulerManager(SchedulerRPC):
                 if GROUP.finish(tx, job, host=pool.name) and begun:
                     self.events.record(tx, job, pool.service_host, "start", begun)
                     self.events.ended(tx, job, pool.service_host, begun)
-                jobs.keep_decision(tx, job.id, decision.plain())
+                job_changes.keep_decision(tx, job.id, decision.plain())
             if begun:
                 self.events.send_soon()
             LOG.info("group %s was placed on %s", group.id, pool.name)
@@ -180,7 +180,7 @@ class SchedulerManager(SchedulerRPC):
         LOG.warning("no backend for group %s: %s", group.id, reason)
         with self.db.write() as tx:
             if self._end(tx, job, reason, none_found(reason)):
-                jobs.keep_decision(tx, job.id, decision.plain())
+                job_changes.keep_decision(tx, job.id, decision.plain())
         return ""
 
     def _place(self, job, volume, decision):
@@ -197,7 +197,7 @@ class SchedulerManager(SchedulerRPC):
                     LOG.info("%s of volume %s was placed on %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
                     return pool.service_host
-                jobs.pass_back(tx, job)
+                job_changes.pass_back(tx, job)
         return None
 
     def _count(self, job, outcome):
@@ -214,7 +214,7 @@ class SchedulerManager(SchedulerRPC):
         self._count(job, states.FAILED)
         with self.db.write() as tx:
             if self._end(tx, job, reason, none_found(reason)):
-                jobs.keep_decision(tx, job.id, decision.plain())
+                job_changes.keep_decision(tx, job.id, decision.plain())
 
     def _end(self, tx, job, reason, message=None):
         """Give the job up, and say why to its owner. Raises Stale."""

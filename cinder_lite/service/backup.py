@@ -7,7 +7,7 @@ from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
-from cinder_lite.db import jobs
+from cinder_lite.db import job_changes
 from cinder_lite.host import host_lock
 from cinder_lite.rpc import messaging
 from cinder_lite.service import heartbeat, process
@@ -61,7 +61,7 @@ class BackupService:
         self.lock.acquire()
         self.heartbeat.start()
         heartbeat.wait_for_database(
-            lambda: jobs.expire_leases(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
+            lambda: job_changes.expire_leases(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
         self._server = server = self.process.server(BackupRPC, self.manager, self.conf.host)
         server.start()
         self.manager.worker.start()

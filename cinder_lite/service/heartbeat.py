@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
-from cinder_lite.db import jobs, services
+from cinder_lite.db import job_changes, services
 from cinder_lite.host import systemd
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Heartbeat:
             row = services.beat(tx, self.binary, self.host, self.zone, self.instance, **self.facts())
         # A transaction of its own: it waits for those that end jobs, which must not make the service look dead.
         with self.db.write() as tx:
-            jobs.renew(tx, self.owner, self.conf.job_lease)
+            job_changes.renew(tx, self.owner, self.conf.job_lease)
         if self.recorded is not None:
             self.recorded(row)
         return row

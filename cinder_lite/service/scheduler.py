@@ -1,7 +1,7 @@
 """Runs the scheduler service."""
 
 from cinder_lite import concurrency
-from cinder_lite.db import jobs, messages
+from cinder_lite.db import job_changes, messages
 from cinder_lite.host import host_lock
 from cinder_lite.rpc import messaging
 from cinder_lite.scheduler.manager import LOG, SchedulerManager
@@ -37,7 +37,7 @@ class SchedulerService:
 
     def purge(self) -> None:
         with self.process.db.write() as tx:
-            jobs.purge(tx, self.conf.job_retention)
+            job_changes.purge(tx, self.conf.job_retention)
             messages.purge(tx)
 
     def status(self) -> str:

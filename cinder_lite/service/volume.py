@@ -5,7 +5,7 @@ import logging
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
-from cinder_lite.db import jobs, pools, volumes
+from cinder_lite.db import job_changes, pools, volumes
 from cinder_lite.host import host_lock, network
 from cinder_lite.jobs import worker
 from cinder_lite.rpc import messaging
@@ -77,7 +77,7 @@ class BackendService:
         self.heartbeat.start()
         self.backend.check()
         self.heartbeat.beat()
-        jobs.expire_leases(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
+        job_changes.expire_leases(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
         self._clean_up()
         self.measure()
         self._measuring.start()

@@ -7,7 +7,7 @@ import typing
 from oslo_config import cfg
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import attachments, connections, jobs, volumes
+from cinder_lite.db import attachments, connections, job_queries, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
@@ -63,7 +63,7 @@ class Exports:
             attachment = attachment_id and attachments.find(tx, attachment_id)
             if attachment is not None or attachment_id is None:
                 domain.check_connectable(row)
-            elif not jobs.is_live(tx, attachment_id):
+            elif not job_queries.is_live(tx, attachment_id):
                 raise errors.AttachmentNotFound(id=attachment_id)
             mode = domain.access_mode(row, attachment and attachment.attach_mode, (connector or {}).get("mode"))
             one = domain.begin(tx, row, connector or {}, mode, attachment_id, initialized=attachment_id is None)

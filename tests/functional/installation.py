@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cinder_lite import conf as configuration
 from cinder_lite import context, db, states
-from cinder_lite.db import audit, jobs, metadata_index, migrate, quotas, schema
+from cinder_lite.db import audit, job_queries, metadata_index, migrate, quotas, schema
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
@@ -149,7 +149,7 @@ class Installation:
     @db.retried
     def _end(self, id, action, change):
         with self.db.write() as tx:
-            for job in jobs.of_resource(tx, id):
+            for job in job_queries.of_resource(tx, id):
                 if job.action == action:
                     VOLUME.finish(tx, job)
             if change is not None:

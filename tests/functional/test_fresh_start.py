@@ -6,7 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite.db import jobs, schema
+from cinder_lite.db import job_queries, schema
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.file import FileDriver
 from tests.functional.client import Client
@@ -59,7 +59,7 @@ class Starting(Service):
     def job(self, resource_id):
         """The newest job of a resource."""
         with self.process.db.read() as tx:
-            return jobs.of_resource(tx, resource_id)[0]
+            return job_queries.of_resource(tx, resource_id)[0]
 
     def waits(self, *ids):
         """Until a scheduler has noted of each that it waits for a backend."""

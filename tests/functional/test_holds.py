@@ -3,7 +3,7 @@
 import pytest
 
 from cinder_lite import states
-from cinder_lite.db import jobs
+from cinder_lite.db import job_queries
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from tests.functional.installation import HOST
@@ -36,7 +36,7 @@ def test_a_source_that_no_argument_names_is_released(here, begun, succeeded):
     job_id = here.add("jobs", kind=kind, action=action, resource_id=id, stage="backup", host=HOST, owner="one",
                       status=states.RUNNING, args={})
     with here.db.write() as tx:
-        job = jobs.get(tx, job_id)
+        job = job_queries.get(tx, job_id)
         if succeeded:
             row = holds.locked(tx, job) if holds.needs_row(job) else None
             assert holds.succeed(tx, here.conf, job, {}, {}, row)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import context, states
-from cinder_lite.db import jobs
+from cinder_lite.db import job_queries, jobs
 from cinder_lite.doctor import Doctor
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -178,7 +178,7 @@ def ended(world, id, action):
     """The job of that action, once nothing is under way."""
     def look():
         with world.service.process.db.read() as tx:
-            rows = [job for job in jobs.of_resource(tx, id) if job.action == action]
+            rows = [job for job in job_queries.of_resource(tx, id) if job.action == action]
         return rows and all(job.status not in states.LIVE_JOB for job in rows) and rows[0]
 
     return until(look, f"the {action} of {id} to end")

@@ -3,7 +3,7 @@
 from oslo_config import cfg
 
 from cinder_lite import db, states
-from cinder_lite.db import attachments, connections, jobs, metadata_index, pools
+from cinder_lite.db import attachments, connections, job_queries, metadata_index, pools
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.holds.base import Holding, args_of
 from cinder_lite.jobs.holds.cleanup import schedule_cleanup
@@ -26,7 +26,7 @@ class Destination(Holding, of=states.Destination):
             metadata_index.remove(tx, job.id)
             VOLUME.remove(tx, job.id)  # the row of the copy of a volume in use
             # Read again: what was attached was recorded after the job was claimed.
-            attached = (jobs.get(tx, job.id) or job).args.get("attached")
+            attached = (job_queries.get(tx, job.id) or job).args.get("attached")
             schedule_cleanup(tx, job, row.id, service_of(to) or "", name_id=job.id, size=row.size, facts={},
                              attached=attached)
         if hold.marked or row.migration_status is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import jobs, messages
+from cinder_lite.db import job_changes, jobs, messages
 from cinder_lite.jobs.holds.base import OF, locked
 from cinder_lite.jobs.holds.counted import uncount
 from cinder_lite.jobs.lifecycle import KINDS
@@ -30,7 +30,7 @@ def end(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Re
     """The same whoever works on the job, who can end it no more, and with a message to its owner. False when it is
     over."""
     row = locked(tx, job)
-    if not jobs.abandon(tx, job, reason, conf.job_lease):
+    if not job_changes.abandon(tx, job, reason, conf.job_lease):
         return False
     _give_up(tx, conf, job, row, reason, {})
     messages.add(tx, job, *messages.of_job(job), reason, conf.message_ttl)

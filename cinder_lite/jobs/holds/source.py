@@ -6,7 +6,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import jobs, messages
+from cinder_lite.db import job_queries, messages
 from cinder_lite.jobs.holds.base import Holding, args_of
 from cinder_lite.jobs.holds.failure import fail_action
 from cinder_lite.jobs.lifecycle import KINDS
@@ -20,7 +20,7 @@ class Source(Holding, of=states.Source):
                 row: db.Row | None) -> None:
         id = source_id(hold, job, row)
         if id and fail_action(tx, conf, job, hold.kind, states.ACTIONS[hold.kind][hold.action], id) and hold.notify:
-            ended = jobs.get(tx, job.id) or job
+            ended = job_queries.get(tx, job.id) or job
             reason = errors.Reason(ended.error, ended.public_error)
             messages.add(tx, job, *messages.of_job(job), reason, conf.message_ttl, (hold.kind, id))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_config import cfg
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import jobs, volumes
+from cinder_lite.db import job_queries, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
@@ -177,7 +177,7 @@ class ImageJobs:
         except FileNotFoundError:
             return
         with self.db.read() as tx:
-            left = [name for name in names if (job := jobs.get(tx, name.partition(".")[0])) is None
+            left = [name for name in names if (job := job_queries.get(tx, name.partition(".")[0])) is None
                     or job.status not in states.LIVE_JOB]
         for name in left:
             with contextlib.suppress(FileNotFoundError):

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
 from cinder_lite.concurrency import clock
-from cinder_lite.db import attachments, connections, jobs, pools, qos, types, volumes
+from cinder_lite.db import attachments, connections, job_queries, pools, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -100,7 +100,8 @@ class MigrationJobs:
         if not isinstance(driver, drivers.ManagesExisting) or self.backend.call(driver.exists, own):
             return False
         with self.db.read() as tx:
-            return all(one.args["name_id"] not in (None, copy.id) for one in jobs.live_of(tx, "leftover", copy.id))
+            return all(one.args["name_id"] not in (None, copy.id)
+                       for one in job_queries.live_of(tx, "leftover", copy.id))
 
     @db.retried
     def _place(self, work, row, facts):
@@ -210,7 +211,7 @@ class MigrationJobs:
 
     def _is_live(self, job_id):
         with self.db.read() as tx:
-            return jobs.is_live(tx, job_id)
+            return job_queries.is_live(tx, job_id)
 
     @db.retried
     def _keep(self, work, **columns):

@@ -8,7 +8,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import backups, jobs, pools, snapshots, volumes
+from cinder_lite.db import backups, job_queries, pools, snapshots, volumes
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
@@ -117,7 +117,7 @@ class VolumeManager(VolumeRPC):
         with self.db.read() as tx:
             work.after_others(tx)
             row = (None if work.args.get("after") else work.volume) or volumes.find(tx, work.job.resource_id)
-            copies = [one.args["copy_id"] for one in jobs.live_of(tx, "leftover", work.job.resource_id)
+            copies = [one.args["copy_id"] for one in job_queries.live_of(tx, "leftover", work.job.resource_id)
                       if one.action == "remove_copy"] if work.args.get("after") else []
             deleted = snapshots.of_volume(tx, work.job.resource_id) if work.args.get("cascade") else []
         if row is None:

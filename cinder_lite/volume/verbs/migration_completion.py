@@ -9,7 +9,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import attachments, connections, jobs, metadata_index, pools, volumes
+from cinder_lite.db import attachments, connections, job_changes, job_queries, metadata_index, pools, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -37,7 +37,7 @@ class MigrationCompletion:
             row, new = volumes.get(tx, ctx, id), volumes.get(tx, ctx, new_id)
             if {row.migration_status, new.migration_status} <= {None, *states.NOT_MIGRATING}:
                 return self._exchanged(tx, row, new, failed), None, None
-            job = next((one for one in jobs.live_of(tx, "volume", id) if one.id == new_id), None)
+            job = next((one for one in job_queries.live_of(tx, "volume", id) if one.id == new_id), None)
             if job is None or new.migration_status != f"{states.TARGET}{id}":
                 status = row.migration_status or "none"
                 raise errors.InvalidState(kind="volume", reason=(
@@ -68,7 +68,7 @@ class MigrationCompletion:
 
     def _copied(self, tx, job, row, new):
         """Give the volume the place of its copy. Returns the id of the job that removes it from the former place."""
-        jobs.conclude(tx, job)
+        job_changes.conclude(tx, job)
         attachments.delete_all(tx, row.id)  # deleted already, unless Nova uses the volume actions
         attachments.reassign(tx, new, row)
         connections.delete_all(tx, row.id)  # the exports of the former place are removed with it
