@@ -12,7 +12,7 @@ from cinder_lite.api import versions
 from cinder_lite.api.body_errors import sentence
 from cinder_lite.api.body_formats import CHECKER
 from cinder_lite.api.body_schema import TRUE, Schema, at
-from cinder_lite.db import quotas
+from cinder_lite.db import metadata_limits
 
 #: The number of nested objects and arrays that a body may have.
 MAX_DEPTH = 50
@@ -116,6 +116,6 @@ def check_item_counts(conf: cfg.ConfigOpts, document: Mapping[str, Any]) -> None
         if isinstance(value, dict):
             if key in STORED:
                 ignored = NOT_SPECS if key == "qos_specs" else ()
-                quotas.check_items(conf, {name: one for name, one in value.items() if name not in ignored})
+                metadata_limits.check_items(conf, {name: one for name, one in value.items() if name not in ignored})
             else:
                 check_item_counts(conf, value)

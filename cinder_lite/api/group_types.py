@@ -10,7 +10,7 @@ from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.types import is_public
 from cinder_lite.api.view import Row
-from cinder_lite.db import groups, quotas
+from cinder_lite.db import groups, metadata_limits
 
 
 def index(req: Request) -> Page:
@@ -96,7 +96,7 @@ def _change(req: Request, change: Callable[[Row], dict[str, Any]]) -> None:
     with req.db.write() as tx:
         row = groups.get_type(tx, req.group_type_id)
         new = change(row)
-        quotas.check_items(req.conf, new, row.group_specs)
+        metadata_limits.check_items(req.conf, new, row.group_specs)
         groups.update_type(tx, row.id, group_specs=new)
 
 

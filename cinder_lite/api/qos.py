@@ -8,7 +8,7 @@ from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.schemas.qos import CONSUMERS
 from cinder_lite.api.view import Row
-from cinder_lite.db import qos, quotas, types
+from cinder_lite.db import metadata_limits, qos, types
 
 
 def _read(req: Request) -> Row:
@@ -46,7 +46,7 @@ def update(req: Request) -> dict[str, Any]:
     consumer = specs.pop("consumer", None)
     with req.db.write() as tx:
         row = qos.held(tx, req.qos_id)
-        quotas.check_items(req.conf, row.specs | specs, row.specs)
+        metadata_limits.check_items(req.conf, row.specs | specs, row.specs)
         qos.update(tx, row.id, consumer=consumer or row.consumer, specs=row.specs | specs)
     return {"qos_specs": req.body}
 

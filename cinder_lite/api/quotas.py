@@ -6,7 +6,7 @@ from typing import Any
 from cinder_lite import db, errors
 from cinder_lite.api import lengths
 from cinder_lite.api.request import Request
-from cinder_lite.db import quotas, types
+from cinder_lite.db import quota_limits, quota_usage, quotas, types
 
 _ABSOLUTE = {"maxTotalVolumes": "volumes", "maxTotalSnapshots": "snapshots", "maxTotalVolumeGigabytes": "gigabytes",
              "maxTotalBackups": "backups", "maxTotalBackupGigabytes": "backup_gigabytes"}
@@ -45,7 +45,7 @@ def defaults(req: Request) -> dict[str, Any]:
     """GET /os-quota-sets/{target_project_id}/defaults: show the default limits."""
     req.enforce("volume_extension:quotas:show", req.target_project_id)
     with req.db.read() as tx:
-        limits, keys = quotas.defaults(tx, req.conf), _targets(tx)
+        limits, keys = quota_limits.defaults(tx, req.conf), _targets(tx)
     return {"quota_set": {"id": req.target_project_id, **{key: limits.get(at, -1) for key, at in keys.items()}}}
 
 
@@ -64,12 +64,12 @@ def update(req: Request) -> dict[str, Any]:
     with req.db.write() as tx:
         keys = _targets(tx)
         limits = _limits(keys, req.body, ignored)
-        used = quotas.usages(tx, req.target_project_id)
+        used = quota_usage.usages(tx, req.target_project_id)
         low = sorted(key for key, at in keys.items() if 0 <= limits.get(at, -1) < used.get(at, 0))
         if low:
             raise errors.InvalidInput(reason="Limits below what is in use: " + ", ".join(
                 f"{key} {limits[keys[key]]} (in use: {used[keys[key]]})" for key in low) + ".")
-        quotas.set_limits(tx, req.target_project_id, limits)
+        quota_limits.set_limits(tx, req.target_project_id, limits)
         found = quotas.allowance(tx, req.conf, req.target_project_id)
     return {"quota_set": {key: found.limit(at) for key, at in keys.items()}}
 
@@ -77,14 +77,14 @@ def update(req: Request) -> dict[str, Any]:
 def delete(req: Request) -> None:
     """DELETE /os-quota-sets/{target_project_id}: reset the quota to the defaults."""
     with req.db.write() as tx:
-        quotas.reset(tx, req.target_project_id)
+        quota_limits.reset(tx, req.target_project_id)
 
 
 def _class(tx: db.Transaction, req: Request) -> dict[str, Any]:
     if req.class_name == quotas.DEFAULT_CLASS:
-        limits = quotas.defaults(tx, req.conf)
+        limits = quota_limits.defaults(tx, req.conf)
     else:
-        limits = quotas.defaults(tx, req.conf) | quotas.class_limits(tx, req.class_name)
+        limits = quota_limits.defaults(tx, req.conf) | quota_limits.class_limits(tx, req.class_name)
     return {key: limits.get(at, -1) for key, at in _targets(tx).items()}
 
 
@@ -98,7 +98,7 @@ def update_class(req: Request) -> dict[str, Any]:
     """PUT /os-quota-class-sets/{class_name}: set the limits of a class."""
     lengths.check_length("The class's name", req.class_name)
     with req.db.write() as tx:
-        quotas.set_class(tx, req.class_name, _limits(_targets(tx), req.body, ()))
+        quota_limits.set_class(tx, req.class_name, _limits(_targets(tx), req.body, ()))
         return {"quota_class_set": _class(tx, req)}
 
 

@@ -10,7 +10,7 @@ from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
-from cinder_lite.db import filtering, quotas, schema, types
+from cinder_lite.db import filtering, metadata_limits, quota_limits, schema, types
 
 T = schema.volume_types
 
@@ -104,7 +104,7 @@ def delete(req: Request) -> None:
             raise errors.BadRequest(f"The type {row.name} is the default and cannot be deleted.")
         types.lock(tx, req.type_id)
         # A create in progress holds usage of the type before its volume is visible: delete it with the type locked.
-        quotas.delete_type(tx, req.type_id)
+        quota_limits.delete_type(tx, req.type_id)
         types.delete(tx, req.type_id)
 
 
@@ -135,7 +135,7 @@ def _change_specs(req: Request, change: Callable[[dict[str, Any]], dict[str, Any
             raise errors.BadRequest(f"Volume type {row.name} is in use: its extra specs cannot be changed while "
                                     "volumes are of it.")
         new = _specs(change(dict(row.extra_specs)))
-        quotas.check_items(req.conf, new, row.extra_specs)
+        metadata_limits.check_items(req.conf, new, row.extra_specs)
         types.update(tx, req.type_id, extra_specs=new)
 
 

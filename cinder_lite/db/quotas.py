@@ -1,4 +1,4 @@
-"""Manages quota limits and usage; usage is claimed and released in the transaction of the rows that it counts.
+"""Claims and releases the usage of quotas, in the transaction of the rows that it counts.
 
 Usage is a row per project, resource and type ("" for the whole project). A claim is one conditional UPDATE of all its
 rows: unless all of them are below their limits, the transaction is refused. A transaction that changes usage and the
@@ -11,12 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.dialects import mysql
 
 from cinder_lite import db, errors
-from cinder_lite.db import schema, types
+from cinder_lite.db import quota_usage, schema, types
+from cinder_lite.db.quota_usage import Key, U
 
-Q, C, U = schema.quotas, schema.quota_classes, schema.quota_usages
+Q, C = schema.quotas, schema.quota_classes
 
 #: Resource -> the option with its default limit.
 DEFAULTS = {"volumes": "quota_volumes", "snapshots": "quota_snapshots", "gigabytes": "quota_gigabytes",
@@ -25,8 +25,6 @@ DEFAULTS = {"volumes": "quota_volumes", "snapshots": "quota_snapshots", "gigabyt
 #: Resources that are limited per type as well.
 PER_TYPE = ("volumes", "gigabytes", "snapshots")
 DEFAULT_CLASS = "default"
-#: (resource, type id or "").
-Key = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +43,6 @@ class Change:
         if self.type_id:
             rows |= {(resource, self.type_id): n for resource, n in self.amounts.items() if n and resource in PER_TYPE}
         return dict(sorted(rows.items()))
-
-
-def defaults(tx: db.Transaction, conf: cfg.ConfigOpts) -> dict[Key, int]:
-    """The limits of a project without limits of its own: {(resource, type_id): limit}."""
-    limits = {(resource, ""): conf[option] for resource, option in DEFAULTS.items()}
-    rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == DEFAULT_CLASS))
-    return limits | {(resource, type_id): limit for resource, type_id, limit in rows}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,12 +74,6 @@ def allowance(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) 
     return Allowance(limits, used)
 
 
-def usages(tx: db.Transaction, project_id: str) -> dict[Key, int]:
-    """The usage of the project: {(resource, type_id): n}."""
-    rows = tx.execute(sa.select(U.c.resource, U.c.type_id, U.c.in_use).where(U.c.project_id == project_id))
-    return {(resource, type_id): n for resource, type_id, n in rows}
-
-
 def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
     """Add to the usage, or raise OverQuota, which names the resource that exceeds its limit most."""
     rows = change.rows()
@@ -102,15 +87,15 @@ def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
         if change.type_id and any(type_id for _, type_id in missing):
             types.lock_shared(tx, change.type_id)
         for resource, type_id in missing:
-            _insert_if_missing(tx, change.project_id, resource, type_id)
+            quota_usage.insert_if_missing(tx, change.project_id, resource, type_id)
         if _add(tx, change.project_id, rows, allowance) == len(rows):
             return
         if change.type_id:  # the deletion of a type locks its usage, and deletes it first
             types.lock_shared(tx, change.type_id)
     # Usage is read again unless the limits were exceeded before: another transaction has claimed the rest meanwhile.
-    used, limited = (allowance.used, full) if full else (usages(tx, change.project_id), limited)
+    used, limited = (allowance.used, full) if full else (quota_usage.usages(tx, change.project_id), limited)
     tightest = min(limited, key=lambda key: allowance.limit(key) - used.get(key, 0) - rows[key])
-    raise over_quota(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
+    raise quota_usage.over_quota(*tightest, rows[tightest], allowance.limit(tightest), used.get(tightest, 0))
 
 
 def _add(tx, project_id, rows, allowance):
@@ -135,60 +120,10 @@ def _in_order(tx, project_id, mine):
     return U.c.resource == locked.c.resource, U.c.type_id == locked.c.type_id
 
 
-def _insert_if_missing(tx, project_id, resource, type_id):
-    row = {"project_id": project_id, "resource": resource, "type_id": type_id, "in_use": 0}
-    insert = {"mysql": _mysql_insert, "mariadb": _mysql_insert}.get(tx.dialect.name, _plain_insert)
-    tx.execute(insert(tx, row))
-
-
-def _mysql_insert(_tx, row):
-    # Unlike INSERT IGNORE this takes the lock of the following UPDATE on an existing row; upgrading a lock could
-    # deadlock.
-    return mysql.insert(U).values(**row).on_duplicate_key_update(in_use=U.c.in_use)
-
-
-def _plain_insert(tx, row):
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    return dialect.insert(U).values(**row).on_conflict_do_nothing()
-
-
-CODES = {"volumes": "VolumeLimitExceeded", "snapshots": "SnapshotLimitExceeded", "backups": "BackupLimitExceeded",
-         "groups": "GroupLimitExceeded", "gigabytes": "VolumeSizeExceedsAvailableQuota",
-         "backup_gigabytes": "VolumeBackupSizeExceedsAvailableQuota"}
-
-
-def over_quota(resource: str, type_id: str, asked: int, limit: int, in_use: int) -> errors.OverQuota:
-    """The error of a claim that does not fit."""
-    of = f"quota '{resource}'" + (f" of volume type {type_id}" if type_id else "")
-    unit = "G" if resource.endswith("gigabytes") else ""
-    return errors.OverQuota(code=CODES[resource], reason=(
-        f"Requested {asked}{unit} exceeds the allowed {of}: its limit is {limit}{unit} and {in_use}{unit} "
-        f"{'has' if in_use == 1 else 'have'} been consumed."))
-
-
 def check_max_size(size: int, conf: cfg.ConfigOpts) -> None:
     """Raise InvalidInput for a volume larger than max_volume_size; clients expect quotas to be checked first."""
     if size > conf.max_volume_size:
         raise errors.InvalidInput(reason=f"A volume can have {conf.max_volume_size} GiB at most, not {size}.")
-
-
-#: Maximum number of characters of all keys and values of one resource.
-MOST_TEXT = 262144
-
-
-def check_items(conf: cfg.ConfigOpts, new: Mapping[str, str | None],
-                present: Mapping[str, str | None] | None = None) -> None:
-    """Raise InvalidInput if metadata or specs exceed their limits; existing ones may stay above them but not grow."""
-    present = present or {}
-    if len(new) > conf.max_metadata_items and len(new) > len(present):
-        raise errors.InvalidInput(reason=f"A resource can have {conf.max_metadata_items} items of metadata or specs at "
-                                         f"most (max_metadata_items), not {len(new)}.")
-    length, before = (sum(len(key) + len(value or "") for key, value in one.items()) for one in (new, present))
-    if length > MOST_TEXT and length > before:
-        raise errors.InvalidInput(reason=f"The metadata or specs of a resource can have {MOST_TEXT} characters "
-                                         f"together, not {length}.")
 
 
 def check_volume_size(size: int, allowance: Allowance) -> None:
@@ -215,37 +150,3 @@ def release(tx: db.Transaction, change: Change) -> None:
     rows = {key: -n for key, n in change.rows().items()}
     if rows:
         _add(tx, change.project_id, rows, None)
-
-
-def set_limits(tx: db.Transaction, project_id: str, limits: Mapping[Key, int]) -> None:
-    """Set a project's own limits: {(resource, type_id): limit}."""
-    _set(tx, Q, {"project_id": project_id}, limits)
-
-
-def set_class(tx: db.Transaction, class_name: str, limits: Mapping[Key, int]) -> None:
-    """Set the limits of a quota class; those of `default` apply to projects without limits of their own."""
-    _set(tx, C, {"class_name": class_name}, limits)
-
-
-def class_limits(tx: db.Transaction, class_name: str) -> dict[Key, int]:
-    rows = tx.execute(sa.select(C.c.resource, C.c.type_id, C.c.hard_limit).where(C.c.class_name == class_name))
-    return {(resource, type_id): limit for resource, type_id, limit in rows}
-
-
-def _set(tx, table, owner, limits):
-    for (resource, type_id), limit in sorted(limits.items()):
-        key = {**owner, "resource": resource, "type_id": type_id}
-        where = [table.c[name] == value for name, value in key.items()]
-        if tx.execute(sa.update(table).where(*where).values(hard_limit=limit)).rowcount == 0:
-            tx.execute(sa.insert(table).values(**key, hard_limit=limit))
-
-
-def reset(tx: db.Transaction, project_id: str) -> None:
-    """Delete the project's own limits."""
-    tx.execute(sa.delete(Q).where(Q.c.project_id == project_id))
-
-
-def delete_type(tx: db.Transaction, type_id: str) -> None:
-    """Delete the limits and the usage of a type that is being deleted."""
-    for table in (Q, C, U):
-        tx.execute(sa.delete(table).where(table.c.type_id == type_id))

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db, states
-from cinder_lite.db import metadata_index, quotas, schema
+from cinder_lite.db import metadata_index, quota_usage, schema
 from cinder_lite.doctor import Doctor, sums
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
 from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT
@@ -220,7 +220,7 @@ def test_usage_is_set_to_the_sum(here):
     assert set(found(here)) == {"quota usage mismatch"}
     assert doctor(here).repair().violations == []
     with here.db.read() as tx:
-        assert quotas.usages(tx, PROJECT) == {
+        assert quota_usage.usages(tx, PROJECT) == {
             ("volumes", ""): 1, ("volumes", "gold"): 1, ("gigabytes", ""): 14, ("gigabytes", "gold"): 14,
             ("snapshots", ""): 1, ("snapshots", "gold"): 1, ("backups", ""): 1, ("backup_gigabytes", ""): 7}
 
@@ -236,7 +236,7 @@ def test_snapshots_do_not_weigh_where_they_are_not_to(here):
     here.conf.set_override("no_snapshot_gb_quota", True)
     repaired(here, "quota usage mismatch")
     with here.db.read() as tx:
-        assert quotas.usages(tx, PROJECT)[("gigabytes", "")] == 3
+        assert quota_usage.usages(tx, PROJECT)[("gigabytes", "")] == 3
 
 
 def test_the_claim_of_a_running_extend_counts(here):

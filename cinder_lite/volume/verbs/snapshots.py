@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import randomness
-from cinder_lite.db import guards, metadata_index, quotas, snapshots, volumes
+from cinder_lite.db import guards, metadata_index, metadata_limits, quotas, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
@@ -61,7 +61,7 @@ class Snapshots:
         with self.db.write() as tx:
             row = SNAPSHOT.hold(tx, snapshots.get(tx, ctx, id).id, states.SNAPSHOT_STATUSES)
             new = change(dict(row.metadata))
-            quotas.check_items(self.conf, new, row.metadata)
+            metadata_limits.check_items(self.conf, new, row.metadata)
             metadata_index.change(tx, "snapshot", id, row.metadata, new)
             SNAPSHOT.write(tx, id, metadata=new)
             return new

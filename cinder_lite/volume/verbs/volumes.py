@@ -6,7 +6,17 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import attachments, guards, metadata_index, quotas, services, snapshots, transfers, volumes
+from cinder_lite.db import (
+    attachments,
+    guards,
+    metadata_index,
+    metadata_limits,
+    quotas,
+    services,
+    snapshots,
+    transfers,
+    volumes,
+)
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
@@ -48,7 +58,7 @@ class Volumes:
             if "metadata" in values:
                 VOLUME.lock(tx, id)
                 row = volumes.get(tx, ctx, id)
-                quotas.check_items(self.conf, values["metadata"], row.metadata)
+                metadata_limits.check_items(self.conf, values["metadata"], row.metadata)
                 metadata_index.update(tx, row, metadata=values["metadata"])
             if values:
                 VOLUME.write(tx, id, **values)
@@ -62,7 +72,7 @@ class Volumes:
             _check_not_locked(row, (*states.LOCKED, states.UPLOADING))
             present = getattr(row, column)
             new = change(dict(present))
-            quotas.check_items(self.conf, new, present)
+            metadata_limits.check_items(self.conf, new, present)
             if column == "metadata":
                 metadata_index.update(tx, row, metadata=new)
             values: dict[str, Any] = {column: new}
