@@ -10,7 +10,7 @@ from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.api.views.types import FOR_USERS, visible_specs
-from cinder_lite.db import filtering, metadata_limits, quota_limits, schema, types
+from cinder_lite.db import filtering, metadata_limits, new_volumes, quota_limits, schema, types
 
 T = schema.volume_types
 
@@ -44,7 +44,7 @@ def show(req: Request) -> Row:
     with req.db.read() as tx:
         if req.type_id == "default":
             try:
-                return types.default(tx, req.conf, req.ctx.project_id)
+                return new_volumes.default_type(tx, req.conf, req.ctx.project_id)
             except errors.DefaultTypeMissing as error:
                 raise errors.NotFound(f"Default volume type can not be found: {error}") from error
         return types.get(tx, req.ctx, req.type_id)

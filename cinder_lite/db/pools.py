@@ -1,13 +1,12 @@
 """Reads and writes the rows of pools: the capacity that backends report, and the capacity allocated since."""
 
-import datetime
-from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import sqlalchemy as sa
 
-from cinder_lite import db, states
-from cinder_lite.db import schema, volumes
+from cinder_lite import db
+from cinder_lite.db import schema
 
 P, S, V = schema.pools, schema.services, schema.volumes
 
@@ -37,11 +36,6 @@ def with_services(tx: db.Transaction, service_host: str | None = None) -> Sequen
     return tx.execute(query).all()
 
 
-def capabilities(tx: db.Transaction, name: str) -> dict[str, Any]:
-    """What a pool has reported that it can do; {} of an unknown pool."""
-    return tx.execute(sa.select(P.c.capabilities).where(P.c.name == name)).scalar() or {}
-
-
 def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:
     """Allocate `size` GiB and `count` volumes. False if the pool has not enough capacity.
 
@@ -68,27 +62,3 @@ def _more(size, count):
     return {"provisioned_gb": P.c.provisioned_gb + size, "allocated_gb": P.c.allocated_gb + size,
             "volume_count": P.c.volume_count + count,
             "free_gb": sa.case((P.c.thin.is_(True), P.c.free_gb), else_=P.c.free_gb - size)}
-
-
-def update_stats(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
-             values: dict[str, Any]) -> None:
-    """Store statistics that were collected from `since` on, plus the volumes that were being created or launched then.
-
-    allocated_gb and volume_count are not the backend's: they are kept, or calculated for a new row.
-    """
-    pending = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
-        V.c.host == name, V.c.counted.is_(True),
-        sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
-    values = dict(values, provisioned_gb=values["provisioned_gb"] + pending, measured_at=since)
-    if not values["thin"] and values["free_gb"] is not None:
-        values["free_gb"] -= pending
-    if tx.execute(sa.update(P).where(P.c.name == name).values(**values)).rowcount == 0:
-        held = tx.execute(sa.select(volumes.TOTAL_SIZE, sa.func.count()).where(
-            V.c.host == name, V.c.counted.is_(True))).one()
-        tx.execute(sa.insert(P).values(name=name, service_host=service_host, allocated_gb=held[0],
-                                       volume_count=held[1], **values))
-
-
-def delete_others(tx: db.Transaction, service_host: str, names: Collection[str]) -> None:
-    """Delete the pools that the backend no longer has."""
-    tx.execute(sa.delete(P).where(P.c.service_host == service_host, P.c.name.not_in(names)))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_config import cfg
 
 from cinder_lite import context, db, errors
 from cinder_lite.concurrency import randomness
@@ -51,18 +50,6 @@ def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, name_or_id: str)
     if not rows:
         raise errors.TypeNotFound(id=name_or_id)
     return min(rows, key=lambda row: row.id != name_or_id)
-
-
-_DEFAULT = ROW.outerjoin(D, sa.and_(D.c.volume_type_id == T.c.id, D.c.project_id == sa.bindparam("project_id"))).where(
-    sa.or_(T.c.name == sa.bindparam("name"), D.c.project_id == sa.bindparam("project_id"))).add_columns(D.c.project_id)
-
-
-def default(tx: db.Transaction, conf: cfg.ConfigOpts, project_id: str | None) -> db.Row:
-    """The default type of volumes: that of the project, else the configured one."""
-    rows = tx.execute(_DEFAULT, {"project_id": project_id, "name": conf.default_volume_type}).all()
-    if not rows:
-        raise errors.DefaultTypeMissing(name=conf.default_volume_type)
-    return min(rows, key=lambda row: row.project_id is None)
 
 
 def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging) -> list[Any]:
@@ -152,23 +139,3 @@ def set_default(tx: db.Transaction, project_id: str, type_id: str) -> None:
 
 def unset_default(tx: db.Transaction, project_id: str) -> None:
     tx.execute(sa.delete(D).where(D.c.project_id == project_id))
-
-
-def check_size(type_: Any, size: int) -> None:
-    """Raise InvalidInput for a size that the type does not allow."""
-    least, most = (_number(type_.extra_specs.get(f"provisioning:{end}_vol_size")) for end in ("min", "max"))
-    if least is not None and size < least:
-        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {least} GiB at least, not {size}.")
-    if most is not None and size > most:
-        raise errors.InvalidInput(reason=f"Volumes of type {type_.name} have {most} GiB at most, not {size}.")
-
-
-def _number(spec):
-    """The value of an extra spec as a number; None if it is none, as in rows of former releases."""
-    return int(spec) if isinstance(spec, str) and spec.isascii() and spec.isdecimal() and len(spec) < 10 else None
-
-
-def is_multiattach(type_: Any) -> bool:
-    """Whether volumes of the type can be attached more than once: its extra spec multiattach is "<is> True"."""
-    words = (type_.extra_specs.get("multiattach") or "").split()
-    return len(words) == 2 and words[0] == "<is>" and words[1].lower() in ("true", "t", "yes", "y", "1")

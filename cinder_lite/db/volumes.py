@@ -33,9 +33,6 @@ _BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in ROW.selected_columns)
-_UNSET = dict.fromkeys(Row._fields) | {
-    "attach_status": states.DETACHED, "bootable": False, "multiattach": False, "counted": True, "consumes_quota": True,
-    "shared_targets": True}
 #: The sum of the sizes in GiB as an integer: MariaDB returns a decimal.
 TOTAL_SIZE = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
@@ -67,12 +64,6 @@ def find(tx: db.Transaction, id: str | None) -> db.Row | None:
 def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The columns of the volume that responses show. Raises VolumeNotFound."""
     return visible(ctx, id, tx.execute(_SHOWN_BY_ID, {"id": id}).first())
-
-
-def inserted(values: dict[str, Any], type_: db.Row) -> Any:
-    """The row after an INSERT of these values, without a SELECT. `type_` is the row of its type."""
-    return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs,
-                                      "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})
 
 
 def page(tx: db.Transaction, query: sa.Select, where: Sequence[listing.Condition], paging: listing.Paging,

@@ -5,7 +5,7 @@ import logging
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
-from cinder_lite.db import job_changes, pools, volumes
+from cinder_lite.db import job_changes, pool_stats, volumes
 from cinder_lite.host import host_lock, network
 from cinder_lite.jobs import worker
 from cinder_lite.rpc import messaging
@@ -114,9 +114,9 @@ class BackendService:
         found = self.backend.measure() if self.backend.up else []
         with self.process.db.write() as tx:
             for name, values in found:
-                pools.update_stats(tx, name, self.backend.name, since, values)
+                pool_stats.update_stats(tx, name, self.backend.name, since, values)
             if found:
-                pools.delete_others(tx, self.backend.name, [name for name, _ in found])
+                pool_stats.delete_others(tx, self.backend.name, [name for name, _ in found])
         if self.backend.up != was_up:
             self.heartbeat.beat()
             if self.backend.up:

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import context, errors, states
-from cinder_lite.db import schema, types
+from cinder_lite.db import new_volumes, schema, types
 from cinder_lite.jobs import pool_capacity
 from cinder_lite.volume.verbs.groups import Groups
 from tests.functional.installation import POOL, PROJECT
@@ -88,7 +88,7 @@ def test_a_type_whose_specs_are_null_or_no_numbers_limits_nothing(pool):
     type_ = pool.add("volume_types", name="odd", extra_specs=specs)
     with pool.db.read() as tx:
         row = types.find(tx, type_)
-    assert types.is_multiattach(row) is False
-    types.check_size(row, 5)
+    assert new_volumes.is_multiattach(row) is False
+    new_volumes.check_size(row, 5)
 
 

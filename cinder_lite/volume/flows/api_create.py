@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import randomness
-from cinder_lite.db import backups, groups, guards, metadata_index, quotas, snapshots, types, volumes
+from cinder_lite.db import backups, groups, guards, metadata_index, new_volumes, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
@@ -52,7 +52,7 @@ class Check(engine.Step):
             "id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "name": wanted.name,
             "description": wanted.description, "size": size, "volume_type_id": type_.id, "availability_zone": zone,
             "snapshot_id": wanted.snapshot_id, "source_volid": wanted.source_volid, "backup_id": wanted.backup_id,
-            "multiattach": types.is_multiattach(type_), "metadata": wanted.metadata,
+            "multiattach": new_volumes.is_multiattach(type_), "metadata": wanted.metadata,
             "admin_metadata": {}, "image_metadata": {}, "facts": {}, "export": {}, **_inherited(source)}
         if wanted.group_id:
             row["group_id"] = wanted.group_id
@@ -84,7 +84,7 @@ class Check(engine.Step):
         elif source is not None and source.type_id:
             type_ = types.get(tx, context.system(), source.type_id)
         else:
-            return types.default(tx, self.conf, ctx.project_id)
+            return new_volumes.default_type(tx, self.conf, ctx.project_id)
         return type_
 
     def _in_group(self, tx, ctx, wanted, type_, source):
@@ -140,7 +140,7 @@ class Check(engine.Step):
         if source is not None and source.kind == "image" and size < source.row.min_disk:
             raise errors.InvalidInput(reason=f"Volume size {size}GB cannot be smaller than the image's min_disk, "
                                              f"{source.row.min_disk}GB.")
-        types.check_size(type_, size)
+        new_volumes.check_size(type_, size)
         return size
 
 
@@ -212,7 +212,7 @@ class Record(engine.Step):
                 metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
             holds.count(tx, self.conf, "volume", [row], plan.allowance)
             quotas.check_max_size(row["size"], self.conf)
-        return job_id, volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
+        return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):
         if source is None or source.kind == "image":

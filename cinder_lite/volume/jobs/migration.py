@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
 from cinder_lite.concurrency import clock
-from cinder_lite.db import attachments, connections, job_queries, pools, qos, types, volumes
+from cinder_lite.db import attachments, connections, job_queries, pool_stats, pools, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -173,7 +173,7 @@ class MigrationJobs:
     def _attach(self, work, row, source):
         """Attach the volume of another host to this one by its target's protocol. Returns the location of its bytes."""
         with self.db.read() as tx:
-            protocol = pools.capabilities(tx, row.host).get("storage_protocol")
+            protocol = pool_stats.capabilities(tx, row.host).get("storage_protocol")
         if protocol not in readers.protocols():
             raise worker.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, which other hosts cannot "
                                  "read; configure a target_helper with one of the protocols "

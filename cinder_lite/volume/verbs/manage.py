@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from cinder_lite import context, db, states
 from cinder_lite.concurrency import randomness
-from cinder_lite.db import guards, metadata_index, ownership, quotas, snapshots, types, volumes
+from cinder_lite.db import guards, metadata_index, new_volumes, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
@@ -44,10 +44,10 @@ class Management:
         with self.db.read() as tx:
             found = find_up(tx, host, self.conf.service_down_time)
             type_ = (types.get_by_name_or_id(tx, ctx, type_name_or_id) if type_name_or_id
-                     else types.default(tx, self.conf, ctx.project_id))
+                     else new_volumes.default_type(tx, self.conf, ctx.project_id))
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "size": 0,
-               "volume_type_id": type_.id, "multiattach": types.is_multiattach(type_), "admin_metadata": {},
+               "volume_type_id": type_.id, "multiattach": new_volumes.is_multiattach(type_), "admin_metadata": {},
                "image_metadata": {}, "facts": {}, "export": {}, "created_at": db.now(), **described}
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
         with self.db.write() as tx:
@@ -55,7 +55,7 @@ class Management:
             job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
             metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
             holds.count(tx, self.conf, "volume", [row], allowance)
-        return job_id, volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
+        return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
 
     def manage_snapshot(self, ctx: context.Context, volume_id: str, reference: dict, **described: Any) -> db.Row:
         """Manage the snapshot of the volume that `reference` names to its driver. Returns the row.

@@ -5,7 +5,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import attachments, guards, quotas, retypes, types, volumes
+from cinder_lite.db import attachments, guards, new_volumes, quotas, retypes, types, volumes
 from cinder_lite.db import qos as qos_specs
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
@@ -60,8 +60,8 @@ class Migrations:
             consumer, _ = qos_specs.of_type(tx, type_.id)
         if type_.id == row.volume_type_id:
             raise errors.InvalidInput(reason=f"Volume {id} is of type {type_.name} already.")
-        types.check_size(type_, row.size)
-        multiattach = types.is_multiattach(type_)
+        new_volumes.check_size(type_, row.size)
+        multiattach = new_volumes.is_multiattach(type_)
         needed = [guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING, guards.NO_GROUP, guards.NO_COPIES,
                   guards.still_of_size(row.size), guards.still_of_type(row.volume_type_id)]
         if multiattach != row.multiattach:
