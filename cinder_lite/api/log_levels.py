@@ -6,7 +6,7 @@ from cinder_lite import errors
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.db import services
-from cinder_lite.rpc import log_levels, messaging
+from cinder_lite.rpc import calls, log_levels
 
 API = "cinder-api"
 #: binary of a service -> the name of its RPC client
@@ -48,7 +48,7 @@ def get_levels(req: Request) -> dict[str, Any]:
     for row in rows:
         try:
             levels = req.clients[CLIENTS[row.binary]].on(row.host).log_levels(req.ctx, prefix=prefix)
-        except messaging.NoAnswer:
+        except calls.NoAnswer:
             continue
         found.append({"binary": row.binary, "host": row.host, "levels": levels})
     return {"log_levels": found}

@@ -16,7 +16,7 @@ from cinder_lite.db import backups, metadata_index, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc import calls
 from cinder_lite.volume.drivers.base import GIB
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class BackupManager(BackupRPC):
         try:
             with work.outside():
                 return host.open_local(work.ctx, host=self.conf.host, **resource)
-        except messaging.NoAnswer as error:
+        except calls.NoAnswer as error:
             raise worker.Interrupted from error
 
     @staticmethod
@@ -92,7 +92,7 @@ class BackupManager(BackupRPC):
         try:
             with work.outside():
                 host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
-        except messaging.NoAnswer as error:
+        except calls.NoAnswer as error:
             raise worker.Interrupted from error
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)

@@ -1,4 +1,4 @@
-"""Selects the type of a new volume and evaluates what it allows; represents the row of a volume that is not read yet."""
+"""Selects the type of a new volume and evaluates what it allows; represents the row of a volume before it is read."""
 
 from typing import Any
 

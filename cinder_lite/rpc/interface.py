@@ -1,7 +1,7 @@
 """Declare the methods that a service serves by RPC, and the version that added each."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -44,15 +44,3 @@ def methods(interface: type[Interface]) -> dict[str, str]:
     """{name: "cast" | "call"} of an interface."""
     return {name: member.rpc for name, member in inspect.getmembers(interface, inspect.isfunction)
             if hasattr(member, "rpc")}
-
-
-def needed(method: Callable[..., Any], arguments: Mapping[str, Any], first: str) -> tuple[str, dict[str, Any]]:
-    """The version that a message needs and the arguments that it carries; `first` is the version of unmarked
-    methods."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(method).parameters.items()}
-    marked = getattr(method, "later", {})
-    later = {name: version for name, version in marked.items()
-             if name in arguments and arguments[name] != defaults[name]}
-    sent = {name: value for name, value in arguments.items() if name in later or name not in marked}
-    versions = (getattr(method, "since", first), *later.values(), first)
-    return max(versions, key=lambda text: [*map(int, text.split("."))]), sent

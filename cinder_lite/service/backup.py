@@ -9,7 +9,7 @@ from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
 from cinder_lite.db import job_changes
 from cinder_lite.host import host_lock
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc.server import Server
 from cinder_lite.service import heartbeat, process
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class BackupService:
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker)
         self._checks = concurrency.Periodic(self.conf.backup_check_interval, self.check, self._check_failed)
-        self._server: messaging.Server | None = None
+        self._server: Server | None = None
         self.failure: str | None = None
 
     def _columns(self):

@@ -12,8 +12,10 @@ from cinder_lite import db, errors
 from cinder_lite.concurrency import bulkhead
 from cinder_lite.db import migrate
 from cinder_lite.jobs import installed
-from cinder_lite.rpc import messaging, notification_bus, transport
+from cinder_lite.rpc import notification_bus, transport
+from cinder_lite.rpc.client import Client, Sender
 from cinder_lite.rpc.interface import Interface
+from cinder_lite.rpc.server import Server
 from cinder_lite.service import heartbeat
 
 T = TypeVar("T")
@@ -99,15 +101,15 @@ class Process:
         return bulkhead.Bulkhead(self.conf.rpc_max_waiting)
 
     @functools.cached_property
-    def sender(self) -> messaging.Sender:
-        return self.metered(messaging.Sender())
+    def sender(self) -> Sender:
+        return self.metered(Sender())
 
-    def client(self, interface: type[Interface]) -> messaging.Client:
-        return self.metered(messaging.Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout,
+    def client(self, interface: type[Interface]) -> Client:
+        return self.metered(Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout,
                                              self.waiting))
 
-    def server(self, interface: type[Interface], manager: object, host: str) -> messaging.Server:
-        return self.metered(messaging.Server(self.transport, interface, manager, host))
+    def server(self, interface: type[Interface], manager: object, host: str) -> Server:
+        return self.metered(Server(self.transport, interface, manager, host))
 
     def serve_metrics(self, sock: socket.socket | None, database_totals: bool = False) -> Any:
         """Serve the metrics on a socket of metrics.listen, with totals from the database if wanted. Returns the
@@ -122,13 +124,13 @@ class Process:
         return exporter
 
     @functools.cached_property
-    def volume(self) -> messaging.Client:
+    def volume(self) -> Client:
         return self.client(self._interfaces.volume)
 
     @functools.cached_property
-    def scheduler(self) -> messaging.Client:
+    def scheduler(self) -> Client:
         return self.client(self._interfaces.scheduler)
 
     @functools.cached_property
-    def backup(self) -> messaging.Client:
+    def backup(self) -> Client:
         return self.client(self._interfaces.backup)

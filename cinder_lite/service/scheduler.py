@@ -3,7 +3,7 @@
 from cinder_lite import concurrency
 from cinder_lite.db import job_changes, messages
 from cinder_lite.host import host_lock
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc.server import Server
 from cinder_lite.scheduler.manager import LOG, SchedulerManager
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 from cinder_lite.service import heartbeat, process
@@ -25,7 +25,7 @@ class SchedulerService:
                                              self.conf.storage_availability_zone,
                                            self.lock.instance)
         self._purging = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._purging_failed)
-        self._server: messaging.Server | None = None
+        self._server: Server | None = None
 
     def start(self) -> None:
         self.lock.acquire()

@@ -8,7 +8,7 @@ from cinder_lite.conf import unread
 from cinder_lite.db import job_changes, pool_stats, volumes
 from cinder_lite.host import host_lock, network
 from cinder_lite.jobs import worker
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc.server import Server
 from cinder_lite.service import heartbeat, process
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
@@ -55,7 +55,7 @@ class BackendService:
                                                self._measuring_failed)
         self._sweeping = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
                                               self._sweeping_failed)
-        self._server: messaging.Server | None = None
+        self._server: Server | None = None
         self.started, self.tried, self.access_requested = False, False, False
 
     def _columns(self):

@@ -10,7 +10,7 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.db import connections, schema, services, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc import calls
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume.targets import base as targets
 
@@ -47,7 +47,7 @@ class ConnectionClient:
             host = self.volume.on(service_of(row.host))
             try:
                 return host.connect(ctx, connection_id=one.id, generation=one.generation, **asked)
-            except messaging.TooOld:
+            except calls.TooOld:
                 return host.connect(ctx, **asked)
         except Exception:
             self._end_failed(one)
@@ -85,7 +85,7 @@ class ConnectionClient:
         host = self.volume.on(service_of(row.host))
         try:
             host.disconnect(ctx, marked=True, **asked)
-        except messaging.TooOld:
+        except calls.TooOld:
             host.disconnect(ctx, **asked)
             with self.db.write() as tx:
                 connections.delete_ended(tx, row.id)
@@ -97,7 +97,7 @@ class ConnectionClient:
             with self.db.read() as tx:
                 self.check_service_up(tx, row)
             self.disconnect(ctx, row, attachment_id, connector)
-        except (messaging.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
+        except (calls.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
             LOG.warning("connections of volume %s are not removed yet: %s", row.id, error)
 
     def end_all(self, ctx: context.Context, volume_id: str) -> None:

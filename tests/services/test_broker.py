@@ -6,7 +6,9 @@ import pytest
 
 from cinder_lite import conf, context, db
 from cinder_lite.concurrency import bulkhead
-from cinder_lite.rpc import interface, messaging, transport
+from cinder_lite.rpc import interface, transport
+from cinder_lite.rpc.client import Client, Sender
+from cinder_lite.rpc.server import Server
 from tests.services import checks, daemons, load, processes
 
 AWAY = 20
@@ -104,12 +106,12 @@ class Cut:
 def test_a_database_failure_of_the_callee_is_reported_to_the_caller(broker):
     config = conf.load(argv=[])
     config.set_override("transport_url", broker.url)
-    connection, sender = transport.connect(config), messaging.Sender()
-    server = messaging.Server(connection, Answering, Cut(), "here")
+    connection, sender = transport.connect(config), Sender()
+    server = Server(connection, Answering, Cut(), "here")
     server.start()
     # It declares its queue aside; what is sent before that is lost.
     assert processes.until(lambda: server._started, what="the server's queue")
-    client = messaging.Client(connection, Answering, sender, 30, bulkhead.Bulkhead(10))
+    client = Client(connection, Answering, sender, 30, bulkhead.Bulkhead(10))
     try:
         with pytest.raises(db.Unreachable):
             client.on("here").read(context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False))

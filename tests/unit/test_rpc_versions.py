@@ -6,7 +6,9 @@ import pytest
 
 from cinder_lite import conf, context, errors
 from cinder_lite.concurrency import bulkhead
-from cinder_lite.rpc import interface, messaging, transport
+from cinder_lite.rpc import calls, interface, transport
+from cinder_lite.rpc.client import Client, Sender
+from cinder_lite.rpc.server import Server
 
 CTX = context.Context(user_id="u", project_id="p", is_admin=True, overwrite=False)
 
@@ -45,12 +47,12 @@ class Manager:
 def client():
     """A function (the server's interface, the client's) -> client."""
     connection = transport.connect(conf.load(argv=[]))
-    servers, sender = [], messaging.Sender()
+    servers, sender = [], Sender()
 
     def made(server, asked):
-        servers.append(messaging.Server(connection, server, Manager(), "here"))
+        servers.append(Server(connection, server, Manager(), "here"))
         servers[-1].start()
-        return messaging.Client(connection, asked, sender, 30, bulkhead.Bulkhead(10)).on("here")
+        return Client(connection, asked, sender, 30, bulkhead.Bulkhead(10)).on("here")
 
     yield made
     for server in servers:
@@ -71,7 +73,7 @@ def test_a_new_client_calls_existing_methods_of_an_old_service(client):
 def test_a_new_client_gets_an_error_for_methods_missing_in_an_old_service(client):
     asked = client(Old, New)
     for method, arguments in (("count", {}), ("show", {"id": "v", "deep": True})):
-        with pytest.raises(messaging.TooOld, match=f"does not support '{method}' yet; upgrade it"):
+        with pytest.raises(calls.TooOld, match=f"does not support '{method}' yet; upgrade it"):
             getattr(asked, method)(CTX, **arguments)
 
 
@@ -90,7 +92,7 @@ def test_errors_of_a_service_have_the_same_class_over_a_broker():
         importlib.import_module(f"cinder_lite.{module}")
     # Those of rpc itself are raised where the question is asked.
     strange = {f"{one.__module__}.{one.__name__}" for one in kinds(errors.Error)
-               if one.__module__ not in (*transport.EXPOSED, messaging.__name__)}
+               if one.__module__ not in (*transport.EXPOSED, calls.__name__)}
     assert strange == set()
     said = errors.BackendFailed(reason="the disk is gone")
     assert str(errors.BackendFailed(*said.args)) == "the disk is gone"

@@ -11,7 +11,7 @@ from cinder_lite.db import guards, metadata_index, new_volumes, ownership, quota
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
-from cinder_lite.rpc import messaging
+from cinder_lite.rpc import calls
 
 
 class Management:
@@ -36,7 +36,7 @@ class Management:
     def _check_reference(self, ctx, service, reference):
         """Have the driver check the reference now; a starting backend or an older release checks it in the job."""
         if service.backend_up:
-            with contextlib.suppress(messaging.TooOld, messaging.NoAnswer):
+            with contextlib.suppress(calls.TooOld, calls.NoAnswer):
                 self.volume.on(service.host).check_reference(ctx, reference=reference)
 
     @db.retried

@@ -1,0 +1,58 @@
+"""Builds the object whose methods oslo.messaging calls for a server's messages."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging
+
+from cinder_lite import context, errors
+from cinder_lite.concurrency import clock
+from cinder_lite.rpc.interface import Interface, methods
+
+
+class ContextSerializer(oslo_messaging.NoOpSerializer):
+    """Sends the context of a request with a message."""
+
+    def serialize_context(self, ctx: context.Context) -> dict[str, Any]:
+        # The receiver does not need the token.
+        return {**ctx.to_dict(), "auth_token": None}
+
+    def deserialize_context(self, ctxt: dict[str, Any]) -> context.Context:
+        return context.Context.from_dict(ctxt)
+
+
+@contextlib.contextmanager
+def timed(meter: Any, metric: str, *labels: str) -> Iterator[None]:
+    """Measure a block, unless `meter` is None; its outcome is the last label."""
+    if meter is None:
+        yield
+        return
+    began, outcome = clock.monotonic(), "failed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        meter.observe(metric, clock.monotonic() - began, *labels, outcome)
+
+
+def build(interface: type[Interface], manager: object, server: Any) -> object:
+    """An object with nothing but the interface's methods, so that no other can be called from outside.
+
+    `server` has the meter of the calls.
+    """
+    def exposing(method):
+        @functools.wraps(method)
+        def answer(_self, ctx, **arguments):
+            try:
+                with timed(server.meter, "rpc_served_seconds", interface.topic, method.__name__):
+                    return method(ctx, **arguments)
+            except errors.Error as error:
+                raise oslo_messaging.ExpectedException() from error
+        answer.exposed = True
+        return answer
+
+    members = {name: exposing(getattr(manager, name)) for name in methods(interface)}
+    members["target"] = oslo_messaging.Target(version=interface.version)
+    return type("Endpoint", (), members)()
