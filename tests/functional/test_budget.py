@@ -23,6 +23,17 @@ SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 STATEMENTS, TRANSACTIONS = 14, 4
 #: The same for the own files in which a function runs: all their lines, and those without blanks, comments, docstrings.
 LINES, CODE_LINES = 7914, 5314
+#: What an attachment with a connector may cost over the API and the volume service.
+ATTACH_STATEMENTS, ATTACH_TRANSACTIONS = 12, 3
+#: The same on a backend with a target, whose exports are recorded besides.
+EXPORT_STATEMENTS, EXPORT_TRANSACTIONS = 16, 4
+CONNECTOR = {"host": "h", "initiator": "iqn.2026-01.org.example:h"}
+TARGET = """
+[gated]
+volume_driver = file
+file_volume_dir = {state}/volumes
+target_helper = tests.functional.gated.GatedTarget
+"""
 #: Heartbeats and sweeps are far apart: what is counted is the operation's own.
 QUIET = ("report_interval = 3600\njob_lease = 36000\njob_sweep_interval = 3600\nbackend_stats_polling_interval = 3600\n"
          "service_down_time = 7200\nquota_volumes = -1\nquota_gigabytes = -1\nquota_snapshots = -1")
@@ -88,6 +99,15 @@ def service(work):
         yield running
 
 
+@pytest.fixture(scope="module")
+def exporting(work):
+    """A service whose backend exports volumes by a target."""
+    with Service(backends=("gated",), sections={"gated": TARGET}, target=False, default=QUIET) as running:
+        for engine in running.process.db.engines:
+            sa.event.listen(engine, "before_cursor_execute", work.statement)
+        yield running
+
+
 @pytest.fixture
 def client(service):
     return Client(service.url)
@@ -123,6 +143,41 @@ def test_a_delete(client, service, work):
         ended(service, volume["id"])
     assert len(work.statements) <= STATEMENTS, "\n".join(work.statements)
     assert work.transactions <= TRANSACTIONS
+
+
+def attached(client, id):
+    """Reserve a volume and connect a host to it by one request."""
+    return lambda: client("POST", "/attachments", {"attachment": {
+        "volume_uuid": id, "instance_uuid": SERVER, "connector": CONNECTOR}}, expect=200)
+
+
+def updated(client, id):
+    """Connect a host to a volume that is reserved already."""
+    made = client("POST", "/attachments", {"attachment": {"volume_uuid": id, "instance_uuid": SERVER}}, expect=200)
+    return lambda: client("PUT", f"/attachments/{made['attachment']['id']}", {
+        "attachment": {"connector": CONNECTOR}}, expect=200)
+
+
+def initialized(client, id):
+    """The same by the volume action of older clients."""
+    client("POST", f"/volumes/{id}/action", {"os-reserve": None}, expect=202)
+    return lambda: client("POST", f"/volumes/{id}/action", {
+        "os-initialize_connection": {"connector": CONNECTOR}}, expect=200)
+
+
+@pytest.mark.parametrize("way", [attached, updated, initialized])
+@pytest.mark.parametrize(("kind", "statements", "transactions"), [
+    ("service", ATTACH_STATEMENTS, ATTACH_TRANSACTIONS), ("exporting", EXPORT_STATEMENTS, EXPORT_TRANSACTIONS)])
+def test_an_attach(request, work, kind, statements, transactions, way):
+    service = request.getfixturevalue(kind)
+    client = Client(service.url)
+    way(client, client.made("volumes", size=1)["id"])()  # The first imports what later ones find.
+    connect = way(client, client.made("volumes", size=1)["id"])
+    with work.counted():
+        connect()
+    assert {"api/app.py", "volume/verbs/attachments.py", "volume/exports.py"} <= work.files
+    assert len(work.statements) <= statements, "\n".join(work.statements)
+    assert work.transactions <= transactions
 
 
 @pytest.fixture(scope="module")
