@@ -341,13 +341,10 @@ _BACKUP = (
 
 _GROUP = (
     Action("create", (), CREATING, AVAILABLE, ERROR, {SCHEDULER: "group"}, message=("create", "unknown"),
-           event="group.create",
-           no_holds="its row counts until it is deleted",
-           remedy=FAIL),
+           event="group.create", holds=(Counted(),), remedy=FAIL),
     Action("create_from", (), CREATING, AVAILABLE, ERROR, {VOLUME: "groups.create_from"},
-           (Members("volume", "group_create", "group_id"),), message=("create", "unknown"), event="group.create",
-           remedy=FAIL,
-           writes=True),
+           (Members("volume", "group_create", "group_id"), Counted()), message=("create", "unknown"),
+           event="group.create", remedy=FAIL, writes=True),
     Action("delete", (AVAILABLE, ERROR, "error_deleting"), DELETING, GONE, ERROR, {VOLUME: "groups.delete"},
            (Counted(), Members("volume", "group_delete", "group_id")), message=("delete", "unknown"),
            event="group.delete", remedy=FAIL,

@@ -11,7 +11,7 @@ from cinder_lite.backup import cinder, imported, record, stores
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.jobs import cancellation, holds
-from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import BACKUP
 from cinder_lite.volume.flows.wanted import Wanted
 
 BINARY = "cinder-backup"
@@ -59,16 +59,14 @@ class Backups:
     @db.retried
     def _record(self, ctx, row, volume, force, allowance):
         with self.db.write() as tx:
-            if row["snapshot_id"]:
-                SNAPSHOT.begin(tx, None, row["snapshot_id"], "backup")
-            else:
-                VOLUME.begin(tx, None, volume.id, "backup" if force else "backup_available",
-                             (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.still_of_size(volume.size)))
             if row["parent_id"]:
                 BACKUP.hold(tx, row["parent_id"], (states.AVAILABLE,))
-            job_id = BACKUP.insert(tx, ctx, "create", row, host=row["host"], args={
-                "volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
-            holds.count(tx, self.conf, "backup", [row], allowance)
+            source = holds.Further() if row["snapshot_id"] else holds.Further(
+                (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.still_of_size(volume.size)),
+                action="backup" if force else "backup_available")
+            job_id = holds.insert(
+                tx, self.conf, ctx, "backup", "create", row, allowance=allowance, further=source, host=row["host"],
+                args={"volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
             return job_id, backups.find(tx, row["id"])
 
     def _host(self, tx, zone):
@@ -115,9 +113,9 @@ class Backups:
             if volume.size < row.size:
                 raise errors.InvalidState(kind="volume", reason=(
                     f"volume size {volume.size} GiB is too small to restore backup of size {row.size} GiB"))
-            job_id = BACKUP.begin(tx, ctx, id, "restore", job={"host": row.host, "args": {"volume_id": volume_id}},
-                                  restore_volume_id=volume_id)
-            VOLUME.begin(tx, None, volume_id, "restore", guards.OVERWRITABLE)
+            job_id = holds.begin(
+                tx, self.conf, ctx, "backup", id, "restore", further=holds.Further(guards.OVERWRITABLE),
+                job={"host": row.host, "args": {"volume_id": volume_id}}, restore_volume_id=volume_id)
             return job_id, row, volume
 
     # -- other operations
@@ -141,8 +139,8 @@ class Backups:
             if action == "force_delete":
                 BACKUP.lock(tx, id)
                 args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "backup", id)]
-            return BACKUP.begin(tx, ctx, id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
-                                job={"host": row.host, "args": args}), row.host
+            return holds.begin(tx, self.conf, ctx, "backup", id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
+                               job={"host": row.host, "args": args}), row.host
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status, after cancelling the backup's jobs."""
@@ -179,8 +177,7 @@ class Backups:
     def _record_import(self, ctx, row, allowance):
         with self.db.write() as tx:
             row = self._with_parent(tx, dict(row))
-            job_id = BACKUP.insert(tx, ctx, "import", row, host=row["host"])
-            holds.count(tx, self.conf, "backup", [row], allowance)
+            job_id = holds.insert(tx, self.conf, ctx, "backup", "import", row, allowance=allowance, host=row["host"])
             return job_id, backups.find(tx, row["id"])
 
     @staticmethod

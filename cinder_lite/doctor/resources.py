@@ -184,7 +184,7 @@ def _remove_snapshot(id, database, conf):
         if row is None or not audit.of_gone_volumes(tx, schema.snapshots, id):
             return ""
         SNAPSHOT.write(tx, id, status=states.ERROR)
-        SNAPSHOT.begin(tx, None, id, "cascade")
+        holds.begin(tx, conf, None, "snapshot", id, "cascade")
         SNAPSHOT.settle(tx, id, "cascade", True)
         holds.forget(tx, conf, [("snapshot", row)])
         return f"deleted snapshot {id}"

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from cinder_lite import db, errors, states
-from cinder_lite.db import connections, jobs, schema
+from cinder_lite.db import jobs, schema
 from cinder_lite.db.guards import Guard
 
 
@@ -55,8 +55,6 @@ class Lifecycle:
                             ("updated_at", db.now()), *values.items()))
         if took.rowcount == 0:
             self._refuse(tx, id, found.begins, guards, refusal)
-        if any(not hold.when_failed for hold in found.held(states.Connections)):
-            connections.end_of_volume(tx, id)
         return self._job(tx, ctx, found, id, **(job or {}))
 
     def hold(self, tx: db.Transaction, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),

@@ -10,9 +10,9 @@ from cinder_lite import concurrency, context, db, errors, states
 from cinder_lite.concurrency import locks, randomness
 from cinder_lite.db import groups, job_changes, job_queries, jobs, messages, pools, snapshots, volumes
 from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
-from cinder_lite.jobs.lifecycle import GROUP, VOLUME
+from cinder_lite.jobs.lifecycle import GROUP
 from cinder_lite.scheduler import choose, grouping, waiting
-from cinder_lite.scheduler.placements import MOVES, Placement
+from cinder_lite.scheduler.placements import MOVES
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
 LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class SchedulerManager(SchedulerRPC):
             if job is None or job.stage != "scheduler" or job.status != states.QUEUED:
                 return ""
             jobs.requester(job)  # sets the log's context
-            requests = placement_of(job).requests(tx, job, volume) if volume is not None else ()
+            requests = requests_of(job)(tx, job, volume) if volume is not None else ()
             found = self._pools(tx)
         if job.kind == "group":
             return self._place_group(job, found)
@@ -187,13 +187,12 @@ class SchedulerManager(SchedulerRPC):
         """Take the capacity of the best pool that still has it, and pass the job on to its service."""
         for one in decision.ranked:
             pool = one.pool
-            size, count = (0, 0) if pool.name == volume.host else (volume.size, 1)
             with self.db.write() as tx:
                 if not jobs.pass_on(tx, job, "volume", pool.service_host, decision.plain(),
                                     {**job.args, "to": pool.name}):
                     return ""
-                if pools.take(tx, pool.name, size, count, pool_capacity.bounds(pool, decision.request)):
-                    placement_of(job).placed(tx, volume, pool)
+                if holds.place(tx, states.ACTIONS[job.kind][job.action], volume, pool,
+                               pool_capacity.bounds(pool, decision.request)):
                     LOG.info("%s of volume %s was placed on %s", job.action, volume.id, pool.name)
                     self._count(job, "passed on")
                     return pool.service_host
@@ -258,14 +257,10 @@ def _source_of(tx, volume):
     return None
 
 
-def _created(tx, volume, pool):
-    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
+#: Name in states.Action.work -> function(tx, job, volume) -> the requests, which are tried in order.
+PLACEMENTS = {"create": _requests, **MOVES}
 
 
-#: By the name in states.Action.work.
-PLACEMENTS = {"create": Placement(_requests, _created), **MOVES}
-
-
-def placement_of(job: db.Row) -> Placement:
-    """How the job's volume is placed."""
+def requests_of(job: db.Row) -> typing.Callable:
+    """The function that states what the job's volume requests of a pool."""
     return PLACEMENTS[states.ACTIONS[job.kind][job.action].work[states.SCHEDULER]]

@@ -1,23 +1,10 @@
-"""The placement requests of migrations, retypes and managed volumes, and the columns written for the chosen pool."""
+"""The placement requests of migrations, retypes and managed volumes."""
 
 import dataclasses
-import typing
 
 from cinder_lite import states
 from cinder_lite.db import qos, snapshots, types
 from cinder_lite.jobs import pool_capacity
-from cinder_lite.jobs.lifecycle import VOLUME
-
-
-@dataclasses.dataclass(frozen=True)
-class Placement:
-    """How a job's volume is placed.
-
-    `requests(tx, job, volume)` are tried in order. `placed(tx, volume, pool)` writes further columns of the volume.
-    """
-
-    requests: typing.Callable
-    placed: typing.Callable
 
 
 def _migrate(tx, job, volume):
@@ -50,17 +37,6 @@ def _retype(tx, job, volume):
     return [here] if because else [here, dataclasses.replace(here, only_pool=None)]
 
 
-def _moving(tx, volume, pool):
-    if pool.name != volume.host:
-        VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
-
-
-
-
-def _managed(tx, volume, pool):
-    VOLUME.write(tx, volume.id, host=pool.name, availability_zone=pool.availability_zone)
-
-
-#: By the name in states.Action.work; creating is the scheduler's own.
-MOVES = {"migrate": Placement(_migrate, _moving), "manage": Placement(_manage, _managed),
-         "retype": Placement(_retype, _moving)}
+#: Name in states.Action.work -> function(tx, job, volume) -> the requests, which are tried in order; creating is the
+#: scheduler's own.
+MOVES = {"migrate": _migrate, "manage": _manage, "retype": _retype}

@@ -1,7 +1,6 @@
 """An exception at any call of a job handler ends the job, releases what it holds and leaves a message."""
 
 import contextlib
-import dataclasses
 import os
 import sys
 import threading
@@ -301,12 +300,12 @@ SCHEDULED = [("create", create), ("create", lambda world, **more: create(world, 
 def test_a_decision_that_raises_each_time_is_an_end(world, monkeypatch, action, begin):
     place = VOLUME.actions[action].work[states.SCHEDULER]
 
-    def raising(tx, job, volume, requests=manager.PLACEMENTS[place].requests):
+    def raising(tx, job, volume, requests=manager.PLACEMENTS[place]):
         if action != "create" or volume.name == "doomed":
             raise Injected(SECRET)
         return requests(tx, job, volume)
 
-    monkeypatch.setitem(manager.PLACEMENTS, place, dataclasses.replace(manager.PLACEMENTS[place], requests=raising))
+    monkeypatch.setitem(manager.PLACEMENTS, place, raising)
     id = begin(world, name="doomed") if action == "create" else begin(world)
     job = ended(world, id, action)
     assert job.status == states.FAILED

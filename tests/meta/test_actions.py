@@ -61,8 +61,10 @@ def test_every_name_of_a_row_leads_somewhere(kind, row):
 
 
 @pytest.mark.parametrize("hold", CLASSES, ids=lambda hold: hold.__name__)
-def test_every_hold_is_released_and_used(hold):
-    assert callable(holds.OF[hold].release)
+def test_every_hold_is_claimed_released_and_used(hold):
+    own = vars(holds.OF[hold])
+    assert "release" in own
+    assert ("claim" in own) != bool(own.get("no_claim")), "a claim, or the reason why there is none"
     assert any(one for _, row in states.rows() for one in row.held(hold))
 
 

@@ -18,12 +18,6 @@ def schedule_cleanup(tx: db.Transaction, job: db.Row, volume_id: str, host: str,
                     args)
 
 
-def schedule_former_cleanup(tx: db.Transaction, job: db.Row, row: db.Row) -> str:
-    """The same of the place that a volume's row names, from which it moves."""
-    return schedule_cleanup(tx, job, row.id, service_of(row.host) or "", name_id=row.name_id, size=row.size,
-                            facts=row.facts)
-
-
 def schedule_copy_cleanup(tx: db.Transaction, job: db.Row, row: db.Row, copy_id: str) -> None:
     """Record a job that removes the frozen copy `copy_id` of a volume, from which another job has read."""
     args = {"name_id": row.name_id, "size": row.size, "facts": row.facts, "copy_id": copy_id}

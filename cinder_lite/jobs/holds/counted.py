@@ -1,7 +1,6 @@
 """Claims and releases what rows count: their quota, and a volume's pool capacity."""
 
-import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -10,11 +9,21 @@ from cinder_lite import db, states
 from cinder_lite.db import pools, quotas
 from cinder_lite.db import types as volume_types
 from cinder_lite.jobs import pool_capacity
-from cinder_lite.jobs.holds.base import Holding
+from cinder_lite.jobs.holds.base import Holding, Start
+from cinder_lite.jobs.lifecycle import VOLUME
 
 
 class Counted(Holding, of=states.Counted):
-    """See states.Counted."""
+    """See states.Counted. What exists was counted when its row was inserted, and is until the row is gone."""
+
+    @staticmethod
+    def claim(tx: db.Transaction, conf: cfg.ConfigOpts, _hold: states.Counted, start: Start) -> None:
+        if not start.action.begins:
+            count(tx, conf, start.kind, [start.row], start.limits)
+
+    @staticmethod
+    def placed(tx: db.Transaction, volume: db.Row, pool: str, zone: str) -> None:
+        VOLUME.write(tx, volume.id, host=pool, availability_zone=zone)
 
     @staticmethod
     def release(tx: db.Transaction, conf: cfg.ConfigOpts, _hold: states.Counted, _job: db.Row, kind: str,
@@ -23,13 +32,12 @@ class Counted(Holding, of=states.Counted):
             uncount(tx, conf, [(kind, row)])
 
 
-def count(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, values: Sequence[Mapping[str, Any]],
+def count(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, rows: Sequence[Any],
           allowance: quotas.Allowance) -> None:
-    """Claim what new rows of the kind with these values use: their quota, and the capacity of volumes that have a pool.
+    """Claim what new rows of the kind use: their quota, and the capacity of volumes that have a pool.
 
     Raises OverQuota, or NoCapacity when a pool has not so much any more.
     """
-    rows = [types.SimpleNamespace(**{"size": 0, "host": None, **one}) for one in values]
     sums: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
         change = share(conf, kind, row)

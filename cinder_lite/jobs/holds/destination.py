@@ -1,17 +1,26 @@
-"""Releases the capacity in the pool that a volume moves to, and removes its copy there."""
+"""Claims and releases what a volume that moves has at its destination: capacity, its copy, the migration status."""
 
 from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import attachments, connections, job_queries, metadata_index, pools
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs.holds.base import Holding, args_of
+from cinder_lite.jobs.holds.base import Holding, Start, args_of
 from cinder_lite.jobs.holds.cleanup import schedule_cleanup
 from cinder_lite.jobs.lifecycle import VOLUME
 
 
 class Destination(Holding, of=states.Destination):
-    """See states.Destination. A move that succeeds keeps it."""
+    """See states.Destination. Its capacity is taken when the scheduler has chosen it; a move that succeeds keeps it."""
+
+    @staticmethod
+    def claim(tx: db.Transaction, _conf: cfg.ConfigOpts, hold: states.Destination, start: Start) -> None:
+        VOLUME.write(tx, start.resource_id, migration_status=states.STARTING if hold.marked else None)
+
+    @staticmethod
+    def placed(tx: db.Transaction, volume: db.Row, pool: str, _zone: str) -> None:
+        if pool != volume.host:
+            VOLUME.write(tx, volume.id, migration_status=states.MIGRATING)
 
     @staticmethod
     def release(tx: db.Transaction, _conf: cfg.ConfigOpts, hold: states.Destination, job: db.Row, _kind: str,
@@ -31,3 +40,11 @@ class Destination(Holding, of=states.Destination):
                              attached=attached)
         if hold.marked or row.migration_status is not None:
             VOLUME.write(tx, row.id, migration_status=states.NOT_MIGRATED)
+
+
+def leave_former_place(tx: db.Transaction, job: db.Row, row: db.Row) -> str:
+    """Release the place that a volume's row names, from which it has moved. Returns the id of the job that removes it
+    from there."""
+    pools.give_back(tx, row.host, row.size, 1)
+    return schedule_cleanup(tx, job, row.id, service_of(row.host) or "", name_id=row.name_id, size=row.size,
+                            facts=row.facts)

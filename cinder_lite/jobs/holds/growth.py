@@ -5,18 +5,18 @@ from oslo_config import cfg
 from cinder_lite import db, states
 from cinder_lite.db import pools, quotas
 from cinder_lite.jobs import pool_capacity
-from cinder_lite.jobs.holds.base import Holding, args_of
+from cinder_lite.jobs.holds.base import Holding, Start, args_of
 
 
 class Growth(Holding, of=states.Growth):
     """See states.Growth."""
 
     @staticmethod
-    def claim(tx: db.Transaction, conf: cfg.ConfigOpts, row: db.Row, new_size: int,
-              allowance: quotas.Allowance) -> None:
-        """`new_size` in GiB. Raises OverQuota or NoCapacity."""
+    def claim(tx: db.Transaction, conf: cfg.ConfigOpts, _hold: states.Growth, start: Start) -> None:
+        """To the job's `new_size`, in GiB. Raises OverQuota or NoCapacity."""
+        row, new_size = start.row, start.args["new_size"]
         more = new_size - row.size
-        quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), allowance)
+        quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), start.limits)
         quotas.check_max_size(new_size, conf)
         pool_capacity.take(tx, conf, row.host, more, 0, row.type_extra_specs, "extend")
 

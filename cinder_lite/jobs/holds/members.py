@@ -1,4 +1,4 @@
-"""Releases further resources that a job holds: snapshots of a volume, and what belongs to a group."""
+"""Claims and releases further resources that a job holds: snapshots of a volume, and what belongs to a group."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,26 @@ from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import groups, snapshots
-from cinder_lite.jobs.holds.base import OF, Holding, args_of
-from cinder_lite.jobs.holds.counted import uncount
+from cinder_lite.jobs.holds.base import OF, Holding, Start, args_of, as_row
+from cinder_lite.jobs.holds.claims import begin
+from cinder_lite.jobs.holds.counted import count, uncount
 from cinder_lite.jobs.lifecycle import KINDS
 
 
 class Members(Holding, of=states.Members):
     """See states.Members."""
+
+    @staticmethod
+    def claim(tx: db.Transaction, conf: cfg.ConfigOpts, hold: states.Members, start: Start) -> None:
+        how = start.further
+        if not states.ACTIONS[hold.kind][hold.action].begins:
+            _insert(tx, conf, hold, start)
+            return
+        found = members(tx, hold, start)
+        if how.check is not None:
+            how.check(found)
+        for one in found:
+            begin(tx, conf, None, hold.kind, one.id, hold.action, how.guards, how.refusal)
 
     @staticmethod
     def release(tx: db.Transaction, conf: cfg.ConfigOpts, hold: states.Members, job: db.Row, _kind: str,
@@ -42,7 +55,15 @@ class Members(Holding, of=states.Members):
         return [(hold.kind, one) for one in kept] if gone else []
 
 
-def members(tx: db.Transaction, hold: states.Members, job: db.Row, locked: bool = False) -> list[Any]:
+def _insert(tx, conf, hold, start):
+    """Insert the members that the action makes; all are counted together."""
+    rows = [{**one, hold.column: start.resource_id} for one in start.further.rows]
+    for one in rows:
+        KINDS[hold.kind].insert(tx, start.ctx, hold.action, one)
+    count(tx, conf, hold.kind, [as_row(one) for one in rows], start.limits)
+
+
+def members(tx: db.Transaction, hold: states.Members, job: db.Row | Start, locked: bool = False) -> list[Any]:
     """The rows that a job holds by a Members."""
     wanted = args_of(job).get(hold.arg) if hold.arg else True
     if not wanted:

@@ -1,5 +1,6 @@
 """Changes what rows count while they exist, and releases it when they are deleted."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,7 +8,8 @@ from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import attachments, connections, metadata_index, pools, quotas, transfers
-from cinder_lite.jobs.holds.counted import uncount
+from cinder_lite.jobs.holds.counted import share, uncount
+from cinder_lite.jobs.lifecycle import VOLUME
 
 
 def count_size(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, size: int,
@@ -17,6 +19,21 @@ def count_size(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row,
         quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": size}, row.volume_type_id), allowance)
     if kind == "volume":
         pools.give_back(tx, row.host, -size, 0)  # it is there already, whether the pool has room or not
+
+
+def leave_pool(tx: db.Transaction, row: db.Row) -> None:
+    """Release the capacity of the pool that a volume was placed on in vain: it is to be placed on another."""
+    pools.give_back(tx, row.host, row.size, 1)
+    VOLUME.write(tx, row.id, host=None)
+
+
+def change_owner(tx: db.Transaction, conf: cfg.ConfigOpts, counted: Iterable[tuple[str, Any]], project_id: str,
+                 allowance: quotas.Allowance) -> None:
+    """Count rows, given as (kind, row), for another project, whose allowance that is. Raises OverQuota."""
+    for kind, row in counted:
+        change = share(conf, kind, row)
+        quotas.claim(tx, dataclasses.replace(change, project_id=project_id), allowance)
+        quotas.release(tx, change)
 
 
 def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, Any]]) -> None:

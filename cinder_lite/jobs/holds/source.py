@@ -1,4 +1,4 @@
-"""Releases another resource that a job holds."""
+"""Claims and releases another resource that a job holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,21 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import job_queries, messages
-from cinder_lite.jobs.holds.base import Holding, args_of
+from cinder_lite.jobs.holds.base import Holding, Start, args_of
+from cinder_lite.jobs.holds.claims import begin
 from cinder_lite.jobs.holds.failure import fail_action
 from cinder_lite.jobs.lifecycle import KINDS
 
 
 class Source(Holding, of=states.Source):
     """See states.Source."""
+
+    @staticmethod
+    def claim(tx: db.Transaction, conf: cfg.ConfigOpts, hold: states.Source, start: Start) -> None:
+        id = source_id(hold, start, start.row)
+        if id:
+            how = start.further
+            begin(tx, conf, None, hold.kind, id, how.action or hold.action, how.guards, how.refusal)
 
     @staticmethod
     def release(tx: db.Transaction, conf: cfg.ConfigOpts, hold: states.Source, job: db.Row, _kind: str,
@@ -33,7 +41,7 @@ class Source(Holding, of=states.Source):
             KINDS[hold.kind].settle(tx, id, hold.action, True, **(values(tx) if callable(values) else values))
 
 
-def source_id(hold: states.Source, job: db.Row, row: db.Row | None = None) -> str | None:
+def source_id(hold: states.Source, job: db.Row | Start, row: Any = None) -> str | None:
     """The id of the resource that a job holds by a Source."""
     def named(name, column):
         found = args_of(job).get(name)

@@ -1,17 +1,21 @@
-"""Releases what hosts and servers have of a volume: connections, frozen copies that are read, servers that wait."""
+"""Claims and releases what hosts and servers have of a volume: connections, frozen copies, and awaited events."""
 
 from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import attachments, backups, connections, jobs, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs.holds.base import Holding
+from cinder_lite.jobs.holds.base import Holding, Start
 from cinder_lite.jobs.holds.cleanup import schedule_copy_cleanup
 
 
 class Connections(Holding, of=states.Connections):
-    """See states.Connections. Lifecycle.begin ends them; a volume that is being deleted has them ended when that
-    fails."""
+    """See states.Connections. A volume that is being deleted has them ended when that fails."""
+
+    @staticmethod
+    def claim(tx: db.Transaction, _conf: cfg.ConfigOpts, hold: states.Connections, start: Start) -> None:
+        if not hold.when_failed:
+            connections.end_of_volume(tx, start.resource_id)
 
     @staticmethod
     def release(tx: db.Transaction, _conf: cfg.ConfigOpts, hold: states.Connections, _job: db.Row, _kind: str,
@@ -21,7 +25,9 @@ class Connections(Holding, of=states.Connections):
 
 
 class FrozenCopy(Holding, of=states.FrozenCopy):
-    """See states.FrozenCopy. The work makes and removes it; when it ends otherwise, a job of its own removes it."""
+    """See states.FrozenCopy."""
+
+    no_claim = "the work makes and removes it; when it ends otherwise, a job of its own removes it"
 
     @staticmethod
     def release(tx: db.Transaction, _conf: cfg.ConfigOpts, _hold: states.FrozenCopy, job: db.Row, kind: str,
@@ -41,7 +47,9 @@ def _volume_of_backup(tx, id):
 
 
 class WaitingServers(Holding, of=states.WaitingServers):
-    """See states.WaitingServers. A server that is being rebuilt has reserved its volume."""
+    """See states.WaitingServers."""
+
+    no_claim = "a server that is being rebuilt has reserved its volume before"
 
     @staticmethod
     def release(tx: db.Transaction, _conf: cfg.ConfigOpts, hold: states.WaitingServers, job: db.Row, _kind: str,

@@ -11,7 +11,7 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, groups, guards, metadata_index, new_volumes, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
-from cinder_lite.jobs.lifecycle import BACKUP, GROUP, SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import GROUP, SNAPSHOT, VOLUME
 from cinder_lite.volume import zones
 from cinder_lite.volume.flows import engine
 from cinder_lite.volume.flows.wanted import Wanted
@@ -207,21 +207,17 @@ class Record(engine.Step):
                 args["image_id"] = wanted.image.id
             if wanted.backup_id:
                 args["backup_id"] = wanted.backup_id
-            job_id = VOLUME.insert(tx, ctx, "create", row, args=args)
+            job_id = holds.insert(tx, self.conf, ctx, "volume", "create", row, allowance=plan.allowance, args=args)
             if row["metadata"]:
                 metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
-            holds.count(tx, self.conf, "volume", [row], plan.allowance)
             quotas.check_max_size(row["size"], self.conf)
         return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 
     def _hold(self, tx, source):
-        if source is None or source.kind == "image":
-            return
-        if source.kind == "backup":
-            BACKUP.begin(tx, None, source.row.id, "restore_to_new", refusal=errors.InvalidState)
-        elif source.kind == "snapshot":
+        """Lock the snapshot or volume that is copied; a backup is held by the action."""
+        if source is not None and source.kind == "snapshot":
             SNAPSHOT.hold(tx, source.row.id, (states.AVAILABLE,))
-        else:
+        elif source is not None and source.kind == "volume":
             VOLUME.hold(tx, source.row.id, states.CLONEABLE, guards=(
                 guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
 

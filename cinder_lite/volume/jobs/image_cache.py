@@ -148,8 +148,8 @@ class ImageCache:
     def _evict(self, row):
         try:
             with self.db.write() as tx:
-                job_id = VOLUME.begin(tx, self._requester(), row.id, "delete", (*guards.DELETABLE, guards.NO_SNAPSHOTS),
-                                      job={"host": self.backend.name})
+                job_id = holds.begin(tx, self.conf, self._requester(), "volume", row.id, "delete",
+                                     (*guards.DELETABLE, guards.NO_SNAPSHOTS), job={"host": self.backend.name})
         except errors.InvalidState as error:
             LOG.warning("volume %s cannot be evicted from the image cache: %s", row.id, error)
             return False
@@ -166,9 +166,9 @@ class ImageCache:
             "availability_zone": row.availability_zone, "consumes_quota": False, "metadata": {}, "admin_metadata": {},
             "image_metadata": {"image_id": image.id}, "facts": {}, "export": {}}
         with contextlib.suppress(errors.NoCapacity), self.db.write() as tx:
-            job_id = VOLUME.insert(tx, self._requester(), "create", values, stage="volume", host=self.backend.name,
-                                   args={"image_id": image.id})
             # The service's own project has no limits.
-            holds.count(tx, self.conf, "volume", [values], quotas.Allowance({}, {}))
+            job_id = holds.insert(tx, self.conf, self._requester(), "volume", "create", values,
+                                  allowance=quotas.Allowance({}, {}), stage="volume", host=self.backend.name,
+                                  args={"image_id": image.id})
             return values["id"], job_id
         return None

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.blockio import copy as copying
 from cinder_lite.concurrency import clock
-from cinder_lite.db import attachments, connections, job_queries, pool_stats, pools, qos, types, volumes
+from cinder_lite.db import attachments, connections, job_queries, pool_stats, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -112,8 +112,7 @@ class MigrationJobs:
                          availability_zone=self.backend.zone, **self.backend.ownership)
             # The exports of the former place are removed with it.
             connections.delete_all(tx, row.id)
-            pools.give_back(tx, row.host, row.size, 1)
-            work.args |= {"placed": True, "left": holds.schedule_former_cleanup(tx, work.job, row)}
+            work.args |= {"placed": True, "left": holds.leave_former_place(tx, work.job, row)}
             work.still_ours(tx)
 
     def _rename(self, work, volume):

@@ -8,8 +8,8 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import backups, job_queries, pools, snapshots, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.db import backups, job_queries, snapshots, volumes
+from cinder_lite.jobs import holds, worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
@@ -110,8 +110,7 @@ class VolumeManager(VolumeRPC):
     @staticmethod
     def _leave_pool(tx, row):
         if row is not None:
-            pools.give_back(tx, row.host, row.size, 1)
-            VOLUME.write(tx, row.id, host=None)
+            holds.leave_pool(tx, row)
 
     def delete(self, work: worker.Work) -> None:
         with self.db.read() as tx:

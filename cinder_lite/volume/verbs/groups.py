@@ -1,5 +1,6 @@
 """Creates, changes and deletes groups and group snapshots; an action covers all volumes of a group."""
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -53,8 +54,7 @@ class Groups:
                "volume_types": {"ids": [one.id for one in wanted]}}
         with self.db.write() as tx:
             types.lock_shared(tx, *row["volume_types"]["ids"])
-            job_id = GROUP.insert(tx, ctx, "create", row)
-            holds.count(tx, self.conf, "group", [row], allowance)
+            job_id = holds.insert(tx, self.conf, ctx, "group", "create", row, allowance=allowance)
             return job_id, groups.find(tx, row["id"])
 
     def _check_zone(self, tx, zone):
@@ -87,11 +87,8 @@ class Groups:
                    "description": description, "availability_zone": source.availability_zone, "host": source.host,
                    "group_type_id": source.group_type_id, "volume_types": source.volume_types,
                    "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
-            job_id = GROUP.insert(tx, ctx, "create_from", row, host=service_of(source.host))
-            holds.count(tx, self.conf, "group", [row], allowance)
-            holds.count(tx, self.conf, "volume", copies, allowance)
-            for volume in copies:
-                VOLUME.insert(tx, ctx, "group_create", {**volume, "group_id": row["id"]})
+            job_id = holds.insert(tx, self.conf, ctx, "group", "create_from", row, allowance=allowance,
+                                  further=holds.Further(rows=copies), host=service_of(source.host))
             return job_id, groups.find(tx, row["id"])
 
     def _of_snapshot(self, tx, ctx, id):
@@ -182,17 +179,15 @@ class Groups:
                 raise errors.InvalidState(kind="group", reason=(
                     f"it has {len(members)} volumes; remove them from it, or delete them with it by delete-volumes"))
             if not members:
-                GROUP.begin(tx, ctx, id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
+                holds.begin(tx, self.conf, ctx, "group", id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
                 done = self._announce(tx, ctx, group, states.ACTIONS["group"]["forget"].event)
                 GROUP.settle(tx, id, "forget", True)
                 done()
                 holds.forget(tx, self.conf, [("group", group)])
                 return None, None
             host = service_of(group.host)
-            job_id = GROUP.begin(tx, ctx, id, "delete", (guards.NO_GROUP_SNAPSHOTS,), job={"host": host})
-            for one in members:
-                VOLUME.begin(tx, None, one.id, "group_delete", guards.DELETABLE_WITH_GROUP)
-            return job_id, host
+            return holds.begin(tx, self.conf, ctx, "group", id, "delete", (guards.NO_GROUP_SNAPSHOTS,),
+                               further=holds.Further(guards.DELETABLE_WITH_GROUP), job={"host": host}), host
 
 
 def _members(tx, ctx, id):
@@ -238,17 +233,15 @@ class GroupSnapshots:
                 raise errors.InvalidState(kind="group", reason="it has no volumes")
             row = {"id": randomness.new_id(), "project_id": group.project_id, "user_id": ctx.user_id, "name": name,
                    "description": description, "group_id": group_id, "group_type_id": group.group_type_id}
-            job_id = GROUP_SNAPSHOT.insert(tx, ctx, "create", row, host=service_of(group.host))
             statuses = (states.AVAILABLE,) if groups.is_set(group.group_specs, groups.CONSISTENT) else states.CLONEABLE
             for one in members:
                 VOLUME.hold(tx, one.id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
-            for one in sorted(members, key=lambda one: (one.volume_type_id, one.id)):
-                snapshot = {"id": randomness.new_id(), "project_id": group.project_id, "user_id": ctx.user_id,
-                        "volume_id": one.id, "name": name, "description": description, "size": one.size,
-                        "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
-                        "group_snapshot_id": row["id"], "encryption_key_id": one.encryption_key_id}
-                SNAPSHOT.insert(tx, ctx, "group_create", snapshot)
-                holds.count(tx, self.conf, "snapshot", [snapshot], allowance)
+            taken = [{"id": randomness.new_id(), "project_id": group.project_id, "user_id": ctx.user_id,
+                      "volume_id": one.id, "name": name, "description": description, "size": one.size,
+                      "progress": "0%", "volume_type_id": one.volume_type_id, "metadata": {}, "facts": {},
+                      "encryption_key_id": one.encryption_key_id} for one in members]
+            job_id = holds.insert(tx, self.conf, ctx, "group_snapshot", "create", row, allowance=allowance,
+                                  further=holds.Further(rows=taken), host=service_of(group.host))
             return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
 
     def delete(self, ctx: context.Context, id: str) -> None:
@@ -261,12 +254,10 @@ class GroupSnapshots:
         with self.db.write() as tx:
             row = groups.get_snapshot(tx, ctx, id)
             host = service_of(groups.find(tx, row.group_id).host)
-            job_id = GROUP_SNAPSHOT.begin(tx, ctx, id, "delete", job={"host": host})
-            deleted = groups.snapshots_of(tx, id)
-            foreign.check(ctx, "group_snapshot", "snapshot", deleted)
-            for one in deleted:
-                SNAPSHOT.begin(tx, None, one.id, "group_delete", guards.SNAPSHOT_DELETABLE_WITH_GROUP)
-            return job_id, host
+            deleted = holds.Further(guards.SNAPSHOT_DELETABLE_WITH_GROUP,
+                                    check=functools.partial(foreign.check, ctx, "group_snapshot", "snapshot"))
+            return holds.begin(tx, self.conf, ctx, "group_snapshot", id, "delete", further=deleted,
+                               job={"host": host}), host
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""

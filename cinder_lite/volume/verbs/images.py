@@ -11,6 +11,7 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.db import attachments, guards, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.image.record import ACTIVE, Image
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import VOLUME
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Images:
     def _begin_upload(self, ctx, id, action, image):
         with self.db.write() as tx:
             host = service_of(volumes.get(tx, ctx, id).host)
-            return VOLUME.begin(tx, ctx, id, action, _UPLOADABLE, job={
+            return holds.begin(tx, self.conf, ctx, "volume", id, action, _UPLOADABLE, job={
                 "host": host, "args": {"image_id": image.id, "disk_format": image.disk_format}})
 
     def _properties(self, row):
@@ -138,7 +139,7 @@ class Images:
             if row.encryption_key_id is not None:
                 raise errors.InvalidInput(reason=f"Volume {id} is encrypted and cannot be overwritten with an image.")
             action = "reimage_reserved" if reserved_too and row.status == states.RESERVED else "reimage"
-            job_id = VOLUME.begin(tx, ctx, id, action, _REIMAGEABLE, job={
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, action, _REIMAGEABLE, job={
                 "host": service_of(row.host), "args": {"image_id": image.id}})
             return job_id, service_of(row.host)
 

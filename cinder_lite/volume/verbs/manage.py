@@ -10,7 +10,7 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import guards, metadata_index, new_volumes, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
-from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import calls
 
 
@@ -52,9 +52,9 @@ class Management:
         row["availability_zone"] = row["availability_zone"] or found.availability_zone
         with self.db.write() as tx:
             types.lock_shared(tx, type_.id)
-            job_id = VOLUME.insert(tx, ctx, "manage", row, args={"to_host": host, "reference": reference})
+            job_id = holds.insert(tx, self.conf, ctx, "volume", "manage", row, allowance=allowance,
+                                  args={"to_host": host, "reference": reference})
             metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
-            holds.count(tx, self.conf, "volume", [row], allowance)
         return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
 
     def manage_snapshot(self, ctx: context.Context, volume_id: str, reference: dict, **described: Any) -> db.Row:
@@ -83,9 +83,9 @@ class Management:
             row = {"id": randomness.new_id(), "project_id": volume.project_id, "user_id": ctx.user_id, "size": 0,
                    "volume_id": volume_id, "volume_type_id": volume.volume_type_id, "facts": {}, "progress": "0%",
                    "encryption_key_id": volume.encryption_key_id, **described}
-            job_id = SNAPSHOT.insert(tx, ctx, "manage", row, host=host, args={"reference": reference})
+            job_id = holds.insert(tx, self.conf, ctx, "snapshot", "manage", row, allowance=allowance, host=host,
+                                  args={"reference": reference})
             metadata_index.change(tx, "snapshot", row["id"], {}, row["metadata"])
-            holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
     # -- unmanage
@@ -94,12 +94,12 @@ class Management:
     def _begin_unmanage(self, ctx, kind, id):
         with self.db.write() as tx:
             if kind == "volume":
-                row = volumes.get(tx, ctx, id)
-                host = service_of(row.host)
-                return VOLUME.begin(tx, ctx, id, "unmanage", guards.UNMANAGEABLE, job={"host": host}), host
-            row = snapshots.get(tx, ctx, id)
-            host = service_of(volumes.find(tx, row.volume_id).host)
-            return SNAPSHOT.begin(tx, ctx, id, "unmanage", guards.SNAPSHOT_DELETABLE, job={"host": host}), host
+                volume, needed = volumes.get(tx, ctx, id), guards.UNMANAGEABLE
+            else:
+                volume = volumes.find(tx, snapshots.get(tx, ctx, id).volume_id)
+                needed = guards.SNAPSHOT_DELETABLE
+            host = service_of(volume.host)
+            return holds.begin(tx, self.conf, ctx, kind, id, "unmanage", needed, job={"host": host}), host
 
     def unmanage(self, ctx: context.Context, id: str) -> None:
         """Remove the volume's record and keep its data."""

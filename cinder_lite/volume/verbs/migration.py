@@ -38,8 +38,9 @@ class Migrations:
                                           public=f"Invalid input received: Volume {id} is there already.")
             server = self._server_of(tx, row)
             action = "migrate_in_use" if server else "migrate_locked" if locked else "migrate"
-            return VOLUME.begin(tx, ctx, id, action, guards.MOVABLE_IN_USE if server else guards.MOVABLE,
-                                job={"args": {"to_host": host, "server": server}}, migration_status=states.STARTING)
+            needed = guards.MOVABLE_IN_USE if server else guards.MOVABLE
+            return holds.begin(tx, self.conf, ctx, "volume", id, action, needed,
+                               job={"args": {"to_host": host, "server": server}})
 
     def _server_of(self, tx, row):
         """The id of the server that uses the volume, if Nova can switch it to a copy; otherwise None."""
@@ -73,8 +74,6 @@ class Migrations:
             server = self._server_of(tx, row) if may_move else None
             types.lock_shared(tx, type_.id)
             shares = retypes.shares(tx, self.conf, row)
-            job_id = VOLUME.begin(tx, ctx, id, "retype", needed, job={"args": {
-                "new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
-                "shares": shares}}, migration_status=None)
-            holds.new_type.NewType.claim(tx, row, shares, type_.id, allowance)
-        return job_id
+            return holds.begin(tx, self.conf, ctx, "volume", id, "retype", needed, row=row, allowance=allowance, job={
+                "args": {"new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
+                         "shares": shares}})

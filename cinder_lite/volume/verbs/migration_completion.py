@@ -9,7 +9,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import attachments, connections, job_changes, job_queries, metadata_index, pools, volumes
+from cinder_lite.db import attachments, connections, job_changes, job_queries, metadata_index, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import VOLUME
@@ -82,5 +82,4 @@ class MigrationCompletion:
                      shared_targets=new.shared_targets)
         mirror(tx, volumes.find(tx, row.id))
         holds.keep(tx, self.conf, job, row)
-        pools.give_back(tx, row.host, row.size, 1)
-        return holds.schedule_former_cleanup(tx, job, row)
+        return holds.leave_former_place(tx, job, row)

@@ -39,9 +39,8 @@ class Snapshots:
                    "volume_id": volume_id, "name": name, "description": description, "size": volume.size,
                    "progress": "0%", "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
                    "encryption_key_id": volume.encryption_key_id}
-            job_id = SNAPSHOT.insert(tx, ctx, "create", row, host=host)
+            job_id = holds.insert(tx, self.conf, ctx, "snapshot", "create", row, allowance=allowance, host=host)
             metadata_index.change(tx, "snapshot", row["id"], {}, metadata)
-            holds.count(tx, self.conf, "snapshot", [row], allowance)
             return job_id, host, snapshots.find(tx, row["id"])
 
     def get(self, ctx: context.Context, id: str) -> db.Row:
@@ -82,8 +81,8 @@ class Snapshots:
             if action == "force_delete":
                 SNAPSHOT.lock(tx, id)
                 args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "snapshot", id)]
-            return SNAPSHOT.begin(tx, ctx, id, action, guards.SNAPSHOT_DELETABLE,
-                                  job={"host": host, "args": args}), host
+            return holds.begin(tx, self.conf, ctx, "snapshot", id, action, guards.SNAPSHOT_DELETABLE,
+                               job={"host": host, "args": args}), host
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""

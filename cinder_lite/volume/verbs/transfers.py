@@ -9,6 +9,7 @@ from oslo_config import cfg
 from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import connections, guards, metadata_index, quotas, snapshots, transfers, types, volumes
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign
 from cinder_lite.volume.connecting import ConnectionClient
@@ -115,13 +116,11 @@ class Transfers:
         volume = volumes.find(tx, volume.id) or volume
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
-        changes = [quotas.Change(volume.project_id, {"volumes": 1, "gigabytes": volume.size}, volume.volume_type_id)]
+        counted = [("volume", volume)]
         transferred = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
         metadata_index.change_project(tx, [volume.id, *(one.id for one in transferred)], ctx.project_id)
         for one in transferred:
             SNAPSHOT.write(tx, one.id, **owner)
             if one.counted:
-                changes.append(quotas.snapshot_share(self.conf, one))
-        for change in changes:
-            quotas.claim(tx, quotas.Change(ctx.project_id, change.amounts, change.type_id), allowance)
-            quotas.release(tx, change)
+                counted.append(("snapshot", one))
+        holds.change_owner(tx, self.conf, counted, ctx.project_id, allowance)

@@ -1,5 +1,6 @@
 """Creates, changes and deletes volumes: each operation is one transaction and at most one message after it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from cinder_lite.db import (
 )
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
-from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import ConnectionClient
 from cinder_lite.volume.flows.wanted import Wanted
@@ -117,17 +118,15 @@ class Volumes:
             if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
                 self._delete_unplaced(tx, ctx, row, action, needed)
                 return None, None
-            job_id = VOLUME.begin(tx, ctx, id, action, needed, job={"host": host, "args": args}, is_locked=True)
-            if cascade:
-                deleted = snapshots.of_volume(tx, id)
-                foreign.check(ctx, "volume", "snapshot", deleted)
-                for snapshot in deleted:
-                    SNAPSHOT.begin(tx, None, snapshot.id, "cascade", guards.SNAPSHOT_DELETABLE)
-            return job_id, host
+            deleted = holds.Further(guards.SNAPSHOT_DELETABLE,
+                                    check=functools.partial(foreign.check, ctx, "volume", "snapshot"))
+            return holds.begin(tx, self.conf, ctx, "volume", id, action, needed, further=deleted,
+                               job={"host": host, "args": args}, is_locked=True), host
 
     def _delete_unplaced(self, tx, ctx, row, action, needed):
         """Delete at once a volume that has not been placed on a backend, or whose data is not managed."""
-        VOLUME.begin(tx, None, row.id, "forget_forced" if action == "force_delete" else "forget", needed)
+        holds.begin(tx, self.conf, None, "volume", row.id, "forget_forced" if action == "force_delete" else "forget",
+                    needed)
         done = notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "volume", row.id, states.ACTIONS["volume"]["forget"].event)
         VOLUME.settle(tx, row.id, "forget", True)
@@ -152,9 +151,8 @@ class Volumes:
         needed.append(guards.still_of_size(row.size))
         quotas.check_volume_size(new_size, allowance)
         with self.db.write() as tx:
-            job_id = VOLUME.begin(tx, ctx, id, "extend", needed, job={
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, "extend", needed, row=row, allowance=allowance, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
-            holds.growth.Growth.claim(tx, self.conf, row, new_size, allowance)
         return job_id, service_of(row.host)
 
     def revert(self, ctx: context.Context, id: str, snapshot_id: str) -> None:
@@ -176,10 +174,10 @@ class Volumes:
             if row.size != snapshot.size:
                 raise errors.BadRequest(f"Volume {id} has {row.size} GiB but had {snapshot.size} GiB when the snapshot "
                                         "was taken; it cannot be reverted after it was extended.")
-            SNAPSHOT.begin(tx, None, snapshot_id, "revert", refusal=errors.StateConflict)
-            job_id = VOLUME.begin(tx, ctx, id, "revert", (guards.NOT_ATTACHED, *guards.OVERWRITABLE),
-                                  errors.StateConflict, job={"host": service_of(row.host),
-                                                             "args": {"snapshot_id": snapshot_id}})
+            job_id = holds.begin(
+                tx, self.conf, ctx, "volume", id, "revert", (guards.NOT_ATTACHED, *guards.OVERWRITABLE),
+                errors.StateConflict, further=holds.Further(refusal=errors.StateConflict),
+                job={"host": service_of(row.host), "args": {"snapshot_id": snapshot_id}})
         return job_id, service_of(row.host)
 
     # -- administration

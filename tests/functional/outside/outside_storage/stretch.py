@@ -7,7 +7,6 @@ from cinder_lite.api.route import Route
 from cinder_lite.db import quotas, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import holds, worker
-from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume.drivers import base
 
 ACTIONS = {"volume": [states.Action(
@@ -25,8 +24,8 @@ def begin(req):
     host, new_size = service_of(row.host), row.size + 1
     args = {"old_size": row.size, "new_size": new_size, "facts": row.facts, "refuse": req.body["refuse"]}
     with req.db.write() as tx:
-        job_id = VOLUME.begin(tx, req.ctx, row.id, "stretch", job={"host": host, "args": args})
-        holds.growth.Growth.claim(tx, req.conf, row, new_size, allowance)
+        job_id = holds.begin(tx, req.conf, req.ctx, "volume", row.id, "stretch", row=row, allowance=allowance,
+                             job={"host": host, "args": args})
     req.clients["volume"].on(host).run_job(req.ctx, job_id=job_id)
 
 
