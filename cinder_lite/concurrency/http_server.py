@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import http_limits, locks
+from cinder_lite.concurrency import http_limits, http_slots
 
 
 def listen(host: str, port: int | None = None, backlog: int = 1024) -> socket.socket:
@@ -50,66 +50,29 @@ class WSGIServer:
     def __init__(self, sock: socket.socket, application: Callable[..., Iterable[bytes]], limits: http_limits.Limits,
                  log: logging.Logger):
         self.sock, self.limits, self.log = sock, limits, log
-        self._application = application
+        self.application = http_slots.Slots(application, limits.requests)
         self._server: Any = None
-        self._slots, self._counting = locks.semaphore(limits.requests), locks.lock()
-        self._busy, self._clients = 0, http_limits.Clients()
-
-    def application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """The application, counting the requests under way: idle connections must not delay the end."""
-        with self._counting:
-            self._busy += 1
-        try:
-            with self._slots:
-                return self._application(environ, start_response)
-        finally:
-            with self._counting:
-                self._busy -= 1
-
-    @property
-    def busy(self) -> int:
-        """The number of requests under way."""
-        return self._busy
 
     def start(self) -> None:
         http_limits.raise_file_limit(self.limits.connections)
         if concurrency.GREEN:
-            self._server = concurrency.spawn(self._serve_green)
+            from cinder_lite.concurrency import http_green
+
+            self._server = http_green.Server(self.sock, self.application, self.limits, self.log)
         else:
             from cinder_lite.concurrency import http_waitress
 
             self._server = http_waitress.build_server(self.sock, self.application, self.limits)
             concurrency.spawn(self._server.run)
 
-    def _serve_green(self):
-        import eventlet
-        from eventlet import wsgi
-
-        clients = self._clients
-
-        class Pool(eventlet.GreenPool):
-            def spawn(self, function, connection):
-                # Idle connections are cut off at the end, but not those that have just been opened.
-                clients.connected(id(connection))
-                connection[2] = wsgi.STATE_REQUEST
-                thread = super().spawn(function, connection)
-                thread.link(lambda _: clients.finished(id(connection)))
-                return thread
-
-        wsgi.server(http_limits.Listener(self.sock), self.application, custom_pool=Pool(self.limits.connections),
-                    log=self.log, log_output=False, keepalive=True, socket_timeout=self.limits.idle, debug=False,
-                    url_length_limit=self.limits.head,
-                    protocol=http_limits.protocol(wsgi.HttpProtocol, eventlet.Timeout, self.limits, clients))
+    @property
+    def busy(self) -> int:
+        """The number of requests under way."""
+        return self.application.busy
 
     def stop(self, timeout: float) -> None:
         """Stop accepting connections and wait up to `timeout` seconds for clients that wait for their answers."""
-        if self._server is None:
-            return
-        if concurrency.GREEN:
-            self._server.kill()
-            self.sock.close()
-            self._clients.wait(timeout)
-        else:
+        if self._server is not None:
             self._server.refuse()
             self._server.wait(timeout)
             self._server.stop()

@@ -12,7 +12,8 @@ from waitress.parser import HTTPRequestParser
 
 from cinder_lite import concurrency
 from cinder_lite.concurrency import clock
-from cinder_lite.concurrency.http_limits import ACCEPT_RETRY, FIRST_REQUEST, AcceptErrors, Limits
+from cinder_lite.concurrency.http_accept import ACCEPT_RETRY, AcceptErrors
+from cinder_lite.concurrency.http_limits import FIRST_REQUEST, Limits
 
 #: Seconds for clients to receive their answers at the end.
 FLUSH_TIMEOUT = 5

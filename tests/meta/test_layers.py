@@ -24,6 +24,7 @@ LAZY = {
     "api.auth": "only the configured strategy's libraries are loaded",
     "api.openapi": "only a request for the API's description needs it",
     "client.top": "only the live view needs rich",
+    "concurrency.http_green": "only in eventlet mode",
     "concurrency.http_waitress": "only in threading mode",
     "eventlet": "only in eventlet mode, and some of it after it has patched the standard library",
     "greenlet": "only in eventlet mode",

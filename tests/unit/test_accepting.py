@@ -6,7 +6,7 @@ import socket
 import pytest
 import requests
 
-from cinder_lite.concurrency import http_limits, http_server
+from cinder_lite.concurrency import http_accept, http_limits, http_server
 
 #: What accept(2) lists, errors of the network that Linux hands on included.
 ERRORS = ("ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
@@ -36,7 +36,7 @@ def test_a_server_continues_after(name):
     sock.bind(("127.0.0.1", 0))
     sock.listen(10)
     port, sock.left = sock.getsockname()[1], [getattr(errno, name)] * 2
-    server = http_server.WSGIServer(sock, application, http_limits.Limits(10, 2, 30, 1024), http_limits.LOG)
+    server = http_server.WSGIServer(sock, application, http_limits.Limits(10, 2, 30, 1024), http_accept.LOG)
     server.start()
     try:
         for _ in range(2):
@@ -50,4 +50,4 @@ def test_a_socket_that_is_closed_is_the_end():
     sock = socket.create_server(("127.0.0.1", 0))
     sock.close()
     with pytest.raises(OSError):
-        http_limits.Listener(sock).accept()
+        http_accept.Listener(sock).accept()
