@@ -1,7 +1,9 @@
 """The clock of the process: reads the time and sleeps."""
 
+import contextlib
 import datetime
 import time as system
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 #: eventlet replaces the module's; this module is imported before that.
@@ -53,3 +55,10 @@ def sleep(seconds: float) -> None:
 def sleep_in_thread(seconds: float) -> None:
     """Block a native thread for so many seconds, whatever the mode."""
     (_sleep_natively if _clock is system else _clock.sleep)(seconds)
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[Callable[[], float]]:
+    """Yield a function `left()` that returns the remaining seconds, never below 0."""
+    end = monotonic() + seconds
+    yield lambda: max(0.0, end - monotonic())

@@ -10,7 +10,6 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
-from cinder_lite import concurrency
 from cinder_lite.concurrency import clock
 from cinder_lite.concurrency.http_accept import ACCEPT_RETRY, AcceptErrors
 from cinder_lite.concurrency.http_limits import FIRST_REQUEST, Limits
@@ -74,13 +73,13 @@ class _RequestTimeouts:
 
     def wait(self, timeout):
         """Wait until no client waits for an answer, for `timeout` seconds at most."""
-        with concurrency.deadline(timeout) as left:
+        with clock.deadline(timeout) as left:
             while left() and any(channel.is_answer_due() for channel in list(self.active_channels.values())):
                 clock.sleep(0.01)
 
     def stop(self):
         self.task_dispatcher.shutdown()
-        with concurrency.deadline(FLUSH_TIMEOUT) as left:
+        with clock.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
                 clock.sleep(0.01)
         self.trigger.pull_trigger(lambda: wasyncore.close_all(self.sockets, ignore_all=True))

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from cinder_lite import concurrency, db, states
+from cinder_lite import db, states
+from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import notifications
 from cinder_lite.jobs import holds
 
@@ -81,7 +82,7 @@ class Events:
 
     def __init__(self, database: db.Database, bus: Bus, owner: str) -> None:
         self.db, self.bus, self.owner = database, bus, owner
-        self._sender = concurrency.Periodic(INTERVAL, self.send, self._failed)
+        self._sender = Periodic(INTERVAL, self.send, self._failed)
         self._sender.start(now=True)
 
     def begun(self, job: db.Row, stage: str, host: str) -> None:

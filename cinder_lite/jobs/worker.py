@@ -17,6 +17,8 @@ from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, db, errors, states
 from cinder_lite.concurrency import clock, locks
+from cinder_lite.concurrency.periodic import Periodic
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.conf import plugins
 from cinder_lite.db import job_changes, job_queries, jobs, messages
 from cinder_lite.jobs import holds, lifecycle
@@ -196,12 +198,12 @@ class Worker:
                  handlers: Mapping[tuple[str, str], Callable[[Work], object]], size: int) -> None:
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
         self.handlers = dict(handlers)
-        self.pool = concurrency.Pool(size)
+        self.pool = Pool(size)
         self.stopping = False
         self._taken: set[str] = set()
         self._lock = locks.lock()
-        self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
-        self._recorder = concurrency.Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
+        self._sweeper = Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
+        self._recorder = Periodic(PROGRESS_INTERVAL, self.record, self._log_error)
         self._working: dict[str, Work] = {}
         self._busy: dict[str, tuple[Any, int]] = {}
         self._unreadable: collections.Counter[str] = collections.Counter()

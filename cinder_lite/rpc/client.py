@@ -44,7 +44,7 @@ class Sender:
 
     def stop(self, seconds: float = 2.0) -> None:
         """Send the queued casts, for at most so many seconds."""
-        with concurrency.deadline(seconds) as left:
+        with clock.deadline(seconds) as left:
             while self._queue and left():
                 clock.sleep(0.02)
         self._stopped = True

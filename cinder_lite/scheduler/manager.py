@@ -6,8 +6,10 @@ import typing
 from oslo_config import cfg
 from oslo_db import exception as db_errors
 
-from cinder_lite import concurrency, context, db, errors, states
+from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import locks, randomness
+from cinder_lite.concurrency.periodic import Periodic
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.db import groups, job_changes, job_queries, jobs, messages, pools, snapshots, volumes
 from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
 from cinder_lite.jobs.lifecycle import GROUP
@@ -36,8 +38,8 @@ class SchedulerManager(SchedulerRPC):
         self.weighers = choose.load_weighers(conf.scheduler_default_weighers, {
             name: conf[option] for name, option in WEIGHTS.items()})
         self.random = randomness.generator()
-        self.pool = concurrency.Pool(16)
-        self._sweeper = concurrency.Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
+        self.pool = Pool(16)
+        self._sweeper = Periodic(conf.job_sweep_interval, self.sweep, self._log_error)
         self.stopping = False
         self._deciding: set[str] = set()
         self._lock = locks.lock()

@@ -7,6 +7,7 @@ from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import job_changes
 from cinder_lite.host import host_lock
 from cinder_lite.rpc.server import Server
@@ -30,7 +31,7 @@ class BackupService:
         self.manager = BackupManager(shared.db, self.conf, self.store, shared.volume, self.heartbeat.owner)
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker)
-        self._checks = concurrency.Periodic(self.conf.backup_check_interval, self.check, self._check_failed)
+        self._checks = Periodic(self.conf.backup_check_interval, self.check, self._check_failed)
         self._server: Server | None = None
         self.failure: str | None = None
 

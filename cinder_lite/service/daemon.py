@@ -10,7 +10,7 @@ from typing import Protocol
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency, conf
+from cinder_lite import conf
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
 from cinder_lite.host import exit, systemd
@@ -101,7 +101,7 @@ class Daemon:
         text = f"ending: finishing or handing back running work, for at most {limit} s"
         LOG.info(text)
         systemd.notify(stopping=1, status=text, extend_timeout_usec=(limit + 15) * 1000000)
-        with concurrency.deadline(limit) as left:
+        with clock.deadline(limit) as left:
             for service in self.services:
                 try:
                     service.stop(left())

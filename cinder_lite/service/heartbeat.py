@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency, db
+from cinder_lite import db
 from cinder_lite.concurrency import clock
+from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import job_changes, services
 from cinder_lite.host import systemd
 
@@ -28,7 +29,7 @@ class Heartbeat:
         self.binary, self.host, self.zone, self.instance = binary, host, zone, instance
         self.facts, self.recorded = facts, recorded
         interval = min(conf.report_interval, conf.job_lease / 3)
-        self._beats = concurrency.Periodic(interval, self.beat, self._missed)
+        self._beats = Periodic(interval, self.beat, self._missed)
         self._started = False
 
     def start(self) -> None:

@@ -1,6 +1,6 @@
 """Runs the scheduler service."""
 
-from cinder_lite import concurrency
+from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import job_changes, messages
 from cinder_lite.host import host_lock
 from cinder_lite.rpc.server import Server
@@ -24,7 +24,7 @@ class SchedulerService:
         self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.conf.host,
                                              self.conf.storage_availability_zone,
                                            self.lock.instance)
-        self._purging = concurrency.Periodic(PURGE_INTERVAL, self.purge, self._purging_failed)
+        self._purging = Periodic(PURGE_INTERVAL, self.purge, self._purging_failed)
         self._server: Server | None = None
 
     def start(self) -> None:

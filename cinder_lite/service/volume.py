@@ -4,6 +4,7 @@ import logging
 
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
+from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.conf import unread
 from cinder_lite.db import job_changes, pool_stats, volumes
 from cinder_lite.host import host_lock, network
@@ -51,9 +52,9 @@ class BackendService:
                                       "images": self.images})
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
-        self._measuring = concurrency.Periodic(self.conf.backend_stats_polling_interval, self.measure,
+        self._measuring = Periodic(self.conf.backend_stats_polling_interval, self.measure,
                                                self._measuring_failed)
-        self._sweeping = concurrency.Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
+        self._sweeping = Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
                                               self._sweeping_failed)
         self._server: Server | None = None
         self.started, self.tried, self.access_requested = False, False, False
@@ -207,7 +208,7 @@ class VolumeService:
 
     def stop(self, timeout: float) -> None:
         self._stopping = True
-        with concurrency.deadline(timeout) as left:
+        with clock.deadline(timeout) as left:
             for backend in self.backends:
                 backend.stop(left())
 
@@ -218,7 +219,7 @@ def _wait_until_stable(events):
         events.settimeout(None)
         events.recv(65536)
         events.settimeout(QUIET_PERIOD)
-        with concurrency.deadline(LONGEST_WAIT) as left:
+        with clock.deadline(LONGEST_WAIT) as left:
             while left():
                 events.recv(65536)
     except OSError:

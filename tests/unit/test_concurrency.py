@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from cinder_lite import concurrency
+from cinder_lite.concurrency.pool import Pool
 
 
 def started(count, function):
@@ -94,7 +95,7 @@ class Gate:
 
 
 def test_a_pool_runs_so_many_calls_at_a_time_and_all_of_them():
-    pool, gate = concurrency.Pool(3), Gate()
+    pool, gate = Pool(3), Gate()
     for _ in range(20):
         pool.submit(gate.call)
     gate.wait(lambda: gate.here == 3)
@@ -105,7 +106,7 @@ def test_a_pool_runs_so_many_calls_at_a_time_and_all_of_them():
 
 
 def test_calls_that_are_queued_take_no_thread():
-    pool, gate, before = concurrency.Pool(3), Gate(), threading.active_count()
+    pool, gate, before = Pool(3), Gate(), threading.active_count()
     for _ in range(200):
         pool.submit(gate.call)
     gate.wait(lambda: gate.here == 3)
@@ -116,7 +117,7 @@ def test_calls_that_are_queued_take_no_thread():
 
 def test_a_call_that_raises_gives_its_place_back(monkeypatch, capsys):
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    pool, gate = concurrency.Pool(1), Gate()
+    pool, gate = Pool(1), Gate()
     gate.open.set()
     pool.submit({}.pop, "nothing")
     pool.submit(gate.call)
@@ -124,7 +125,7 @@ def test_a_call_that_raises_gives_its_place_back(monkeypatch, capsys):
 
 
 def test_another_call_runs_while_one_waits_outside():
-    pool, gate, ends = concurrency.Pool(1), Gate(), []
+    pool, gate, ends = Pool(1), Gate(), []
 
     def leave():
         with pool.outside():
@@ -138,7 +139,7 @@ def test_another_call_runs_while_one_waits_outside():
 
 
 def test_a_call_that_comes_back_goes_before_those_that_are_queued():
-    pool, gate, order = concurrency.Pool(1), Gate(), []
+    pool, gate, order = Pool(1), Gate(), []
     outside = threading.Event()
 
     def leave():

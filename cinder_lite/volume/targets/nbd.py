@@ -12,7 +12,6 @@ from urllib import parse
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency
 from cinder_lite.concurrency import clock, commands, randomness
 from cinder_lite.volume.targets import base
 
@@ -228,7 +227,7 @@ class NbdTarget(base.Target):
             if self._process(name) != process:
                 return
             signal.pidfd_send_signal(handle, way)
-            with concurrency.deadline(STOP) as left:
+            with clock.deadline(STOP) as left:
                 while not process.ended and left():
                     clock.sleep(0.01)
         if not process.ended:

@@ -5,7 +5,6 @@ import subprocess
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency
 from cinder_lite.concurrency import clock, commands, randomness
 from cinder_lite.volume.targets import base, iscsi, tgtadm
 
@@ -176,7 +175,7 @@ class TgtTarget(iscsi.IscsiTarget):
         for user in target.accounts:
             if not self._shared(user):
                 self._run_unless(tgtadm.GONE, tgtadm.delete_account(user))
-        with concurrency.deadline(LOGOUT) as left:
+        with clock.deadline(LOGOUT) as left:
             while not self._run_unless(tgtadm.BUSY, tgtadm.delete_target(target.tid)):
                 if not left():
                     raise base.TargetError(f"initiators could not be logged out of {target.iqn} within {LOGOUT} s")

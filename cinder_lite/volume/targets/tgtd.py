@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 
-from cinder_lite import concurrency
 from cinder_lite.concurrency import clock, commands, http_server
 from cinder_lite.volume.targets import base, tgtadm
 
@@ -36,7 +35,7 @@ class TgtDaemon:
                                        "set tgt_control_port")
             self._probe()
             self._launch()
-        with concurrency.deadline(START) as left:
+        with clock.deadline(START) as left:
             while self.portal not in self._listening():
                 if not self.alive() or not left():
                     self.stop()
