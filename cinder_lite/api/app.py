@@ -11,7 +11,7 @@ import orjson
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors
-from cinder_lite.api import body, enforcer, fault, installed, request, root, route, versions, visibility
+from cinder_lite.api import body, enforcer, fault, installed, request, root, route, route_table, versions, visibility
 from cinder_lite.api.auth import scope, strategy
 from cinder_lite.api.fault import JSON, TEXT, VERSIONS, Response
 from cinder_lite.concurrency import clock, randomness
@@ -37,7 +37,7 @@ class Application:
         self.conf, self.db, self.examine = conf, db, examine
         self.domains = types.SimpleNamespace(**domains)
         self.policy = enforcer.Policy(conf)
-        self.table = route.Table(installed.routes())
+        self.table = route_table.Table(installed.routes())
         self.authenticate = strategy.load(conf)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

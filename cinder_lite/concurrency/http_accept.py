@@ -39,9 +39,8 @@ class Listener:
 
     def __init__(self, sock: socket.socket):
         self._sock, self._errors = sock, AcceptErrors()
-
-    def __getattr__(self, name):
-        return getattr(self._sock, name)
+        # eventlet's server uses nothing else of a socket that listens.
+        self.family, self.getsockname, self.close = sock.family, sock.getsockname, sock.close
 
     def accept(self) -> tuple[socket.socket, Any]:
         while True:

@@ -5,9 +5,10 @@ import importlib
 import logging
 import os
 import sys
-import threading
 import warnings
 from typing import Any
+
+from cinder_lite.concurrency import current_thread
 
 MODE = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
 GREEN = MODE == "eventlet"
@@ -31,7 +32,7 @@ def patch() -> None:
         eventlet.monkey_patch()
         # Native threads that log at once would wait for each other in a green lock, which only one of them can leave.
         setattr(logging, "_lock", native("threading").RLock())  # noqa: B010 - typeshed does not list it
-        _cache_current_thread()
+        current_thread.cache()
 
 
 def _limit_arenas() -> None:
@@ -40,24 +41,6 @@ def _limit_arenas() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(m_arena_max, 2)
-
-
-def _cache_current_thread() -> None:
-    """Keep each greenlet's thread object with it: eventlet searches all threads at every call of current_thread,
-    which every lock of taskflow and every log line makes."""
-    import greenlet
-
-    find = threading.current_thread
-
-    def current_thread() -> threading.Thread:
-        here = greenlet.getcurrent()
-        try:
-            return here.cinder_lite_thread
-        except AttributeError:
-            here.cinder_lite_thread = found = find()
-            return found
-
-    threading.current_thread = current_thread
 
 
 def native(name: str) -> Any:

@@ -8,11 +8,11 @@ import re
 import jsonschema
 
 from cinder_lite import errors
-from cinder_lite.api import route, versions
+from cinder_lite.api import route_table, versions
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.api.schemas import responses
 
-TABLE = route.Table(ROUTES)
+TABLE = route_table.Table(ROUTES)
 #: What any operation may answer that is asked the wrong way or by the wrong one, and while something else is away.
 ANYWHERE = frozenset((400, 401, 403, 406, 503))
 

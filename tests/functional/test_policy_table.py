@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import webob
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.api import route
+from cinder_lite.api import route_table
 from cinder_lite.api.routes import ROUTES
 from cinder_lite.db import schema
 from tests.functional import bodies, test_surface
@@ -111,7 +111,7 @@ def applications(service):
     real = copy.copy(service.services[-1].application)
     real.authenticate = Known()
     hollow = copy.copy(real)
-    hollow.table = route.Table(_stub(found) if found.policy is not None else found for found in ROUTES)
+    hollow.table = route_table.Table(_stub(found) if found.policy is not None else found for found in ROUTES)
     return real, hollow
 
 

@@ -8,7 +8,7 @@ from tests.meta import source
 
 DOORS = {
     "eventlet": ("cinder_lite/concurrency/",),
-    "greenlet": ("cinder_lite/concurrency/patching.py",),
+    "greenlet": ("cinder_lite/concurrency/current_thread.py",),
     "oslo_messaging": ("cinder_lite/rpc/",),
     "pyroute2": ("cinder_lite/host/network.py",),
     "os_brick": ("cinder_lite/volume/targets/iscsi_initiator.py",),

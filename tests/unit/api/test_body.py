@@ -3,7 +3,7 @@
 import pytest
 
 from cinder_lite import errors
-from cinder_lite.api import body, body_schema, route
+from cinder_lite.api import body, body_schema, route_table
 from cinder_lite.api.schemas import volumes as volume_bodies
 
 V = (3, 71)
@@ -112,9 +112,9 @@ def test_a_refusal_contains_the_valid_values(document, said):
 ])
 def test_an_action_body_has_one_known_key(document, said):
     with pytest.raises(errors.BadRequest) as refused:
-        route.action_of(document, {"a": None, "b": None})
+        route_table.action_of(document, {"a": None, "b": None})
     assert said in str(refused.value)
 
 
 def test_an_action_is_found():
-    assert route.action_of({"b": None}, {"a": None, "b": None}) == "b"
+    assert route_table.action_of({"b": None}, {"a": None, "b": None}) == "b"

@@ -5,11 +5,11 @@ import types
 import pytest
 
 from cinder_lite import errors
-from cinder_lite.api import route
+from cinder_lite.api import route_table
 from cinder_lite.api.route import Route
 from cinder_lite.api.view import Field, View
 
-TABLE = route.Table([
+TABLE = route_table.Table([
     Route("GET", "/things", "list", None), Route("POST", "/things", "create", None),
     Route("GET", "/things/detail", "detail", None, since="3.5"), Route("GET", "/things/{thing_id}", "show", None),
     Route("PUT", "/things/{thing_id}", "old", None, until="3.9"),
