@@ -11,9 +11,6 @@ from tests.meta import source
 HOLDS = "cinder_lite.jobs.holds"
 #: Modules that write what holds claim, but not only for holds -> why.
 SHARED = {"cinder_lite.db.connections": "the access of hosts is revoked on other occasions, too"}
-#: Who else may call them -> why.
-OTHERS = {"cinder_lite.db.retypes": "it sums what NewType claims",
-          "cinder_lite.jobs.pool_capacity": "it computes what is taken of a pool"}
 #: Name of a Lifecycle in jobs/lifecycle.py -> its kind.
 LIFECYCLES = {kind.upper(): kind for kind in states.ACTIONS if kind not in states.STATELESS}
 
@@ -80,11 +77,12 @@ class Code:
         return {one for one in reached if not one[0].startswith(HOLDS) and one[0] not in SHARED and self.writes(one)}
 
     def misplaced(self):
-        """(module, line, function) of the calls of these functions by others."""
+        """(module, line, function) of the calls of these functions from modules that have none of them."""
         held = self.held()
+        own = {module for module, _ in held}
         return [(name, line, called) for name, tree in self.trees.items()
-                if not name.startswith(HOLDS) and name not in OTHERS
-                for line, called in self.calls(name, tree) if called in held and called[0] != name]
+                if not name.startswith(HOLDS) and name not in own
+                for line, called in self.calls(name, tree) if called in held]
 
 
 @functools.cache
