@@ -40,7 +40,7 @@ def _list(req: Request, query: Any) -> Page:
     where = filters.clauses(req, "backup")
     paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
-        rows = backups.page(tx, query, where, paging, visible)
+        rows = backups.page(tx, where, paging, visible, query)
         count = backups.count(tx, where, visible) if pages.wants_count(req) else None
     return pages.page(rows, paging, count)
 

@@ -78,7 +78,7 @@ def show_snapshot(req: Request) -> Row:
 def list_snapshots(req: Request) -> Page:
     """GET /cgsnapshots and /cgsnapshots/detail: list cgsnapshots."""
     paging = req.paging()
-    visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
+    visible = groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         return pages.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
 

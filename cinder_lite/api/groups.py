@@ -129,7 +129,7 @@ def list_snapshots(req: Request) -> Page:
     where = [groups.ordinary(groups.S)]
     if req.at(SNAPSHOT_FILTERS_SINCE):
         where += filters.clauses(req, "group_snapshot")
-    visible = groups.visible_to(req.ctx, req.all_projects, groups.S)
+    visible = groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
         return pages.page(groups.page_of_snapshots(tx, where, paging, visible), paging)
 

@@ -46,7 +46,7 @@ def _list(req: Request, query: Any, detailed: bool) -> Page:
     where = filters.clauses(req, "volume")
     paging, visible = req.paging(), volumes.visible_to(req.ctx, req.all_projects)
     with req.db.read() as tx:
-        rows = volumes.page(tx, query, where, paging, visible)
+        rows = volumes.page(tx, where, paging, visible, query)
         if detailed:
             _load_related(req, tx, rows)
         count = volumes.count(tx, where, visible) if pages.wants_count(req) else None

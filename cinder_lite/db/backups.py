@@ -2,11 +2,10 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import context, db, errors, states
+from cinder_lite import db, errors, states
 from cinder_lite.db import listing, schema
 
 B = schema.backups
@@ -15,38 +14,11 @@ _CHILD = schema.backups.alias("child")
 HAS_CHILDREN = sa.select(_CHILD.c.id).where(_CHILD.c.parent_id == B.c.id).limit(1).scalar_subquery().is_not(None)
 ROW = sa.select(B, HAS_CHILDREN.label("has_dependent_backups"))
 SUMMARY = sa.select(B.c.id, B.c.name)
-_BY_ID = ROW.where(B.c.id == sa.bindparam("id"))
 
-LISTING = listing.Listing(B, frozenset((
+LISTING = listing.Resource(B, frozenset((
     "id", "status", "size", "name", "created_at", "updated_at", "volume_id", "project_id", "user_id", "description",
-    "availability_zone", "data_timestamp")))
-
-
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The backup, if it is visible to the requester. Raises BackupNotFound."""
-    row = find(tx, id)
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.BackupNotFound(id=id)
-    return row
-
-
-def find(tx: db.Transaction, id: str | None) -> db.Row | None:
-    return tx.execute(_BY_ID, {"id": id}).first()
-
-
-def page(tx: db.Transaction, query: sa.Select, where: Sequence[listing.Condition], paging: listing.Paging,
-         visible: listing.Condition) -> list[Any]:
-    return LISTING.page(tx, query, where, paging, visible)
-
-
-def count(tx: db.Transaction, where: Sequence[listing.Condition], visible: listing.Condition) -> int:
-    return tx.execute(sa.select(sa.func.count()).select_from(B).where(visible, *where)).scalar_one()
-
-
-def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
-    if ctx.is_admin and all_projects:
-        return sa.true()
-    return B.c.project_id == ctx.project_id
+    "availability_zone", "data_timestamp")), ROW, errors.BackupNotFound)
+find, get, page, count, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.count, LISTING.visible_to
 
 
 def latest(tx: db.Transaction, volume_id: str, project_id: str,

@@ -10,8 +10,6 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema, volumes
 
 G, S, T = schema.groups, schema.group_snapshots, schema.group_types
-GROUPS = listing.Listing(G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")))
-SNAPSHOTS = listing.Listing(S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")))
 TYPES = listing.Listing(T, frozenset(("id", "name", "description", "created_at", "updated_at")))
 #: The type of the groups that the legacy API calls consistency groups.
 LEGACY_TYPE = "default_cgsnapshot_type"
@@ -28,31 +26,12 @@ def is_set(specs: Mapping[str, str] | None, key: str) -> bool:
 
 # -- groups
 
-_ROW = sa.select(G, T.c.name.label("type_name"), T.c.group_specs).select_from(
-    G.outerjoin(T, T.c.id == G.c.group_type_id))
-
-
-def find(tx: db.Transaction, id: str) -> db.Row | None:
-    """The group with its type's name and specs, or None."""
-    return tx.execute(_ROW.where(G.c.id == id)).first()
-
-
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The group, if it is visible to the requester. Raises GroupNotFound."""
-    row = find(tx, id)
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.GroupNotFound(id=id)
-    return row
-
-
-def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
-         visible: listing.Condition) -> list[Any]:
-    return GROUPS.page(tx, _ROW, where, paging, visible)
-
-
-def visible_to(ctx: context.Context, all_projects: bool, table: sa.Table = G) -> listing.Condition:
-    """The condition of the groups, or group snapshots, that a list shows."""
-    return sa.true() if ctx.is_admin and all_projects else table.c.project_id == ctx.project_id
+#: Groups, with the names and specs of their types.
+GROUPS = listing.Resource(
+    G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")),
+    sa.select(G, T.c.name.label("type_name"), T.c.group_specs).select_from(
+        G.outerjoin(T, T.c.id == G.c.group_type_id)), errors.GroupNotFound)
+find, get, page, visible_to = GROUPS.find, GROUPS.get, GROUPS.rows, GROUPS.visible_to
 
 
 def volumes_of(tx: db.Transaction, id: str) -> Sequence[db.Row]:
@@ -90,25 +69,11 @@ def legacy(tx: db.Transaction, ids: Collection[str]) -> set[str]:
 
 # -- group snapshots
 
-_SNAPSHOT = sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id))
-
-
-def find_snapshot(tx: db.Transaction, id: str) -> db.Row | None:
-    """The group snapshot, or None."""
-    return tx.execute(_SNAPSHOT.where(S.c.id == id)).first()
-
-
-def get_snapshot(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The group snapshot, if it is visible to the requester. Raises GroupSnapshotNotFound."""
-    row = find_snapshot(tx, id)
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.GroupSnapshotNotFound(id=id)
-    return row
-
-
-def page_of_snapshots(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
-                      visible: listing.Condition) -> list[Any]:
-    return SNAPSHOTS.page(tx, _SNAPSHOT, where, paging, visible)
+SNAPSHOTS = listing.Resource(
+    S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")),
+    sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id)),
+    errors.GroupSnapshotNotFound)
+find_snapshot, get_snapshot, page_of_snapshots = SNAPSHOTS.find, SNAPSHOTS.get, SNAPSHOTS.rows
 
 
 def snapshots_of(tx: db.Transaction, group_snapshot_id: str, locked: bool = False) -> Sequence[db.Row]:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 import sqlalchemy.ext.compiler
 
-from cinder_lite import db, errors
+from cinder_lite import context, db, errors
 from cinder_lite.db.metadata_index import HasMetadata
 
 #: A part of a WHERE clause.
@@ -108,6 +108,45 @@ class Listing:
         found = _cut(ids.order_by(*order), paging).subquery("page")
         tables = query.get_final_froms()[0].join(found, found.c.id == self.table.c.id)
         return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
+
+
+@dataclasses.dataclass(frozen=True)
+class Resource(Listing):
+    """How rows that belong to projects are read: by `query`, a SELECT from the table. `missing` is for unknown ids."""
+
+    query: sa.Select
+    missing: type[errors.NotFound]
+
+    @functools.cached_property
+    def _by_id(self):
+        return self.query.where(self.table.c.id == sa.bindparam("id"))
+
+    def find(self, tx: db.Transaction, id: str | None) -> db.Row | None:
+        """The row, or None."""
+        return tx.execute(self._by_id, {"id": id}).first()
+
+    def get(self, tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
+        """The row, if it is visible to the requester. Raises `missing`."""
+        return self.visible(ctx, id, self.find(tx, id))
+
+    def visible(self, ctx: context.Context, id: str, row: db.Row | None) -> db.Row:
+        """The row, if the requester sees it. Raises `missing`."""
+        if row is None or not ctx.sees(row.project_id):
+            raise self.missing(id=id)
+        return row
+
+    def rows(self, tx: db.Transaction, where: Sequence[Condition], paging: Paging, visible: Condition,
+             query: sa.Select | None = None) -> list[Any]:
+        """A page of the visible rows, with the columns of another `query` if it is given."""
+        return self.page(tx, self.query if query is None else query, where, paging, visible)
+
+    def count(self, tx: db.Transaction, where: Sequence[Condition], visible: Condition) -> int:
+        """The number of visible rows that meet all conditions."""
+        return tx.execute(sa.select(sa.func.count()).select_from(self.table).where(visible, *where)).scalar_one()
+
+    def visible_to(self, ctx: context.Context, all_projects: bool) -> Condition:
+        """The condition of the rows that a list shows: those of the project, or all for administrators on request."""
+        return _ALL if ctx.is_admin and all_projects else self.table.c.project_id == ctx.project_id
 
 
 def _sortable(column):

@@ -1,8 +1,6 @@
 """Reads and writes the rows of user messages, which explain why an accepted request failed."""
 
 import datetime
-from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,9 +9,10 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
 
 M = schema.messages
-ROW = sa.select(M)
-LISTING = listing.Listing(M, frozenset((
-    "id", "event_id", "resource_uuid", "resource_type", "request_id", "message_level", "created_at")))
+LISTING = listing.Resource(M, frozenset((
+    "id", "event_id", "resource_uuid", "resource_type", "request_id", "message_level", "created_at")),
+    sa.select(M), errors.MessageNotFound)
+get, page = LISTING.get, LISTING.rows
 
 RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "server": "VOLUME", "snapshot": "VOLUME_SNAPSHOT",
                   "backup": "VOLUME_BACKUP", "group": "VOLUME", "group_snapshot": "VOLUME_SNAPSHOT"}
@@ -64,18 +63,6 @@ def add(tx: db.Transaction, job: db.Row, action: str, detail: str, text: str, tt
 
 def visible_to(ctx: context.Context) -> listing.Condition:
     return M.c.project_id == ctx.project_id
-
-
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    row = tx.execute(ROW.where(M.c.id == id)).first()
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.MessageNotFound(id=id)
-    return row
-
-
-def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
-         visible: listing.Condition) -> list[Any]:
-    return LISTING.page(tx, ROW, where, paging, visible)
 
 
 def delete(tx: db.Transaction, id: str) -> None:

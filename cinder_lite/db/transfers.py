@@ -4,37 +4,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import context, db, errors
+from cinder_lite import db, errors
 from cinder_lite.db import listing, schema
 
 T = schema.transfers
-ROW = sa.select(T)
-LISTING = listing.Listing(T, frozenset(("id", "name", "volume_id", "created_at")))
+LISTING = listing.Resource(T, frozenset(("id", "name", "volume_id", "created_at")), sa.select(T),
+                           errors.TransferNotFound)
+get, visible_to = LISTING.get, LISTING.visible_to
 
 
 def find(tx: db.Transaction, id: str) -> db.Row:
     """The transfer, whatever its project. Raises TransferNotFound."""
-    row = tx.execute(ROW.where(T.c.id == id)).first()
+    row = LISTING.find(tx, id)
     if row is None:
-        raise errors.TransferNotFound(id=id)
-    return row
-
-
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The transfer, if it is visible to the requester. Raises TransferNotFound."""
-    row = find(tx, id)
-    if not ctx.sees(row.project_id):
         raise errors.TransferNotFound(id=id)
     return row
 
 
 def page(tx: db.Transaction, name: str | None, paging: listing.Paging, visible: listing.Condition) -> list[Any]:
     where = [] if name is None else [T.c.name == name]
-    return LISTING.page(tx, ROW, where, paging, visible)
-
-
-def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
-    return sa.true() if ctx.is_admin and all_projects else T.c.project_id == ctx.project_id
+    return LISTING.rows(tx, where, paging, visible)
 
 
 def insert(tx: db.Transaction, row: dict[str, Any]) -> None:

@@ -29,50 +29,25 @@ SHOWN = sa.select(
         "facts", "export", "previous_status", "backup_id", "counted", "launched_at")),
     T.c.name.label("type_name")).select_from(V.outerjoin(T, V.c.volume_type_id == T.c.id))
 SUMMARY = sa.select(V.c.id, V.c.name)
-_BY_ID = ROW.where(V.c.id == sa.bindparam("id"))
 _SHOWN_BY_ID = SHOWN.where(V.c.id == sa.bindparam("id"))
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in ROW.selected_columns)
 #: The sum of the sizes in GiB as an integer: MariaDB returns a decimal.
 TOTAL_SIZE = sa.cast(sa.func.coalesce(sa.func.sum(V.c.size), 0), sa.BigInteger)
 
-LISTING = listing.Listing(V, frozenset((
+LISTING = listing.Resource(V, frozenset((
     "id", "status", "size", "name", "availability_zone", "created_at", "updated_at", "bootable", "host", "project_id",
-    "user_id", "volume_type_id", "snapshot_id", "source_volid", "attach_status", "launched_at", "description")))
+    "user_id", "volume_type_id", "snapshot_id", "source_volid", "attach_status", "launched_at", "description")), ROW,
+    errors.VolumeNotFound)
+find, get, visible, page, count = LISTING.find, LISTING.get, LISTING.visible, LISTING.rows, LISTING.count
 
 _NOT_TARGETS = sa.or_(V.c.migration_status.is_(None), sa.not_(V.c.migration_status.startswith(states.TARGET)))
 _TARGETS_TOO = sa.true()
 
 
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The volume, if it is visible to the requester. Raises VolumeNotFound."""
-    return visible(ctx, id, find(tx, id))
-
-
-def visible(ctx: context.Context, id: str, row: db.Row | None) -> db.Row:
-    """The row, if the requester sees it. Raises VolumeNotFound."""
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.VolumeNotFound(id=id)
-    return row
-
-
-def find(tx: db.Transaction, id: str | None) -> db.Row | None:
-    """The volume, or None."""
-    return tx.execute(_BY_ID, {"id": id}).first()
-
-
 def shown(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The columns of the volume that responses show. Raises VolumeNotFound."""
     return visible(ctx, id, tx.execute(_SHOWN_BY_ID, {"id": id}).first())
-
-
-def page(tx: db.Transaction, query: sa.Select, where: Sequence[listing.Condition], paging: listing.Paging,
-         visible: listing.Condition) -> list[Any]:
-    return LISTING.page(tx, query, where, paging, visible)
-
-
-def count(tx: db.Transaction, where: Sequence[listing.Condition], visible: listing.Condition) -> int:
-    return tx.execute(sa.select(sa.func.count()).select_from(V).where(visible, *where)).scalar_one()
 
 
 def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
