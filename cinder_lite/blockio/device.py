@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 
 from cinder_lite import errors
+from cinder_lite.blockio import sparse
 from cinder_lite.conf import plugins
 
 NAMESPACE = "cinder_lite.blockio"
@@ -41,22 +42,20 @@ class Opener(typing.Protocol):
 
 def source(where: Mapping) -> typing.Any:
     """A reader of the device at that location, to be entered as a context. Raises Misconfigured for an unknown kind."""
-    if "path" in where:
-        return Source(where["path"])
-    (kind, details), = where.items()
-    return _opener(kind).Source(details)
+    opener, details = _opener(where)
+    return opener.Source(details)
 
 
 def target(where: Mapping) -> typing.Any:
     """A writer of the device at that location, to be entered as a context. Raises Misconfigured for an unknown kind."""
-    if "path" in where:
-        return Target(where["path"])
+    opener, details = _opener(where)
+    return opener.Target(details)
+
+
+def _opener(where):
+    """(Opener, details) of a location."""
     (kind, details), = where.items()
-    return _opener(kind).Target(details)
-
-
-def _opener(kind: str) -> Opener:
-    return plugins.load(NAMESPACE, kind)
+    return _Paths if kind == "path" else plugins.load(NAMESPACE, kind), details
 
 
 class Source:
@@ -80,7 +79,7 @@ class Source:
 
     def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of each range of bytes that may hold data; the gaps between them are holes."""
-        yield from _extents(self._fd, start, end)
+        yield from sparse.extents(self._fd, start, end)
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`. Raises ContentError if the source ends earlier."""
@@ -129,7 +128,7 @@ class Target:
                 self._overwrite(start, end)
 
     def _overwrite(self, start, end):
-        for begin, stop in _extents(self._fd, start, end):
+        for begin, stop in sparse.extents(self._fd, start, end):
             for offset in range(begin, stop, PIECE):
                 length = min(PIECE, stop - offset)
                 if os.pread(self._fd, length, offset).strip(b"\0"):
@@ -141,21 +140,10 @@ class Target:
             os.fsync(self._fd)
 
 
-def _extents(fd, start, end):
-    while start < end:
-        try:
-            begin = os.lseek(fd, start, os.SEEK_DATA)
-            stop = os.lseek(fd, begin, os.SEEK_HOLE)
-        except OSError as error:
-            if error.errno == errno.ENXIO and os.lseek(fd, 0, os.SEEK_END) >= end:
-                return  # a hole up to the end
-            begin, stop = start, end  # a device without holes, or too short a one: the read will fail then
-        if not start <= begin < stop:
-            begin, stop = start, end  # a device without SEEK_DATA
-        if begin >= end:
-            return
-        yield begin, min(stop, end)
-        start = stop
+class _Paths:
+    """The Opener of files and block devices."""
+
+    Source, Target = Source, Target
 
 
 def punch_hole(fd: int, start: int, length: int) -> bool:

@@ -45,7 +45,7 @@ def reflink(source: int, destination: int) -> bool:
 
 def copy_data(source: int, destination: int, whole: int, progress: Callable[[int, int], object]) -> None:
     """Copy the data that is not zero within the first `whole` bytes; the rest of `destination` stays a hole."""
-    for start, end in extents(source, whole):
+    for start, end in extents(source, 0, whole):
         for position in range(start, end, CHUNK):
             chunk = os.pread(source, min(CHUNK, end - position), position)
             for begin, stop in runs(chunk):
@@ -53,20 +53,22 @@ def copy_data(source: int, destination: int, whole: int, progress: Callable[[int
             progress(position + len(chunk), whole)
 
 
-def extents(source: int, whole: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each range of the first `whole` bytes that the file system reports as data."""
-    end = 0
-    while end < whole:
+def extents(fd: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each range of the bytes from `start` to `end` that may hold data; the gaps are holes."""
+    while start < end:
         try:
-            start = os.lseek(source, end, os.SEEK_DATA)
+            begin = os.lseek(fd, start, os.SEEK_DATA)
+            stop = os.lseek(fd, begin, os.SEEK_HOLE)
         except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
-                return
-            raise
-        if start >= whole:
+            if error.errno == errno.ENXIO and os.lseek(fd, 0, os.SEEK_END) >= end:
+                return  # a hole up to the end
+            begin, stop = start, end  # a device without holes, or too short a one: the read will fail then
+        if not start <= begin < stop:
+            begin, stop = start, end  # a device without SEEK_DATA
+        if begin >= end:
             return
-        end = min(os.lseek(source, start, os.SEEK_HOLE), whole)
-        yield start, end
+        yield begin, min(stop, end)
+        start = stop
 
 
 def runs(chunk: bytes) -> Iterator[tuple[int, int]]:

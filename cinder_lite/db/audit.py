@@ -12,7 +12,6 @@ from cinder_lite.db import metadata_index, quotas, schema
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
 J, L, P, U = schema.jobs, schema.metadata_index, schema.pools, schema.quota_usages
 G, GS = schema.groups, schema.group_snapshots
-TABLES = {"volume": V, "snapshot": S, "backup": B, "group": G, "group_snapshot": GS}
 
 #: Rows that are read at once where a check reads a whole table.
 PAGE = 1000
@@ -71,7 +70,7 @@ def latest_jobs(tx: db.Transaction, most: int = 200) -> Sequence[db.Row]:
 
 def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
     """The rows of a kind in a transitional status, which requires a live job."""
-    table = TABLES[kind]
+    table = schema.RESOURCES[kind]
     return tx.execute(sa.select(table).where(table.c.status.in_(states.transitional(kind))).order_by(table.c.id)).all()
 
 
@@ -270,7 +269,7 @@ class IndexedMetadata:
 def indexed(tx: db.Transaction) -> Iterator[IndexedMetadata]:
     """Every volume and snapshot with its rows of the metadata index, read by pages."""
     for kind in ("volume", "snapshot"):
-        table, last = TABLES[kind], ""
+        table, last = schema.RESOURCES[kind], ""
         while rows := tx.execute(_pairs(table).where(table.c.id > last).order_by(table.c.id).limit(PAGE)).all():
             last = rows[-1].id
             yield from _with_index(tx, kind, rows)
@@ -294,7 +293,7 @@ def _with_index(tx, kind, rows):
 
 def rewrite_index(tx: db.Transaction, kind: str, id: str) -> bool:
     """Rebuild a resource's metadata index. Returns False if it was correct."""
-    table = TABLES[kind]
+    table = schema.RESOURCES[kind]
     rows = tx.execute(_pairs(table).where(table.c.id == id).with_for_update()).all()
     for one in _with_index(tx, kind, rows):
         if one.correct:
@@ -352,11 +351,11 @@ def containers(tx: db.Transaction) -> set[str]:
 
 def locked(tx: db.Transaction, kind: str, id: str) -> db.Row | None:
     """The row, locked until the transaction ends, or None."""
-    table = TABLES[kind]
+    table = schema.RESOURCES[kind]
     return tx.execute(sa.select(table).where(table.c.id == id).with_for_update()).first()
 
 
 def status(tx: db.Transaction, kind: str, id: str) -> str | None:
     """The present status; None if there is no such row."""
-    table = TABLES[kind]
+    table = schema.RESOURCES[kind]
     return tx.execute(sa.select(table.c.status).where(table.c.id == id)).scalar()

@@ -7,9 +7,7 @@ import sqlalchemy as sa
 
 from cinder_lite.db import listing, metadata_index, schema
 
-TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups,
-          "attachment": schema.attachments, "message": schema.messages, "group": schema.groups,
-          "group_snapshot": schema.group_snapshots}
+TABLES = {**schema.RESOURCES, "attachment": schema.attachments, "message": schema.messages}
 #: Type of a column -> kind of its values; other columns are text.
 KINDS = ((sa.Boolean, "boolean"), (sa.Integer, "integer"), (sa.DateTime, "time"), (sa.JSON, "document"))
 TEXT = "text"

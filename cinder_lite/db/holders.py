@@ -6,8 +6,6 @@ from cinder_lite import db, states
 from cinder_lite.db import schema
 
 J = schema.jobs
-TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups, "group": schema.groups,
-          "group_snapshot": schema.group_snapshots}
 
 
 def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
@@ -23,11 +21,11 @@ def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
 def _holding(tx, kind, action, hold, id):
     """The live jobs of an action that hold the resource by this hold."""
     if isinstance(hold, states.Members):
-        table = TABLES[hold.kind]
+        table = schema.RESOURCES[hold.kind]
         status = states.ACTIONS[hold.kind][hold.action].doing
         resources = sa.select(table.c[hold.column]).where(table.c.id == id, table.c.status == status)
     else:
-        table = TABLES[kind]
+        table = schema.RESOURCES[kind]
         resources = sa.select(table.c.id).where(table.c[hold.column] == id)
         if hold.unless:
             resources = resources.where(table.c[hold.unless].is_(None))

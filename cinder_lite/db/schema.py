@@ -350,6 +350,10 @@ group_snapshots = _table(
     sa.Index(None, "group_id"),
 )
 
+#: The tables of the resources that have a status, by kind.
+RESOURCES = {"volume": volumes, "snapshot": snapshots, "backup": backups, "group": groups,
+             "group_snapshot": group_snapshots}
+
 #: Ids that were imported from Cinder, including resources that were deleted since: they are not imported again.
 imported = _table(
     "adopted",

@@ -62,7 +62,10 @@ class ImageDownload:
             concurrency.in_thread(target.sync)
 
     def _fetch(self, where, sink, steps=1):
-        """Download into `sink`, as one of `steps` equal steps of the job. `where` has the data downloaded before."""
+        """Download into `sink`, as one of `steps` equal steps of the job. `where` has the data downloaded before.
+
+        The sink is a target, or a _VolumeSink with one.
+        """
         digest, inspection = download.Digest(self.image), formats.Inspection(self.image.disk_format)
         position = synced = self.work.args.get("copied", 0)
         whole = self.image.size * steps
@@ -130,7 +133,7 @@ class ImageDownload:
             self.work.args["copied"] = 0
             concurrency.in_thread(allocate, path, self.image.size)
         with opened(device.target({"path": path})) as target:
-            self._fetch({"path": path}, _FileSink(target), steps=2)
+            self._fetch({"path": path}, target, steps=2)
 
 
 class _VolumeSink:
@@ -151,13 +154,6 @@ class _VolumeSink:
     def _zeros(self, begin, end):
         if not self.is_zero and begin < end:
             self.target.zero(begin, end)
-
-
-class _FileSink:
-    """Writes to a file whose space is allocated already."""
-
-    def __init__(self, target):
-        self.write, self.sync = target.write, target.sync
 
 
 def _write_piece(sink, position, piece, digest, inspection):

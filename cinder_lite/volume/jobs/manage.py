@@ -23,14 +23,13 @@ class ManageJobs:
         work.begin()
         # An interrupted attempt may have renamed it already.
         if not row.size:
-            size = self._inspect(work.args["reference"], "volume")
-            self._claim_volume(work, row, size)
+            self._claim(work, VOLUME, row, self._inspect(work.args["reference"]))
         with self.db.read() as tx:
             volume = driver_views.as_volume(worker.found(volumes.find(tx, row.id)))
         facts = self.backend.call(self.backend.driver.manage, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
-    def _inspect(self, reference, kind, volume=None):
+    def _inspect(self, reference, volume=None):
         """The size in whole GiB of the object that the reference names. Raises Refused if it cannot be managed."""
         if not isinstance(self.backend.driver, drivers.ManagesExisting):
             raise worker.Refused(f"the driver of {self.backend.name} cannot manage existing volumes or snapshots",
@@ -46,14 +45,16 @@ class ManageJobs:
         return -(-manageable.size // drivers.GIB)
 
     @db.retried
-    def _claim_volume(self, work, row, size):
+    def _claim(self, work, engine, row, size):
+        """Record the size of a volume or snapshot, of which only the number was counted, and claim its quota."""
         with self.db.read() as tx:
             allowance = quotas.allowance(tx, self.conf, row.project_id)
-        quotas.check_volume_size(size, allowance)
+        if engine is VOLUME:
+            quotas.check_volume_size(size, allowance)
         with self.db.write() as tx:
             work.still_ours(tx)
-            holds.count_size(tx, self.conf, "volume", row, size, allowance)
-            VOLUME.write(tx, row.id, size=size)
+            holds.count_size(tx, self.conf, engine.kind, row, size, allowance)
+            engine.write(tx, row.id, size=size)
 
     def unmanage(self, work: worker.Work) -> None:
         with self.db.read() as tx:
@@ -67,21 +68,11 @@ class ManageJobs:
             volume = worker.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
         work.begin()
         if not row.size:
-            size = self._inspect(work.args["reference"], "snapshot", driver_views.as_volume(volume))
-            self._claim_snapshot(work, row, size)
+            self._claim(work, SNAPSHOT, row, self._inspect(work.args["reference"], driver_views.as_volume(volume)))
         with self.db.read() as tx:
             snapshot = driver_views.as_snapshot(snapshots.find(tx, row.id), volume)
         facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
         work.keep(facts=facts or {}, progress="100%")
-
-    @db.retried
-    def _claim_snapshot(self, work, row, size):
-        with self.db.read() as tx:
-            allowance = quotas.allowance(tx, self.conf, row.project_id)
-        with self.db.write() as tx:
-            work.still_ours(tx)
-            holds.count_size(tx, self.conf, "snapshot", row, size, allowance)
-            SNAPSHOT.write(tx, row.id, size=size)
 
     def unmanage_snapshot(self, work: worker.Work) -> None:
         work.begin()

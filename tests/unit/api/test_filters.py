@@ -46,8 +46,8 @@ def database(tmp_path_factory):
 def found(database, query, **who):
     where = filters.clauses(asked(query, **who), "volume")
     with database.read() as tx:
-        rows = volumes.page(tx, volumes.SUMMARY, where, listing.Paging(sort=(("created_at", "asc"),)),
-                            schema.volumes.c.id.is_not(None))
+        rows = volumes.page(tx, where, listing.Paging(sort=(("created_at", "asc"),)),
+                            schema.volumes.c.id.is_not(None), volumes.SUMMARY)
     return [row.name for row in rows]
 
 

@@ -51,7 +51,7 @@ def walked(tx, sort, pairs, all_projects, limit, by_offset=False):
     visible, ids, marker = volumes.visible_to(CTX, all_projects), [], None
     while True:
         paging = listing.Paging(limit=limit, sort=sort, **({"offset": len(ids)} if by_offset else {"marker": marker}))
-        page = [row.id for row in volumes.page(tx, volumes.SHOWN, where, paging, visible)]
+        page = [row.id for row in volumes.page(tx, where, paging, visible, volumes.SHOWN)]
         ids += page
         if len(page) < limit:
             return ids
