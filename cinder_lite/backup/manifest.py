@@ -185,11 +185,7 @@ def save(store: base.Store, name: str, manifest: Manifest) -> None:
 
 def exists(store: base.Store, place: Place) -> bool:
     """Whether the complete backup exists."""
-    try:
-        store.size(place.manifest)
-    except base.ObjectMissing:
-        return False
-    return True
+    return store.has(place.manifest)
 
 
 def delete(store: base.Store, place: Place) -> None:

@@ -5,44 +5,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cinder_lite import context, db, errors, states
+from cinder_lite import db, errors, states
 from cinder_lite.db import listing, schema
 
 A = schema.attachments
 ROW = sa.select(A)
-_BY_ID = ROW.where(A.c.id == sa.bindparam("id"))
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in A.c)
 _OF_VOLUME = ROW.where(A.c.volume_id == sa.bindparam("volume_id")).order_by(A.c.created_at, A.c.id)
 
-LISTING = listing.Listing(A, frozenset((
-    "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")))
+LISTING = listing.Resource(A, frozenset((
+    "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")),
+    ROW, errors.AttachmentNotFound)
+find, get, page, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
 
 #: attach_status of an attachment -> status of its volume, strongest first.
 STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, states.RESERVED: states.RESERVED}
-
-
-def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
-    """The attachment, if it is visible to the requester. Raises AttachmentNotFound."""
-    row = find(tx, id)
-    if row is None or not ctx.sees(row.project_id):
-        raise errors.AttachmentNotFound(id=id)
-    return row
-
-
-def find(tx: db.Transaction, id: str) -> db.Row | None:
-    return tx.execute(_BY_ID, {"id": id}).first()
-
-
-def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging,
-         visible: listing.Condition) -> list[Any]:
-    return LISTING.page(tx, ROW, where, paging, visible)
-
-
-def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:
-    if ctx.is_admin and all_projects:
-        return sa.true()
-    return A.c.project_id == ctx.project_id
 
 
 def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import requests
@@ -157,10 +158,7 @@ def _checked(answer, method, about):
 
 def _reason(answer):
     """The text of Glance's HTML error page, on one line."""
-    text = answer.text
-    while "<" in text and ">" in text.partition("<")[2]:
-        before, _, rest = text.partition("<")
-        text = f"{before} {rest.partition('>')[2]}"
+    text = re.sub(r"<[^<>]*>", " ", answer.text)
     return " ".join(text.split()).removeprefix(f"{answer.status_code} {answer.reason}").strip() or answer.reason
 
 

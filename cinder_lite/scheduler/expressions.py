@@ -67,14 +67,8 @@ EXPECTED = {"NUMBER": "a value", "RPAR": "')'", "COLON": "':'", "LPAR": "'('"}
 
 NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
 COMPARISONS: dict[str, Callable[[typing.Any, typing.Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<>": operator.ne,
-}
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+    "<>": operator.ne}
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 FUNCTIONS: dict[str, Callable[[typing.Iterable[float]], float]] = {"max": max, "min": min}

@@ -10,14 +10,8 @@ Comparison = Callable[[typing.Any, typing.Any], bool]
 NUMERIC: dict[str, Comparison] = {
     "=": operator.ge, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le}
 TEXT: dict[str, Comparison] = {
-    "s==": operator.eq,
-    "s!=": operator.ne,
-    "s<": operator.lt,
-    "s<=": operator.le,
-    "s>": operator.gt,
-    "s>=": operator.ge,
-    "<in>": operator.contains,
-}
+    "s==": operator.eq, "s!=": operator.ne, "s<": operator.lt, "s<=": operator.le, "s>": operator.gt,
+    "s>=": operator.ge, "<in>": operator.contains}
 
 
 def unmet(facts: Mapping, extra_specs: Mapping[str, str]) -> str | None:

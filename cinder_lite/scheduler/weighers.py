@@ -84,23 +84,18 @@ def chance(pool: Pool, request: Request, rng: random.Random) -> Measured:
     return rng.random(), ""
 
 
-WEIGHERS = {
-    "CapacityWeigher": Weigher("CapacityWeigher", capacity, 1.0),
-    "AllocatedCapacityWeigher": Weigher("AllocatedCapacityWeigher", allocated_capacity, -1.0),
-    "VolumeNumberWeigher": Weigher("VolumeNumberWeigher", volume_number, -1.0),
-    "GoodnessWeigher": Weigher("GoodnessWeigher", goodness, 1.0),
-    "ChanceWeigher": Weigher("ChanceWeigher", chance, 1.0),
-}
+WEIGHERS = {weigher.name: weigher for weigher in (
+    Weigher("CapacityWeigher", capacity), Weigher("AllocatedCapacityWeigher", allocated_capacity, -1.0),
+    Weigher("VolumeNumberWeigher", volume_number, -1.0), Weigher("GoodnessWeigher", goodness),
+    Weigher("ChanceWeigher", chance))}
 
 
 def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher],
           rng: random.Random) -> list[Ranked]:
     """The pools with their weights, best first; equal ones keep their order."""
     details = _details(pools, request, weighers, rng)
-    ranked = [
-        Ranked(pool, sum(found.weight for found in of_pool), of_pool)
-        for pool, of_pool in zip(pools, details, strict=True)
-    ]
+    ranked = [Ranked(pool, sum(found.weight for found in of_pool), of_pool)
+              for pool, of_pool in zip(pools, details, strict=True)]
     return sorted(ranked, key=lambda one: -one.weight)
 
 
@@ -135,12 +130,8 @@ def _details(pools, request, weighers, rng):
         found = [weigher.measure(pool, request, rng) for pool in pools]
         values = [value if value is not None and math.isfinite(value) else None for value, _ in found]
         shares = _shares(values, weigher.multiplier)
-        columns.append(
-            [
-                Weighed(weigher.name, value, share, share * weigher.multiplier, note)
-                for value, share, (_, note) in zip(values, shares, found, strict=True)
-            ]
-        )
+        columns.append([Weighed(weigher.name, value, share, share * weigher.multiplier, note)
+                        for value, share, (_, note) in zip(values, shares, found, strict=True)])
     return list(zip(*columns, strict=True)) if columns else [()] * len(pools)
 
 

@@ -75,11 +75,6 @@ def pieces(store: base.Store, place: Place) -> list[Piece]:
             for entry in _document(store, place)["objects"] for name, one in entry.items()]
 
 
-def record(store: base.Store, place: Place) -> dict:
-    """The recorded columns of the volume, like the volume_record of this service's backups."""
-    return described(_document(store, place).get("volume_meta"))
-
-
 def described(kept: str | Mapping | None) -> dict:
     """The recorded columns in Cinder's JSON about the volume, parsed or not."""
     kept = json.loads(kept) if isinstance(kept, str) else kept or {}
@@ -89,25 +84,6 @@ def described(kept: str | Mapping | None) -> dict:
             "image_metadata": kept.get(IMAGE_METADATA) or {}}
 
 
-def exists(store: base.Store, place: Place) -> bool:
-    """Whether the backup exists."""
-    try:
-        store.size(place.metadata)
-    except base.ObjectMissing:
-        return False
-    return True
-
-
-def delete(store: base.Store, place: Place) -> None:
-    """Remove a backup; a missing one is not an error."""
-    if not place.container or not place.prefix:
-        return
-    store.delete(place.metadata)  # first, after which the backup does not exist
-    for name in list(store.names(place.container)):
-        if name.startswith(f"{place.container}/{place.prefix}"):
-            store.delete(name)
-
-
 class Chunks:
     """Reads backups by their rows, in a store that contains Cinder's objects."""
 
@@ -115,13 +91,22 @@ class Chunks:
         self.store = store
 
     def record(self, row: db.Row) -> dict:
-        return record(self.store, Place.of(row))
+        """The recorded columns of the volume, like the volume_record of this service's backups."""
+        return described(_document(self.store, Place.of(row)).get("volume_meta"))
 
     def exists(self, row: db.Row) -> bool:
-        return exists(self.store, Place.of(row))
+        """Whether the backup exists."""
+        return self.store.has(Place.of(row).metadata)
 
     def delete(self, row: db.Row) -> None:
-        delete(self.store, Place.of(row))
+        """Remove a backup; a missing one is not an error."""
+        place = Place.of(row)
+        if not place.container or not place.prefix:
+            return
+        self.store.delete(place.metadata)  # first, after which the backup does not exist
+        for name in list(self.store.names(place.container)):
+            if name.startswith(f"{place.container}/{place.prefix}"):
+                self.store.delete(name)
 
     def restore(self, chain: Sequence[db.Row], where: Mapping, **how: typing.Any) -> None:
         """Write the newest backup of the chain to a volume's location."""

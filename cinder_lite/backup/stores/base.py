@@ -96,6 +96,14 @@ class Store(abc.ABC):
     def size(self, name: str) -> int:
         """The size of an object in bytes, without reading it. Raises ObjectMissing."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        try:
+            self.size(name)
+        except ObjectMissing:
+            return False
+        return True
+
     @abc.abstractmethod
     def delete(self, name: str) -> None:
         """Remove an object, durably on return; a missing one is not an error."""

@@ -1,5 +1,6 @@
 """Runs the jobs of migrations and retypes: copies a volume to this backend and removes it from the former one."""
 
+import contextlib
 import dataclasses
 import logging
 from typing import Any
@@ -229,26 +230,32 @@ class MigrationJobs:
 
     def remove(self, work: worker.Work) -> None:
         """Remove a volume from a former place; repeated until it succeeds."""
-        args = work.args
-        volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
-        try:
-            if args.get("attached"):
-                self._detach_source(work, args["attached"])
+        volume = self._recorded(work)
+        with self._repeated(volume.name):
+            if work.args.get("attached"):
+                self._detach_source(work, work.args["attached"])
             self.backend.remove_exports(volume)
             self.backend.call(self.backend.driver.delete, volume)
-        except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
-            LOG.warning("%s cannot be removed from %s yet: %s", volume.name, self.backend.name, error)
-            raise worker.Interrupted from error
 
     def remove_copy(self, work: worker.Work) -> None:
         """Remove the frozen copy of a volume that an ended job has read; repeated until it succeeds."""
-        args = work.args
-        volume = drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
-        frozen = drivers.Snapshot(id=args["copy_id"], size=args["size"], volume=volume)
-        try:
+        frozen = drivers.Snapshot(id=work.args["copy_id"], size=work.args["size"], volume=self._recorded(work))
+        with self._repeated(frozen.name):
             self.backend.call(self.backend.driver.delete_snapshot, frozen)
-        except drivers.DriverError as error:
-            LOG.warning("%s cannot be removed from %s yet: %s", frozen.name, self.backend.name, error)
+
+    @staticmethod
+    def _recorded(work):
+        """The volume as it was when the job was recorded; it may have moved or been deleted since."""
+        args = work.args
+        return drivers.Volume(work.job.resource_id, args["size"], args["facts"], name_id=args["name_id"])
+
+    @contextlib.contextmanager
+    def _repeated(self, name):
+        """Repeat the job if the backend fails to remove the object of that name."""
+        try:
+            yield
+        except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
+            LOG.warning("%s cannot be removed from %s yet: %s", name, self.backend.name, error)
             raise worker.Interrupted from error
 
     def _detach_source(self, work, attached):

@@ -4,6 +4,7 @@ import bz2
 import hashlib
 import json
 import random
+import types
 import zlib
 
 import pytest
@@ -125,7 +126,9 @@ def test_a_restore_is_resumed(store, tmp_path):
 
 def test_a_backup_that_is_deleted_leaves_the_others(store):
     places = [put(store, id, [(0, SECOND, "none")]) for id in ("a", "b")]
-    chunked.delete(store, places[0])
-    assert [chunked.exists(store, place) for place in places] == [False, True]
+    chunks = chunked.Chunks(store)
+    rows = [types.SimpleNamespace(container=one.container, facts={"service_metadata": one.prefix}) for one in places]
+    chunks.delete(rows[0])
+    assert [chunks.exists(row) for row in rows] == [False, True]
     assert list(store.names("volumebackups/volume_v/backup_a-00001")) == []
     assert not any("backup_a" in name for name in store.objects) and len(store.objects) == 2
