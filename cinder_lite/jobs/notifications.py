@@ -24,12 +24,12 @@ INTERVAL, LATE = 5, 60
 
 
 class Bus(Protocol):
-    """What sends notifications (rpc.notification_bus.Bus)."""
+    """Sends notifications (rpc.notification_bus.Bus)."""
 
     FAILURES: Any
 
-    def tell(self, id: str, time: datetime.datetime, publisher: str, event_type: str, payload: Mapping[str, Any],
-             requester: Mapping[str, Any], /) -> None:
+    def publish(self, id: str, time: datetime.datetime, publisher: str, event_type: str, payload: Mapping[str, Any],
+                requester: Mapping[str, Any], /) -> None:
         """Send one. Raises FAILURES while the broker is unavailable."""
 
 
@@ -150,7 +150,7 @@ class Events:
             with self.db.read() as tx:
                 found = notifications.unsent(tx, self.owner, LATE)
             for one in found:
-                self.bus.tell(one.id, one.created_at, one.publisher_id, one.event_type, one.payload["payload"], {
+                self.bus.publish(one.id, one.created_at, one.publisher_id, one.event_type, one.payload["payload"], {
                     name: one.payload[name] for name in ("request_id", "user_id", "project_id")})
                 with self.db.write() as tx:
                     notifications.delete(tx, one.id)

@@ -35,8 +35,8 @@ class Bus:
         self._others = [oslo_messaging.Notifier(self._transport, driver=driver) for driver in drivers
                         if driver not in BROKER_DRIVERS]
 
-    def tell(self, id: str, time: datetime.datetime, publisher: str, event_type: str, payload: Mapping[str, Any],
-             requester: Mapping[str, Any]) -> None:
+    def publish(self, id: str, time: datetime.datetime, publisher: str, event_type: str, payload: Mapping[str, Any],
+                requester: Mapping[str, Any]) -> None:
         """Send one notification. Raises FAILURES while the broker is unavailable."""
         for other in self._others:
             other.prepare(publisher_id=publisher).info(requester, event_type, payload)

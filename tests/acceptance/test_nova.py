@@ -176,7 +176,7 @@ def test_extend(compute, nova, keystone, volume, server, data, tmp_path):
     compute.attach(volume, server)
     initiator.write(str(data), compute.address(volume))
     compute.user("POST", f"/volumes/{volume}/action", {"os-extend": {"new_size": 2}}, expect=202, version="3.42")
-    assert nova.told(volume, "volume-extended") == [("volume-extended", server, "completed")]
+    assert nova.received(volume, "volume-extended") == [("volume-extended", server, "completed")]
     headers = next(headers for _, path, _, headers in reversed(nova.asked) if path == "/os-server-external-events")
     assert headers["X-Auth-Token"] and headers["OpenStack-API-Version"] == "compute 2.51"
     assert initiator.size_of(compute.address(volume)) == 2 * 1024**3

@@ -141,7 +141,7 @@ def test_extend(compute, ann, nova, volume, data, tmp_path):
     compute("attach", volume=volume)
     initiator.write(str(data), compute("address", volume=volume))
     ann("POST", f"/volumes/{volume}/action", {"os-extend": {"new_size": 2}}, expect=202)
-    assert nova.told(volume, "volume-extended") == [("volume-extended", compute.server, "completed")]
+    assert nova.received(volume, "volume-extended") == [("volume-extended", compute.server, "completed")]
     compute("refresh", volume=volume)
     address = compute("address", volume=volume)
     assert initiator.size_of(address) == 2 * 1024**3 and begins_with(address, data, tmp_path)

@@ -139,14 +139,14 @@ def test_a_failed_copy_leaves_nothing(plain):
 def test_leftovers_are_swept(plain, call):
     source, made = filled(plain), volume()
     taken = snapshot(source)
-    leftover = os.path.join(plain.directory, f".{taken.name if call == 'snapshot' else made.name}.part")
-    with open(leftover, "wb") as half:
+    partial = os.path.join(plain.directory, f".{taken.name if call == 'snapshot' else made.name}.part")
+    with open(partial, "wb") as half:
         half.write(DATA)
     calls = {"create": lambda: plain.create(made), "clone": lambda: plain.clone(made, source, ignore),
              "snapshot": lambda: plain.create_snapshot(taken), "delete": lambda: plain.delete(made),
              "clean_up": plain.clean_up}
     calls[call]()
-    assert not os.path.exists(leftover)
+    assert not os.path.exists(partial)
     assert content(plain.path(source))[0] == GIB
 
 

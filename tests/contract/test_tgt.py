@@ -336,7 +336,7 @@ def test_errors_hold_no_secret(target, volume, tmp_path):
         target.export(name, str(tmp_path / "gone"), export)
 
 
-def test_a_running_daemon_is_adopted_by_a_later_run(daemon):
+def test_a_running_daemon_is_used_by_a_later_run(daemon):
     later = tgtd.TgtDaemon(daemon.portal, daemon.control_port)
     later.start()
     assert later.alive() and later._pid() == daemon._pid()

@@ -15,7 +15,7 @@ from tests.functional.client import Client  # noqa: E402
 from tests.functional.service import Service, until  # noqa: E402
 
 CONNECTOR = {"host": "here", "ip": "10.1.0.2", "initiator": "iqn.1993-08.org.debian:01:here"}
-#: It measures once an hour: what is seen earlier, was told.
+#: It measures once an hour: what is seen earlier was reported.
 SECTION = """
 [file-1]
 volume_driver = file

@@ -82,14 +82,14 @@ class Nova:
 
     def events(self, volume, name=None):
         """Return the events of a volume: [(name, server, status)]."""
-        told = [one for method, path, body, _ in list(self.asked) if path == "/os-server-external-events"
+        events = [one for method, path, body, _ in list(self.asked) if path == "/os-server-external-events"
                 for one in body["events"]]
-        return [(one["name"], one["server_uuid"], one["status"]) for one in told
+        return [(one["name"], one["server_uuid"], one["status"]) for one in events
                 if one["tag"] == volume and name in (None, one["name"])]
 
-    def told(self, volume, name):
+    def received(self, volume, name):
         """The events of that name about a volume, once there are some."""
-        return until(lambda: self.events(volume, name), what=f"Nova being told {name} of volume {volume}")
+        return until(lambda: self.events(volume, name), what=f"Nova receiving {name} of volume {volume}")
 
     def __enter__(self):
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers)

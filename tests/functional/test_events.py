@@ -26,7 +26,7 @@ class Broker:
             raise self.failure("the broker is away")
         self.got.append((target, ctxt, message, version))
 
-    def told(self):
+    def received(self):
         return [(message["event_type"], message["publisher_id"]) for _, _, message, _ in self.got]
 
 
@@ -51,7 +51,7 @@ def waiting(service):
 
 def test_the_life_of_a_volume_has_notifications(service, broker):
     client = Client(service.url)
-    volume = client.made("volumes", size=1, name="told", metadata={"a": "b"})
+    volume = client.made("volumes", size=1, name="reported", metadata={"a": "b"})
     client("POST", f"/volumes/{volume['id']}/action", {"os-extend": {"new_size": 2}}, expect=202)
     client.settled("volumes", volume["id"])
     snapshot = client.made("snapshots", volume_id=volume["id"])
@@ -61,18 +61,18 @@ def test_the_life_of_a_volume_has_notifications(service, broker):
         client.gone(kind, id)
     names = ["volume.create", "volume.resize", "snapshot.create", "backup.create", "backup.delete", "snapshot.delete",
              "volume.delete"]
-    until(lambda: len(broker.got) == 2 * len(names), "all to be told")
-    assert broker.told() == [
+    until(lambda: len(broker.got) == 2 * len(names), "all notifications")
+    assert broker.received() == [
         (f"{name}.{moment}", f"{name.partition('.')[0]}.{'test' if name.startswith('backup') else 'test@file-1'}")
         for name in names for moment in ("start", "end")]
     assert waiting(service) == []
-    target, asker, message, version = broker.got[1]
+    target, requester, message, version = broker.got[1]
     assert (target.exchange, target.topic, version) == ("cinder", "notifications.info", 2.0)
-    assert asker["request_id"].startswith("req-") and asker["project_id"] == client.project
+    assert requester["request_id"].startswith("req-") and requester["project_id"] == client.project
     payload = message["payload"]
     assert READ <= payload.keys()
     assert (payload["volume_id"], payload["status"], payload["size"], payload["display_name"], payload["metadata"]) == (
-        volume["id"], "available", 1, "told", [{"key": "a", "value": "b"}])
+        volume["id"], "available", 1, "reported", [{"key": "a", "value": "b"}])
     gone = broker.got[-1][2]["payload"]
     assert (gone["volume_id"], gone["status"], gone["size"], gone["tenant_id"]) == (
         volume["id"], "deleting", 2, client.project)
@@ -90,10 +90,10 @@ def test_unsent_notifications_are_sent_later(service, broker):
     assert broker.got == []
     broker.away = False
     until(lambda: waiting(service) == [], "both to be sent")
-    assert [name for name, _ in broker.told()] == ["volume.create.start", "volume.create.end"]
+    assert [name for name, _ in broker.received()] == ["volume.create.start", "volume.create.end"]
     client("DELETE", f"/volumes/{volume['id']}", expect=202)
     client.gone("volumes", volume["id"])
-    until(lambda: len(broker.got) == 4, "the delete to be told")
+    until(lambda: len(broker.got) == 4, "the notifications of the deletion")
 
 
 def test_the_notice_of_a_process_that_died_is_sent_by_another(service, broker):
@@ -115,7 +115,7 @@ def test_failed_work_has_no_end_notification(service, broker):
     client("DELETE", f"/volumes/{volume['id']}", expect=202)
     client.gone("volumes", volume["id"])
     other = client.made("volumes", size=1)
-    until(lambda: ("volume.create.end", "volume.test@file-1") in broker.told(), "what went well to be told")
+    until(lambda: ("volume.create.end", "volume.test@file-1") in broker.received(), "the notification of the success")
     assert volume["id"] not in str([message for _, _, message, _ in broker.got if "create" in message["event_type"]])
     assert other["id"] in str(broker.got[-1][2])
 
@@ -127,7 +127,7 @@ def test_notifications_are_off_by_default():
         assert waiting(running) == []
 
 
-def told_of(broker, since):
+def received_since(broker, since):
     """Return [(event, id of the resource)] after the first `since`, in order."""
     found = []
     for _, _, message, _ in broker.got[since:]:
@@ -144,8 +144,8 @@ def both(event, *ids):
 def expect(broker, since, *wanted):
     """Check all events after `since`: any order between resources, each start before its end."""
     names = sorted(pair for pairs in wanted for pair in pairs)
-    until(lambda: len(broker.got) - since >= len(names), f"{names} to be told")
-    found = told_of(broker, since)
+    until(lambda: len(broker.got) - since >= len(names), f"notifications of {names}")
+    found = received_since(broker, since)
     assert sorted(found) == names
     for event, id in found:
         if event.endswith(".start"):
@@ -156,7 +156,7 @@ def expect(broker, since, *wanted):
 def test_members_of_groups_have_their_own_notifications(service, broker):
     client = Client(service.url)
     volume_type = client("GET", "/types/default", expect=200)["volume_type"]["id"]
-    group_type = client("POST", "/group_types", {"group_type": {"name": "told"}}, expect=202)["group_type"]["id"]
+    group_type = client("POST", "/group_types", {"group_type": {"name": "reported"}}, expect=202)["group_type"]["id"]
     group = client("POST", "/groups", {"group": {"group_type": group_type, "volume_types": [volume_type]}},
                    expect=202)["group"]["id"]
     at = expect(broker, 0, both("group.create", group))

@@ -142,10 +142,10 @@ def test_the_daemon_stays_down_with_the_reason_of_config_check(directory, capsys
     assert said in done.stderr.splitlines()[-1] and "s3/cret" not in done.stderr
     status = manage.main(["--config-file", str(directory / "cinder.conf"), "config", "check"])
     out, error = capsys.readouterr()
-    told = [line for line in (out + error).splitlines() if said in line
+    messages = [line for line in (out + error).splitlines() if said in line
             and line.startswith(("PROBLEM", "cinder-lite-manage:"))]
     # Of a value it says what is wrong with it in other words.
-    assert status != 0 and (told or "invalid literal" in out), out + error
+    assert status != 0 and (messages or "invalid literal" in out), out + error
     assert "s3/cret" not in out + error
 
 

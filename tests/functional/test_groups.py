@@ -207,8 +207,8 @@ def test_volumes_that_a_group_refuses(client, types):
 
 def test_a_group_without_a_backend_has_a_reason(client, types):
     group = a_group(client, "one", "two", status="error")
-    told = client("GET", f"/messages?resource_uuid={group['id']}", expect=200)["messages"]
-    assert "No valid backend" in told[0]["user_message"]
+    shown = client("GET", f"/messages?resource_uuid={group['id']}", expect=200)["messages"]
+    assert "No valid backend" in shown[0]["user_message"]
     deleted(client, group["id"], with_volumes=False)
     replicated = a_type(client, group_specs={"group_replication_enabled": "<is> True"})
     group = a_group(client, "one", group_type=replicated["id"], status="error")
@@ -376,10 +376,10 @@ def test_consistency_groups_are_groups_of_one_type(service, client, types):
     volume = client.create("volumes", size=1, volume_type="one", consistencygroup_id=group["id"])
     assert (volume["consistencygroup_id"], volume["group_id"]) == (group["id"], group["id"])
     client.settled("volumes", volume["id"])
-    told = [client("GET", f"/volumes/{volume['id']}", expect=200)["volume"],
+    shown = [client("GET", f"/volumes/{volume['id']}", expect=200)["volume"],
             *client("GET", "/volumes/detail", expect=200)["volumes"],
             client("PUT", f"/volumes/{volume['id']}", {"volume": {"name": "member"}}, expect=200)["volume"]]
-    assert [one["consistencygroup_id"] for one in told] == [group["id"]] * 3
+    assert [one["consistencygroup_id"] for one in shown] == [group["id"]] * 3
     write(service, volume["id"], DATA[0])
     client("PUT", f"/consistencygroups/{group['id']}/update", {"consistencygroup": {"name": "", "description": "x"}},
            expect=202)

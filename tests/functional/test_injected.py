@@ -64,7 +64,7 @@ class Bus:
     def __init__(self):
         self.sent = set()
 
-    def tell(self, _id, _time, _publisher, event_type, payload, _requester):
+    def publish(self, _id, _time, _publisher, event_type, payload, _requester):
         self.sent |= {(event_type, value) for key, value in payload.items() if key.endswith("_id")}
 
 
@@ -183,7 +183,7 @@ def ended(world, id, action):
     return until(look, f"the {action} of {id} to end")
 
 
-def check_told(world, job):
+def check_message(world, job):
     """A job that failed has said why, in words for its owner."""
     if job.status != states.FAILED:
         return
@@ -224,7 +224,7 @@ def test_an_exception_at_any_call_ends_the_job(world, raiser, bus, kind, action,
     assert raiser.raised, "nothing was raised"
     raiser.arm(None, None)
     for job in found:
-        check_told(world, job)
+        check_message(world, job)
         check_notified(bus, job)
     check_sound(world, kind, action)
 
@@ -236,7 +236,7 @@ def test_an_end_that_cannot_be_written_is_given_up(world, raiser, monkeypatch, k
         monkeypatch.setattr(one, "_pass_on", _refusing(one._pass_on, kind, action))
     job = ended(world, BEGUN[kind, action][0](world), action)
     assert job.status == states.FAILED
-    check_told(world, job)
+    check_message(world, job)
     monkeypatch.undo()
     check_sound(world, kind, action)
 
@@ -251,7 +251,7 @@ def test_doctor_finds_the_object_of_a_removal_that_was_given_up(world, raiser, m
     job = ended(world, id, "remove")
     assert job.status == states.FAILED
     assert job.attempt == world.service.conf.job_max_attempts + 2
-    check_told(world, job)
+    check_message(world, job)
     monkeypatch.undo()
     doctor = Doctor(world.service.process.db, world.service.conf, pause=0.1)
     assert [(one.invariant, one.subject[-1]) for one in doctor.examine().violations] == [
@@ -280,7 +280,7 @@ def test_a_job_whose_end_fails_ends_and_doctor_repairs_the_sums(world, raiser, m
             monkeypatch.setitem(one.handlers, (kind, action), _unprepared(one.handlers[kind, action], refuse, raiser))
     id = BEGUN[kind, action][0](world)
     assert ended(world, id, action).status == states.FAILED
-    check_told(world, ended(world, id, action))
+    check_message(world, ended(world, id, action))
     monkeypatch.undo()
     Doctor(world.service.process.db, world.service.conf, pause=0.1).repair(delete_orphans=True)
     sound(world.service, world.client)
@@ -309,7 +309,7 @@ def test_a_decision_that_raises_each_time_is_an_end(world, monkeypatch, action, 
     id = begin(world, name="doomed") if action == "create" else begin(world)
     job = ended(world, id, action)
     assert job.status == states.FAILED
-    check_told(world, job)
+    check_message(world, job)
     sound(world.service, world.client)
 
 

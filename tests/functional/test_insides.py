@@ -212,14 +212,14 @@ def refusals(service, ann, types):
 
 
 def test_refusals_name_nothing_of_the_clouds_inside(service, ann, types):
-    told = []
+    reported = []
     for method, path, body in refusals(service, ann, types):
         status, document = ann(method, path, body)
-        told.append((method, path, status))
+        reported.append((method, path, status))
         assert insides(document) == [] or f"host={HOST}" in path, (path, document)
         if method == "POST" and "free capacity" in str(document):
             assert "200000" not in str(document)
-    assert {status for *_, status in told} >= {400, 403, 500, 503}, told
+    assert {status for *_, status in reported} >= {400, 403, 500, 503}, reported
 
 
 def test_a_target_that_is_away_is_not_described(service, ann, root, types):

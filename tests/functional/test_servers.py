@@ -100,7 +100,7 @@ def test_a_server_learns_that_its_volume_has_grown(service, client, nova):
     client.settled("volumes", id)
     attachment = attached(client, id)
     act(client, id, "os-extend", {"new_size": 3})
-    assert nova.told(id, "volume-extended") == [("volume-extended", SERVER, "completed")]
+    assert nova.received(id, "volume-extended") == [("volume-extended", SERVER, "completed")]
     volume = client("GET", f"/volumes/{id}", expect=200)["volume"]
     assert (volume["size"], volume["status"]) == (3, "in-use")
     headers = [headers for _, path, _, headers in nova.asked if path == "/os-server-external-events"][-1]
@@ -118,7 +118,7 @@ def test_a_nova_that_is_away_learns_it_later(service, client, nova):
     until(lambda: len(nova.events(id)) > 1, "it to be tried again")
     nova.failing = False
     until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server&status=succeeded", expect=200)["jobs"],
-          "it to be told")
+          "the event")
     detached(client, id, attachment)
     clean(service, client, id)
 
@@ -129,7 +129,7 @@ def test_an_event_for_a_deleted_server_is_completed(service, client, nova):
     id = client.made("volumes", size=1)["id"]
     attachment = attached(client, id, server)
     act(client, id, "os-extend", {"new_size": 2})
-    assert nova.told(id, "volume-extended")
+    assert nova.received(id, "volume-extended")
     until(lambda: client("GET", f"/jobs?resource_id={id}&kind=server", expect=200)["jobs"][0]["status"] == "succeeded",
           "it")
     detached(client, id, attachment)

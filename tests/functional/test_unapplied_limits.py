@@ -41,14 +41,14 @@ def found(here):
             if finding.invariant == NAME]
 
 
-@pytest.mark.parametrize(("consumer", "extra_specs", "told"), [
+@pytest.mark.parametrize(("consumer", "extra_specs", "reported"), [
     ("back-end", {}, True), ("both", {}, True), ("front-end", {}, False),
     ("back-end", {"volume_backend_name": "file-1"}, True), ("both", {"volume_backend_name": "elsewhere"}, False),
     ("back-end", {"QoS_support": "<is> True"}, False)])
-def test_a_type_with_unapplied_limits_is_reported(here, check, consumer, extra_specs, told):
+def test_a_type_with_unapplied_limits_is_reported(here, check, consumer, extra_specs, reported):
     name = limited(here, consumer, **extra_specs)
     lines, findings = check(), found(here)
-    assert [len(lines), len(findings)] == [told, told]
+    assert [len(lines), len(findings)] == [reported, reported]
     for text in (*lines, *(f"{one.text}: {one.remedy}" for one in findings)):
         assert f"QoS spec q-{name} of volume type {name} has the consumer {consumer}" in text
         assert f"{BACKEND} applies no QoS specs" in text and POOL in text and "front-end" in text

@@ -44,7 +44,7 @@ def begins_with(service, volume, data):
     return same and os.stat(path(service, volume)).st_size == size
 
 
-def room(service, volume):
+def free(service, volume):
     """Bytes that the volume takes on the disk."""
     return os.stat(path(service, volume)).st_blocks * 512
 

@@ -30,7 +30,7 @@ def test_a_raw_image(service, client, glance):
     id = glance.create(DISK, name="raw disk", min_ram=64, os_distro="none", hw_disk_bus="virtio")
     volume = client.made("volumes", size=1, imageRef=id)
     assert disks.begins_with(service, volume, DISK)
-    assert disks.room(service, volume) < len(DISK) // 3
+    assert disks.free(service, volume) < len(DISK) // 3
     assert volume["bootable"] == "true"
     kept = volume["volume_image_metadata"]
     assert kept == {"image_id": id, "image_name": "raw disk", "checksum": glance.show(id)["checksum"],
@@ -51,7 +51,7 @@ def test_images_that_are_converted(service, client, glance, tmp_path, disk_forma
     id = glance.create(disks.convert(tmp_path, DISK, disk_format, *options), disk_format=disk_format)
     volume = client.made("volumes", size=1, imageRef=id)
     assert disks.begins_with(service, volume, DISK)
-    assert disks.room(service, volume) < len(DISK) // 3
+    assert disks.free(service, volume) < len(DISK) // 3
     assert volume["volume_image_metadata"]["disk_format"] == disk_format
 
 
@@ -147,7 +147,7 @@ def test_an_image_that_needs_a_larger_volume(service, client, glance, tmp_path):
 
 
 def bad_images(directory):
-    """{what: (bytes, disk format, the reason that must be told)}"""
+    """{what: (bytes, disk format, the reason that must be shown)}"""
     base, child, outside = directory / "base.qcow2", directory / "child.qcow2", directory / "outside.qcow2"
     run = lambda *argv: subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *argv], check=True)  # noqa: E731
     run(base, "1M")

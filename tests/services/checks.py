@@ -125,12 +125,12 @@ def broken(service, client):
 
 def _history(client, thing):
     """Return the jobs of a resource and of its source, oldest first, for diagnostics."""
-    told = []
+    reported = []
     for one in filter(None, (thing.source, thing)):
         jobs = client.read(f"/jobs?resource_id={one.id}")[1]["jobs"]
-        told += [f"\n  {one}: {job['action']} {job['status']} attempt {job['attempt']} {job['created_at']} to "
+        reported += [f"\n  {one}: {job['action']} {job['status']} attempt {job['attempt']} {job['created_at']} to "
                  f"{job['finished_at']}" for job in reversed(jobs)]
-    return "".join(told)
+    return "".join(reported)
 
 
 def _differs(service, client, thing, found):

@@ -58,10 +58,10 @@ class Crowd:
         self.counts, self.ids = dict.fromkeys(KINDS, 0), {kind: [] for kind in KINDS}
         migrate.sync(self.db)
         self.application = Application(self.conf, self.db, api.domains(shared), lambda: (200, [], b""))
-        self.application.authenticate = self._asker
+        self.application.authenticate = self._requester
         self._random = random.Random(7)
 
-    def _asker(self, _http, request_id, _global_id):
+    def _requester(self, _http, request_id, _global_id):
         return context.Context(user_id="u", project_id=PROJECT, roles=self.roles, request_id=request_id,
                                overwrite=False)
 

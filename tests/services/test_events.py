@@ -29,8 +29,9 @@ class Consumer:
         """Whether the events (type, volume) have arrived."""
         with self.broker.connect() as connection:
             for body in self._waiting(connection.channel()):
-                told = json.loads(json.loads(body)["oslo.message"])
-                self.got.setdefault((told["event_type"], told["payload"]["volume_id"]), set()).add(told["message_id"])
+                notification = json.loads(json.loads(body)["oslo.message"])
+                key = notification["event_type"], notification["payload"]["volume_id"]
+                self.got.setdefault(key, set()).add(notification["message_id"])
         return set(wanted) <= self.got.keys()
 
     @staticmethod
@@ -65,4 +66,4 @@ def test_notifications_arrive_although_all_services_die(service, broker):
     wanted = [("volume.create.start", second), ("volume.create.end", second)]
     processes.until(lambda: consumer.has(*wanted), what=str(wanted))
     processes.until(lambda: checks.rows(database, "SELECT id FROM notices") == [], what="all to be sent")
-    assert {len(ids) for ids in consumer.got.values()} == {1}, "what is told twice has the same id"
+    assert {len(ids) for ids in consumer.got.values()} == {1}, "what is sent twice has the same id"

@@ -64,9 +64,9 @@ def restored(images, one, path, start=0, cancelled=lambda: False):
         file.write(b"old" * 1000)
         file.seek(GIB + MIB)
         file.write(b"old")
-    told = []
+    reported = []
     images.restore([one], {"path": str(path)}, target_is_zero=False, start=start,
-                   progress=lambda done, whole: told.append(done), cancelled=cancelled)
+                   progress=lambda done, whole: reported.append(done), cancelled=cancelled)
     with open(path, "rb") as file:
         head = file.read(3000)
         file.seek(AT)
@@ -74,7 +74,7 @@ def restored(images, one, path, start=0, cancelled=lambda: False):
         file.seek(GIB)
         # What goes on finds it zeroed.
         assert start or not (file.read() + head).strip(b"\0")
-    assert told[-1] == GIB
+    assert reported[-1] == GIB
     return data
 
 

@@ -311,24 +311,24 @@ def test_images_of_others_are_listed_and_taken_over(driver, pool):
     assert found["legacy"].size == 1500 * 1024**2 and found["legacy"].reason is None and own.name in found
     (taken,) = driver.existing_snapshots()
     assert (taken.reference, taken.source) == ({"source-name": "monday"}, {"source-name": "legacy"})
-    reference, adopted = {"source-name": "legacy"}, volume(2)
+    reference, managed = {"source-name": "legacy"}, volume(2)
     assert driver.inspect(reference).size == 1500 * 1024**2
     for _ in range(2):
-        driver.manage(adopted, reference)
-    kept = snapshot(adopted)
-    assert driver.inspect({"source-name": "monday"}, adopted).size == 1500 * 1024**2
+        driver.manage(managed, reference)
+    kept = snapshot(managed)
+    assert driver.inspect({"source-name": "monday"}, managed).size == 1500 * 1024**2
     for _ in range(2):
         driver.manage_snapshot(kept, {"source-name": "monday"})
-    assert sorted(dict(driver.names())) == sorted([adopted.name, kept.name, own.name])
+    assert sorted(dict(driver.names())) == sorted([managed.name, kept.name, own.name])
     for wrong, says in (({"source-name": "nothing"}, "nothing"), ({"source-id": "1"}, "source-name")):
         with pytest.raises(base.DriverError, match=says):
             driver.inspect(wrong)
         with pytest.raises(base.DriverError, match=says):
             driver.manage(volume(), wrong)
         with pytest.raises(base.DriverError, match=says):
-            driver.manage_snapshot(snapshot(adopted), wrong)
+            driver.manage_snapshot(snapshot(managed), wrong)
     driver.delete_snapshot(kept)
-    for one in (adopted, own):
+    for one in (managed, own):
         driver.delete(one)
     nothing_left(pool)
 

@@ -48,7 +48,7 @@ class RbdModel(model.Model):
             self.driver.clean_up()
 
     @stateful.rule()
-    def tend(self):
+    def maintain(self):
         self.driver.run_maintenance()
 
 

@@ -358,16 +358,16 @@ def test_what_others_made_is_listed_and_taken_over(group, kind):
     (found,) = made.existing_snapshots()
     assert (found.reference, found.source) == ({"source-name": "taken"}, {"source-name": "theirs"})
 
-    adopted = volume()
+    managed = volume()
     assert made.inspect({"source-name": "theirs"}).size == lvm.UNIT - 8 * MIB
     for _ in range(2):
-        made.manage(adopted, {"source-name": "theirs"})
-    assert made.path(adopted).content() == (GIB, {})
-    taken = snapshot(adopted)
-    assert made.inspect({"source-name": "taken"}, adopted).reason is None
+        made.manage(managed, {"source-name": "theirs"})
+    assert made.path(managed).content() == (GIB, {})
+    taken = snapshot(managed)
+    assert made.inspect({"source-name": "taken"}, managed).reason is None
     for _ in range(2):
         made.manage_snapshot(taken, {"source-name": "taken"})
-    assert {name for name, _ in made.names()} == {mine.name, adopted.name, taken.name}
+    assert {name for name, _ in made.names()} == {mine.name, managed.name, taken.name}
     with pytest.raises(base.DriverError, match=f"{taken.name} is not a snapshot of {mine.name}"):
         made.inspect({"source-name": taken.name}, mine)
     with pytest.raises(base.DriverError, match="there is no logical volume theirs"):

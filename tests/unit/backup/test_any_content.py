@@ -44,6 +44,6 @@ def test_restored_data_equals_written_data(text, tail, layout, links, in_memory,
         for number, state in enumerate(states):
             data = pattern(state, tail)
             old = pattern("q" * (len(state) + 3)) if over_old else None
-            room = len(old) if old else len(data)
-            back = volumes.bring_back(store, f"b{number}", folder / "target", room, old)
-            assert back == data + bytes(room - len(data))
+            size = len(old) if old else len(data)
+            back = volumes.bring_back(store, f"b{number}", folder / "target", size, old)
+            assert back == data + bytes(size - len(data))

@@ -106,13 +106,13 @@ def test_a_disk_that_does_not_fit():
 
 
 def test_conversions_in_both_directions_report_progress(tmp_path):
-    source, there, back, told = tmp_path / "source", tmp_path / "there", tmp_path / "back", []
+    source, there, back, reported = tmp_path / "source", tmp_path / "there", tmp_path / "back", []
     source.write_bytes(b"\1" * MIB + bytes(7 * MIB))
     back.write_bytes(bytes(8 * MIB))
     assert qemu.converted_size(str(source), "qcow2") > MIB
-    qemu.from_raw(str(source), "qcow2", str(there), None, told.append)
-    qemu.to_raw(str(there), "qcow2", str(back), True, told.append)
-    assert back.read_bytes() == source.read_bytes() and 100 in told and told[-1] == 100
+    qemu.from_raw(str(source), "qcow2", str(there), None, reported.append)
+    qemu.to_raw(str(there), "qcow2", str(back), True, reported.append)
+    assert back.read_bytes() == source.read_bytes() and 100 in reported and reported[-1] == 100
     assert formats.virtual_size(qemu.info(str(there), "qcow2", 1, 10), "qcow2") == 8 * MIB
 
 

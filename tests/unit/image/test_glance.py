@@ -58,12 +58,12 @@ def made(*urls):
     return glance.Glance(loaded, pause=lambda attempt: 0)
 
 
-def asker(**more):
+def requester(**more):
     return context.Context(user_id="ann", project_id="p1", overwrite=False, **more)
 
 
 def test_identity_headers_without_keystone(client, server):
-    assert client.show(asker(roles=["member"]), ID).id == ID
+    assert client.show(requester(roles=["member"]), ID).id == ID
     path, headers = server.asked[0]
     assert path == f"/v2/images/{ID}"
     assert (headers["X-User-Id"], headers["X-Project-Id"], headers["X-Roles"]) == ("ann", "p1", "member")
@@ -71,7 +71,7 @@ def test_identity_headers_without_keystone(client, server):
 
 
 def test_the_users_token_is_passed_on_and_nothing_beside_it(client, server):
-    client.show(asker(auth_token="secret"), ID)
+    client.show(requester(auth_token="secret"), ID)
     headers = server.asked[0][1]
     assert headers["X-Auth-Token"] == "secret" and "X-Project-Id" not in headers
 
@@ -79,20 +79,20 @@ def test_the_users_token_is_passed_on_and_nothing_beside_it(client, server):
 def test_retries_while_they_may_help(client, server):
     server.answers.insert(0, (503, b"later"))
     server.answers.insert(0, (502, b"later"))
-    assert client.show(asker(), ID).id == ID
+    assert client.show(requester(), ID).id == ID
     assert len(server.asked) == 3
 
 
 def test_given_up_with_the_reason(client, server):
     server.answers = [(503, b"never")]
     with pytest.raises(errors.ImageServiceUnavailable, match="answered 503"):
-        client.show(asker(), ID)
+        client.show(requester(), ID)
     assert len(server.asked) == 4
 
 
 def test_a_server_that_is_away_is_passed_over(server):
     client = made("http://127.0.0.1:1", f"{server.url}/v2/")
-    assert [client.show(asker(), ID).id for _ in range(4)] == [ID] * 4
+    assert [client.show(requester(), ID).id for _ in range(4)] == [ID] * 4
 
 
 @pytest.mark.parametrize(("status", "error", "says"), [
@@ -101,19 +101,19 @@ def test_a_server_that_is_away_is_passed_over(server):
 def test_refusals_of_glance(client, server, status, error, says):
     server.answers = [(status, b"<html><title>x</title>\n<body><h1>403 Forbidden</h1>You may not<br/></body></html>")]
     with pytest.raises(error) as raised:
-        client.show(asker(), ID)
+        client.show(requester(), ID)
     assert says.split()[0] in str(raised.value) and "<" not in str(raised.value)
 
 
 def test_no_server_configured():
     with pytest.raises(errors.NoImageService, match="glance_api_servers"):
-        made().show(asker(), ID)
+        made().show(requester(), ID)
 
 
 @pytest.mark.parametrize(("status", "body"), [(206, DATA[1000:]), (200, DATA)])
 def test_data_from_the_middle_whether_ranges_are_understood_or_not(client, server, status, body):
     server.answers = [(status, body)]
-    with client.read(asker(), ID, 1000) as pieces:
+    with client.read(requester(), ID, 1000) as pieces:
         assert b"".join(pieces) == DATA[1000:]
     assert server.asked[0][1]["Range"] == "bytes=1000-"
 

@@ -42,11 +42,11 @@ def test_an_image_that_stands_for_a_snapshot(size, mapping, snapshot_id):
     assert Image(id="x", size=0, properties={"block_device_mapping": "{"}).snapshot_id is None
 
 
-@pytest.mark.parametrize(("told", "locations"), [
+@pytest.mark.parametrize(("urls", "locations"), [
     ({}, ()), ({"direct_url": "file:///a"}, ("file:///a",)),
     ({"direct_url": "rbd://a", "locations": [{"url": "rbd://a"}, {"url": "file:///b"}]}, ("rbd://a", "file:///b"))])
-def test_where_it_lies(told, locations):
-    image = Image.read({**DOCUMENT, **told})
+def test_where_it_lies(urls, locations):
+    image = Image.read({**DOCUMENT, **urls})
     assert image.locations == locations
     assert download.at_hand(image, []) == [url for url in locations if not url.startswith("file:")]
     assert download.at_hand(image, ["file"]) == list(locations)

@@ -161,10 +161,10 @@ def test_the_filter_admits_exactly_what_the_bounds_admit(one, request):
 @settings(derandomize=True, max_examples=500, deadline=None)
 @given(any_pool, any_request)
 def test_a_pool_that_passes_has_the_capacity(one, request):
-    room = virtual_free(one, request.thin)
-    if filters.capacity(one, request) is None and request.size and room is not None:
-        assert room >= request.size - 1e-4
-    if room is not None and request.size and room < request.size - 1e-4:
+    free = virtual_free(one, request.thin)
+    if filters.capacity(one, request) is None and request.size and free is not None:
+        assert free >= request.size - 1e-4
+    if free is not None and request.size and free < request.size - 1e-4:
         assert filters.capacity(one, request) is not None
 
 
