@@ -108,9 +108,7 @@ def _own(kept):
     prefix = kept["facts"].get("service_metadata", "")
     if prefix and not _PREFIX.fullmatch(prefix):
         raise _invalid("facts.service_metadata cannot be a name in a store")
-    row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "name", "description", "size",
-                                          "container", "volume_record", "facts", "encryption_key_id")}
-    return _common(row, kept) | {"object_count": kept.get("object_count", 0), "metadata": kept.get("metadata", {})}
+    return _common(kept) | {key: kept.get(key) for key in ("name", "description", "volume_record", "facts")}
 
 
 def _cinders(kept):
@@ -118,21 +116,23 @@ def _cinders(kept):
     refusal = cinder.refusal(kept["service"])
     if refusal is not None:
         raise errors.InvalidInput(reason=refusal)
-    row = {key: kept.get(key) for key in ("id", "volume_id", "snapshot_id", "parent_id", "size", "container",
-                                          "encryption_key_id", "service", "service_metadata")}
-    row |= {"name": kept.get("display_name"), "description": kept.get("display_description"), "volume_record": {}}
     prefix = kept["service_metadata"] or ""
     if not prefix.startswith("{") and prefix and not _PREFIX.fullmatch(prefix):
         raise _invalid("service_metadata cannot be a name in a store")
     if not kept["container"]:
         raise _invalid("it has no container, so the backup was never completed")
-    return _common(row, kept) | {"object_count": kept.get("object_count") or 0, "metadata": kept.get("metadata") or {}}
+    return _common(kept) | {"name": kept.get("display_name"), "description": kept.get("display_description"),
+                            "volume_record": {}, "service": kept["service"],
+                            "service_metadata": kept["service_metadata"]}
 
 
-def _common(row, kept):
-    if row["parent_id"] == row["id"]:
+def _common(kept):
+    """The columns that both records have."""
+    if kept.get("parent_id") == kept["id"]:
         raise _invalid("the backup is its own parent")
-    return row | {"data_timestamp": _time(kept.get("data_timestamp"))}
+    same = ("id", "volume_id", "snapshot_id", "parent_id", "size", "container", "encryption_key_id")
+    return {**{key: kept.get(key) for key in same}, "object_count": kept.get("object_count") or 0,
+            "metadata": kept.get("metadata") or {}, "data_timestamp": _time(kept.get("data_timestamp"))}
 
 
 def _check(validator, kept):

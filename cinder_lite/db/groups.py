@@ -10,7 +10,9 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema, volumes
 
 G, S, T = schema.groups, schema.group_snapshots, schema.group_types
-TYPES = listing.Listing(T, frozenset(("id", "name", "description", "created_at", "updated_at")))
+TYPES = listing.Resource(T, frozenset(("id", "name", "description", "created_at", "updated_at")), sa.select(T),
+                         errors.GroupTypeNotFound)
+get_type = TYPES.existing
 #: The type of the groups that the legacy API calls consistency groups.
 LEGACY_TYPE = "default_cgsnapshot_type"
 #: Group specs that require consistent snapshots, and replication.
@@ -101,17 +103,9 @@ def usable_type(tx: db.Transaction, ctx: context.Context, type_name_or_id: str) 
     return row
 
 
-def get_type(tx: db.Transaction, id: str) -> db.Row:
-    """The type. Raises GroupTypeNotFound."""
-    row = tx.execute(sa.select(T).where(T.c.id == id)).first()
-    if row is None:
-        raise errors.GroupTypeNotFound(id=id)
-    return row
-
-
 def page_of_types(tx: db.Transaction, is_public: bool | None, paging: listing.Paging) -> list[Any]:
     """Public types, private types, or both for None."""
-    return TYPES.page(tx, sa.select(T), [] if is_public is None else [T.c.is_public == is_public], paging)
+    return TYPES.rows(tx, [] if is_public is None else [T.c.is_public == is_public], paging)
 
 
 def create_type(tx: db.Transaction, name: str, description: str | None, is_public: bool,

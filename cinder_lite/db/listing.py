@@ -112,7 +112,7 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class Resource(Listing):
-    """How rows that belong to projects are read: by `query`, a SELECT from the table. `missing` is for unknown ids."""
+    """How rows with an id are read: by `query`, a SELECT from the table. `missing` is raised for unknown ids."""
 
     query: sa.Select
     missing: type[errors.NotFound]
@@ -125,6 +125,13 @@ class Resource(Listing):
         """The row, or None."""
         return tx.execute(self._by_id, {"id": id}).first()
 
+    def existing(self, tx: db.Transaction, id: str) -> db.Row:
+        """The row, whatever its project. Raises `missing`."""
+        row = self.find(tx, id)
+        if row is None:
+            raise self.missing(id=id)
+        return row
+
     def get(self, tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
         """The row, if it is visible to the requester. Raises `missing`."""
         return self.visible(ctx, id, self.find(tx, id))
@@ -135,7 +142,7 @@ class Resource(Listing):
             raise self.missing(id=id)
         return row
 
-    def rows(self, tx: db.Transaction, where: Sequence[Condition], paging: Paging, visible: Condition,
+    def rows(self, tx: db.Transaction, where: Sequence[Condition], paging: Paging, visible: Condition = _ALL,
              query: sa.Select | None = None) -> list[Any]:
         """A page of the visible rows, with the columns of another `query` if it is given."""
         return self.page(tx, self.query if query is None else query, where, paging, visible)

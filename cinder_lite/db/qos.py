@@ -10,21 +10,15 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
 
 Q, T = schema.qos_specs, schema.volume_types
-LISTING = listing.Listing(Q, frozenset(("id", "name", "consumer", "created_at", "updated_at")))
+LISTING = listing.Resource(Q, frozenset(("id", "name", "consumer", "created_at", "updated_at")), sa.select(Q),
+                           errors.QosNotFound)
+get = LISTING.existing
 FILTERS = ("id", "name", "consumer")
-
-
-def get(tx: db.Transaction, id: str) -> db.Row:
-    """The spec. Raises QosNotFound."""
-    row = tx.execute(sa.select(Q).where(Q.c.id == id)).first()
-    if row is None:
-        raise errors.QosNotFound(id=id)
-    return row
 
 
 def page(tx: db.Transaction, wanted: Mapping[str, str], paging: listing.Paging) -> list[Any]:
     """Specs with these values in the columns of FILTERS."""
-    return LISTING.page(tx, sa.select(Q), [Q.c[column] == value for column, value in wanted.items()], paging)
+    return LISTING.rows(tx, [Q.c[column] == value for column, value in wanted.items()], paging)
 
 
 def create(tx: db.Transaction, name: str, consumer: str, specs: Mapping[str, str]) -> str:

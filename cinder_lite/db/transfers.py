@@ -10,15 +10,7 @@ from cinder_lite.db import listing, schema
 T = schema.transfers
 LISTING = listing.Resource(T, frozenset(("id", "name", "volume_id", "created_at")), sa.select(T),
                            errors.TransferNotFound)
-get, visible_to = LISTING.get, LISTING.visible_to
-
-
-def find(tx: db.Transaction, id: str) -> db.Row:
-    """The transfer, whatever its project. Raises TransferNotFound."""
-    row = LISTING.find(tx, id)
-    if row is None:
-        raise errors.TransferNotFound(id=id)
-    return row
+find, get, visible_to = LISTING.existing, LISTING.get, LISTING.visible_to
 
 
 def page(tx: db.Transaction, name: str | None, paging: listing.Paging, visible: listing.Condition) -> list[Any]:

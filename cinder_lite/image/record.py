@@ -12,6 +12,8 @@ BASE = frozenset((
     "id", "name", "status", "visibility", "protected", "os_hidden", "checksum", "os_hash_algo", "os_hash_value",
     "owner", "size", "virtual_size", "container_format", "disk_format", "created_at", "updated_at", "tags",
     "direct_url", "min_ram", "min_disk", "self", "file", "schema", "locations", "stores"))
+#: Fields that are read as they are, or None.
+SAME = ("name", "size", "virtual_size", "disk_format", "container_format", "checksum", "visibility")
 #: Prefix of Glance's internal properties.
 INTERNAL = "os_glance_"
 #: Prefixes of properties that belong to one image's data, or to Glance; they are not copied to other images.
@@ -50,13 +52,10 @@ class Image:
         properties = {key: value for key, value in document.items()
                       if key not in BASE and not key.startswith(INTERNAL) and isinstance(value, str)}
         return cls(
-            id=document["id"], name=document.get("name"), status=document["status"], size=document.get("size"),
-            virtual_size=document.get("virtual_size"), disk_format=document.get("disk_format"),
-            container_format=document.get("container_format"), min_disk=document.get("min_disk") or 0,
-            min_ram=document.get("min_ram") or 0, checksum=document.get("checksum"),
+            id=document["id"], status=document["status"], **{name: document.get(name) for name in SAME},
+            min_disk=document.get("min_disk") or 0, min_ram=document.get("min_ram") or 0,
             hash_algorithm=document.get("os_hash_algo"), hash_value=document.get("os_hash_value"),
-            visibility=document.get("visibility"), protected=bool(document.get("protected")),
-            locations=_locations(document), properties=properties)
+            protected=bool(document.get("protected")), locations=_locations(document), properties=properties)
 
     @property
     def gigabytes(self) -> int:
