@@ -11,6 +11,7 @@ from cinder_lite.backup import cinder, imported, record, stores
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import backups, guards, quotas, services, snapshots, volumes
 from cinder_lite.jobs import cancellation, holds
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import BACKUP
 from cinder_lite.volume.flows.wanted import Wanted
 
@@ -52,11 +53,9 @@ class Backups:
                "encryption_key_id": volume.encryption_key_id,
                "volume_record": {"name": volume.name, "description": volume.description, "metadata": volume.metadata,
                                  "image_metadata": volume.image_metadata, "bootable": volume.bootable}}
-        job_id, accepted = self._record(ctx, row, volume, force, allowance)
-        self.backup.on(host).run_job(ctx, job_id=job_id)
-        return accepted
+        return self._record(ctx, row, volume, force, allowance)
 
-    @db.retried
+    @accepts
     def _record(self, ctx, row, volume, force, allowance):
         with self.db.write() as tx:
             if row["parent_id"]:
@@ -67,7 +66,7 @@ class Backups:
             job_id = holds.insert(
                 tx, self.conf, ctx, "backup", "create", row, allowance=allowance, further=source, host=row["host"],
                 args={"volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
-            return job_id, backups.find(tx, row["id"])
+            return Accepted(backups.find(tx, row["id"]), job_id, self.backup.on(row["host"]))
 
     def _host(self, tx, zone):
         up = [row for row in services.up(tx, BINARY, self.conf.service_down_time, zone) if row.backend_up]
@@ -102,12 +101,10 @@ class Backups:
             wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id,
                             size=row.size)
             return row, self.volumes.create(ctx, wanted)
-        job_id, row, volume = self._begin_restore(ctx, id, volume_id)
-        self.backup.on(row.host).run_job(ctx, job_id=job_id)
-        return row, volume
+        return self._restore(ctx, id, volume_id)
 
-    @db.retried
-    def _begin_restore(self, ctx, id, volume_id):
+    @accepts
+    def _restore(self, ctx, id, volume_id):
         with self.db.write() as tx:
             row, volume = backups.get(tx, ctx, id), volumes.get(tx, ctx, volume_id)
             if volume.size < row.size:
@@ -116,7 +113,7 @@ class Backups:
             job_id = holds.begin(
                 tx, self.conf, ctx, "backup", id, "restore", further=holds.Further(guards.OVERWRITABLE),
                 job={"host": row.host, "args": {"volume_id": volume_id}}, restore_volume_id=volume_id)
-            return job_id, row, volume
+            return Accepted((row, volume), job_id, self.backup.on(row.host))
 
     # -- other operations
 
@@ -126,21 +123,15 @@ class Backups:
             BACKUP.write(tx, id, **values)
             return backups.find(tx, id)
 
-    def delete(self, ctx: context.Context, id: str, force: bool = False) -> None:
+    @accepts
+    def delete(self, ctx: context.Context, id: str, force: bool = False) -> Accepted[None]:
         """Delete the backup; with `force`, in any status."""
-        job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
-        self.backup.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_delete(self, ctx, id, action):
         with self.db.write() as tx:
-            row = backups.get(tx, ctx, id)
-            args = {}
-            if action == "force_delete":
-                BACKUP.lock(tx, id)
-                args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "backup", id)]
-            return holds.begin(tx, self.conf, ctx, "backup", id, action, (guards.NO_CHILDREN, guards.NOT_RESTORING),
-                               job={"host": row.host, "args": args}), row.host
+            host = backups.get(tx, ctx, id).host
+            args = cancellation.for_deletion(tx, self.conf, "backup", id) if force else {}
+            job_id = holds.begin(tx, self.conf, ctx, "backup", id, "force_delete" if force else "delete",
+                                 (guards.NO_CHILDREN, guards.NOT_RESTORING), job={"host": host, "args": args})
+            return Accepted(None, job_id, self.backup.on(host))
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status, after cancelling the backup's jobs."""
@@ -166,19 +157,17 @@ class Backups:
         row = {"service": service, **kept, "project_id": ctx.project_id, "user_id": ctx.user_id, "host": host,
                "availability_zone": self.conf.storage_availability_zone}
         try:
-            job_id, accepted = self._record_import(ctx, row, allowance)
+            return self._record_import(ctx, row, allowance)
         except db.Duplicate as error:
             raise errors.InvalidState(
                 kind="backup", reason=f"Backup already exists in database: {row['id']}") from error
-        self.backup.on(host).run_job(ctx, job_id=job_id)
-        return accepted
 
-    @db.retried
+    @accepts
     def _record_import(self, ctx, row, allowance):
         with self.db.write() as tx:
             row = self._with_parent(tx, dict(row))
             job_id = holds.insert(tx, self.conf, ctx, "backup", "import", row, allowance=allowance, host=row["host"])
-            return job_id, backups.find(tx, row["id"])
+            return Accepted(backups.find(tx, row["id"]), job_id, self.backup.on(row["host"]))
 
     @staticmethod
     def _with_parent(tx, row):

@@ -37,6 +37,12 @@ def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> li
     return ended
 
 
+def for_deletion(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> dict[str, list[str]]:
+    """Lock the resource and end its jobs for a forced deletion. Returns the arguments of the deletion's job."""
+    KINDS[kind].lock(tx, id)
+    return {"after": [job.id for job in all_jobs(tx, conf, kind, id)]}
+
+
 def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str,
          check: Callable[[db.Transaction], object]) -> None:
     """End all jobs in a transaction of its own, unless `check(tx)` raises, and wait until those that write data have

@@ -56,16 +56,26 @@ def a_group(here, specs):
     return type_, group
 
 
+class VolumeClient:
+    """A client of volume services that receive nothing."""
+
+    def on(self, _host):
+        return self
+
+    def run_job(self, _ctx, job_id):
+        assert job_id
+
+
 @pytest.mark.parametrize(("specs", "fits"), [(THIN, True), (THICK, False)])
 def test_copies_of_a_group_take_it_by_their_type(pool, specs, fits):
     _, group = a_group(pool, specs)
-    verbs = Groups(pool.db, pool.conf, None, None)
+    verbs = Groups(pool.db, pool.conf, None, VolumeClient())
     if fits:
-        verbs._create_from(ADMIN, None, None, None, group)
+        verbs.create_from(ADMIN, None, None, source_group_id=group)
         assert taken(pool) == (50, 80, 2)
     else:
         with pytest.raises(errors.NoCapacity):
-            verbs._create_from(ADMIN, None, None, None, group)
+            verbs.create_from(ADMIN, None, None, source_group_id=group)
         assert taken(pool) == (50, 0, 0)
 
 

@@ -5,14 +5,15 @@ import re
 import shutil
 import subprocess
 
+from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.db import migrate
+from cinder_lite.scheduler.rpcapi import SchedulerRPC
 from cinder_lite.volume.rpcapi import VolumeRPC
 from tests.services import daemons
 
 #: The first revision that runs on the packages of today; a release's tag takes its place when there is one.
 BEFORE = "1715e7780d527a5b27e7ba6e26cfdbed301d8eaf"
 NEXT = f"{int(migrate.HEAD) + 1:04}"
-NEXT_RPC = f"1.{int(VolumeRPC.version.partition('.')[2]) + 1}"
 MIGRATION = f'''"""What the next release might add."""
 
 import sqlalchemy as sa
@@ -30,17 +31,27 @@ def upgrade():
 '''
 #: The signature of run_job, whatever its annotations.
 RUN_JOB = re.compile(r"    def run_job\(self, ctx[^)]*\)")
+
+
+def _further_argument(package, interface, manager):
+    """Changes that add an argument to a service's run_job."""
+    version = f"1.{int(interface.version.partition('.')[2]) + 1}"
+    return (
+        (f"{package}/rpcapi.py", f'"{interface.topic}", "{interface.version}"', f'"{interface.topic}", "{version}"'),
+        (f"{package}/rpcapi.py", RUN_JOB,
+         f'    @interface.since("1.0", soon="{version}")\n    def run_job(self, ctx, job_id, soon=False)'),
+        (f"{package}/{manager}.py", RUN_JOB, "    def run_job(self, ctx, job_id, soon=False)"))
+
+
 #: What the next release changes: (file, text or pattern, its replacement).
 CHANGES = (
     ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
     ("db/schema.py", '    *_flags(False, "bootable", "multiattach"),\n',
      '    *_flags(False, "bootable", "multiattach", "pinned"),\n    sa.Column("origin", Name, index=True),\n'),
-    ("volume/rpcapi.py", f'"cinder_lite-volume", "{VolumeRPC.version}"', f'"cinder_lite-volume", "{NEXT_RPC}"'),
-    ("volume/rpcapi.py", RUN_JOB,
-     f'    @interface.since("1.0", soon="{NEXT_RPC}")\n    def run_job(self, ctx, job_id, soon=False)'),
-    ("volume/jobs/volumes.py", RUN_JOB, "    def run_job(self, ctx, job_id, soon=False)"),
-    *((name, ".run_job(ctx, job_id=job_id)", ".run_job(ctx, job_id=job_id, soon=True)")
-      for name in ("volume/verbs/volumes.py", "volume/verbs/snapshots.py")),
+    *_further_argument("volume", VolumeRPC, "jobs/volumes"),
+    *_further_argument("scheduler", SchedulerRPC, "manager"),
+    *_further_argument("backup", BackupRPC, "manager"),
+    ("jobs/accepting.py", "run_job(ctx, job_id=accepted.job_id)", "run_job(ctx, job_id=accepted.job_id, soon=True)"),
 )
 
 

@@ -11,6 +11,7 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import groups, guards, quotas, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import GROUP, GROUP_SNAPSHOT, SNAPSHOT, VOLUME
 from cinder_lite.volume import foreign, zones
 
@@ -29,18 +30,13 @@ class Groups:
 
     # -- create
 
+    @accepts
     def create(self, ctx: context.Context, name: str | None, description: str | None, type_name_or_id: str,
-               type_names_or_ids: Collection[str], zone: str | None, legacy: bool = False) -> db.Row:
+               type_names_or_ids: Collection[str], zone: str | None, legacy: bool = False) -> Accepted[db.Row | None]:
         """Create a group for volumes of these types; the scheduler selects a backend for all of them. Returns the row.
 
         `legacy` is for consistency groups.
         """
-        job_id, row = self._create(ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy)
-        self.scheduler.run_job(ctx, job_id=job_id)
-        return row
-
-    @db.retried
-    def _create(self, ctx, name, description, type_name_or_id, type_names_or_ids, zone, legacy):
         with self.db.read() as tx:
             type_ = groups.usable_type(tx, ctx, type_name_or_id)
             if (type_.name == groups.LEGACY_TYPE) != legacy:
@@ -55,7 +51,7 @@ class Groups:
         with self.db.write() as tx:
             types.lock_shared(tx, *row["volume_types"]["ids"])
             job_id = holds.insert(tx, self.conf, ctx, "group", "create", row, allowance=allowance)
-            return job_id, groups.find(tx, row["id"])
+            return Accepted(groups.find(tx, row["id"]), job_id, self.scheduler)
 
     def _check_zone(self, tx, zone):
         known = zones.known(tx, self.conf)
@@ -65,17 +61,13 @@ class Groups:
 
     # -- from a group, or from a group's snapshot
 
+    @accepts
     def create_from(self, ctx: context.Context, name: str | None, description: str | None,
-                    group_snapshot_id: str | None = None, source_group_id: str | None = None) -> db.Row:
+                    group_snapshot_id: str | None = None,
+                    source_group_id: str | None = None) -> Accepted[db.Row | None]:
         """Create a group with copies of the volumes of a group or group snapshot. Returns the row."""
         if bool(group_snapshot_id) == bool(source_group_id):
             raise errors.InvalidInput(reason="Exactly one of the group snapshot and the group to copy is needed.")
-        job_id, row = self._create_from(ctx, name, description, group_snapshot_id, source_group_id)
-        self.volume.on(service_of(row.host)).run_job(ctx, job_id=job_id)
-        return row
-
-    @db.retried
-    def _create_from(self, ctx, name, description, group_snapshot_id, source_group_id):
         with self.db.read() as tx:
             allowance = quotas.allowance(tx, self.conf, ctx.project_id)
         with self.db.write() as tx:
@@ -89,7 +81,7 @@ class Groups:
                    "group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
             job_id = holds.insert(tx, self.conf, ctx, "group", "create_from", row, allowance=allowance,
                                   further=holds.Further(rows=copies), host=service_of(source.host))
-            return job_id, groups.find(tx, row["id"])
+            return Accepted(groups.find(tx, row["id"]), job_id, self.volume.on(service_of(source.host)))
 
     def _of_snapshot(self, tx, ctx, id):
         kept = groups.get_snapshot(tx, ctx, id)
@@ -163,14 +155,9 @@ class Groups:
 
     # -- delete
 
-    def delete(self, ctx: context.Context, id: str, volumes_too: bool) -> None:
+    @accepts
+    def delete(self, ctx: context.Context, id: str, volumes_too: bool) -> Accepted[None]:
         """Delete the group and, only with `volumes_too`, its volumes."""
-        job_id, host = self._begin_delete(ctx, id, volumes_too)
-        if job_id is not None:
-            self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_delete(self, ctx, id, volumes_too):
         with self.db.write() as tx:
             group = groups.get(tx, ctx, id)
             GROUP.lock(tx, id)
@@ -184,10 +171,11 @@ class Groups:
                 GROUP.settle(tx, id, "forget", True)
                 done()
                 holds.forget(tx, self.conf, [("group", group)])
-                return None, None
+                return Accepted(None, None, None)
             host = service_of(group.host)
-            return holds.begin(tx, self.conf, ctx, "group", id, "delete", (guards.NO_GROUP_SNAPSHOTS,),
-                               further=holds.Further(guards.DELETABLE_WITH_GROUP), job={"host": host}), host
+            job_id = holds.begin(tx, self.conf, ctx, "group", id, "delete", (guards.NO_GROUP_SNAPSHOTS,),
+                                 further=holds.Further(guards.DELETABLE_WITH_GROUP), job={"host": host})
+            return Accepted(None, job_id, self.volume.on(host))
 
 
 def _members(tx, ctx, id):
@@ -215,14 +203,10 @@ class GroupSnapshots:
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
-    def create(self, ctx: context.Context, group_id: str, name: str | None, description: str | None) -> db.Row:
+    @accepts
+    def create(self, ctx: context.Context, group_id: str, name: str | None,
+               description: str | None) -> Accepted[db.Row | None]:
         """Take snapshots of all volumes of the group. Returns the row."""
-        job_id, host, row = self._create(ctx, group_id, name, description)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-        return row
-
-    @db.retried
-    def _create(self, ctx, group_id, name, description):
         with self.db.read() as tx:
             allowance = quotas.allowance(tx, self.conf, groups.get(tx, ctx, group_id).project_id)
         with self.db.write() as tx:
@@ -242,22 +226,19 @@ class GroupSnapshots:
                       "encryption_key_id": one.encryption_key_id} for one in members]
             job_id = holds.insert(tx, self.conf, ctx, "group_snapshot", "create", row, allowance=allowance,
                                   further=holds.Further(rows=taken), host=service_of(group.host))
-            return job_id, service_of(group.host), groups.find_snapshot(tx, row["id"])
+            return Accepted(groups.find_snapshot(tx, row["id"]), job_id, self.volume.on(service_of(group.host)))
 
-    def delete(self, ctx: context.Context, id: str) -> None:
+    @accepts
+    def delete(self, ctx: context.Context, id: str) -> Accepted[None]:
         """Delete the group snapshot with the snapshots of its volumes."""
-        job_id, host = self._begin_delete(ctx, id)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_delete(self, ctx, id):
         with self.db.write() as tx:
             row = groups.get_snapshot(tx, ctx, id)
-            host = service_of(groups.find(tx, row.group_id).host)
+            host = service_of(groups.get(tx, ctx, row.group_id).host)
             deleted = holds.Further(guards.SNAPSHOT_DELETABLE_WITH_GROUP,
                                     check=functools.partial(foreign.check, ctx, "group_snapshot", "snapshot"))
-            return holds.begin(tx, self.conf, ctx, "group_snapshot", id, "delete", further=deleted,
-                               job={"host": host}), host
+            job_id = holds.begin(tx, self.conf, ctx, "group_snapshot", id, "delete", further=deleted,
+                                 job={"host": host})
+            return Accepted(None, job_id, self.volume.on(host))
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""

@@ -12,6 +12,7 @@ from cinder_lite.db import attachments, guards, types, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.image.record import ACTIVE, Image
 from cinder_lite.jobs import holds
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
 
 if TYPE_CHECKING:
@@ -121,12 +122,10 @@ class Images:
         """Overwrite the volume with the image; a volume that is reserved for a server only with `reserved_too`."""
         with self.db.read() as tx:
             volumes.get(tx, ctx, id)
-        image = self._checked(self.glance.show(ctx, image_id))
-        job_id, host = self._begin_reimage(ctx, id, image, reserved_too)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
+        self._reimage(ctx, id, self._checked(self.glance.show(ctx, image_id)), reserved_too)
 
-    @db.retried
-    def _begin_reimage(self, ctx, id, image, reserved_too):
+    @accepts
+    def _reimage(self, ctx, id, image, reserved_too):
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
@@ -139,9 +138,10 @@ class Images:
             if row.encryption_key_id is not None:
                 raise errors.InvalidInput(reason=f"Volume {id} is encrypted and cannot be overwritten with an image.")
             action = "reimage_reserved" if reserved_too and row.status == states.RESERVED else "reimage"
+            host = service_of(row.host)
             job_id = holds.begin(tx, self.conf, ctx, "volume", id, action, _REIMAGEABLE, job={
-                "host": service_of(row.host), "args": {"image_id": image.id}})
-            return job_id, service_of(row.host)
+                "host": host, "args": {"image_id": image.id}})
+            return Accepted(None, job_id, self.volume.on(host))
 
 
 _UPLOADABLE = (guards.HAS_PLACE, guards.NOT_MIGRATING, guards.NOT_ENCRYPTED_TO_SHARE)

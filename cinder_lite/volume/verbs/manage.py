@@ -10,6 +10,7 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import guards, metadata_index, new_volumes, ownership, quotas, snapshots, types, volumes
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import calls
 
@@ -29,9 +30,7 @@ class Management:
         with self.db.read() as tx:
             service = find_up(tx, host, self.conf.service_down_time)
         self._check_reference(ctx, service, reference)
-        job_id, row = self._record(ctx, host, reference, type_name_or_id, described)
-        self.scheduler.run_job(ctx, job_id=job_id)
-        return row
+        return self._record(ctx, host, reference, type_name_or_id, described)
 
     def _check_reference(self, ctx, service, reference):
         """Have the driver check the reference now; a starting backend or an older release checks it in the job."""
@@ -39,7 +38,7 @@ class Management:
             with contextlib.suppress(calls.TooOld, calls.NoAnswer):
                 self.volume.on(service.host).check_reference(ctx, reference=reference)
 
-    @db.retried
+    @accepts
     def _record(self, ctx, host, reference, type_name_or_id, described):
         with self.db.read() as tx:
             found = find_up(tx, host, self.conf.service_down_time)
@@ -55,7 +54,8 @@ class Management:
             job_id = holds.insert(tx, self.conf, ctx, "volume", "manage", row, allowance=allowance,
                                   args={"to_host": host, "reference": reference})
             metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
-        return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_)
+        return Accepted(new_volumes.inserted({**row, "status": VOLUME.actions["manage"].doing}, type_), job_id,
+                        self.scheduler)
 
     def manage_snapshot(self, ctx: context.Context, volume_id: str, reference: dict, **described: Any) -> db.Row:
         """Manage the snapshot of the volume that `reference` names to its driver. Returns the row.
@@ -67,11 +67,9 @@ class Management:
             service = find_up(tx, host, self.conf.service_down_time) if host is not None else None
         if service is not None:  # otherwise _record_snapshot refuses it
             self._check_reference(ctx, service, reference)
-        job_id, host, row = self._record_snapshot(ctx, volume_id, reference, described)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-        return row
+        return self._record_snapshot(ctx, volume_id, reference, described)
 
-    @db.retried
+    @accepts
     def _record_snapshot(self, ctx, volume_id, reference, described):
         with self.db.read() as tx:
             allowance = quotas.allowance(tx, self.conf, volumes.get(tx, ctx, volume_id).project_id)
@@ -86,30 +84,26 @@ class Management:
             job_id = holds.insert(tx, self.conf, ctx, "snapshot", "manage", row, allowance=allowance, host=host,
                                   args={"reference": reference})
             metadata_index.change(tx, "snapshot", row["id"], {}, row["metadata"])
-            return job_id, host, snapshots.find(tx, row["id"])
+            return Accepted(snapshots.find(tx, row["id"]), job_id, self.volume.on(host))
 
     # -- unmanage
 
-    @db.retried
-    def _begin_unmanage(self, ctx, kind, id):
-        with self.db.write() as tx:
-            if kind == "volume":
-                volume, needed = volumes.get(tx, ctx, id), guards.UNMANAGEABLE
-            else:
-                volume = volumes.find(tx, snapshots.get(tx, ctx, id).volume_id)
-                needed = guards.SNAPSHOT_DELETABLE
-            host = service_of(volume.host)
-            return holds.begin(tx, self.conf, ctx, kind, id, "unmanage", needed, job={"host": host}), host
-
-    def unmanage(self, ctx: context.Context, id: str) -> None:
+    @accepts
+    def unmanage(self, ctx: context.Context, id: str) -> Accepted[None]:
         """Remove the volume's record and keep its data."""
-        job_id, host = self._begin_unmanage(ctx, "volume", id)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
+        with self.db.write() as tx:
+            host = service_of(volumes.get(tx, ctx, id).host)
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, "unmanage", guards.UNMANAGEABLE, job={"host": host})
+            return Accepted(None, job_id, self.volume.on(host))
 
-    def unmanage_snapshot(self, ctx: context.Context, id: str) -> None:
+    @accepts
+    def unmanage_snapshot(self, ctx: context.Context, id: str) -> Accepted[None]:
         """Remove the snapshot's record and keep its data."""
-        job_id, host = self._begin_unmanage(ctx, "snapshot", id)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
+        with self.db.write() as tx:
+            host = service_of(volumes.host_of(tx, snapshots.get(tx, ctx, id).volume_id))
+            job_id = holds.begin(tx, self.conf, ctx, "snapshot", id, "unmanage", guards.SNAPSHOT_DELETABLE,
+                                 job={"host": host})
+            return Accepted(None, job_id, self.volume.on(host))
 
     # -- lists
 

@@ -9,6 +9,7 @@ from cinder_lite.db import attachments, guards, new_volumes, quotas, retypes, ty
 from cinder_lite.db import qos as qos_specs
 from cinder_lite.db.host_strings import find_up, service_of
 from cinder_lite.jobs import holds
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.nova import client
 from cinder_lite.volume import qos
@@ -20,12 +21,9 @@ class Migrations:
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any) -> None:
         self.db, self.conf, self.scheduler, self.nova = database, conf, scheduler, client.Nova(conf)
 
-    def migrate(self, ctx: context.Context, id: str, host: str, locked: bool) -> None:
+    @accepts
+    def migrate(self, ctx: context.Context, id: str, host: str, locked: bool) -> Accepted[None]:
         """Migrate the volume to "host@backend" or "host@backend#pool"; `locked`: it cannot be used meanwhile."""
-        self.scheduler.run_job(ctx, job_id=self._begin_migrate(ctx, id, host, locked))
-
-    @db.retried
-    def _begin_migrate(self, ctx, id, host, locked):
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
@@ -39,8 +37,9 @@ class Migrations:
             server = self._server_of(tx, row)
             action = "migrate_in_use" if server else "migrate_locked" if locked else "migrate"
             needed = guards.MOVABLE_IN_USE if server else guards.MOVABLE
-            return holds.begin(tx, self.conf, ctx, "volume", id, action, needed,
-                               job={"args": {"to_host": host, "server": server}})
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, action, needed,
+                                 job={"args": {"to_host": host, "server": server}})
+            return Accepted(None, job_id, self.scheduler)
 
     def _server_of(self, tx, row):
         """The id of the server that uses the volume, if Nova can switch it to a copy; otherwise None."""
@@ -49,12 +48,9 @@ class Migrations:
             return None
         return present[0].instance_uuid
 
-    def retype(self, ctx: context.Context, id: str, new_type: str, may_move: bool) -> None:
+    @accepts
+    def retype(self, ctx: context.Context, id: str, new_type: str, may_move: bool) -> Accepted[None]:
         """Change the volume's type; `may_move`: it may be migrated if its backend does not suit the type."""
-        self.scheduler.run_job(ctx, job_id=self._begin_retype(ctx, id, new_type, may_move))
-
-    @db.retried
-    def _begin_retype(self, ctx, id, new_type, may_move):
         with self.db.read() as tx:
             row, type_ = volumes.get(tx, ctx, id), types.get_by_name_or_id(tx, ctx, new_type)
             allowance = quotas.allowance(tx, self.conf, row.project_id)
@@ -74,6 +70,7 @@ class Migrations:
             server = self._server_of(tx, row) if may_move else None
             types.lock_shared(tx, type_.id)
             shares = retypes.shares(tx, self.conf, row)
-            return holds.begin(tx, self.conf, ctx, "volume", id, "retype", needed, row=row, allowance=allowance, job={
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, "retype", needed, row=row, allowance=allowance, job={
                 "args": {"new_type_id": type_.id, "may_move": may_move, "multiattach": multiattach, "server": server,
                          "shares": shares}})
+            return Accepted(None, job_id, self.scheduler)

@@ -10,6 +10,7 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import guards, metadata_index, metadata_limits, quotas, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 
 
@@ -19,15 +20,10 @@ class Snapshots:
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
 
+    @accepts
     def create(self, ctx: context.Context, volume_id: str, name: str | None, description: str | None,
-               metadata: dict[str, str], in_use_too: bool) -> db.Row:
+               metadata: dict[str, str], in_use_too: bool) -> Accepted[db.Row | None]:
         """Take a snapshot of the volume; of one in use only with `in_use_too`. Returns the row."""
-        job_id, host, row = self._create(ctx, volume_id, name, description, metadata, in_use_too)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-        return row
-
-    @db.retried
-    def _create(self, ctx, volume_id, name, description, metadata, in_use_too):
         with self.db.read() as tx:
             volume = volumes.get(tx, ctx, volume_id)
             allowance = quotas.allowance(tx, self.conf, volume.project_id)
@@ -41,7 +37,7 @@ class Snapshots:
                    "encryption_key_id": volume.encryption_key_id}
             job_id = holds.insert(tx, self.conf, ctx, "snapshot", "create", row, allowance=allowance, host=host)
             metadata_index.change(tx, "snapshot", row["id"], {}, metadata)
-            return job_id, host, snapshots.find(tx, row["id"])
+            return Accepted(snapshots.find(tx, row["id"]), job_id, self.volume.on(host))
 
     def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
@@ -65,24 +61,16 @@ class Snapshots:
             SNAPSHOT.write(tx, id, metadata=new)
             return new
 
-    def delete(self, ctx: context.Context, id: str, force: bool = False) -> None:
+    @accepts
+    def delete(self, ctx: context.Context, id: str, force: bool = False) -> Accepted[None]:
         """Delete the snapshot, whatever its status with force."""
-        job_id, host = self._begin_delete(ctx, id, "force_delete" if force else "delete")
-        if job_id is not None:
-            self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_delete(self, ctx, id, action):
         with self.db.write() as tx:
             row = snapshots.get(tx, ctx, id)
-            volume = volumes.find(tx, row.volume_id)
-            host = service_of(volume.host)
-            args = {}
-            if action == "force_delete":
-                SNAPSHOT.lock(tx, id)
-                args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "snapshot", id)]
-            return holds.begin(tx, self.conf, ctx, "snapshot", id, action, guards.SNAPSHOT_DELETABLE,
-                               job={"host": host, "args": args}), host
+            host = service_of(volumes.host_of(tx, row.volume_id))
+            args = cancellation.for_deletion(tx, self.conf, "snapshot", id) if force else {}
+            job_id = holds.begin(tx, self.conf, ctx, "snapshot", id, "force_delete" if force else "delete",
+                                 guards.SNAPSHOT_DELETABLE, job={"host": host, "args": args})
+            return Accepted(None, job_id, self.volume.on(host))
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:
         """Set the status; running jobs are ended first."""

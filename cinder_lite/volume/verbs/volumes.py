@@ -20,6 +20,7 @@ from cinder_lite.db import (
 )
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
+from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import ConnectionClient
@@ -97,31 +98,27 @@ class Volumes:
 
     # -- delete
 
-    def delete(self, ctx: context.Context, id: str, cascade: bool = False, force: bool = False) -> None:
+    @accepts
+    def delete(self, ctx: context.Context, id: str, cascade: bool = False, force: bool = False) -> Accepted[None]:
         """Delete the volume, with its snapshots when cascading, whatever its status with force."""
-        job_id, host = self._begin_delete(ctx, id, cascade, force)
-        if job_id is not None:
-            self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_delete(self, ctx, id, cascade, force):
         needed = guards.DELETABLE if cascade else (*guards.DELETABLE, guards.NO_SNAPSHOTS)
         action = "force_delete" if force else "delete"
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
             host = service_of(row.host)
-            args = {"cascade": cascade}
+            args: dict[str, Any] = {"cascade": cascade}
             if force:
                 args["after"] = [job.id for job in cancellation.all_jobs(tx, self.conf, "volume", id)]
                 row = volumes.get(tx, ctx, id)
             if host is None or row.status in (states.MANAGING, states.NOT_MANAGED):
                 self._delete_unplaced(tx, ctx, row, action, needed)
-                return None, None
+                return Accepted(None, None, None)
             deleted = holds.Further(guards.SNAPSHOT_DELETABLE,
                                     check=functools.partial(foreign.check, ctx, "volume", "snapshot"))
-            return holds.begin(tx, self.conf, ctx, "volume", id, action, needed, further=deleted,
-                               job={"host": host, "args": args}, is_locked=True), host
+            job_id = holds.begin(tx, self.conf, ctx, "volume", id, action, needed, further=deleted,
+                                 job={"host": host, "args": args}, is_locked=True)
+            return Accepted(None, job_id, self.volume.on(host))
 
     def _delete_unplaced(self, tx, ctx, row, action, needed):
         """Delete at once a volume that has not been placed on a backend, or whose data is not managed."""
@@ -135,13 +132,9 @@ class Volumes:
 
     # -- extend, revert
 
-    def extend(self, ctx: context.Context, id: str, new_size: int, attached_too: bool) -> None:
+    @accepts
+    def extend(self, ctx: context.Context, id: str, new_size: int, attached_too: bool) -> Accepted[None]:
         """Extend the volume to `new_size` GiB; an attached one only with `attached_too`."""
-        job_id, host = self._begin_extend(ctx, id, new_size, attached_too)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_extend(self, ctx, id, new_size, attached_too):
         needed = [guards.NOT_FROZEN, guards.bigger_than_present(new_size), guards.NOT_MIGRATING]
         if not attached_too:
             needed.append(guards.NOT_ATTACHED)
@@ -153,15 +146,11 @@ class Volumes:
         with self.db.write() as tx:
             job_id = holds.begin(tx, self.conf, ctx, "volume", id, "extend", needed, row=row, allowance=allowance, job={
                 "host": service_of(row.host), "args": {"new_size": new_size, "old_size": row.size}})
-        return job_id, service_of(row.host)
+        return Accepted(None, job_id, self.volume.on(service_of(row.host)))
 
-    def revert(self, ctx: context.Context, id: str, snapshot_id: str) -> None:
+    @accepts
+    def revert(self, ctx: context.Context, id: str, snapshot_id: str) -> Accepted[None]:
         """Revert the volume to its newest snapshot."""
-        job_id, host = self._begin_revert(ctx, id, snapshot_id)
-        self.volume.on(host).run_job(ctx, job_id=job_id)
-
-    @db.retried
-    def _begin_revert(self, ctx, id, snapshot_id):
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row, snapshot = volumes.get(tx, ctx, id), snapshots.get(tx, ctx, snapshot_id)
@@ -178,7 +167,7 @@ class Volumes:
                 tx, self.conf, ctx, "volume", id, "revert", (guards.NOT_ATTACHED, *guards.OVERWRITABLE),
                 errors.StateConflict, further=holds.Further(refusal=errors.StateConflict),
                 job={"host": service_of(row.host), "args": {"snapshot_id": snapshot_id}})
-        return job_id, service_of(row.host)
+        return Accepted(None, job_id, self.volume.on(service_of(row.host)))
 
     # -- administration
 
