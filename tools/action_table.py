@@ -1,9 +1,10 @@
-"""Writes the table of actions in docs/jobs.md from the rows of cinder_lite/states.py: python tools/action_table.py"""
+"""Writes the table of actions in docs/jobs.md from the rows of the package states: python tools/action_table.py"""
 
 import pathlib
 import sys
 
 from cinder_lite import states
+from cinder_lite.states import lookup
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "jobs.md"
 BEGIN, END = "<!-- actions: begin -->\n", "<!-- actions: end -->\n"
@@ -28,7 +29,7 @@ def held(hold: states.Hold) -> str:
 def table() -> str:
     """The table as Markdown."""
     lines = []
-    for kind, row in states.rows():
+    for kind, row in lookup.rows():
         if kind in states.STATELESS:
             continue
         begins = "new" if not row.begins else "any" if len(row.begins) > 6 else ", ".join(row.begins)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, states
 from cinder_lite.db import metadata_index, quotas, schema
+from cinder_lite.states import lookup
 
 V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
 J, L, P, U = schema.jobs, schema.metadata_index, schema.pools, schema.quota_usages
@@ -71,7 +72,7 @@ def latest_jobs(tx: db.Transaction, most: int = 200) -> Sequence[db.Row]:
 def in_transition(tx: db.Transaction, kind: str) -> Sequence[db.Row]:
     """The rows of a kind in a transitional status, which requires a live job."""
     table = schema.RESOURCES[kind]
-    return tx.execute(sa.select(table).where(table.c.status.in_(states.transitional(kind))).order_by(table.c.id)).all()
+    return tx.execute(sa.select(table).where(table.c.status.in_(lookup.transitional(kind))).order_by(table.c.id)).all()
 
 
 # -- sums
@@ -94,7 +95,7 @@ class Extra:
 
 def moving_actions() -> list[str]:
     """The actions that may move a volume."""
-    return sorted(action for _, action in states.having(lambda row: any(row.held(states.Destination))))
+    return sorted(action for _, action in lookup.having(lambda row: any(row.held(states.Destination))))
 
 
 

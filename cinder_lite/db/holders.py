@@ -4,14 +4,15 @@ import sqlalchemy as sa
 
 from cinder_lite import db, states
 from cinder_lite.db import schema
+from cinder_lite.states import lookup
 
 J = schema.jobs
 
 
 def others(tx: db.Transaction, kind: str, id: str) -> list[db.Row]:
     """The jobs that hold the resource."""
-    found = [job for of, row in states.rows() if row.stage is not None
-             for hold in states.members_of(row) if hold.kind == kind for job in _holding(tx, of, row.name, hold, id)]
+    found = [job for of, row in lookup.rows() if row.stage is not None
+             for hold in lookup.members_of(row) if hold.kind == kind for job in _holding(tx, of, row.name, hold, id)]
     if kind == "volume":  # the copy of a volume that is being migrated has the id of the job
         found += tx.execute(sa.select(J).where(
             J.c.id == id, J.c.kind == "volume", J.c.status.in_(states.LIVE_JOB))).all()

@@ -4,9 +4,10 @@ import datetime
 
 import sqlalchemy as sa
 
-from cinder_lite import context, db, errors, states
+from cinder_lite import context, db, errors
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import listing, schema
+from cinder_lite.states import lookup
 
 M = schema.messages
 LISTING = listing.Resource(M, frozenset((
@@ -41,7 +42,7 @@ UNKNOWN = ("create", "unknown")
 
 def of_job(job: db.Row) -> tuple[str, str]:
     """(action, cause) of the message of a failed job."""
-    row = states.find(job.kind, job.action)
+    row = lookup.find(job.kind, job.action)
     return UNKNOWN if row is None else row.message_at.get(job.stage) or row.message or UNKNOWN
 
 

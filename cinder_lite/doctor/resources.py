@@ -11,10 +11,11 @@ from cinder_lite.doctor.finding import Finding
 from cinder_lite.doctor.state import State
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.states import lookup
 
 #: Kind -> the columns with the id of a resource whose jobs hold its members.
 MEMBERSHIPS = {
-    kind: {hold.column for _, row in states.rows() for hold in row.held(states.Members) if hold.kind == kind}
+    kind: {hold.column for _, row in lookup.rows() for hold in row.held(states.Members) if hold.kind == kind}
     for kind in states.ACTIONS}
 
 
@@ -23,11 +24,11 @@ def held(live: Iterable[db.Row]) -> set[tuple[str | None, ...]]:
     hold."""
     found: set[tuple[str | None, ...]] = set()
     for job in live:
-        row = states.find(job.kind, job.action)
+        row = lookup.find(job.kind, job.action)
         if row is None:
             continue
         found.add((job.kind, job.resource_id, row.doing))
-        for hold in states.members_of(row):
+        for hold in lookup.members_of(row):
             status = states.ACTIONS[hold.kind][hold.action].doing
             if isinstance(hold, states.Source):
                 found.add((hold.kind, holds.source_id(hold, job, job), status))
@@ -91,7 +92,7 @@ def _without_job(kind, state):
     for row in audit.in_transition(state.tx, kind):
         if _is_held(kind, row, holders):
             continue
-        action = states.without_job(kind, row.status)
+        action = lookup.without_job(kind, row.status)
         yield Finding(
             "status without job", (kind, row.id, row.status),
             f"{kind} {row.id} is {row.status}, but no job is responsible for it",

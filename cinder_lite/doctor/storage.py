@@ -11,6 +11,7 @@ from cinder_lite.backup.stores import base as store_base
 from cinder_lite.db import audit
 from cinder_lite.doctor.finding import Finding, NotRepaired
 from cinder_lite.doctor.state import State
+from cinder_lite.states import lookup
 from cinder_lite.volume.drivers import base as drivers
 
 OBJECT = re.compile(r"(volume|snapshot)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
@@ -18,7 +19,7 @@ ORPHANED = {"volume": "orphaned volume", "snapshot": "orphaned snapshot"}
 MISSING = {"volume": "missing volume", "snapshot": "missing snapshot"}
 #: Statuses in which a resource may be missing on its backend.
 UNSURE = {states.CREATING, states.DELETING, states.ERROR, *(
-    action.failed for kind, action in states.rows()
+    action.failed for kind, action in lookup.rows()
     if kind in ("volume", "snapshot") and action.doing == states.DELETING)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from cinder_lite import states
 from cinder_lite.db import attachments
 from cinder_lite.import_cinder.source import Records, Row
+from cinder_lite.states import lookup
 
 Attached = collections.namedtuple("Attached", "attach_status")
 
@@ -23,7 +24,7 @@ def _by_attachments(found, row):
 def volume(found: Records, row: Row) -> tuple[str, str, str | None]:
     """(status, attach_status, migration_status) of a volume."""
     status, attach_status = _by_attachments(found, row)
-    settled = states.without_work("volume", row["status"])
+    settled = lookup.without_work("volume", row["status"])
     if row["status"] == states.AWAITING and row["id"] in found.by("transfers", "volume_id"):
         settled = states.AWAITING
     elif settled == states.BACK or row["status"] in states.ATTACHMENT_DRIVEN or attach_status != states.DETACHED and (
@@ -52,7 +53,7 @@ def migration_status(row: Row, found: Records) -> str | None:
 def other(kind: str) -> Callable[[Row, Records], str]:
     """A function for the status of resources of a kind without attachments."""
     def status(row, _found):
-        settled = states.without_work(kind, row["status"])
+        settled = lookup.without_work(kind, row["status"])
         return states.AVAILABLE if settled == states.BACK else settled
 
     return status

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from oslo_config import cfg
 
-from cinder_lite import db, errors, states
+from cinder_lite import db, errors
 from cinder_lite.concurrency import clock
 from cinder_lite.db import holders, job_changes, job_queries
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
+from cinder_lite.states import lookup
 
 REASON = errors.Reason("an administrator's request ended it")
 #: Seconds between two checks whether the workers have stopped.
@@ -51,7 +52,7 @@ def stop(database: db.Database, conf: cfg.ConfigOpts, kind: str, id: str,
     Meanwhile the resource is in the status of the failed action, so that nobody can use it.
     """
     ended = _end(database, conf, kind, id, check)
-    writing = states.having(lambda row: row.writes)
+    writing = lookup.having(lambda row: row.writes)
     _wait(database, conf, [job.id for job in ended if (job.kind, job.action) in writing])
 
 

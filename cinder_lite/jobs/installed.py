@@ -1,8 +1,9 @@
 """Adds the actions of installed packages to the table of actions, by entry points."""
 
-from cinder_lite import errors, states
+from cinder_lite import errors
 from cinder_lite.conf import plugins
 from cinder_lite.db import messages
+from cinder_lite.states import registry
 
 #: Entry points that lead to {kind: [states.Action]}.
 NAMESPACE = "cinder_lite.actions"
@@ -14,7 +15,7 @@ def register_actions() -> None:
         for kind, rows in added.items():
             for row in rows:
                 try:
-                    states.register(kind, row)
+                    registry.register(kind, row)
                 except ValueError as error:
                     raise errors.Misconfigured(f"{plugins.origin(NAMESPACE, name)}: {error}") from error
                 for action, cause in (row.message, *row.message_at.values()) if row.message else ():

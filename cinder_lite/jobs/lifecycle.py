@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from cinder_lite import db, errors, states
 from cinder_lite.db import jobs, schema
 from cinder_lite.db.guards import Guard
+from cinder_lite.states import lookup
 
 
 def labels(guards: Sequence[Guard]) -> list[sa.ColumnElement]:
@@ -119,9 +120,9 @@ class Lifecycle:
     def _leave_unknown(self, tx, id):
         """The same for an action that only a newer release knows, by the status alone."""
         status = tx.execute(sa.select(self.table.c.status).where(self.table.c.id == id)).scalar()
-        if status not in states.transitional(self.kind):
+        if status not in lookup.transitional(self.kind):
             return False
-        return self._leave(tx, id, status, states.without_work(self.kind, status), {})
+        return self._leave(tx, id, status, lookup.without_work(self.kind, status), {})
 
     def _leave(self, tx, id, doing, to, values):
         mine = (self.table.c.id == id, self.table.c.status == doing)

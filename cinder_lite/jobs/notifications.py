@@ -15,6 +15,7 @@ from cinder_lite import db, states
 from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import notifications
 from cinder_lite.jobs import holds
+from cinder_lite.states import lookup
 
 LOG = logging.getLogger(__name__)
 
@@ -96,11 +97,11 @@ class Events:
 
     def subjects(self, tx: db.Transaction, job: db.Row) -> list[Subject]:
         """The job's resource, its source and its members, read before they may be deleted."""
-        row = states.find(job.kind, job.action)
+        row = lookup.find(job.kind, job.action)
         if row is None or row.event is None:
             return []
         found = [self.subject(tx, job.kind, job.resource_id, row.event)]
-        for hold in states.members_of(row):
+        for hold in lookup.members_of(row):
             further = states.ACTIONS[hold.kind][hold.action]
             if further.event is not None:
                 found += [self.subject(tx, hold.kind, id, further.event)

@@ -22,6 +22,7 @@ from cinder_lite.concurrency.pool import Pool
 from cinder_lite.conf import plugins
 from cinder_lite.db import job_changes, job_queries, jobs, messages
 from cinder_lite.jobs import holds, lifecycle
+from cinder_lite.states import lookup
 
 LOG = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def handlers(stage: str, owners: Mapping[str, object], place: object) -> dict[tu
     `owners` are the objects whose methods do the work, by name. A function from outside the package gets `place` (the
     backend, or the store) and the work. Raises Misconfigured for an unknown name.
     """
-    return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in states.rows()
+    return {(kind, row.name): _bound(row.work[stage], owners, place) for kind, row in lookup.rows()
             if stage in row.work}
 
 

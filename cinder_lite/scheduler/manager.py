@@ -16,6 +16,7 @@ from cinder_lite.jobs.lifecycle import GROUP
 from cinder_lite.scheduler import choose, grouping, waiting
 from cinder_lite.scheduler.placements import MOVES
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
+from cinder_lite.states import lookup
 
 LOG = logging.getLogger(__name__)
 
@@ -220,7 +221,7 @@ class SchedulerManager(SchedulerRPC):
     def _end(self, tx, job, reason, message=None):
         """Give the job up, and say why to its owner. Raises Stale."""
         settled = holds.fail(tx, self.conf, job, reason)
-        row = states.find(job.kind, job.action)
+        row = lookup.find(job.kind, job.action)
         about = row.no_backend if row is not None and job.kind == "volume" else messages.of_job(job)
         messages.add(tx, job, *about, message or reason, self.conf.message_ttl)
         return settled

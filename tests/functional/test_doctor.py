@@ -9,6 +9,7 @@ from cinder_lite import db, states
 from cinder_lite.db import metadata_index, quota_usage, schema
 from cinder_lite.doctor import Doctor, sums
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
+from cinder_lite.states import lookup
 from tests.functional.installation import BACKEND, HOST, LONG_AGO, POOL, PROJECT
 
 
@@ -158,7 +159,7 @@ def test_resources_held_by_another_job_stay_held(here, status):
     with here.db.write() as tx:
         tx.execute(sa.update(schema.jobs).values(status=states.SUCCEEDED))
     assert len(found(here)) == len([row for table in ("volumes", "snapshots", "backups") for row in here.rows(table)
-                                    if row.status in states.transitional(table[:-1])]) == 12
+                                    if row.status in lookup.transitional(table[:-1])]) == 12
 
 
 # -- jobs

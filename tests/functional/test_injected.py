@@ -15,6 +15,7 @@ from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.jobs.notifications import Events
 from cinder_lite.scheduler import manager
+from cinder_lite.states import lookup
 from tests.functional.begun import BEGUN, CASES, WORKED_ON, World, create
 from tests.functional.client import PROJECT, Client
 from tests.functional.service import Service, until
@@ -165,7 +166,7 @@ def raiser(service):
 
 
 def test_every_action_that_a_service_works_on_is_tried():
-    assert states.having(lambda row: row.stage) == BEGUN.keys()
+    assert lookup.having(lambda row: row.stage) == BEGUN.keys()
 
 
 @pytest.fixture

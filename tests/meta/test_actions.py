@@ -12,6 +12,7 @@ from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import KINDS
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.scheduler.manager import PLACEMENTS
+from cinder_lite.states import lookup, registry
 from cinder_lite.volume.jobs.groups import GroupJobs
 from cinder_lite.volume.jobs.images import ImageJobs
 from cinder_lite.volume.jobs.manage import ManageJobs
@@ -21,7 +22,7 @@ from tools import action_table
 
 OWNERS = {"volumes": VolumeManager, "groups": GroupJobs, "images": ImageJobs, "manage": ManageJobs,
           "migration": MigrationJobs, "servers": ServerEvents, "backups": BackupManager}
-ROWS = [pytest.param(kind, row, id=f"{kind}-{row.name}") for kind, row in states.rows()]
+ROWS = [pytest.param(kind, row, id=f"{kind}-{row.name}") for kind, row in lookup.rows()]
 CLASSES = [value for value in vars(states).values()
            if isinstance(value, type) and issubclass(value, states.Hold) and value is not states.Hold]
 TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": schema.backups}
@@ -29,7 +30,7 @@ TABLES = {"volume": schema.volumes, "snapshot": schema.snapshots, "backup": sche
 
 @pytest.mark.parametrize(("kind", "row"), ROWS)
 def test_a_row_is_whole(kind, row):
-    assert states.lacking(row) == []
+    assert registry.lacking(row) == []
     for action, cause in (row.message, row.no_backend, *row.message_at.values()) if row.message else ():
         assert action in messages.ACTIONS and cause in messages.DETAILS
 
@@ -39,7 +40,7 @@ def test_a_row_that_lacks_something_is_refused(field):
     row = states.ACTIONS["volume"]["extend"]
     empty = dataclasses.replace(row, name="stretch", **{field: () if field == "holds" else None})
     with pytest.raises(ValueError, match=f"the action stretch of volume lacks: .*{field}"):
-        states.register("volume", empty)
+        registry.register("volume", empty)
     assert "stretch" not in states.ACTIONS["volume"]
 
 
@@ -51,7 +52,7 @@ def test_every_name_of_a_row_leads_somewhere(kind, row):
         else:
             owner, _, method = name.partition(".")
             assert callable(getattr(OWNERS[owner], method))
-    for hold in states.members_of(row):
+    for hold in lookup.members_of(row):
         further = states.ACTIONS[hold.kind][hold.action]
         assert further.remedy or further.no_remedy
         if isinstance(hold, states.Members):
@@ -65,7 +66,7 @@ def test_every_hold_is_claimed_released_and_used(hold):
     own = vars(holds.OF[hold])
     assert "release" in own
     assert ("claim" in own) != bool(own.get("no_claim")), "a claim, or the reason why there is none"
-    assert any(one for _, row in states.rows() for one in row.held(hold))
+    assert any(one for _, row in lookup.rows() for one in row.held(hold))
 
 
 def test_holds_have_no_other_implementation():

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from cinder_lite import states
+from cinder_lite.states import lookup
 from cinder_lite.volume.targets.tgtd import TgtDaemon
 from tests import product
 from tests.services import keeper, processes
@@ -16,7 +17,7 @@ from tests.services import keeper, processes
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("api", "scheduler", "volume", "backup")
 #: Statuses that a volume, snapshot or backup has only while a job does something with it.
-TRANSITIONAL = frozenset(status for kind in states.ACTIONS for status in states.transitional(kind))
+TRANSITIONAL = frozenset(status for kind in states.ACTIONS for status in lookup.transitional(kind))
 
 
 #: Limits that are out of the way of tests of anything else.

@@ -1,4 +1,4 @@
-"""Claims and releases what the actions of states.py hold: each class of holds has both in one class of a module here.
+"""Claims and releases what actions hold (see states): each class of holds has both in one class of a module here.
 
 Whoever begins or ends an action comes here. Modules of the package import from each other, never from here.
 """

@@ -1,4 +1,4 @@
-"""Declares what implements a class of holds of states.py, and has the table of these implementations."""
+"""Declares what implements a class of holds of the package states, and has the table of these implementations."""
 
 import dataclasses
 import types
@@ -12,7 +12,7 @@ from cinder_lite.db import quotas
 from cinder_lite.db.guards import Guard
 from cinder_lite.jobs.lifecycle import KINDS
 
-#: Class of a hold in states.py -> its implementation.
+#: Class of a hold in the package states -> its implementation.
 OF: dict[type[states.Hold], type["Holding"]] = {}
 
 

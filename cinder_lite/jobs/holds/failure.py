@@ -14,6 +14,7 @@ from cinder_lite.db import job_changes, jobs, messages
 from cinder_lite.jobs.holds.base import OF, locked
 from cinder_lite.jobs.holds.counted import uncount
 from cinder_lite.jobs.lifecycle import KINDS
+from cinder_lite.states import lookup
 
 
 def fail(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Reason | str, **values: Any) -> bool:
@@ -40,7 +41,7 @@ def end(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Re
 def _give_up(tx, conf, job, row, reason, values):
     if job.kind == "backup" and job.action in ("create", "import"):
         values = {**values, "fail_reason": errors.public(reason)}
-    action = states.find(job.kind, job.action)
+    action = lookup.find(job.kind, job.action)
     if action is None:
         return KINDS[job.kind].settle(tx, job.resource_id, job.action, False, **values)
     return _fail(tx, conf, job, job.kind, action, job.resource_id, values, row)
@@ -68,7 +69,7 @@ def _fail(tx, conf, job, kind, action, id, values, row):
 
 def release(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row) -> None:
     """Release what an ended job holds, but for what its resource's own row holds: somebody else decides about that."""
-    action = states.find(job.kind, job.action)
+    action = lookup.find(job.kind, job.action)
     row = locked(tx, job) if action is not None and action.holds else None
     for hold in action.holds if action is not None else ():
         if not hold.of_row:

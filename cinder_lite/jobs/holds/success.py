@@ -9,6 +9,7 @@ from cinder_lite import db, states
 from cinder_lite.jobs.holds.base import OF, args_of
 from cinder_lite.jobs.holds.recounted import forget
 from cinder_lite.jobs.lifecycle import KINDS
+from cinder_lite.states import lookup
 
 
 def succeed(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, values: Mapping[str, Any],
@@ -19,7 +20,7 @@ def succeed(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, values: Mappi
     `row` is that of the resource as it was locked before, needed where `needs_row`. Returns whether the resource was
     in the action's status. Raises Stale.
     """
-    action = states.find(job.kind, job.action)
+    action = lookup.find(job.kind, job.action)
     if not KINDS[job.kind].finish(tx, job, **values):
         return False
     if action is None:
@@ -49,7 +50,7 @@ def needs_row(job: db.Row) -> bool:
 
     Jobs that an earlier release has recorded may not name their source, which the last stage of an action works on.
     """
-    action = states.find(job.kind, job.action)
+    action = lookup.find(job.kind, job.action)
     if action is None:
         return False
     unnamed = job.stage == list(action.work)[-1] and any(

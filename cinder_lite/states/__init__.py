@@ -1,13 +1,13 @@
 """The statuses of every resource, and the table of actions: one row holds all that is true of an action.
 
 Everything else that needs a list of actions derives it from the rows: transitional statuses, the handlers of workers,
-       user
-messages, notifications, what `doctor` repairs, and the table in docs/jobs.md.
+user messages, notifications, what `doctor` repairs, and the table in docs/jobs.md.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, TypeVar
+from typing import ClassVar
+
+from cinder_lite.states.action import Action, Hold
 
 #: Back to the status the action began from.
 BACK = "<back>"
@@ -19,14 +19,6 @@ SCHEDULER, VOLUME, BACKUP, AT_NOVA = "scheduler", "volume", "backup", "nova"
 
 
 # -- what an action holds besides the status of its resource
-
-@dataclasses.dataclass(frozen=True)
-class Hold:
-    """Something that an action claims and that is released whoever ends it; both are in jobs/holds/."""
-
-    #: Held by the row of the resource itself: who ends the action from outside decides what becomes of the row.
-    of_row: ClassVar[bool] = False
-
 
 @dataclasses.dataclass(frozen=True)
 class Counted(Hold):
@@ -111,51 +103,9 @@ class Members(Hold):
     arg: str = ""
 
 
-H = TypeVar("H", bound=Hold)
-
 #: How `doctor` repairs a status that no job holds: a new job, the action's end as failed, the end of a migration.
 AGAIN, FAIL = "starts a new job to {action} it", "ends the action as failed"
 END_MIGRATION = "ends the migration as failed"
-
-
-@dataclasses.dataclass(frozen=True)
-class Action:
-    """One row: statuses it begins from (none: the row is new), status meanwhile, when done and when failed, and the
-    rest."""
-
-    name: str
-    begins: tuple[str, ...]
-    doing: str
-    done: str
-    failed: str
-    #: Stage -> who does the work there: a placement of the scheduler, or "module.method" of a service's jobs, or
-    #: "module:function" of a package from outside. The first is where it begins; empty: the API does it in one
-    #: transaction.
-    work: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    #: What it holds; else why a job holds nothing.
-    holds: tuple[Hold, ...] = ()
-    no_holds: str = ""
-    #: Action and cause (db.messages) of the user message when it fails; when no backend was found; and at a stage.
-    message: tuple[str, str] | None = None
-    no_backend: tuple[str, str] = ("schedule", "no backend")
-    message_at: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
-    #: The event type of its notifications, without .start and .end; else why there are none.
-    event: str | None = None
-    silent: str = ""
-    #: How doctor repairs its status without a job; else why there is nothing to repair.
-    remedy: str | None = None
-    no_remedy: str = ""
-    #: Whether the work changes data of the resource, of its source or members: others wait until it has stopped.
-    writes: bool = False
-
-    @property
-    def stage(self) -> str | None:
-        """The stage at which its job begins; None when there is no job."""
-        return next(iter(self.work), None)
-
-    def held(self, hold: type[H]) -> Iterator[H]:
-        """Its holds of that class."""
-        return (one for one in self.holds if isinstance(one, hold))
 
 
 AVAILABLE, IN_USE, ERROR = "available", "in-use", "error"
@@ -387,65 +337,3 @@ ACTIONS: dict[str, dict[str, Action]] = {
         "leftover": _LEFTOVER, "server": _SERVER}.items()}
 #: Kinds whose jobs have no resource of their own.
 STATELESS = ("leftover", "server")
-
-
-def lacking(row: Action) -> list[str]:
-    """What the row does not say: why there is nothing of it is said as well."""
-    has = {"message": bool(row.message) or row.stage is None,
-           "holds": bool(row.holds) != bool(row.no_holds) or row.stage is None,
-           "event or silent": bool(row.event) != bool(row.silent),
-           "remedy or no_remedy": bool(row.remedy) != bool(row.no_remedy)}
-    return [name for name, there in has.items() if not there]
-
-
-def register(kind: str, row: Action) -> None:
-    """Add a row for an action from outside the package. Raises ValueError for a row that is not whole or a name that
-    is taken."""
-    if kind not in ACTIONS:
-        raise ValueError(f"there is no kind {kind}; there are: {', '.join(ACTIONS)}")
-    if ACTIONS[kind].get(row.name, row) != row:
-        raise ValueError(f"{kind} has an action {row.name} already")
-    if missing := lacking(row):
-        raise ValueError(f"the action {row.name} of {kind} lacks: {', '.join(missing)}")
-    ACTIONS[kind][row.name] = row
-
-
-def rows() -> Iterator[tuple[str, Action]]:
-    """(kind, row) of every action."""
-    return ((kind, row) for kind, found in ACTIONS.items() for row in found.values())
-
-
-def find(kind: str, action: str) -> Action | None:
-    """The row; None for an action that only a newer release knows."""
-    return ACTIONS.get(kind, {}).get(action)
-
-
-def members_of(row: Action) -> Iterator[Source | Members]:
-    """Its holds on further resources."""
-    return (hold for hold in row.holds if isinstance(hold, Source | Members))
-
-
-def having(condition: Callable[[Action], object]) -> frozenset[tuple[str, str]]:
-    """The (kind, action) of the rows for which the condition holds."""
-    return frozenset((kind, row.name) for kind, row in rows() if condition(row))
-
-
-def without_job(kind: str, status: str) -> Action | None:
-    """The action that gives the status, which only a live job may hold: the one whose remedy `doctor` takes; else
-    None."""
-    return next((row for row in ACTIONS[kind].values() if row.doing == status and row.remedy in (AGAIN, FAIL)), None)
-
-
-def transitional(kind: str) -> tuple[str, ...]:
-    """The statuses that only a live job may hold."""
-    return tuple(dict.fromkeys(row.doing for row in ACTIONS[kind].values() if row.remedy in (AGAIN, FAIL)))
-
-
-def without_work(kind: str, status: str) -> str:
-    """What a status becomes when nobody works on the resource any more; BACK: what it was before that."""
-    actions = ACTIONS[kind].values()
-    for action in actions:
-        if action.doing == status != AVAILABLE:
-            return action.failed
-    ends = {end for action in actions for end in (action.done, action.failed)} | {AVAILABLE, RESERVED, IN_USE}
-    return status if status in ends or status in VOLUME_STATUSES and status.startswith(ERROR) else ERROR
