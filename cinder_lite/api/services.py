@@ -10,9 +10,9 @@ from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
-from cinder_lite.jobs import pool_capacity
+from cinder_lite.jobs import pool_capacity, pool_facts
 from cinder_lite.jobs.pool_capacity import as_pool
-from cinder_lite.scheduler import choose
+from cinder_lite.scheduler import choose, plugins
 
 
 def index(req: Request) -> Page:
@@ -121,13 +121,13 @@ def get_pools(req: Request) -> Page:
 
 def _matches(req: Request, row: Row, wanted: Mapping[str, str], type_: Row | None) -> bool:
     pool = as_pool(row, req.conf.service_down_time)
-    facts = {**pool.facts(), "name": pool.name}
+    facts = {**pool_facts.facts(pool), "name": pool.name}
     if any(str(facts.get(key)) != value for key, value in wanted.items()):
         return False
     if type_ is None:
         return True
     request = pool_capacity.Request(size=0, extra_specs=type_.extra_specs)
-    chosen = choose.choose(request, [pool], choose.load_filters(req.conf.scheduler_default_filters), ())
+    chosen = choose.choose(request, [pool], plugins.load_filters(req.conf.scheduler_default_filters), ())
     return bool(chosen.ranked)
 
 

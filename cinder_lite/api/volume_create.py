@@ -25,7 +25,7 @@ def create(req: Request) -> Row:
         image = req.images.find(req.ctx, reference, snapshots_too=req.at("3.46"))
         if req.at("3.46") and image.snapshot_id and not snapshot_id:
             image, snapshot_id = None, image.snapshot_id
-    row = req.volumes.create(req.ctx, Wanted(
+    row = req.creation.create(req.ctx, Wanted(
         size=int(body["size"]) if body.get("size") is not None else None, hints=hints,
         type=body.get("volume_type") or None, zone=body.get("availability_zone") or None,
         snapshot_id=snapshot_id, source_volid=body.get("source_volid"), backup_id=body.get("backup_id"), image=image,

@@ -21,8 +21,8 @@ BINARY = "cinder-backup"
 class Backups:
     """Accepts operations on backups, and passes them to the backup services."""
 
-    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backup: typing.Any, volumes: typing.Any) -> None:
-        self.db, self.conf, self.backup, self.volumes = database, conf, backup, volumes
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backup: typing.Any, creation: typing.Any) -> None:
+        self.db, self.conf, self.backup, self.creation = database, conf, backup, creation
 
     def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
@@ -100,7 +100,7 @@ class Backups:
                 raise errors.InvalidState(kind="backup", reason=f"its size cannot be {row.size} GiB")
             wanted = Wanted(name=name or f"{record.UNNAMED}{id}", description=record.DESCRIPTION, backup_id=id,
                             size=row.size)
-            return row, self.volumes.create(ctx, wanted)
+            return row, self.creation.create(ctx, wanted)
         return self._restore(ctx, id, volume_id)
 
     @accepts

@@ -14,8 +14,10 @@ from cinder_lite.backup.stores import base as stores
 from cinder_lite.blockio import device
 from cinder_lite.db import backups, metadata_index, snapshots, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs import handlers, holds, outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.work import Work
+from cinder_lite.jobs.worker import Worker
 from cinder_lite.rpc import calls
 from cinder_lite.volume.drivers.base import GIB
 
@@ -30,24 +32,23 @@ class BackupManager(BackupRPC):
         """`volume` is the client of the volume service; `owner` names the process in the jobs that it claims."""
         self.db, self.conf, self.store, self.volume = database, conf, store, volume
         self.cinder_backups = cinder.CinderBackups(store, conf)
-        handlers = worker.handlers(states.BACKUP, {"backups": self}, store)
-        self.worker = worker.Worker(database, conf, states.BACKUP, conf.host, owner, handlers,
-                                    conf.backup_max_operations)
+        bound = handlers.bind(states.BACKUP, {"backups": self}, store)
+        self.worker = Worker(database, conf, states.BACKUP, conf.host, owner, bound, conf.backup_max_operations)
 
     def run_job(self, ctx: context.Context, job_id: str) -> None:
         self.worker.wake(job_id)
 
     # -- create
 
-    def create(self, work: worker.Work) -> None:
+    def create(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = worker.found(backups.find(tx, work.job.resource_id))
-            volume = worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id}")
+            row = outcomes.found(backups.find(tx, work.job.resource_id))
+            volume = outcomes.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id}")
             snapshot = parent = None
             if row.snapshot_id:
-                snapshot = worker.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}")
+                snapshot = outcomes.found(snapshots.find(tx, row.snapshot_id), f"snapshot {row.snapshot_id}")
             if row.parent_id:
-                parent = worker.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},")
+                parent = outcomes.found(backups.find(tx, row.parent_id), f"its parent, {row.parent_id},")
         place = manifest.Place(row.id, row.container or self.store.container(row.id))
         frozen = volume.attach_status != states.DETACHED and snapshot is None
         kind, id = ("snapshot", snapshot.id) if snapshot is not None else ("frozen" if frozen else "volume", volume.id)
@@ -58,12 +59,12 @@ class BackupManager(BackupRPC):
             origin = f"{row.id} {work.job.attempt}" if frozen else id
             written = concurrency.in_thread(self._write, work, row, place, where, parent, origin)
         except manifest.Cancelled as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
         except manifest.Superseded as error:
             # The stored objects belong to the worker that took over.
             raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
         except (stores.StoreError, manifest.BackupError, device.ContentError):
-            with worker.quiet(f"removing the stored objects of backup {row.id}"):
+            with outcomes.quiet(f"removing the stored objects of backup {row.id}"):
                 concurrency.in_thread(manifest.delete, self.store, place)
             raise
         finally:
@@ -79,7 +80,7 @@ class BackupManager(BackupRPC):
             with work.outside():
                 return host.open_local(work.ctx, host=self.conf.host, **resource)
         except calls.NoAnswer as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
 
     @staticmethod
     def _close(work, host, volume_id, copy_id):
@@ -93,7 +94,7 @@ class BackupManager(BackupRPC):
             with work.outside():
                 host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
         except calls.NoAnswer as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
         except errors.Error as error:
             LOG.warning("the frozen copy %s of volume %s cannot be removed yet: %s", copy_id, volume_id, error)
             work.when_done(schedule_cleanup)
@@ -107,10 +108,10 @@ class BackupManager(BackupRPC):
 
     # -- restore
 
-    def restore(self, work: worker.Work) -> None:
+    def restore(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = worker.found(backups.find(tx, work.job.resource_id))
-            volume = worker.found(volumes.find(tx, work.args["volume_id"]), f"volume {work.args['volume_id']}")
+            row = outcomes.found(backups.find(tx, work.job.resource_id))
+            volume = outcomes.found(volumes.find(tx, work.args["volume_id"]), f"volume {work.args['volume_id']}")
         recorded = self._record(row)
 
         def columns(tx):
@@ -125,11 +126,11 @@ class BackupManager(BackupRPC):
         work.members[volume.id] = columns
         self._restore(work, row, volume, is_zero=False)
 
-    def restore_to_new(self, work: worker.Work) -> None:
+    def restore_to_new(self, work: Work) -> None:
         """The last stage of creating a volume from a backup, whose data is restored to the new, empty volume."""
         with self.db.read() as tx:
-            volume = worker.found(volumes.find(tx, work.job.resource_id))
-            row = worker.found(backups.find(tx, volume.backup_id), f"its source, backup {volume.backup_id},")
+            volume = outcomes.found(volumes.find(tx, work.job.resource_id))
+            row = outcomes.found(backups.find(tx, volume.backup_id), f"its source, backup {volume.backup_id},")
         recorded = self._record(row)
         work.keep(launched_at=db.now())
 
@@ -147,7 +148,7 @@ class BackupManager(BackupRPC):
         """The metadata of the volume that was backed up; if the store's cannot be read, the database's."""
         legacy = self.cinder_backups.of(row)
         if legacy is not None:
-            with worker.quiet(f"reading the metadata of backup {row.id}"):
+            with outcomes.quiet(f"reading the metadata of backup {row.id}"):
                 return concurrency.in_thread(legacy.record, row)
         return row.volume_record if isinstance(row.volume_record, dict) else {}
 
@@ -157,11 +158,11 @@ class BackupManager(BackupRPC):
         with self.db.read() as tx:
             chain = backups.chain(tx, row)
         if self.cinder_backups.of(row) is not None and chain[-1].parent_id:
-            raise worker.Refused(f"its parent, backup {chain[-1].parent_id}, is missing; import it first")
+            raise outcomes.Refused(f"its parent, backup {chain[-1].parent_id}, is missing; import it first")
         try:
             concurrency.in_thread(self._read, work, chain, where, is_zero and not work.args.get("restored"))
         except manifest.Cancelled as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
 
     def _read(self, work, chain, where, is_zero):
         def progress(done, whole):
@@ -180,11 +181,11 @@ class BackupManager(BackupRPC):
 
     # -- delete, import
 
-    def delete(self, work: worker.Work) -> None:
+    def delete(self, work: Work) -> None:
         work.begin()
         with self.db.read() as tx:
             work.after_others(tx)
-            row = worker.found(backups.find(tx, work.job.resource_id))
+            row = outcomes.found(backups.find(tx, work.job.resource_id))
             place = manifest.Place.of(row) if row.container else manifest.Place(row.id, self.store.container(row.id))
             shared = any(manifest.Place.of(other) == place for other in backups.others_in(tx, row))
         legacy = self.cinder_backups.of(row)
@@ -200,17 +201,17 @@ class BackupManager(BackupRPC):
         with contextlib.suppress(stores.ObjectMissing):
             size = manifest.load(self.store, manifest.Place.of(row)).size
             if size != row.size * GIB:
-                raise worker.Refused(f"its size in the record is {row.size} GiB, but the backup in the store has "
+                raise outcomes.Refused(f"its size in the record is {row.size} GiB, but the backup in the store has "
                                      f"{size} bytes")
 
-    def import_record(self, work: worker.Work) -> None:
+    def import_record(self, work: Work) -> None:
         """Make an imported record available if the store has the backup that it names."""
         with self.db.read() as tx:
-            row = worker.found(backups.find(tx, work.job.resource_id))
+            row = outcomes.found(backups.find(tx, work.job.resource_id))
         work.begin()
         concurrency.in_thread(self._check_size, row)
         if not concurrency.in_thread(exists, self.store, self.cinder_backups, row):
-            raise worker.Refused(f"the store has no backup {row.id} in container {row.container}",
+            raise outcomes.Refused(f"the store has no backup {row.id} in container {row.container}",
                                  public=f"the store has no backup {row.id}")
 
 

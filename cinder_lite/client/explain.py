@@ -7,7 +7,7 @@ from typing import Any
 from cinderclient import api_versions, exceptions, shell_utils, utils
 
 from cinder_lite.client import jobs, tables
-from cinder_lite.scheduler import choose
+from cinder_lite.scheduler.explain import explain
 
 #: kind -> function(cs, name or id)
 FINDERS: dict[str, Callable[[Any, str], Any]] = {
@@ -30,7 +30,7 @@ def gather(cs: Any, name_or_id: str) -> dict[str, Any]:
         "id": id,
         "name": getattr(found, "name", None),
         "status": getattr(found, "status", None),
-        "jobs": [{**job, "decision_lines": choose.explain(job["decision"]) if job["decision"] else []} for job in done],
+        "jobs": [{**job, "decision_lines": explain(job["decision"]) if job["decision"] else []} for job in done],
         "messages": _messages(cs, id),
     }
 

@@ -1,19 +1,11 @@
-"""Computes the capacity of pools, and takes it: the one place for the filter, the weigher and the UPDATE that takes
-capacity.
-
-All capacities are in GiB.
-"""
+"""Computes the capacity of pools, in GiB: the one place for the filter, the weigher and the UPDATE that takes it."""
 
 import dataclasses
 import math
 import typing
 from collections.abc import Mapping
 
-from oslo_config import cfg
-
-from cinder_lite import db, errors
-from cinder_lite.db import pools
-from cinder_lite.db.host_strings import service_of
+from cinder_lite import db
 
 DEFAULT_RATIO = 20.0
 
@@ -63,32 +55,6 @@ class Pool:
     def reported(self) -> bool:
         """Whether the backend has reported its capacity."""
         return self.total_gb is not None and self.free_gb is not None
-
-    def facts(self) -> dict[str, typing.Any]:
-        """All that extra specs, expressions and queries may name, under the names that Cinder reports."""
-        return {
-            "volume_backend_name": self.backend,
-            **self.capabilities,
-            "pool_name": self.pool,
-            "total_capacity_gb": self.total_gb,
-            "free_capacity_gb": self.free_gb,
-            "provisioned_capacity_gb": self.provisioned_gb,
-            "allocated_capacity_gb": self.allocated_gb,
-            "reserved_percentage": self.reserved_percentage,
-            "max_over_subscription_ratio": self.max_over_subscription_ratio,
-            "thin_provisioning_support": self.thin,
-            "thick_provisioning_support": self.thick,
-            "multiattach": self.multiattach,
-            "online_extend_support": self.online_extend,
-            "total_volumes": self.volume_count,
-            "backend_state": "up" if self.backend_up else "down",
-        }
-
-    def state(self) -> dict[str, typing.Any]:
-        """The facts and the place of the pool: `stats.x` of an expression and `$x` of a query."""
-        facts = self.facts()
-        place = {"host": self.name, "backend_id": self.name, "availability_zone": self.availability_zone}
-        return {**facts, **place, "capabilities": facts}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,17 +120,6 @@ class Bounds:
         if self.provisioned_limit is not None and pool.provisioned_gb + self.take > self.provisioned_limit:
             return False
         return self.free_needed is None or (amount(pool.free_gb) or 0) >= self.free_needed
-
-
-def variables(pool: Pool, request: Request) -> dict[str, Mapping[str, typing.Any]]:
-    """The variables that the expressions of filter_function and goodness_function may name."""
-    return {
-        "stats": pool.state(),
-        "capabilities": pool.facts(),
-        "volume": {"size": request.size, **request.volume},
-        "extra": request.extra_specs,
-        "qos": request.qos_specs,
-    }
 
 
 def amount(value: float | str | None) -> float | None:
@@ -256,41 +211,18 @@ def _refused(pool, thin):
     return None
 
 
+#: Columns of a pool's row that are fields of a Pool as they are.
+_REPORTED = ("provisioned_gb", "allocated_gb", "reserved_percentage", "max_over_subscription_ratio", "thin", "thick",
+             "multiattach", "online_extend", "volume_count", "capabilities")
+
+
 def as_pool(row: db.Row, down_time: float) -> Pool:
     """A row of pools.with_services as a Pool; `down_time` is in seconds."""
     host, _, backend = row.service_host.partition("@")
-    if row.name is None:
-        return Pool(
-            host=host, backend=backend, pool="", availability_zone=row.availability_zone,
-            service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
-            backend_up=row.backend_up, backend_reason=row.backend_reason or "", total_gb=None, free_gb=None)
-    pool = row.name.partition("#")[2]
-    return Pool(
-        host=host, backend=backend, pool=pool, availability_zone=row.availability_zone,
-        service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
-        backend_up=row.backend_up, backend_reason=row.backend_reason or "",
-        total_gb=row.total_word or row.total_gb, free_gb=row.free_word or row.free_gb,
-        provisioned_gb=row.provisioned_gb, allocated_gb=row.allocated_gb,
-        reserved_percentage=row.reserved_percentage, max_over_subscription_ratio=row.max_over_subscription_ratio,
-        thin=row.thin, thick=row.thick, multiattach=row.multiattach, online_extend=row.online_extend,
-        volume_count=row.volume_count, capabilities=row.capabilities)
-
-
-def take(tx: db.Transaction, conf: cfg.ConfigOpts, name: str, size: int, count: int,
-         extra_specs: Mapping[str, str] | None, operation: str = "create") -> None:
-    """Take `size` GiB for `count` volumes with the extra specs of their type, thin or thick, as a decision would.
-
-    Nothing is taken where no such pool was reported. Raises NoCapacity.
-    """
-    found = next((one for one in pools.with_services(tx, service_of(name)) if one.name == name), None)
-    if found is None or size <= 0:
-        return
-    pool = as_pool(found, conf.service_down_time)
-    request = Request(size=size, operation=operation, extra_specs=extra_specs or {})
-    limits = bounds(pool, request)
-    if limits.refused or not pools.take(tx, name, size, count, limits):
-        available = virtual_free(pool, request.thin)
-        raise errors.NoCapacity(
-            reason=f"The pool {name} has no capacity for {size} GiB more: " + (
-                limits.refused or f"{available:g} GiB can be provisioned there"),
-            public=errors.NO_CAPACITY.format(size=size))
+    fields: dict[str, typing.Any] = {"pool": "", "total_gb": None, "free_gb": None}
+    if row.name is not None:
+        fields = {"pool": row.name.partition("#")[2], "total_gb": row.total_word or row.total_gb,
+                  "free_gb": row.free_word or row.free_gb, **{name: getattr(row, name) for name in _REPORTED}}
+    return Pool(host=host, backend=backend, availability_zone=row.availability_zone,
+                service_up=db.is_recent(row.seen_at, down_time), service_disabled=row.disabled, frozen=row.frozen,
+                backend_up=row.backend_up, backend_reason=row.backend_reason or "", **fields)

@@ -162,7 +162,7 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     from cinder_lite.api import enforcer, installed, listener
     from cinder_lite.api.auth import strategy
     from cinder_lite.observe import log_setup, tracing
-    from cinder_lite.scheduler import choose
+    from cinder_lite.scheduler import plugins as choice
     from cinder_lite.volume import backends
 
     yield from (("log", functools.partial(log_setup.check_writable, prog=prog)) for prog in DAEMONS)
@@ -171,8 +171,8 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     yield "[DEFAULT] osapi_volume_listen", listener.check_address
     yield "[oslo_policy] policy_file", enforcer.Policy
     yield "installed packages", lambda _conf: installed.routes()
-    yield "[DEFAULT] scheduler_default_filters", lambda conf: choose.load_filters(conf.scheduler_default_filters)
-    yield "[DEFAULT] scheduler_default_weighers", lambda conf: choose.load_weighers(conf.scheduler_default_weighers)
+    yield "[DEFAULT] scheduler_default_filters", lambda conf: choice.load_filters(conf.scheduler_default_filters)
+    yield "[DEFAULT] scheduler_default_weighers", lambda conf: choice.load_weighers(conf.scheduler_default_weighers)
     yield "[DEFAULT] enabled_backends", backends.enabled
     yield "[tracing] enabled", tracing.expect_library_if_enabled
     yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: (

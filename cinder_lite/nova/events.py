@@ -6,7 +6,8 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, jobs
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 
 LOG = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class ServerEvents:
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts) -> None:
         self.db, self.nova = database, client.Nova(conf)
 
-    def send_when_done(self, work: worker.Work, event: str) -> None:
+    def send_when_done(self, work: Work, event: str) -> None:
         """Send the event to the volume's servers when the work has ended."""
         if not self.nova.is_configured:
             return
@@ -36,7 +37,7 @@ class ServerEvents:
             tx, jobs.requester(job, overwrite=False), "server", job.resource_id, event, job.stage, job.host,
             {"servers": servers, "succeeded": True})
 
-    def send(self, work: worker.Work) -> None:
+    def send(self, work: Work) -> None:
         """Send one event, or end when Nova is not configured here."""
         args, job = work.args, work.job
         work.begin()
@@ -46,6 +47,7 @@ class ServerEvents:
             self.nova.send_event(job.action, args["servers"], job.resource_id, args["succeeded"])
         except errors.Unavailable as error:
             if (db.now() - job.created_at).total_seconds() > RETRY_PERIOD:
-                raise worker.Refused(f"{error} The servers {', '.join(args['servers'])} may not know of it.") from error
+                servers = ", ".join(args["servers"])
+                raise outcomes.Refused(f"{error} The servers {servers} may not know of it.") from error
             LOG.warning("%s Retrying.", error)
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error

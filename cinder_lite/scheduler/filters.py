@@ -1,15 +1,12 @@
 """The scheduler's filters: functions that return None, or the reason why a pool cannot take a request.
 
-FILTERS has those that scheduler_default_filters can name, ALWAYS those that no option disables. Further filters are
-functions of the same form, found by the entry point `cinder_lite.scheduler.filters`.
+ALWAYS has those that no option disables; scheduler/plugins.py those that scheduler_default_filters can name.
 """
 
-import math
-import uuid
 from collections.abc import Callable
 
-from cinder_lite.jobs import pool_capacity
-from cinder_lite.scheduler import expressions, extra_specs, json_query
+from cinder_lite.jobs import pool_capacity, pool_facts
+from cinder_lite.scheduler import extra_specs, lacking
 
 #: None if the pool can take the request, else the reason why it cannot.
 Filter = Callable[[pool_capacity.Pool, pool_capacity.Request], str | None]
@@ -58,23 +55,9 @@ def availability_zone(pool: pool_capacity.Pool, request: pool_capacity.Request) 
 
 
 def capacity(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """Room for the size that is asked (see `pools.bounds`)."""
+    """Room for the size that is asked (see `pool_capacity.bounds`)."""
     bounds = pool_capacity.bounds(pool, request)
-    if bounds.admit(pool):
-        return None
-    if bounds.refused:
-        return f"requested {request.size} GiB, {bounds.refused}"
-    thin = request.thin and pool.thin
-    # The bounds refuse by numbers only where these are known.
-    available, free = pool_capacity.virtual_free(pool, thin) or 0, pool_capacity.amount(pool.free_gb) or 0
-    ratio = pool_capacity.ratio(pool, thin) or 1
-    text = f"requested {request.size} GiB, free {_gib(available)} of {_gib(pool_capacity.amount(pool.total_gb))}"
-    if available >= free * ratio:
-        return text if ratio == 1 else f"{text} ({_gib(free)} really free, over-subscribed {ratio:.4g} times)"
-    text += f" ({_gib(pool.provisioned_gb)} of at most {_gib(bounds.provisioned_limit)} provisioned"
-    if pool_capacity.reserved(pool):
-        text += f", {_gib(pool_capacity.reserved(pool))} in reserve"
-    return text + (")" if ratio == 1 else f", over-subscribed {ratio:.4g} times)")
+    return None if bounds.admit(pool) else lacking.capacity(pool, request, bounds)
 
 
 def capabilities(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
@@ -83,84 +66,8 @@ def capabilities(pool: pool_capacity.Pool, request: pool_capacity.Request) -> st
         return "the volume is attached, and the backend can extend only detached volumes"
     if not request.extra_specs:
         return None
-    return extra_specs.unmet(pool.facts(), request.extra_specs)
+    return extra_specs.unmet(pool_facts.facts(pool), request.extra_specs)
 
-
-def driver(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """The backend's filter_function is true."""
-    text = pool.capabilities.get("filter_function")
-    if text is None or not str(text).strip():
-        return None
-    try:
-        value = expressions.evaluate(str(text), pool_capacity.variables(pool, request))
-    except expressions.ExpressionError as problem:
-        return f"its filter_function '{text}' has no value: {problem}"
-    return None if value else f"its filter_function '{text}' is not true"
-
-
-def same_backend(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """The hint same_host: at least one of the named volumes is on the backend."""
-    return _affinity(pool, request, "same_host", wanted=True)
-
-
-def different_backend(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """The hint different_host: none of the named volumes is on the backend."""
-    return _affinity(pool, request, "different_host", wanted=False)
-
-
-def instance_locality(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """The hint local_to_instance: the backend is on the hypervisor of the named server."""
-    server = request.hints.get("local_to_instance")
-    if not server:
-        return None
-    if not _is_uuid(server):
-        return f"hint local_to_instance: '{server}' is not the id of a server"
-    if not request.instance_host:
-        return f"hint local_to_instance: the hypervisor of server {server} is not known"
-    if pool.host == request.instance_host:
-        return None
-    return f"hint local_to_instance: server {server} is on {request.instance_host}, the pool on {pool.host}"
-
-
-def json_filter(pool: pool_capacity.Pool, request: pool_capacity.Request) -> str | None:
-    """The hint query is true for the pool."""
-    query = request.hints.get("query")
-    if not query:
-        return None
-    try:
-        return None if json_query.passes(query, pool.state()) else "hint query is not true for this pool"
-    except json_query.QueryError as problem:
-        return f"hint query: {problem}"
-
-
-FILTERS = {
-    "AvailabilityZoneFilter": availability_zone,
-    "CapacityFilter": capacity,
-    "CapabilitiesFilter": capabilities,
-    "DriverFilter": driver,
-    "SameBackendFilter": same_backend,
-    "DifferentBackendFilter": different_backend,
-    "InstanceLocalityFilter": instance_locality,
-    "JsonFilter": json_filter,
-    "IgnoreAttemptedHostsFilter": ignore_attempted_hosts,
-}
-
-#: The reason shown to members when a filter refuses, without details of pools.
-FOR_MEMBERS = {
-    "ServiceFilter": "the storage is not available at the moment",
-    "PlaceFilter": "it cannot be anywhere else than its source, its group or it itself is",
-    "AvailabilityZoneFilter": "the zone does not have such storage",
-    "CapacityFilter": "there is not enough free capacity",
-    "CapabilitiesFilter": "no storage offers what the volume type asks for",
-    "SameBackendFilter": "the scheduler hint same_host cannot be followed",
-    "DifferentBackendFilter": "the scheduler hint different_host cannot be followed",
-    "InstanceLocalityFilter": "the scheduler hint local_to_instance cannot be followed",
-    "JsonFilter": "the scheduler hint query cannot be followed",
-}
-#: The reasons shown to members for other filters, and without any pool.
-OTHER = "the storage does not take such a volume at the moment"
-NO_STORAGE = "there is no storage that could take it"
-STORAGE = "there is storage that takes it"
 
 ALWAYS = {
     "ServiceFilter": service,
@@ -169,33 +76,5 @@ ALWAYS = {
 }
 
 
-def _affinity(pool, request, hint, wanted):
-    named = request.hints.get(hint)
-    if not named:
-        return None
-    volumes = list(named) if isinstance(named, list | tuple) else [named]
-    for volume in volumes:
-        if not _is_uuid(volume):
-            return f"hint {hint}: '{volume}' is not the id of a volume"
-    # A volume's host string has no pool where it came from a release without pools.
-    here = [v for v in volumes if request.volume_hosts.get(v) in (pool.name, pool.service_host)]
-    if bool(here) is wanted:
-        return None
-    return f"hint {hint}: " + ("none of the named volumes is here" if wanted else f"volume {here[0]} is here")
-
-
-def _is_uuid(text):
-    try:
-        uuid.UUID(str(text))
-    except ValueError:
-        return False
-    return True
-
-
 def _list(text):
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
-
-
-def _gib(number):
-    """GiB with at most two decimals, rounded down so that a refusal never shows as much as was requested."""
-    return "an unknown total" if number is None else f"{math.floor(number * 100) / 100:.15g} GiB"

@@ -11,9 +11,9 @@ from cinder_lite.concurrency import locks, randomness
 from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.concurrency.pool import Pool
 from cinder_lite.db import groups, job_changes, job_queries, jobs, messages, pools, snapshots, volumes
-from cinder_lite.jobs import holds, lifecycle, pool_capacity, worker
+from cinder_lite.jobs import holds, lifecycle, outcomes, pool_capacity
 from cinder_lite.jobs.lifecycle import GROUP
-from cinder_lite.scheduler import choose, grouping, waiting
+from cinder_lite.scheduler import choose, explain, grouping, plugins, waiting
 from cinder_lite.scheduler.placements import MOVES
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 from cinder_lite.states import lookup
@@ -35,8 +35,8 @@ class SchedulerManager(SchedulerRPC):
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: typing.Any) -> None:
         self.db, self.conf, self.volume = database, conf, volume
-        self.filters = choose.load_filters(conf.scheduler_default_filters)
-        self.weighers = choose.load_weighers(conf.scheduler_default_weighers, {
+        self.filters = plugins.load_filters(conf.scheduler_default_filters)
+        self.weighers = plugins.load_weighers(conf.scheduler_default_weighers, {
             name: conf[option] for name, option in WEIGHTS.items()})
         self.random = randomness.generator()
         self.pool = Pool(16)
@@ -86,7 +86,7 @@ class SchedulerManager(SchedulerRPC):
         except Exception as error:
             # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
             LOG.exception("job %s was not placed, will be retried", job_id)
-            with worker.quiet(f"counting an attempt to place job {job_id}"):
+            with outcomes.quiet(f"counting an attempt to place job {job_id}"):
                 self._count_attempt(job_id, error)
         finally:
             with self._lock:
@@ -100,7 +100,7 @@ class SchedulerManager(SchedulerRPC):
             if attempts is None or attempts < self.conf.job_max_attempts:
                 return
             job = job_queries.outline(tx, job_id)
-        reason = worker.reason_of(error, job)
+        reason = outcomes.reason_of(error, job)
         try:
             with self.db.write() as tx:
                 self._end(tx, job_queries.get(tx, job_id), reason)
@@ -142,7 +142,7 @@ class SchedulerManager(SchedulerRPC):
             return False
         if noted != job.decision:
             LOG.info("%s of %s %s waits for %s: %s", job.action, job.kind, job.resource_id, waiting.AWAITED,
-                     "; ".join(decision.explain()))
+                     "; ".join(explain.explain(decision.plain())))
             with self.db.write() as tx:
                 job_changes.note_waiting(tx, job.id, "scheduler", noted)
         return True

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from cinder_lite import db, errors
 from cinder_lite.jobs import pool_capacity
+from cinder_lite.scheduler import explain
 from cinder_lite.scheduler import filters as filtering
 from cinder_lite.scheduler.choose import Decision
 
@@ -54,4 +55,4 @@ def reason(job: db.Row, decision: Decision, seconds: float) -> errors.Reason:
     """Why the request failed."""
     waited = [f"waited {seconds} s for {AWAITED}"] if begun(job) else []
     return errors.Reason.joined(
-        *waited, errors.Reason("; ".join(decision.explain()), "; ".join(decision.explain_to_members())))
+        *waited, explain.reason(decision.plain()))

@@ -12,6 +12,7 @@ from cinder_lite.concurrency import http_limits, http_server
 from cinder_lite.observe import health
 from cinder_lite.service import process
 from cinder_lite.volume.verbs.attachments import Attachments
+from cinder_lite.volume.verbs.creation import Creation
 from cinder_lite.volume.verbs.groups import Groups, GroupSnapshots
 from cinder_lite.volume.verbs.images import Images
 from cinder_lite.volume.verbs.manage import Management
@@ -60,10 +61,12 @@ class ApiService:
 
 def domains(shared: process.Process) -> dict[str, Any]:
     """The objects whose methods handlers call, by name."""
-    volumes = Volumes(shared.db, shared.conf, shared.scheduler, shared.volume)
+    creation = Creation(shared.db, shared.conf, shared.scheduler)
+    volumes = Volumes(shared.db, shared.conf, shared.volume)
     groups = Groups(shared.db, shared.conf, shared.scheduler, shared.volume)
     volumes.events = groups.events = shared.events
     return {
+        "creation": creation,
         "volumes": volumes,
         "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
@@ -71,7 +74,7 @@ def domains(shared: process.Process) -> dict[str, Any]:
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "migration_completion": MigrationCompletion(shared.db, shared.conf, shared.volume),
         "management": Management(shared.db, shared.conf, shared.scheduler, shared.volume),
-        "backups": Backups(shared.db, shared.conf, shared.backup, volumes),
+        "backups": Backups(shared.db, shared.conf, shared.backup, creation),
         "groups": groups,
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
         "transfers": Transfers(shared.db, shared.conf, shared.volume),

@@ -8,17 +8,21 @@ from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.conf import unread
 from cinder_lite.db import job_changes, pool_stats, volumes
 from cinder_lite.host import host_lock, network
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.nova.events import ServerEvents
 from cinder_lite.rpc.server import Server
 from cinder_lite.service import heartbeat, process
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.jobs import lost_snapshots
+from cinder_lite.volume.jobs.creation import CreationJobs
 from cinder_lite.volume.jobs.groups import GroupJobs
 from cinder_lite.volume.jobs.images import ImageJobs
 from cinder_lite.volume.jobs.manage import ManageJobs
 from cinder_lite.volume.jobs.migration import MigrationJobs
-from cinder_lite.volume.jobs.volumes import VolumeManager
+from cinder_lite.volume.jobs.snapshots import SnapshotJobs
+from cinder_lite.volume.jobs.volumes import VolumeJobs
+from cinder_lite.volume.manager import VolumeManager
 from cinder_lite.volume.rpcapi import VolumeRPC
 
 LOG = logging.getLogger(__name__)
@@ -46,10 +50,12 @@ class BackendService:
         groups = GroupJobs(shared.db, self.conf, self.backend)
         exports = Exports(shared.db, self.conf, self.backend)
         self.images = ImageJobs(shared.db, self.conf, self.backend, shared.volume, exports)
-        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, shared.backup,
-                                     self.images, exports,
-                                     {"migration": migration, "manage": manage, "groups": groups,
-                                      "images": self.images})
+        servers = ServerEvents(shared.db, self.conf)
+        self.manager = VolumeManager(shared.db, self.conf, self.backend, self.heartbeat.owner, exports, {
+            "creation": CreationJobs(shared.db, self.conf, self.backend, shared.backup, self.images),
+            "volumes": VolumeJobs(shared.db, self.backend, exports, servers),
+            "snapshots": SnapshotJobs(shared.db, self.backend),
+            "migration": migration, "manage": manage, "groups": groups, "images": self.images, "servers": servers})
         self.manager.worker.events = shared.events
         shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
         self._measuring = Periodic(self.conf.backend_stats_polling_interval, self.measure,
@@ -172,7 +178,7 @@ class VolumeService:
             while not self._stopping:
                 _wait_until_stable(events)
                 for backend in self.backends:
-                    with worker.quiet(f"checking the addresses of {backend.backend.name}"):
+                    with outcomes.quiet(f"checking the addresses of {backend.backend.name}"):
                         backend.check_addresses()
 
     def _start(self, backend):
@@ -196,7 +202,7 @@ class VolumeService:
         """
         if all(backend.tried for backend in self.backends):
             for backend in self.backends:
-                with worker.quiet(f"enabling access to {backend.backend.name}"):
+                with outcomes.quiet(f"enabling access to {backend.backend.name}"):
                     backend.enable_access()
             self.ready = True
 

@@ -180,7 +180,7 @@ _MIGRATE = {SCHEDULER: "migrate", VOLUME: "migration.migrate"}
 
 _VOLUME = (
     Action("create", (), CREATING, AVAILABLE, ERROR,
-           {SCHEDULER: "create", VOLUME: "volumes.create", BACKUP: "backups.restore_to_new"},
+           {SCHEDULER: "create", VOLUME: "creation.create", BACKUP: "backups.restore_to_new"},
            (Counted(), CacheEntry(), Source("backup", "restore_to_new", "backup_id", "backup_id")),
            message=("create", "create failed"), message_at={BACKUP: ("backup restore", "backup restore")},
            event="volume.create", remedy=AGAIN, writes=True),
@@ -247,9 +247,9 @@ _VOLUME = (
            no_remedy="a transfer sets and clears this status"),
 )
 
-_SNAPSHOT_DELETE = {VOLUME: "volumes.delete_snapshot"}
+_SNAPSHOT_DELETE = {VOLUME: "snapshots.delete"}
 _SNAPSHOT = (
-    Action("create", (), CREATING, AVAILABLE, ERROR, {VOLUME: "volumes.create_snapshot"}, (Counted(),),
+    Action("create", (), CREATING, AVAILABLE, ERROR, {VOLUME: "snapshots.create"}, (Counted(),),
            message=("snapshot create", "snapshot create"), event="snapshot.create", remedy=AGAIN),
     Action("delete", (AVAILABLE, ERROR), DELETING, GONE, "error_deleting", _SNAPSHOT_DELETE, (Counted(),),
            message=("snapshot delete", "snapshot delete"), event="snapshot.delete", remedy=AGAIN),

@@ -15,7 +15,7 @@ from cinder_lite.concurrency import locks
 from cinder_lite.conf import plugins
 from cinder_lite.conf.backend import DRIVERS, TARGETS
 from cinder_lite.db import volumes
-from cinder_lite.jobs import worker
+from cinder_lite.volume import driver_calls
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
 
@@ -114,7 +114,7 @@ class Backend:
 
     def call(self, function: Callable, *args: object, **kwargs: object) -> typing.Any:
         """Call a method of the driver or target in a native thread."""
-        return worker.call(function, *args, **kwargs)
+        return driver_calls.call(function, *args, **kwargs)
 
     def remove_exports(self, volume: drivers.Volume) -> None:
         """Remove all exports of a volume."""

@@ -8,7 +8,7 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import attachments, connections, job_queries, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import driver_views
@@ -235,7 +235,7 @@ class Exports:
         with self.db.read() as tx:
             found = connections.unsettled(tx, self.backend.name, self.connect_timeout)
         for volume_id in found:
-            with worker.quiet(f"removing ended connections of volume {volume_id}"):
+            with outcomes.quiet(f"removing ended connections of volume {volume_id}"):
                 with self.db.write() as tx:
                     VOLUME.lock(tx, volume_id)
                     connections.end_lost(tx, volume_id, self.connect_timeout)
@@ -262,7 +262,7 @@ class Exports:
         for row in rows:
             here, wanted = of_volume.get(driver_views.as_volume(row).name, set()), held.get(row.id, set())
             if here != wanted or not all(exported[name] for name in here):
-                with worker.quiet(f"restoring the exports of volume {row.id}"), self.backend.locks[row.id]:
+                with outcomes.quiet(f"restoring the exports of volume {row.id}"), self.backend.locks[row.id]:
                     self._restore(row.id, here)
 
     def _import_legacy(self):

@@ -5,11 +5,11 @@ from typing import Any
 
 from cinder_lite import db, states
 from cinder_lite.db import volumes
-from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.work import Work
 
 
-def insert(tx: db.Transaction, work: worker.Work, row: db.Row, zone: str, columns: Mapping[str, Any]) -> bool:
+def insert(tx: db.Transaction, work: Work, row: db.Row, zone: str, columns: Mapping[str, Any]) -> bool:
     """Insert the row of the copy, with the `columns` that its backend sets. False when there is one already."""
     if volumes.find(tx, work.job.id) is not None:
         return False

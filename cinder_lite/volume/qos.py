@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from cinder_lite import db
 from cinder_lite.jobs.pool_capacity import Pool
+from cinder_lite.jobs.pool_facts import facts
 from cinder_lite.scheduler import extra_specs
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def not_applied(types: Iterable, pools: Iterable[Pool]) -> list[tuple[typing.Any
     return [(type_, pool, f"QoS spec {type_.qos_name} of volume type {type_.name} has the consumer {type_.consumer}, "
                           f"but {pool.service_host} applies no QoS specs to volumes ({pool.name})")
             for type_ in types for pool in pools
-            if not pool.facts().get("QoS_support") and extra_specs.unmet(pool.facts(), type_.extra_specs) is None]
+            if not facts(pool).get("QoS_support") and extra_specs.unmet(facts(pool), type_.extra_specs) is None]
 
 
 REMEDY = ("require a backend that applies them (RBD) with the type's extra specs, or set the QoS spec's consumer to "

@@ -150,13 +150,13 @@ def test_old_detach_takes_the_export_back(service, client, types):
     act(client, volume["id"], 200, **{"os-initialize_connection": {"connector": connector}})
     act(client, volume["id"], **{"os-attach": {"instance_uuid": "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11",
                                                "mountpoint": "/dev/vdb"}})
-    manager = service.volume.backends[0].manager
-    assert f"volume-{volume['id']}" in manager.target.exported()
+    target = service.volume.backends[0].backend.target
+    assert f"volume-{volume['id']}" in target.exported()
     act(client, volume["id"], **{"os-begin_detaching": {}})
     act(client, volume["id"], **{"os-terminate_connection": {"connector": connector}})
     act(client, volume["id"], **{"os-detach": {}})
     client.settled("volumes", volume["id"])
-    assert f"volume-{volume['id']}" not in manager.target.exported()
+    assert f"volume-{volume['id']}" not in target.exported()
     sound(service, client)
 
 

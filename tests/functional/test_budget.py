@@ -128,7 +128,7 @@ def test_a_plain_create(client, service, work):
         ended(service, volume["id"])
     client.settled("volumes", volume["id"])
     assert {"api/app.py", "scheduler/choose.py",
-            "volume/jobs/volumes.py"} <= work.files, "not every service was watched"
+            "volume/jobs/creation.py"} <= work.files, "not every service was watched"
     assert len(work.statements) <= STATEMENTS, "\n".join(work.statements)
     assert work.transactions <= TRANSACTIONS
     lines = {file: count_lines(file) for file in sorted(work.files)}

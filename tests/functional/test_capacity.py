@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from cinder_lite import context, errors, states
 from cinder_lite.db import new_volumes, schema, types
-from cinder_lite.jobs import pool_capacity
+from cinder_lite.jobs import pool_claims
 from cinder_lite.volume.verbs.groups import Groups
 from tests.functional.installation import POOL, PROJECT
 
@@ -29,7 +29,7 @@ def taken(here):
 
 def take(here, size, count, specs):
     with here.db.write() as tx:
-        pool_capacity.take(tx, here.conf, POOL, size, count, specs)
+        pool_claims.take(tx, here.conf, POOL, size, count, specs)
 
 
 def test_thick_volumes_claim_free_capacity(pool):

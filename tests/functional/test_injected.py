@@ -41,9 +41,8 @@ quota_groups = -1"""
 SECRET = "a text that only the log may have"
 #: Where the work on jobs is written: calls from there are where something is raised.
 HANDLERS = tuple(os.path.join("cinder_lite", *path.split("/")) for path in (
-    "volume/jobs/volumes.py", "volume/jobs/migration.py", "volume/jobs/groups.py", "volume/jobs/manage.py",
-    "volume/jobs/images.py",
-    "nova/events.py", "backup/manager.py"))
+    "volume/jobs/creation.py", "volume/jobs/volumes.py", "volume/jobs/snapshots.py", "volume/jobs/migration.py",
+    "volume/jobs/groups.py", "volume/jobs/manage.py", "volume/jobs/images.py", "nova/events.py", "backup/manager.py"))
 
 
 class Injected(Exception):
@@ -247,7 +246,7 @@ def test_doctor_finds_the_object_of_a_removal_that_was_given_up(world, raiser, m
     for one in raiser.workers:
         monkeypatch.setattr(one, "_finish", _refusing(one._finish, "leftover", "remove"))
     for one in world.service.volume.backends:
-        monkeypatch.setattr(one.manager.driver, "delete", lambda _volume: None)
+        monkeypatch.setattr(one.backend.driver, "delete", lambda _volume: None)
     id = BEGUN["leftover", "remove"][0](world)
     job = ended(world, id, "remove")
     assert job.status == states.FAILED

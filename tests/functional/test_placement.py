@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, states
 from cinder_lite.db import schema
-from cinder_lite.scheduler import choose
+from cinder_lite.scheduler.explain import explain
 from cinder_lite.scheduler.manager import SchedulerManager
 from tests.functional.installation import BACKEND, POOL, Installation
 
@@ -65,7 +65,7 @@ def test_the_time_in_which_no_scheduler_was_there_does_not_count(here):
     away(here)
     volume, job = decide(here)
     assert (volume.status, job.status) == (states.CREATING, states.QUEUED)
-    assert "waiting since" in choose.explain(job.decision)[0]
+    assert "waiting since" in explain(job.decision)[0]
 
 
 @pytest.mark.parametrize("size,values", [(1, {"disabled": True}), (5000, {})])

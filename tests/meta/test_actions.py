@@ -13,14 +13,17 @@ from cinder_lite.jobs.lifecycle import KINDS
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.scheduler.manager import PLACEMENTS
 from cinder_lite.states import lookup, registry
+from cinder_lite.volume.jobs.creation import CreationJobs
 from cinder_lite.volume.jobs.groups import GroupJobs
 from cinder_lite.volume.jobs.images import ImageJobs
 from cinder_lite.volume.jobs.manage import ManageJobs
 from cinder_lite.volume.jobs.migration import MigrationJobs
-from cinder_lite.volume.jobs.volumes import VolumeManager
+from cinder_lite.volume.jobs.snapshots import SnapshotJobs
+from cinder_lite.volume.jobs.volumes import VolumeJobs
 from tools import action_table
 
-OWNERS = {"volumes": VolumeManager, "groups": GroupJobs, "images": ImageJobs, "manage": ManageJobs,
+OWNERS = {"creation": CreationJobs, "volumes": VolumeJobs, "snapshots": SnapshotJobs,
+          "groups": GroupJobs, "images": ImageJobs, "manage": ManageJobs,
           "migration": MigrationJobs, "servers": ServerEvents, "backups": BackupManager}
 ROWS = [pytest.param(kind, row, id=f"{kind}-{row.name}") for kind, row in lookup.rows()]
 CLASSES = [value for value in vars(states).values()

@@ -108,7 +108,7 @@ def begun(tree):
 def test_what_holds_claim_is_found():
     assert {("cinder_lite.db.quotas", "claim"), ("cinder_lite.db.quotas", "release"),
             ("cinder_lite.db.pools", "take"), ("cinder_lite.db.pools", "give_back"),
-            ("cinder_lite.db.retypes", "claim"), ("cinder_lite.jobs.pool_capacity", "take")} <= ours().held()
+            ("cinder_lite.db.retypes", "claim"), ("cinder_lite.jobs.pool_claims", "take")} <= ours().held()
 
 
 def test_holds_alone_claim_and_release():

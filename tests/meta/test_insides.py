@@ -4,7 +4,7 @@ import ast
 import inspect
 
 from cinder_lite import errors
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
 from tests.meta.source import modules
 
 #: Attributes whose values are names of the cloud's inside.
@@ -38,7 +38,7 @@ def one_text_for_all(tree):
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or any(one.arg == "public" for one in node.keywords):
             continue
-        kind = {"errors": RAISED, "worker": {"Refused": worker.Refused}}.get(_module(node.func), {}).get(
+        kind = {"errors": RAISED, "outcomes": {"Refused": outcomes.Refused}}.get(_module(node.func), {}).get(
             getattr(node.func, "attr", ""))
         texts = [*node.args, *(one.value for one in node.keywords)]
         if kind is not None and kind.for_members is None and any(

@@ -48,7 +48,7 @@ CHANGES = (
     ("db/migrate.py", f'HEAD = "{migrate.HEAD}"', f'HEAD = "{NEXT}"'),
     ("db/schema.py", '    *_flags(False, "bootable", "multiattach"),\n',
      '    *_flags(False, "bootable", "multiattach", "pinned"),\n    sa.Column("origin", Name, index=True),\n'),
-    *_further_argument("volume", VolumeRPC, "jobs/volumes"),
+    *_further_argument("volume", VolumeRPC, "manager"),
     *_further_argument("scheduler", SchedulerRPC, "manager"),
     *_further_argument("backup", BackupRPC, "manager"),
     ("jobs/accepting.py", "run_job(ctx, job_id=accepted.job_id)", "run_job(ctx, job_id=accepted.job_id, soon=True)"),

@@ -6,7 +6,7 @@ import pytest
 from oslo_messaging._drivers import common
 
 from cinder_lite import errors
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
 from cinder_lite.rpc import transport
 from cinder_lite.volume.drivers import base
 
@@ -36,8 +36,8 @@ def test_an_error_has_the_same_message_over_a_broker(error):
     (errors.InvalidInput(reason="bad"), "Invalid input received: bad", "Invalid input received: bad"),
     (errors.BackendFailed(reason="lvcreate on node7"), "lvcreate on node7", errors.STORAGE),
     (base.DriverError("vg on node7"), "vg on node7", errors.STORAGE),
-    (worker.Refused("it is gone"), "it is gone", "it is gone"),
-    (worker.Refused("it is gone from node7", public="it is gone"), "it is gone from node7", "it is gone"),
+    (outcomes.Refused("it is gone"), "it is gone", "it is gone"),
+    (outcomes.Refused("it is gone from node7", public="it is gone"), "it is gone from node7", "it is gone"),
     (KeyError("node7"), "unexpected KeyError: 'node7'", errors.HIDDEN)])
 def test_a_reason_has_two_texts(error, text, public):
     reason = errors.Reason.of(error)

@@ -88,7 +88,7 @@ def kinds(error):
 
 
 def test_errors_of_a_service_have_the_same_class_over_a_broker():
-    for module in ("backup.manager", "scheduler.manager", "volume.jobs.volumes", "image.download"):
+    for module in ("backup.manager", "scheduler.manager", "volume.jobs.volumes", "volume.manager", "image.download"):
         importlib.import_module(f"cinder_lite.{module}")
     # Those of rpc itself are raised where the question is asked.
     strange = {f"{one.__module__}.{one.__name__}" for one in kinds(errors.Error)

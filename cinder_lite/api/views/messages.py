@@ -7,7 +7,7 @@ from cinder_lite.api.request import Request
 from cinder_lite.api.view import Field, Renderer, Row, View
 from cinder_lite.api.views.volumes import created_at, time, updated_at
 from cinder_lite.jobs import wait_reasons
-from cinder_lite.scheduler import choose
+from cinder_lite.scheduler import explain
 
 
 def _for_operators(column: str) -> Renderer:
@@ -16,7 +16,7 @@ def _for_operators(column: str) -> Renderer:
 
 
 def _decision(row: Row, req: Request) -> Any:
-    return row.decision if req.sees_internals(row.project_id) else choose.for_members(row.decision)
+    return row.decision if req.sees_internals(row.project_id) else explain.for_members(row.decision)
 
 
 def _error(row: Row, req: Request) -> str | None:

@@ -6,6 +6,7 @@ from cinder_lite.api.request import Request
 from cinder_lite.api.view import Field, Row, View
 from cinder_lite.api.views.volumes import time
 from cinder_lite.db import services
+from cinder_lite.jobs import pool_facts
 from cinder_lite.jobs.pool_capacity import as_pool
 
 VOLUME = "cinder-volume"
@@ -41,5 +42,5 @@ def POOL(row: Row, req: Request) -> dict[str, Any]:
     """A pool; with `detail=true` also its capabilities and capacity."""
     if not req.flag("detail"):
         return {"name": row.name}
-    facts = as_pool(row, req.conf.service_down_time).facts()
+    facts = pool_facts.facts(as_pool(row, req.conf.service_down_time))
     return {"name": row.name, "capabilities": facts | {"timestamp": time(row.measured_at)}}

@@ -1,4 +1,4 @@
-"""Begins actions: sets the status, records the job, and claims all that the action's row in states.py holds.
+"""Begins actions: sets the status, records the job, and claims all that the action's row in the package states holds.
 
 What a row holds is claimed from its last hold to its first, and released from the first to the last.
 """

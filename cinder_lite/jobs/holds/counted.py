@@ -8,7 +8,7 @@ from oslo_config import cfg
 from cinder_lite import db, states
 from cinder_lite.db import pools, quotas
 from cinder_lite.db import types as volume_types
-from cinder_lite.jobs import pool_capacity
+from cinder_lite.jobs import pool_claims
 from cinder_lite.jobs.holds.base import Holding, Start
 from cinder_lite.jobs.lifecycle import VOLUME
 
@@ -70,7 +70,7 @@ def _take_capacity(tx, conf, placed):
         sums[key] = size + row.size, n + 1
     for (pool, type_id), (size, n) in sorted(sums.items()):
         type_ = volume_types.find(tx, type_id)
-        pool_capacity.take(tx, conf, pool, size, n, type_ and type_.extra_specs)
+        pool_claims.take(tx, conf, pool, size, n, type_ and type_.extra_specs)
 
 
 def uncount(tx: db.Transaction, conf: cfg.ConfigOpts, counted: Iterable[tuple[str, Any]]) -> None:

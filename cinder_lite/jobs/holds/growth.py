@@ -4,7 +4,7 @@ from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import pools, quotas
-from cinder_lite.jobs import pool_capacity
+from cinder_lite.jobs import pool_claims
 from cinder_lite.jobs.holds.base import Holding, Start, args_of
 
 
@@ -18,7 +18,7 @@ class Growth(Holding, of=states.Growth):
         more = new_size - row.size
         quotas.claim(tx, quotas.Change(row.project_id, {"gigabytes": more}, row.volume_type_id), start.limits)
         quotas.check_max_size(new_size, conf)
-        pool_capacity.take(tx, conf, row.host, more, 0, row.type_extra_specs, "extend")
+        pool_claims.take(tx, conf, row.host, more, 0, row.type_extra_specs, "extend")
 
     @staticmethod
     def release(tx: db.Transaction, _conf: cfg.ConfigOpts, _hold: states.Growth, job: db.Row, _kind: str,

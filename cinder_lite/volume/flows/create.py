@@ -5,7 +5,8 @@ import logging
 import typing
 from collections.abc import Callable, Mapping
 
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.volume import driver_calls
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.flows import engine
 
@@ -36,45 +37,45 @@ class _Create(engine.Step):
         self.driver = driver
 
     def revert(self, volume, flow_failures, **_):
-        if any(failure.check(worker.Interrupted) for failure in flow_failures.values()):
+        if any(failure.check(outcomes.Interrupted) for failure in flow_failures.values()):
             return
         LOG.info("removing incomplete volume %s", volume.id)
-        worker.call(self.driver.delete, volume)
+        driver_calls.call(self.driver.delete, volume)
 
 
 class CreateEmpty(_Create):
     """Creates a volume that reads as zeros."""
 
     def execute(self, volume: drivers.Volume) -> dict:
-        return worker.call(self.driver.create, volume)
+        return driver_calls.call(self.driver.create, volume)
 
 
 class CreateUnlimited(_Create):
     """Creates a volume that reads as zeros, without QoS limits while it is filled."""
 
     def execute(self, volume: drivers.Volume) -> dict:
-        return worker.call(self.driver.create, dataclasses.replace(volume, qos={}))
+        return driver_calls.call(self.driver.create, dataclasses.replace(volume, qos={}))
 
 
 class CopySnapshot(_Create):
     """Creates a volume with a snapshot's content."""
 
     def execute(self, volume: drivers.Volume, source: drivers.Snapshot, progress: Callable[[int, int], object]) -> dict:
-        return worker.call(self.driver.from_snapshot, volume, source, progress)
+        return driver_calls.call(self.driver.from_snapshot, volume, source, progress)
 
 
 class CloneVolume(_Create):
     """Creates a volume with another volume's content."""
 
     def execute(self, volume: drivers.Volume, source: drivers.Volume, progress: Callable[[int, int], object]) -> dict:
-        return worker.call(self.driver.clone, volume, source, progress)
+        return driver_calls.call(self.driver.clone, volume, source, progress)
 
 
 class CloneImage(_Create):
     """Clones an image on the backend. The facts are None if the image cannot be cloned."""
 
     def execute(self, volume: drivers.Volume, source: str) -> dict | None:
-        return worker.call(self.driver.clone_image, volume, source)
+        return driver_calls.call(self.driver.clone_image, volume, source)
 
 
 class FillFromImage(engine.Step):
@@ -96,7 +97,7 @@ class ApplyQos(engine.Step):
 
     def execute(self, volume: drivers.Volume, facts: dict | None) -> None:
         if volume.qos and isinstance(self.driver, drivers.AppliesQos):
-            worker.call(self.driver.apply_qos, dataclasses.replace(volume, facts=facts or {}))
+            driver_calls.call(self.driver.apply_qos, dataclasses.replace(volume, facts=facts or {}))
 
 
 RECIPES = {"blank": (CreateEmpty,), "snapshot": (CopySnapshot,), "volume": (CloneVolume,),

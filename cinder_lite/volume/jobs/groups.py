@@ -4,7 +4,8 @@ from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.db import groups, snapshots, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
@@ -16,7 +17,7 @@ class GroupJobs:
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend) -> None:
         self.db, self.conf, self.backend = database, conf, backend
 
-    def create_from(self, work: worker.Work) -> None:
+    def create_from(self, work: Work) -> None:
         with self.db.read() as tx:
             members = groups.volumes_of(tx, work.job.resource_id)
             sources = {one.id: self._source(tx, one) for one in members}
@@ -25,7 +26,7 @@ class GroupJobs:
         for number, one in enumerate(members):
             copy, source = sources[one.id]
             if source is None:
-                raise worker.Refused(f"the source of volume {one.id} has been deleted")
+                raise outcomes.Refused(f"the source of volume {one.id} has been deleted")
             facts[one.id] = self.backend.call(copy, driver_views.as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
@@ -41,7 +42,7 @@ class GroupJobs:
         source = volumes.find(tx, row.source_volid)
         return self.backend.driver.clone, source and driver_views.as_volume(source)
 
-    def delete(self, work: worker.Work) -> None:
+    def delete(self, work: Work) -> None:
         with self.db.read() as tx:
             members = groups.volumes_of(tx, work.job.resource_id)
         work.begin()
@@ -52,7 +53,7 @@ class GroupJobs:
             work.keep_member(one.id)
             work.step(number + 1, len(members))
 
-    def create_snapshot(self, work: worker.Work) -> None:
+    def create_snapshot(self, work: Work) -> None:
         created = self._snapshots(work)
         work.begin()
         facts = {}
@@ -62,13 +63,13 @@ class GroupJobs:
                 work.step(number + 1, len(created))
         except drivers.DriverError:
             for row, snapshot in created:
-                with worker.quiet(f"removing the incomplete snapshot {row.id}"):
+                with outcomes.quiet(f"removing the incomplete snapshot {row.id}"):
                     self.backend.call(self.backend.driver.delete_snapshot, snapshot)
             raise
         for id, found in facts.items():
             work.keep_member(id, facts=found, progress="100%")
 
-    def delete_snapshot(self, work: worker.Work) -> None:
+    def delete_snapshot(self, work: Work) -> None:
         deleted = self._snapshots(work)
         work.begin()
         for number, (row, snapshot) in enumerate(deleted):
@@ -84,7 +85,7 @@ class GroupJobs:
 
     @staticmethod
     def _volume_of(tx, row):
-        return worker.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")
+        return outcomes.found(volumes.find(tx, row.volume_id), f"volume {row.volume_id} of the group")
 
 
 def _quiet(_done, _whole):

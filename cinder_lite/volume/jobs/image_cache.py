@@ -17,8 +17,9 @@ from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import locks, randomness
 from cinder_lite.db import guards, quotas, volumes
 from cinder_lite.image.record import Image
-from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs import holds, outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
@@ -43,7 +44,7 @@ class ImageCache:
         #: Cached volume id -> ids of the jobs that wait for it.
         self._waiting: dict[str, set[str]] = collections.defaultdict(set)
 
-    def wake_waiting(self, work: worker.Work, row: db.Row) -> None:
+    def wake_waiting(self, work: Work, row: db.Row) -> None:
         """If `row` is a cached volume, resume the jobs that wait for it once it is created.
 
         If its creation fails, the sweep finds them.
@@ -58,10 +59,10 @@ class ImageCache:
         work.afterwards(wake)
 
     @contextlib.contextmanager
-    def entry(self, work: worker.Work, row: db.Row, image: Image) -> Iterator[drivers.Volume | None]:
+    def entry(self, work: Work, row: db.Row, image: Image) -> Iterator[drivers.Volume | None]:
         """The cached volume to clone instead of downloading the image, not evicted while the context is open; or None.
 
-        Raises worker.Interrupted while it is being created.
+        Raises Interrupted while it is being created.
         """
         if not self.enabled or row.project_id == self.project or row.encryption_key_id is not None:
             yield None
@@ -106,7 +107,7 @@ class ImageCache:
     def _wait(self, work, id):
         work.args["waited"] = True
         self._waiting[id].add(work.job.id)
-        raise worker.Interrupted
+        raise outcomes.Interrupted
 
     def _requester(self):
         return context.Context(user_id=self.user, project_id=self.project, is_admin=True, overwrite=False)

@@ -18,7 +18,8 @@ from cinder_lite.blockio import copy, device, sparse
 from cinder_lite.image import download, formats, qemu
 from cinder_lite.image.glance import PIECE, Glance
 from cinder_lite.image.record import Image
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -33,12 +34,12 @@ class ImageDownload:
     conf: cfg.ConfigOpts
     glance: Glance
     backend: Backend
-    work: worker.Work
+    work: Work
     image: Image
     is_zero: bool
 
     def fill(self, volume: drivers.Volume) -> None:
-        """Write the image's content to the volume. Raises worker.Interrupted where it can be resumed."""
+        """Write the image's content to the volume. Raises Interrupted where it can be resumed."""
         where = self.backend.content(volume)
         size = volume.size * drivers.GIB
         if self.image.disk_format in formats.UNCONVERTED:
@@ -49,7 +50,7 @@ class ImageDownload:
 
     def _check(self):
         if self.work.cancelled():
-            raise worker.Interrupted
+            raise outcomes.Interrupted
 
     # -- raw images
 
@@ -79,7 +80,7 @@ class ImageDownload:
                     concurrency.in_thread(sink.sync)
                     synced = self.work.args["copied"] = position
                 self.work.progress(position, whole)
-        except worker.Interrupted:
+        except outcomes.Interrupted:
             concurrency.in_thread(sink.sync)
             self.work.args["copied"] = position
             raise
@@ -125,7 +126,7 @@ class ImageDownload:
         try:
             concurrency.in_thread(copy.copy, {"path": raw}, where, disk, cancelled=self.work.cancelled)
         except copy.Cancelled as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
 
     def _download(self, path):
         """Download the image into a file whose space is allocated first."""
@@ -184,7 +185,7 @@ def opened(place: Any) -> Iterator[Any]:
 
 
 def allocate(path: str, size: int) -> None:
-    """Create a file and allocate `size` bytes for it. Raises worker.Refused if the file system has less free space."""
+    """Create a file and allocate `size` bytes for it. Raises Refused if the file system has less free space."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if size:
@@ -193,7 +194,7 @@ def allocate(path: str, size: int) -> None:
         os.unlink(path)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise worker.Refused(f"image_conversion_dir {os.path.dirname(path)} has no space for the {size} bytes of the "
+        raise outcomes.Refused(f"image_conversion_dir {os.path.dirname(path)} has no space for the {size} bytes of the "
                              "image that is converted there; enlarge it, or try again when fewer images are converted",
                              public="there is no space to convert the image; try again later") from error
     finally:
@@ -201,11 +202,11 @@ def allocate(path: str, size: int) -> None:
 
 
 @contextlib.contextmanager
-def kept_while_interrupted(work: worker.Work, *paths: str) -> Iterator[None]:
+def kept_while_interrupted(work: Work, *paths: str) -> Iterator[None]:
     """Remove the files at the end, unless the job is interrupted and will be resumed with them."""
     try:
         yield
-    except worker.Interrupted:
+    except outcomes.Interrupted:
         if work.superseded:
             _remove(paths)
         raise

@@ -12,7 +12,8 @@ from cinder_lite.blockio import copy, device
 from cinder_lite.concurrency import clock
 from cinder_lite.image import formats, qemu, record
 from cinder_lite.image.glance import PIECE, Glance
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume.jobs.image_download import allocate, kept_while_interrupted, opened
 
 #: Format -> options of qemu-img for it.
@@ -27,24 +28,24 @@ class ImageUpload:
 
     conf: cfg.ConfigOpts
     glance: Glance
-    work: worker.Work
+    work: Work
 
     @property
     def image_id(self) -> str:
         return self.work.args["image_id"]
 
     def is_done(self) -> bool:
-        """Whether a former attempt has uploaded the data. Raises worker.Refused if the image can get none."""
+        """Whether a former attempt has uploaded the data. Raises Refused if the image can get none."""
         for attempt in range(1, 2 + self.conf.glance_num_retries):
             try:
                 status = self.glance.show(self.work.ctx, self.image_id).status
             except errors.ImageNotFound as error:
-                raise worker.Refused(f"image {self.image_id} was deleted before it had its data") from error
+                raise outcomes.Refused(f"image {self.image_id} was deleted before it had its data") from error
             if status != SAVING:
                 return status == record.ACTIVE
             # Glance may not have noticed yet that the former attempt was interrupted.
             clock.sleep(self.glance.pause(attempt))
-        raise worker.Refused(f"image {self.image_id} is still {SAVING} after an interrupted attempt, and Glance does "
+        raise outcomes.Refused(f"image {self.image_id} is still {SAVING} after an interrupted attempt, and Glance does "
                              "not accept its data again; create another")
 
     def delete_image(self) -> None:
@@ -78,7 +79,7 @@ class ImageUpload:
 
     def _converted(self, percent, size):
         if self.work.cancelled():
-            raise worker.Interrupted
+            raise outcomes.Interrupted
         self.work.step(size * percent, size * 200)
 
     def _upload(self, where, length, size):
@@ -88,6 +89,6 @@ class ImageUpload:
     def _pieces(self, source, length):
         for position in range(0, length, PIECE):
             if self.work.cancelled():
-                raise worker.Interrupted
+                raise outcomes.Interrupted
             yield concurrency.in_thread(source.read, position, min(PIECE, length - position))
             self.work.progress(position, length)

@@ -12,7 +12,8 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import job_queries, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
+from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.volume import driver_views
@@ -50,7 +51,7 @@ class ImageJobs:
 
     # -- from image to volume
 
-    def create(self, flows: Mapping[str, "Flow"], work: worker.Work, row: db.Row, volume: drivers.Volume,
+    def create(self, flows: Mapping[str, "Flow"], work: Work, row: db.Row, volume: drivers.Volume,
                image_id: str) -> dict | None:
         """Create a volume with the image's content. Returns the driver's facts."""
         from cinder_lite.volume.flows import create
@@ -98,17 +99,17 @@ class ImageJobs:
         return None
 
     def _usable(self, ctx, image_id):
-        """The image. Raises worker.Refused if no volume can be created from it now."""
+        """The image. Raises Refused if no volume can be created from it now."""
         from cinder_lite.image import formats, record
 
         try:
             image = self.glance.show(ctx, image_id)
         except errors.ImageNotFound as error:
-            raise worker.Refused(f"image {image_id} was deleted before a volume could be created from it") from error
+            raise outcomes.Refused(f"image {image_id} was deleted before a volume could be created from it") from error
         if image.status != record.ACTIVE:
-            raise worker.Refused(f"image {image_id} is {image.status}, not {record.ACTIVE}")
+            raise outcomes.Refused(f"image {image_id} is {image.status}, not {record.ACTIVE}")
         if not image.size:
-            raise worker.Refused(f"image {image_id} has no data")
+            raise outcomes.Refused(f"image {image_id} has no data")
         formats.check_declared(image)
         return image
 
@@ -117,12 +118,12 @@ class ImageJobs:
 
         return ImageDownload(self.conf, self.glance, self.backend, work, image, is_zero)
 
-    def reimage(self, work: worker.Work) -> None:
+    def reimage(self, work: Work) -> None:
         """Overwrite a volume with an image; an interrupted download is resumed."""
         self.servers.send_when_done(work, client.REIMAGED)
         work.begin()
         with self.db.read() as tx:
-            row = worker.found(volumes.find(tx, work.job.resource_id))
+            row = outcomes.found(volumes.find(tx, work.job.resource_id))
         image = self._usable(work.ctx, work.args["image_id"])
         self.exports.reconcile(row.id)
         self._download(work, image, is_zero=False).fill(driver_views.as_volume(row))
@@ -130,7 +131,7 @@ class ImageJobs:
 
     # -- from volume to image
 
-    def upload(self, work: worker.Work) -> None:
+    def upload(self, work: Work) -> None:
         """Upload the volume's content to an image that the API has created."""
         from cinder_lite.volume.jobs.image_upload import ImageUpload
 
@@ -140,15 +141,15 @@ class ImageJobs:
         try:
             work.begin()
             if not upload.is_done():
-                row = worker.found(row)
+                row = outcomes.found(row)
                 with self._content(work, row) as where:
                     upload.send(where, row.size * drivers.GIB)
-        except worker.Interrupted:
+        except outcomes.Interrupted:
             if work.superseded:
                 upload.delete_image()
             raise
         except Exception:
-            with worker.quiet(f"deleting image {work.args['image_id']}, which has no data"):
+            with outcomes.quiet(f"deleting image {work.args['image_id']}, which has no data"):
                 upload.delete_image()
             raise
 
@@ -165,7 +166,7 @@ class ImageJobs:
         try:
             yield self.backend.snapshot_content(frozen)
         finally:
-            with worker.quiet(f"removing {frozen.name}, from which an image was uploaded"):
+            with outcomes.quiet(f"removing {frozen.name}, from which an image was uploaded"):
                 self.backend.call(self.backend.driver.delete_snapshot, frozen)
 
     # -- after a crash

@@ -12,8 +12,9 @@ from cinder_lite.blockio import copy as copying
 from cinder_lite.concurrency import clock
 from cinder_lite.db import attachments, connections, job_queries, pool_stats, qos, types, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs import holds, outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import driver_views, migration_target
@@ -35,18 +36,19 @@ class MigrationJobs:
         self.db, self.conf, self.backend, self.volume = database, conf, backend, volume
         self.nova = client.Nova(conf)
 
-    def migrate(self, work: worker.Work) -> None:
+    def migrate(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = worker.found(volumes.find(tx, work.job.resource_id))
+            row = outcomes.found(volumes.find(tx, work.job.resource_id))
         work.begin()
         self._migrate(work, row, driver_views.as_volume(row))
 
-    def retype(self, work: worker.Work) -> None:
+    def retype(self, work: Work) -> None:
         with self.db.read() as tx:
-            row, type_ = worker.found(volumes.find(tx, work.job.resource_id)), types.find(tx, work.args["new_type_id"])
+            row = outcomes.found(volumes.find(tx, work.job.resource_id))
+            type_ = types.find(tx, work.args["new_type_id"])
             qos_specs = driver_views.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
         if type_ is None:
-            raise worker.Refused("the new type has been deleted")
+            raise outcomes.Refused("the new type has been deleted")
         work.begin()
         volume = dataclasses.replace(driver_views.as_volume(row), extra_specs=type_.extra_specs, qos=qos_specs)
         if work.args["to"] != row.host or work.args.get("placed"):
@@ -81,7 +83,7 @@ class MigrationJobs:
         try:
             concurrency.in_thread(self._copy, work, source, self.backend.content(copy), row.size)
         except copying.Cancelled as error:
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
         if limited:
             self.backend.call(self.backend.driver.apply_qos, dataclasses.replace(copy, qos=volume.qos))
         if "attached" in work.args:
@@ -137,7 +139,7 @@ class MigrationJobs:
             self._keep(work, name_id=None)
         except errors.Stale:
             # The job was ended meanwhile, and the database has the other name.
-            with worker.quiet(f"renaming {own.name} back to {copy.name}"):
+            with outcomes.quiet(f"renaming {own.name} back to {copy.name}"):
                 self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
             raise
 
@@ -152,7 +154,7 @@ class MigrationJobs:
             try:
                 self.nova.swap(work.args["server"], row.id, work.job.id)
             except errors.Unavailable as error:
-                raise worker.Refused(str(error), public=error.public) from error
+                raise outcomes.Refused(str(error), public=error.public) from error
         work.pass_on(states.AT_NOVA, None)
 
     def _open_source(self, work, row):
@@ -175,9 +177,9 @@ class MigrationJobs:
         with self.db.read() as tx:
             protocol = pool_stats.capabilities(tx, row.host).get("storage_protocol")
         if protocol not in readers.protocols():
-            raise worker.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, which other hosts cannot "
-                                 "read; configure a target_helper with one of the protocols "
-                                 f"{', '.join(readers.protocols())}", public=errors.STORAGE)
+            raise outcomes.Refused(f"{service_of(row.host)} exports its volumes by {protocol}, which other hosts "
+                                   "cannot read; configure a target_helper with one of the protocols "
+                                   f"{', '.join(readers.protocols())}", public=errors.STORAGE)
         reader = readers.of(protocol)
         connector = {**concurrency.in_thread(reader.connector), "host": self.conf.host, "multipath": False}
         with work.outside():
@@ -203,7 +205,7 @@ class MigrationJobs:
         with work.outside():
             while self._is_live(work.args["left"]):
                 if work.cancelled():
-                    raise worker.Interrupted
+                    raise outcomes.Interrupted
                 if clock.monotonic() > end:
                     return False
                 clock.sleep(INTERVAL)
@@ -228,7 +230,7 @@ class MigrationJobs:
         copying.copy(source, destination, size * drivers.GIB, work.args.get("copied", 0),
                      self.conf.volume_copy_bps_limit, progress, work.cancelled)
 
-    def remove(self, work: worker.Work) -> None:
+    def remove(self, work: Work) -> None:
         """Remove a volume from a former place; repeated until it succeeds."""
         volume = self._recorded(work)
         with self._repeated(volume.name):
@@ -237,7 +239,7 @@ class MigrationJobs:
             self.backend.remove_exports(volume)
             self.backend.call(self.backend.driver.delete, volume)
 
-    def remove_copy(self, work: worker.Work) -> None:
+    def remove_copy(self, work: Work) -> None:
         """Remove the frozen copy of a volume that an ended job has read; repeated until it succeeds."""
         frozen = drivers.Snapshot(id=work.args["copy_id"], size=work.args["size"], volume=self._recorded(work))
         with self._repeated(frozen.name):
@@ -256,7 +258,7 @@ class MigrationJobs:
             yield
         except (drivers.DriverError, targets.TargetError, readers.AttachFailed, errors.Error) as error:
             LOG.warning("%s cannot be removed from %s yet: %s", name, self.backend.name, error)
-            raise worker.Interrupted from error
+            raise outcomes.Interrupted from error
 
     def _detach_source(self, work, attached):
         """Detach the source of a failed copy, and remove its export."""

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import randomness
 from cinder_lite.db import attachments, connections, guards, metadata_index, volumes
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.lifecycle import VOLUME, labels
 from cinder_lite.nova.detach_guard import DetachGuard
 from cinder_lite.volume import connections as domain
@@ -48,7 +48,7 @@ class Attachments:
             info = self._connecting.connect(ctx, volume, one, connector)
             return self._record_connection(ctx, row.id, one, connector, mode, info)
         except Exception:
-            with worker.quiet(f"removing the reservation {row.id}"):
+            with outcomes.quiet(f"removing the reservation {row.id}"):
                 self._remove(row.id)
             raise
 

@@ -1,4 +1,4 @@
-"""Creates, changes and deletes volumes: each operation is one transaction and at most one message after it."""
+"""Changes and deletes volumes: each operation is one transaction and at most one message after it."""
 
 import functools
 from collections.abc import Callable
@@ -24,28 +24,17 @@ from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.volume import connections, foreign
 from cinder_lite.volume.connecting import ConnectionClient
-from cinder_lite.volume.flows.wanted import Wanted
 
 
 class Volumes:
-    """The operations on volumes."""
+    """The operations on volumes that exist."""
 
     #: Sends notifications (see cinder_lite.jobs.notifications), None if they are switched off.
     events: Any = None
 
-    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, scheduler: Any, volume: Any) -> None:
-        self.db, self.conf, self.scheduler, self.volume = database, conf, scheduler, volume
-        self._create: Any = None
+    def __init__(self, database: db.Database, conf: cfg.ConfigOpts, volume: Any) -> None:
+        self.db, self.conf, self.volume = database, conf, volume
         self._connecting = ConnectionClient(database, conf, volume)
-
-    def create(self, ctx: context.Context, wanted: Wanted) -> db.Row:
-        """Create a volume. Returns its row."""
-        # taskflow is not needed to answer a GET: it is imported by the first create.
-        from cinder_lite.volume.flows import api_create
-
-        if self._create is None:
-            self._create = api_create.build_flow(self.db, self.conf, self.scheduler)
-        return api_create.run(self._create, ctx, wanted)
 
     def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cinder_lite.jobs import pool_facts
 from cinder_lite.jobs.pool_capacity import Bounds, Pool, Request, amount, bounds, ratio, virtual_free
 from cinder_lite.scheduler import filters
 
@@ -29,13 +30,13 @@ def test_amount(value, number):
 
 def test_facts_have_the_published_names_and_capabilities_do_not_override_measurements():
     one = pool(total_gb=10, free_gb=4, thin=True, capabilities={"vendor_name": "Acme", "free_capacity_gb": 99})
-    facts = one.facts()
+    facts = pool_facts.facts(one)
     assert facts["vendor_name"] == "Acme"
     assert facts["volume_backend_name"] == "lvm"
     assert facts["free_capacity_gb"] == 4
     assert facts["total_capacity_gb"] == 10
     assert facts["thin_provisioning_support"] is True
-    assert pool(capabilities={"volume_backend_name": "gold"}).facts()["volume_backend_name"] == "gold"
+    assert pool_facts.facts(pool(capabilities={"volume_backend_name": "gold"}))["volume_backend_name"] == "gold"
 
 
 @pytest.mark.parametrize(

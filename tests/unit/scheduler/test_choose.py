@@ -6,12 +6,14 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stevedore.extension import ExtensionManager
 
+from cinder_lite import errors
+from cinder_lite.conf import plugins
 from cinder_lite.jobs.pool_capacity import Pool, Request, amount, bounds, virtual_free
-from cinder_lite.scheduler.choose import UnknownName, choose, explain, load_filters, load_weighers
-from cinder_lite.scheduler.filters import FILTERS
-from cinder_lite.scheduler.weighers import WEIGHERS
+from cinder_lite.scheduler import stochastic, weighers
+from cinder_lite.scheduler.choose import choose
+from cinder_lite.scheduler.explain import explain
+from cinder_lite.scheduler.plugins import FILTERS, WEIGHERS, UnknownName, load_filters, load_weighers
 
 DEFAULTS = load_filters(["AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter"])
 BY_CAPACITY = load_weighers(["CapacityWeigher"])
@@ -37,7 +39,7 @@ def test_the_best_pool_is_first_and_each_other_has_a_reason():
         ("n3@lvm#vg", "AvailabilityZoneFilter"),
         ("n4@lvm#vg", "ServiceFilter"),
     ]
-    assert decision.explain() == [
+    assert explain(decision.plain()) == [
         "create: 500 GiB requested in zone nova; 2 of 5 pools can take it",
         "1. n2@lvm#vg: weight 1 (CapacityWeigher 1 for 800)",
         "2. n5@rbd#vms: weight 0 (CapacityWeigher 0 for unknown (free capacity is infinite or unknown))",
@@ -49,18 +51,18 @@ def test_the_best_pool_is_first_and_each_other_has_a_reason():
 
 def test_the_plain_form_survives_json_and_explains_the_same():
     decision = choose(Request(500), POOLS, DEFAULTS, BY_CAPACITY)
-    assert explain(json.loads(json.dumps(decision.plain(), allow_nan=False))) == decision.explain()
+    assert explain(json.loads(json.dumps(decision.plain(), allow_nan=False))) == explain(decision.plain())
 
 
 def test_no_pool_fits():
     decision = choose(Request(5000, "extend", only_pool="n1@lvm#vg"), POOLS[:2], DEFAULTS, BY_CAPACITY)
     assert decision.ranked == ()
-    assert decision.explain() == [
+    assert explain(decision.plain()) == [
         "extend: 5000 GiB requested; none of 2 pools can take it",
         "n1@lvm#vg: refused by CapacityFilter: requested 5000 GiB, free 37 GiB of 100 GiB",
         "n2@lvm#vg: refused by PlaceFilter: only n1@lvm#vg is possible",
     ]
-    assert choose(Request(1), (), DEFAULTS, BY_CAPACITY).explain() == [
+    assert explain(choose(Request(1), (), DEFAULTS, BY_CAPACITY).plain()) == [
         "create: 1 GiB requested; no backend has reported a pool yet"
     ]
 
@@ -82,8 +84,8 @@ def test_types_ask_for_capabilities():
 
 
 def test_the_stochastic_order_has_the_same_pools_and_is_repeatable():
-    first = choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, stochastic=True)
-    assert first == choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, stochastic=True)
+    first = choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, order=stochastic.weigh)
+    assert first == choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, order=stochastic.weigh)
     assert set(names(first)) == {"n1@lvm#vg", "n2@lvm#vg", "n3@lvm#vg", "n5@rbd#vms"}
 
 
@@ -123,9 +125,10 @@ def plugin(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # stevedore keeps what it found for the life of the process; a package is not installed under a running one.
-    monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
+    # What is installed is read once in a process.
+    plugins._installed.cache_clear()
     yield
+    plugins._installed.cache_clear()
     sys.modules.pop("color_plugin", None)
 
 
@@ -134,12 +137,12 @@ def test_filters_and_weighers_from_entry_points(plugin):
     checks, weighers = load_filters(["EvenFilter"]), load_weighers(["CountWeigher"], {"CountWeigher": 5})
     decision = choose(Request(1), pools, checks, weighers)
     assert names(decision) == ["n@lvm#2", "n@lvm#0"]
-    assert decision.explain()[1] == "1. n@lvm#2: weight 5 (CountWeigher 5 for 2 (counted))"
+    assert explain(decision.plain())[1] == "1. n@lvm#2: weight 5 (CountWeigher 5 for 2 (counted))"
     assert [one.reason for one in decision.refusals] == ["1 is odd", "3 is odd"]
 
 
 def test_a_plugin_that_cannot_be_imported_is_reported(plugin):
-    with pytest.raises(ImportError, match="color_plugin_gone"):
+    with pytest.raises(errors.Misconfigured, match="color_plugin_gone"):
         load_filters(["GoneFilter"])
 
 
@@ -166,9 +169,10 @@ any_pools = st.lists(
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(any_pools, st.integers(0, 1200), st.booleans(), st.booleans())
-def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pools, size, thick, stochastic):
+def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pools, size, thick, is_random):
     request = Request(size, extra_specs={"provisioning:type": "thick"} if thick else {})
-    decision = choose(request, pools, DEFAULTS, load_weighers(WEIGHERS), stochastic=stochastic)
+    order = stochastic.weigh if is_random else weighers.weigh
+    decision = choose(request, pools, DEFAULTS, load_weighers(WEIGHERS), order=order)
     assert len(decision.ranked) + len(decision.refusals) == len(pools)
     for one in decision.ranked:
         assert one.pool.service_up
@@ -179,6 +183,6 @@ def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pool
         if size and free is not None and (thick or not one.pool.thin):
             assert free >= size
     weights = [one.weight for one in decision.ranked]
-    assert stochastic or weights == sorted(weights, reverse=True)
+    assert is_random or weights == sorted(weights, reverse=True)
     json.dumps(decision.plain(), allow_nan=False)
-    assert decision.explain()
+    assert explain(decision.plain())

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cinder_lite.jobs.pool_capacity import Pool, Request
-from cinder_lite.scheduler import filters
+from cinder_lite.scheduler import backend_functions, filters, hint_filters, plugins
 
 POOL = Pool("node1", "lvm", "vg", total_gb=100, free_gb=37, provisioned_gb=63)
 THIN = dataclasses.replace(POOL, thin=True, provisioned_gb=150, max_over_subscription_ratio="2.0")
@@ -198,7 +198,7 @@ def test_capabilities(fields, request_, reason):
 )
 def test_driver(function, reason):
     request = Request(10, extra_specs={"iops": "500"}, qos_specs={"maxIOPS": "6"}, volume={"name": "db"})
-    assert filters.driver(pool(capabilities={"filter_function": function}), request) == reason
+    assert backend_functions.is_admitted(pool(capabilities={"filter_function": function}), request) == reason
 
 
 @pytest.mark.parametrize(
@@ -224,13 +224,14 @@ def test_driver(function, reason):
 )
 def test_same_and_different_backend(named, same, different):
     hosts = {ONE: "node1@lvm#vg", OTHER: "node1@lvm#fast"}
-    assert filters.same_backend(POOL, Request(1, hints={"same_host": named}, volume_hosts=hosts)) == same
-    assert filters.different_backend(POOL, Request(1, hints={"different_host": named}, volume_hosts=hosts)) == different
+    assert hint_filters.same_backend(POOL, Request(1, hints={"same_host": named}, volume_hosts=hosts)) == same
+    request = Request(1, hints={"different_host": named}, volume_hosts=hosts)
+    assert hint_filters.different_backend(POOL, request) == different
 
 
 def test_a_volume_whose_host_has_no_pool_is_on_every_pool_of_the_backend():
     request = Request(1, hints={"same_host": ONE}, volume_hosts={ONE: "node1@lvm"})
-    assert filters.same_backend(POOL, request) is None
+    assert hint_filters.same_backend(POOL, request) is None
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_a_volume_whose_host_has_no_pool_is_on_every_pool_of_the_backend():
 )
 def test_instance_locality(server, instance_host, reason):
     request = Request(1, hints={"local_to_instance": server}, instance_host=instance_host)
-    assert filters.instance_locality(POOL, request) == reason
+    assert hint_filters.instance_locality(POOL, request) == reason
 
 
 @pytest.mark.parametrize(
@@ -262,11 +263,11 @@ def test_instance_locality(server, instance_host, reason):
 )
 def test_json(query, reason):
     one = pool(capabilities={"vendor_name": "Acme"})
-    assert filters.json_filter(one, Request(1, hints={"query": query})) == reason
+    assert hint_filters.json_filter(one, Request(1, hints={"query": query})) == reason
 
 
 def test_the_table_has_the_published_names():
-    assert set(filters.FILTERS) == {
+    assert set(plugins.FILTERS) == {
         "AvailabilityZoneFilter",
         "CapacityFilter",
         "CapabilitiesFilter",

@@ -6,7 +6,10 @@ import random
 import pytest
 
 from cinder_lite.jobs.pool_capacity import Pool, Request
-from cinder_lite.scheduler.weighers import WEIGHERS, Weigher, goodness, weigh, weigh_stochastically
+from cinder_lite.scheduler import stochastic
+from cinder_lite.scheduler.backend_functions import goodness
+from cinder_lite.scheduler.plugins import WEIGHERS
+from cinder_lite.scheduler.weighers import Weigher, weigh
 
 
 def pool(name, **fields):
@@ -130,7 +133,7 @@ def first_places(pools, *weighers, draws=3000):
     rng = random.Random(7)
     found = collections.Counter()
     for _ in range(draws):
-        ranked = weigh_stochastically(pools, Request(1), weighers, rng)
+        ranked = stochastic.weigh(pools, Request(1), weighers, rng)
         assert {one.pool.pool for one in ranked} == {one.pool for one in pools}
         found[ranked[0].pool.pool] += 1
     return {one.pool: found[one.pool] / draws for one in pools}
@@ -156,4 +159,4 @@ def test_stochastic_order_is_in_proportion(pools, weigher, expected):
 
 
 def test_stochastic_order_of_nothing_is_nothing():
-    assert weigh_stochastically([], Request(1), (named("CapacityWeigher"),), random.Random(1)) == []
+    assert stochastic.weigh([], Request(1), (named("CapacityWeigher"),), random.Random(1)) == []

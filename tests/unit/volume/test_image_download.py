@@ -4,21 +4,21 @@ import types
 
 import pytest
 
-from cinder_lite.jobs import worker
+from cinder_lite.jobs import outcomes
 from cinder_lite.volume.jobs import image_download
 
 
 def test_space_is_allocated_before_it_is_needed(tmp_path):
     image_download.allocate(str(tmp_path / "some"), 1_000_000)
     assert (tmp_path / "some").stat().st_blocks * 512 >= 1_000_000
-    with pytest.raises(worker.Refused, match=f"image_conversion_dir {tmp_path} has no space for the {2**60} bytes"):
+    with pytest.raises(outcomes.Refused, match=f"image_conversion_dir {tmp_path} has no space for the {2**60} bytes"):
         image_download.allocate(str(tmp_path / "too much"), 2**60)
     assert [one.name for one in tmp_path.iterdir()] == ["some"]
 
 
 @pytest.mark.parametrize(("error", "superseded", "kept"), [
-    (None, False, False), (ValueError, False, False), (worker.Interrupted, False, True),
-    (worker.Interrupted, True, False)])
+    (None, False, False), (ValueError, False, False), (outcomes.Interrupted, False, True),
+    (outcomes.Interrupted, True, False)])
 def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
     path = tmp_path / "file"
     path.touch()
@@ -27,7 +27,7 @@ def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
                                                    str(tmp_path / "none")):
             if error is not None:
                 raise error
-    except (ValueError, worker.Interrupted):
+    except (ValueError, outcomes.Interrupted):
         pass
     assert path.exists() == kept
 

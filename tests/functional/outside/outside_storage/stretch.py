@@ -6,7 +6,7 @@ from cinder_lite.api.policy import MEMBER
 from cinder_lite.api.route import Route
 from cinder_lite.db import quotas, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs import holds, worker
+from cinder_lite.jobs import holds, outcomes
 from cinder_lite.volume.drivers import base
 
 ACTIONS = {"volume": [states.Action(
@@ -33,7 +33,7 @@ def run(backend, work):
     """Let the driver of the backend do it."""
     work.begin()
     if work.args["refuse"]:
-        raise worker.Refused("it was to be refused")
+        raise outcomes.Refused("it was to be refused")
     volume = base.Volume(work.job.resource_id, work.args["old_size"], work.args["facts"])
     backend.call(backend.driver.extend, volume, work.args["new_size"])
     work.keep(size=work.args["new_size"])

@@ -1,0 +1,32 @@
+"""Calls methods of drivers and targets, which block, outside of the service's own threads."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from cinder_lite import concurrency
+from cinder_lite.concurrency import clock
+
+LOG = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a method of a driver or target in a native thread; log and measure it."""
+    began, outcome = clock.monotonic(), "failed"
+    try:
+        result = concurrency.in_thread(function, *args, **kwargs)
+        outcome = "done"
+        return result
+    finally:
+        seconds = clock.monotonic() - began
+        owner: Any = getattr(function, "__self__", function)
+        on = getattr(owner, "backend", None) or type(owner).__name__
+        level = concurrency.log_level()
+        if LOG.isEnabledFor(level):
+            what = f" of {getattr(args[0], 'id', args[0])}" if args else ""
+            LOG.log(level, "%s%s on %s %s in %.1f ms", function.__name__, what, on, outcome, seconds * 1000)
+        if getattr(owner, "meter", None) is not None:
+            owner.meter.observe("driver_call_seconds", seconds, on, function.__name__, outcome)
