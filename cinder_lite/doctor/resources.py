@@ -72,8 +72,7 @@ def _again(kind, action, tx, row, conf):
 
 def _forget(tx, row, conf):
     """Delete a volume that was never placed on a backend."""
-    VOLUME.settle(tx, row.id, "forget", True)
-    holds.forget(tx, conf, [("volume", row)])
+    holds.succeed_without_job(tx, conf, "volume", row, "forget")
     return f"deleted volume {row.id}, which was on no backend"
 
 
@@ -186,8 +185,7 @@ def _remove_snapshot(id, database, conf):
             return ""
         SNAPSHOT.write(tx, id, status=states.ERROR)
         holds.begin(tx, conf, None, "snapshot", id, "cascade")
-        SNAPSHOT.settle(tx, id, "cascade", True)
-        holds.forget(tx, conf, [("snapshot", row)])
+        holds.succeed_without_job(tx, conf, "snapshot", row, "cascade")
         return f"deleted snapshot {id}"
 
 

@@ -10,11 +10,11 @@ from cinder_lite.jobs.holds.cleanup import schedule_copy_cleanup
 from cinder_lite.jobs.holds.destination import leave_former_place
 from cinder_lite.jobs.holds.failure import end, fail, fail_without_job, release
 from cinder_lite.jobs.holds.held import held_ids
-from cinder_lite.jobs.holds.recounted import change_owner, count_size, forget, leave_pool
+from cinder_lite.jobs.holds.recounted import change_owner, count_size, leave_pool, succeed_without_job
 from cinder_lite.jobs.holds.source import source_id
 from cinder_lite.jobs.holds.success import keep, needs_row, succeed
 
 __all__ = ["OF", "Further", "args_of", "begin", "cache_entry", "change_owner", "count_size", "end", "fail",
-           "fail_without_job", "forget", "growth", "held_ids", "insert", "keep", "leave_former_place", "leave_pool",
+           "fail_without_job", "growth", "held_ids", "insert", "keep", "leave_former_place", "leave_pool",
            "locked", "needs_row", "new_type", "place", "release", "schedule_copy_cleanup", "source_id", "succeed",
-           "users"]
+           "succeed_without_job", "users"]

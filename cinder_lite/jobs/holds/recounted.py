@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder_lite import db, states
 from cinder_lite.db import attachments, connections, metadata_index, pools, quotas, transfers
 from cinder_lite.jobs.holds.counted import share, uncount
-from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.jobs.lifecycle import KINDS, VOLUME
 
 
 def count_size(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, size: int,
@@ -34,6 +34,12 @@ def change_owner(tx: db.Transaction, conf: cfg.ConfigOpts, counted: Iterable[tup
         change = share(conf, kind, row)
         quotas.claim(tx, dataclasses.replace(change, project_id=project_id), allowance)
         quotas.release(tx, change)
+
+
+def succeed_without_job(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, row: db.Row, action: str) -> None:
+    """End as succeeded an action without a job, after which the resource is gone; `row` was read before."""
+    KINDS[kind].settle(tx, row.id, action, True)
+    forget(tx, conf, [(kind, row)])
 
 
 def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, Any]]) -> None:

@@ -168,9 +168,8 @@ class Groups:
             if not members:
                 holds.begin(tx, self.conf, ctx, "group", id, "forget", (guards.NO_GROUP_SNAPSHOTS,))
                 done = self._announce(tx, ctx, group, states.ACTIONS["group"]["forget"].event)
-                GROUP.settle(tx, id, "forget", True)
+                holds.succeed_without_job(tx, self.conf, "group", group, "forget")
                 done()
-                holds.forget(tx, self.conf, [("group", group)])
                 return Accepted(None, None, None)
             host = service_of(group.host)
             job_id = holds.begin(tx, self.conf, ctx, "group", id, "delete", (guards.NO_GROUP_SNAPSHOTS,),

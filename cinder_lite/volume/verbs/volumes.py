@@ -115,9 +115,8 @@ class Volumes:
                     needed)
         done = notifications.not_sent if self.events is None else self.events.record_start(
             tx, ctx, "volume", row.id, states.ACTIONS["volume"]["forget"].event)
-        VOLUME.settle(tx, row.id, "forget", True)
+        holds.succeed_without_job(tx, self.conf, "volume", row, "forget")
         done()
-        holds.forget(tx, self.conf, [("volume", row)])
 
     # -- extend, revert
 
