@@ -1,17 +1,21 @@
 """Concurrent attachments on MariaDB and PostgreSQL: what one transaction commits, the next one that waited reads."""
 
 import concurrent.futures
+import contextlib
+import threading
 import uuid
 
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import states
-from cinder_lite.db import guards, schema, services, volumes
+from cinder_lite import context, errors, states
+from cinder_lite.db import attachments, connections, guards, schema, services, volumes
 from cinder_lite.jobs.lifecycle import VOLUME, labels
+from cinder_lite.volume.verbs.attachments import Attachments
 from tests.functional.client import Client
-from tests.functional.installation import Installation
-from tests.functional.service import Service
+from tests.functional.installation import PROJECT, Installation
+from tests.functional.service import Service, until
+from tests.services import checks
 
 SECTION = """
 [gated]
@@ -88,8 +92,79 @@ def test_every_host_gets_a_volume_that_is_shared(service, client):
     assert rows(service, schema.connections) == [] and exported() == {}
 
 
-def test_a_locked_volume_locks_no_row_of_its_service_or_type(database, tmp_path):
-    here = Installation(tmp_path, database.url).sync()
+#: The number of statements that wait for a lock.
+WAITING = {"postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
+           "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"}
+
+
+class VolumeService:
+    """Stands for the volume service: it answers once `answering` is set."""
+
+    def __init__(self):
+        self.asked, self.answering = threading.Event(), threading.Event()
+
+    def on(self, _host):
+        return self
+
+    def connect(self, _ctx, **_wanted):
+        self.asked.set()
+        assert self.answering.wait(60)
+        return {"driver_volume_type": "fake", "data": {}}
+
+
+@pytest.fixture
+def here(database, tmp_path):
+    installation = Installation(tmp_path, database.url).sync()
+    yield installation
+    installation.db.dispose()
+
+
+@contextlib.contextmanager
+def lock_wait(database, here, id, function):
+    """A transaction that has locked a volume while `function` waits for that lock; yields (it, the future result)."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with here.db.write() as tx:
+            VOLUME.lock(tx, id)
+            result = pool.submit(function)
+            until(lambda: checks.rows(database, WAITING[database.name]) == [(1,)], "the lock to be waited for")
+            yield tx, result
+
+
+CTX = context.Context(user_id="ann", project_id=PROJECT, overwrite=False)
+
+
+def test_an_attachment_that_is_committed_during_the_wait_for_the_lock_counts(database, here):
+    id = here.volume(multiattach=True)
+    verbs = Attachments(here.db, here.conf, None)
+    with lock_wait(database, here, id, lambda: verbs.create(CTX, id, str(uuid.uuid4()), None, None)) as (tx, result):
+        attachments.insert(tx, id=str(uuid.uuid4()), volume_id=id, project_id=PROJECT, connector={},
+                           attach_status=states.ATTACHED, connection_info={})
+        VOLUME.write(tx, id, status=states.IN_USE, attach_status=states.ATTACHED)
+    assert result.result(60).attach_status == states.RESERVED
+    row = here.row("volumes", id)
+    assert (row.status, row.attach_status) == (states.IN_USE, states.ATTACHED)
+
+
+def test_a_connection_that_ends_during_the_wait_for_the_lock_is_not_recorded(database, here):
+    id, volume = here.volume(), VolumeService()
+    verbs = Attachments(here.db, here.conf, volume)
+
+    def record():
+        volume.answering.set()
+        return attaching.result(60)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        attaching = pool.submit(verbs.create, CTX, id, str(uuid.uuid4()), {"host": "h"}, None)
+        assert volume.asked.wait(60)
+        with lock_wait(database, here, id, record) as (tx, _):
+            assert connections.end_of_volume(tx, id) == 1
+        with pytest.raises(errors.ConnectionEnded):
+            attaching.result(60)
+    assert here.row("volumes", id).status == states.AVAILABLE
+    assert here.rows("attachments") == [] and [one.state for one in here.rows("connections")] == [states.ENDING]
+
+
+def test_a_locked_volume_locks_no_row_of_its_service_or_type(here):
     spec = here.add("qos_specs", name="slow", consumer="front-end", specs={"total_iops_sec": "10"})
     type_id = here.add("volume_types", name="slow", qos_specs_id=spec, extra_specs={})
     id = here.volume(volume_type_id=type_id)
@@ -107,4 +182,3 @@ def test_a_locked_volume_locks_no_row_of_its_service_or_type(database, tmp_path)
     with here.db.write() as tx:
         row = VOLUME.locked(tx, id, *volumes.QOS, down)
         assert (row.type_qos_consumer, row.type_qos_specs, row.service_down) == (None, None, True)
-    here.db.dispose()
