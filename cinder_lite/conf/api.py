@@ -46,21 +46,17 @@ OPTIONS = {
     "oslo_middleware": [
         cfg.BoolOpt("enable_proxy_headers_parsing", default=False,
                     help="Use X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto and Forwarded for the client's "
-                         "address "
-                         "in the log and in the limits of failed logins, and for the URL in links. Enable it only "
-                         "behind "
-                         "a proxy that sets these headers itself."),
+                         "address in the log and in the limits of failed logins, and for the URL in links. Enable it "
+                         "only behind a proxy that sets these headers itself."),
     ],
     "healthcheck": [
         cfg.StrOpt("disable_by_file_path",
                    help="While this file exists, /healthcheck returns 503, so that load balancers stop sending "
-                        "requests "
-                        "to this host. Default: none."),
+                        "requests to this host. Default: none."),
     ],
     "key_manager": [
         cfg.StrOpt("fixed_key", secret=True,
                    help="Key, in hexadecimal digits, of all volumes of encrypted types; Nova needs the same key. "
-                        "Without "
-                        "it such volumes cannot be created."),
+                        "Without it such volumes cannot be created."),
     ],
 }

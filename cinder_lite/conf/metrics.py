@@ -8,9 +8,8 @@ OPTIONS = {
         cfg.BoolOpt("enabled", default=False, help="Collect metrics and serve them to Prometheus."),
         cfg.StrOpt("address", default="127.0.0.1",
                    help="Address on which each process serves its metrics, at /metrics and without authentication; "
-                        "names of "
-                        "hosts, backends and pools are among them. With a directory (/run/cinder), each process uses a "
-                        "Unix socket in it, named after its service (api.metrics)."),
+                        "names of hosts, backends and pools are among them. With a directory (/run/cinder), each "
+                        "process uses a Unix socket in it, named after its service (api.metrics)."),
         cfg.Opt("ports", type=types.Dict(types.Integer(1, 65535)), default=PORTS,
                 help="Port of each process, by the name of its service; services that are left out use their default."),
     ],

@@ -19,8 +19,7 @@ OPTIONS = {
         _limit("per_volume_size_limit", -1, "size of a single volume, in GiB"),
         cfg.IntOpt("max_metadata_items", default=256, min=1, mutable=True,
                    help="Maximum number of metadata items of a volume, snapshot or backup, of image metadata items of "
-                        "a volume, "
-                        "and of specs of a type, group type or QoS spec."),
+                        "a volume, and of specs of a type, group type or QoS spec."),
         cfg.BoolOpt("no_snapshot_gb_quota", default=False, mutable=True,
                     help="Do not count the size of snapshots towards quota_gigabytes."),
     ],

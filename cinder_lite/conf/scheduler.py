@@ -13,8 +13,7 @@ OPTIONS = {
                    help="Maximum number of backends that are tried for one volume."),
         cfg.IntOpt("scheduler_wait_for_backends", default=300, min=0, mutable=True,
                    help="Seconds for which a request waits while the only suitable backends are starting or down, or "
-                        "no "
-                        "volume service has reported yet. After that it fails with the reasons; 0 to fail "
+                        "no volume service has reported yet. After that it fails with the reasons; 0 to fail "
                         "immediately."),
         cfg.FloatOpt("capacity_weight_multiplier", default=1.0,
                      help="Weight of the free capacity. Positive values prefer the emptiest pool, negative ones the "

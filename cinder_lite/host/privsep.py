@@ -51,8 +51,7 @@ class Context(priv_context.PrivContext):
         except (daemon.FailedToDropPrivileges, OSError) as error:
             command = " ".join(self.helper_command("…"))
             raise Unavailable(f"cannot start '{command}', which does what needs root ({error}); let this user do so "
-                              f"without "
-                              "a password: docs/lvm.md has the line for /etc/sudoers.d") from error
+                              f"without a password: docs/lvm.md has the line for /etc/sudoers.d") from error
 
     def _connect(self):
         with self.start_lock:

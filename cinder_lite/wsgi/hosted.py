@@ -81,8 +81,7 @@ def configuration() -> cfg.ConfigOpts:
     strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
         raise errors.Misconfigured("auth_strategy is noauth, which accepts every token, and the address on which the "
-                                   "WSGI "
-                                   "server listens is not known here: choose another strategy, or set "
+                                   "WSGI server listens is not known here: choose another strategy, or set "
                                    "allow_noauth_anywhere = true")
     # Metrics of several processes need a parent that prepares their files, and a port.
     found.set_override("enabled", False, group="metrics")

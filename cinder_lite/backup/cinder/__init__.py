@@ -31,8 +31,7 @@ def refusal(service: str | None) -> str | None:
     """Why backups of a Cinder driver cannot be imported, or None."""
     if _format(service):
         return None
-    return (f"no store here can read backups of {service or 'an unknown driver'}; restore it with Cinder "
-            "first")
+    return (f"no store here can read backups of {service or 'an unknown driver'}; restore it with Cinder first")
 
 
 def made_by_cinder(row: db.Row) -> bool:

@@ -22,9 +22,8 @@ LOG = logging.getLogger(__name__)
 #: The address of this host on which targets listen; the only option that all targets share.
 ADDRESS = cfg.StrOpt("target_ip_address", default="127.0.0.1",
                      help="Address of this host on which volumes are exported, or the name of a network interface "
-                          "(eth1), whose first global IPv4 address, else first global IPv6 address, is used. "
-                          "127.0.0.1 is reachable from this host only; set the storage network's address to serve "
-                          "other hosts.")
+                          "(eth1), whose first global IPv4 address, else first global IPv6 address, is used. 127.0.0.1 "
+                          "is reachable from this host only; set the storage network's address to serve other hosts.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -268,8 +268,7 @@ class Librbd:
 
     def _give_up(self, child):
         if child.failure is None:
-            child.failure = Hung(f"{self.cluster.place} does not answer: no response within "
-                                 f"{self.cluster.timeout} s")
+            child.failure = Hung(f"{self.cluster.place} does not answer: no response within {self.cluster.timeout} s")
         self._discard(child)
         raise Ended("it was killed because the cluster does not answer")
 
