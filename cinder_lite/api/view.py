@@ -25,7 +25,7 @@ class Field:
     """A key of a view.
 
     `get` is a function of (row, req), or the name of the row's attribute; None means the attribute of the same name.
-    `policy` names a rule that must allow the field for the row's project.
+    `policy` names a rule that must allow the field for the row's project, or the requester's if the row has none.
     """
 
     name: str
@@ -39,13 +39,16 @@ class Field:
 
 
 class View:
-    """Renders rows as the fields that the request's version has and the requester may see."""
+    """Renders rows as the fields that the request's version has and the requester may see.
 
-    def __init__(self, *fields: Field) -> None:
-        self.fields = fields
-        self.breaks = sorted({versions.number(field.since) for field in fields}
+    A plain name stands for the field of that name; the fields of another view are included by `*view.fields`.
+    """
+
+    def __init__(self, *fields: Field | str) -> None:
+        self.fields = tuple(Field(field) if isinstance(field, str) else field for field in fields)
+        self.breaks = sorted({versions.number(field.since) for field in self.fields}
                              | {(major, minor + 1) for major, minor in (
-                                 versions.number(field.until) for field in fields if field.until)})
+                                 versions.number(field.until) for field in self.fields if field.until)})
         self._by_version: dict[int, tuple[Field, ...]] = {}
 
     def at(self, version: versions.Version) -> tuple[Field, ...]:
@@ -58,7 +61,7 @@ class View:
 
     def __call__(self, row: Row, req: Request) -> dict[str, Any]:
         # The rows of a page are of few projects: which fields are shown is decided once per project.
-        project = getattr(row, "project_id", None)
+        project = row.project_id if hasattr(row, "project_id") else req.ctx.project_id
         found = req.renderers.get((self, project))
         if found is None:
             found = req.renderers[self, project] = _FieldRenderer([

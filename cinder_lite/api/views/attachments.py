@@ -20,7 +20,7 @@ def _for_hosts(row: Row, req: Request) -> dict[str, Any]:
     return row.connection_info if req.allows("volume:attachment_update", row.project_id) else _hidden(row, req)
 
 
-_COMMON = (Field("id"), Field("status", "attach_status"), Field("instance", "instance_uuid"), Field("volume_id"))
+_COMMON = ("id", Field("status", "attach_status"), Field("instance", "instance_uuid"), "volume_id")
 _MORE = (
     Field("attached_at", lambda row, req: time(row.attached_at) or ""),
     Field("detached_at", lambda row, req: ""),

@@ -13,13 +13,12 @@ def _links(row: Row, req: Request) -> list[dict[str, str]]:
 
 _ADMIN = "backup:backup_project_attribute"
 
-SUMMARY = View(Field("id"), Field("name"), Field("links", _links))
+SUMMARY = View("id", "name", Field("links", _links))
 BASE = View(
-    Field("id"), Field("status"), Field("size"), Field("object_count"), Field("availability_zone"), Field("container"),
-    Field("created_at", created_at), Field("updated_at", updated_at), Field("name"), Field("description"),
-    Field("fail_reason"), Field("volume_id"), Field("links", _links),
+    "id", "status", "size", "object_count", "availability_zone", "container", Field("created_at", created_at),
+    Field("updated_at", updated_at), "name", "description", "fail_reason", "volume_id", Field("links", _links),
     Field("is_incremental", lambda row, req: row.parent_id is not None),
-    Field("has_dependent_backups", lambda row, req: bool(row.has_dependent_backups)), Field("snapshot_id"),
+    Field("has_dependent_backups", lambda row, req: bool(row.has_dependent_backups)), "snapshot_id",
     Field("data_timestamp", lambda row, req: time(row.data_timestamp)),
     Field("os-backup-project-attr:project_id", "project_id", since="3.18", policy=_ADMIN),
     Field("metadata", since="3.43"), Field("user_id", since="3.56", policy=_ADMIN))

@@ -33,9 +33,9 @@ def _text(row: Row, req: Request) -> str:
 
 
 MESSAGE = View(
-    Field("id"), Field("event_id"), Field("user_message", _text), Field("message_level"), Field("created_at",
-    created_at), Field("guaranteed_until", lambda row, req: time(row.expires_at)), Field("request_id"),
-    Field("links", lambda row, req: req.links("messages", row.id)), Field("resource_type"), Field("resource_uuid"))
+    "id", "event_id", Field("user_message", _text), "message_level", Field("created_at", created_at),
+    Field("guaranteed_until", lambda row, req: time(row.expires_at)), "request_id",
+    Field("links", lambda row, req: req.links("messages", row.id)), "resource_type", "resource_uuid")
 
 
 def _waits_for(row: Row, req: Request) -> str | None:
@@ -44,8 +44,8 @@ def _waits_for(row: Row, req: Request) -> str | None:
 
 
 JOB = View(
-    Field("id"), Field("request_id"), Field("project_id"), Field("user_id"), Field("kind"), Field("resource_id"),
-    Field("action"), Field("stage"), Field("host", _for_operators("host")), Field("status"),
-    Field("owner", _for_operators("owner")), Field("attempt"), Field("progress"), Field("error", _error),
-    Field("waits_for", _waits_for), Field("decision", _decision), Field("created_at", created_at),
-    Field("updated_at", updated_at), Field("finished_at", lambda row, req: time(row.finished_at)))
+    "id", "request_id", "project_id", "user_id", "kind", "resource_id", "action", "stage",
+    Field("host", _for_operators("host")), "status", Field("owner", _for_operators("owner")), "attempt", "progress",
+    Field("error", _error), Field("waits_for", _waits_for), Field("decision", _decision),
+    Field("created_at", created_at), Field("updated_at", updated_at),
+    Field("finished_at", lambda row, req: time(row.finished_at)))

@@ -3,11 +3,9 @@
 from typing import Any
 
 from cinder_lite.api.request import Request
-from cinder_lite.api.view import Row
+from cinder_lite.api.view import Row, View
 
-
-def SPEC(row: Row, _req: Request) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "consumer": row.consumer, "specs": row.specs}
+SPEC = View("id", "name", "consumer", "specs")
 
 
 def SINGLE(row: Row, req: Request) -> dict[str, Any]:

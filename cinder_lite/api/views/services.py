@@ -23,12 +23,11 @@ def _status(row: Row, _req: Request) -> str:
 
 
 BASE = View(
-    Field("binary"), Field("host"), Field("zone", "availability_zone"), Field("status", _status), Field("state", state),
-    Field("updated_at", lambda row, req: time(row.seen_at or row.updated_at)), Field("disabled_reason"),
+    "binary", "host", Field("zone", "availability_zone"), Field("status", _status), Field("state", state),
+    Field("updated_at", lambda row, req: time(row.seen_at or row.updated_at)), "disabled_reason",
     Field("cluster", "cluster_name", since="3.7"))
 VOLUME_SERVICE = View(
-    Field("replication_status", lambda row, req: row.replication_status or "disabled"), Field("active_backend_id"),
-    Field("frozen"),
+    Field("replication_status", lambda row, req: row.replication_status or "disabled"), "active_backend_id", "frozen",
     Field("backend_state", lambda row, req: "up" if row.backend_up and state(row, req) == "up" else "down",
           since="3.49"))
 

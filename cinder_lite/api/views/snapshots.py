@@ -1,12 +1,11 @@
 """Renders snapshots."""
 
-
 from cinder_lite.api.view import Field, View
 from cinder_lite.api.views.volumes import created_at, updated_at
 
 _COMMON = (
-    Field("id"), Field("name"), Field("description"), Field("created_at", created_at),
-    Field("updated_at", updated_at), Field("volume_id"), Field("status"), Field("size"), Field("metadata"))
+    "id", "name", "description", Field("created_at", created_at), Field("updated_at", updated_at), "volume_id",
+    "status", "size", "metadata")
 _DETAIL = (
     *_COMMON,
     Field("group_snapshot_id", since="3.14"), Field("user_id", since="3.41"), Field("consumes_quota", since="3.65"))

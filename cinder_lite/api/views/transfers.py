@@ -11,7 +11,7 @@ def _links(row: Row, req: Request) -> list[dict[str, str]]:
     return req.links("os-volume-transfer", row.id)
 
 
-_SHORT = (Field("id"), Field("volume_id"), Field("name"), Field("links", _links))
+_SHORT = ("id", "volume_id", "name", Field("links", _links))
 SUMMARY = View(*_SHORT)
 #: An accepted transfer is deleted, so there is never a destination.
 DETAIL = View(

@@ -1,9 +1,7 @@
 """Renders volume types."""
 
-from typing import Any
-
 from cinder_lite.api.request import Request
-from cinder_lite.api.view import Row
+from cinder_lite.api.view import Field, Row, View
 
 #: Extra specs that every user may see, because they describe how the volumes can be used.
 FOR_USERS = ("multiattach", "RESKEY:availability_zones", "replication_enabled")
@@ -16,24 +14,9 @@ def visible_specs(row: Row, req: Request) -> dict[str, str]:
     return {key: value for key, value in row.extra_specs.items() if key in FOR_USERS}
 
 
-def UPDATED(row: Row, req: Request) -> dict[str, Any]:
-    """The response of update."""
-    shown = {"id": row.id, "name": row.name, "is_public": row.is_public, "description": row.description}
-    if req.allows("volume_extension:access_types_extra_specs", req.ctx.project_id):
-        shown["extra_specs"] = visible_specs(row, req)
-    return shown
-
-
-def CREATED(row: Row, req: Request) -> dict[str, Any]:
-    """The response of create, without a QoS spec."""
-    shown = UPDATED(row, req)
-    if req.allows("volume_extension:volume_type_access", req.ctx.project_id):
-        shown["os-volume-type-access:is_public"] = row.is_public
-    return shown
-
-
-def DETAIL(row: Row, req: Request) -> dict[str, Any]:
-    shown = CREATED(row, req)
-    if req.allows("volume_extension:access_types_qos_specs_id", req.ctx.project_id):
-        shown["qos_specs_id"] = row.qos_specs_id
-    return shown
+#: The response of update, of create (without a QoS spec), and of show and list.
+UPDATED = View("id", "name", "is_public", "description",
+               Field("extra_specs", visible_specs, policy="volume_extension:access_types_extra_specs"))
+CREATED = View(*UPDATED.fields, Field("os-volume-type-access:is_public", "is_public",
+                                      policy="volume_extension:volume_type_access"))
+DETAIL = View(*CREATED.fields, Field("qos_specs_id", policy="volume_extension:access_types_qos_specs_id"))

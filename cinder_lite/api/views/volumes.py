@@ -45,30 +45,23 @@ def _shared_targets(row: Row, req: Request) -> bool | None:
 
 
 _COMMON = (
-    Field("id"),
+    "id",
     Field("status", lambda row, req: states.SHOWN.get(row.status, row.status)),
-    Field("size"),
-    Field("availability_zone"),
-    Field("created_at", created_at),
-    Field("updated_at", updated_at),
-    Field("name"),
-    Field("description"),
-    Field("volume_type", "type_name"),
-    Field("volume_type_id", since="3.63"),
-    Field("snapshot_id"),
-    Field("source_volid"),
+    "size", "availability_zone",
+    Field("created_at", created_at), Field("updated_at", updated_at),
+    "name", "description",
+    Field("volume_type", "type_name"), Field("volume_type_id", since="3.63"),
+    "snapshot_id", "source_volid",
     Field("metadata", lambda row, req: {**row.metadata, **row.admin_metadata} if row.admin_metadata else row.metadata),
     Field("links", links),
-    Field("user_id"),
+    "user_id",
     Field("bootable", lambda row, req: "true" if row.bootable else "false"),
     Field("encrypted", lambda row, req: row.encryption_key_id is not None),
-    Field("multiattach"),
-    Field("replication_status"),
+    "multiattach", "replication_status",
     Field("consistencygroup_id", _consistency_group),
     Field("attachments", _attachments),
     Field("group_id", since="3.13"),
-    Field("shared_targets", _shared_targets, since="3.48"),
-    Field("service_uuid", since="3.48"),
+    Field("shared_targets", _shared_targets, since="3.48"), Field("service_uuid", since="3.48"),
     Field("consumes_quota", since="3.65"),
 )
 _ADMIN = (
@@ -86,7 +79,7 @@ _MORE = (
 
 BASIC = View(*_COMMON, *_ADMIN)
 EXTENDED = View(*_COMMON, *_ADMIN, *_MORE)
-SUMMARY = View(Field("id"), Field("name"), Field("links", links))
+SUMMARY = View("id", "name", Field("links", links))
 
 
 def _with_key(shown: dict[str, Any], row: Row, req: Request) -> dict[str, Any]:

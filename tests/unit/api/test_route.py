@@ -93,3 +93,11 @@ def test_a_view_follows_the_policy():
     shown = VIEW(row, types.SimpleNamespace(version=(3, 71), renderers={}, allows=lambda *what: asked.append(what)))
     assert "twice" not in shown
     assert asked == [("see:twice", "a1")]
+
+
+def test_a_field_of_a_row_without_a_project_needs_the_policy_for_the_requesters():
+    asked = []
+    req = types.SimpleNamespace(version=(3, 71), renderers={}, allows=lambda *what: asked.append(what),
+                                ctx=types.SimpleNamespace(project_id="b2"))
+    assert VIEW(types.SimpleNamespace(always=2, later=3, formerly=4), req)["always"] == 2
+    assert asked == [("see:twice", "b2")]
