@@ -1,6 +1,7 @@
 """Lists the operations of the API, one row each."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 
 from cinder_lite.api import (
     attachments,
@@ -39,7 +40,7 @@ from cinder_lite.api.schemas import snapshots as snapshot_bodies
 from cinder_lite.api.schemas import transfers as transfer_bodies
 from cinder_lite.api.schemas import types as type_bodies
 from cinder_lite.api.schemas import volumes as volume_bodies
-from cinder_lite.api.view import One, plain, text
+from cinder_lite.api.view import FIRST, One, Renderer, plain, text
 from cinder_lite.api.views import attachments as attachment_views
 from cinder_lite.api.views import backups as backup_views
 from cinder_lite.api.views import groups as group_views
@@ -52,7 +53,26 @@ from cinder_lite.api.views import transfers as transfer_views
 from cinder_lite.api.views import types as type_views
 from cinder_lite.api.views import volumes as volume_views
 
-_VOLUME, _ACTION = "/volumes/{volume_id}", "/volumes/{volume_id}/action"
+
+def _action(resource: str, handler: Handler, policy: str, body: Schema, view: Renderer | None = None,
+            status: int = 202, since: str = FIRST) -> Route:
+    """An operation that is named by the one key of its body."""
+    return Route("POST", f"{resource}/action", handler, policy, body, view, status, since, action=body["required"][0])
+
+
+def _lists(path: str, index: Handler, policy: str, key: str, short: Renderer, long: Renderer, links: str | None = None,
+           since: str = FIRST) -> Iterator[Route]:
+    """The list of a collection, and the one with details."""
+    for where, view in ((path, short), (f"{path}/detail", long)):
+        yield Route("GET", where, index, policy, view=Many(key, view, links), since=since)
+
+
+def _from(since: str, routes: Iterable[Route]) -> tuple[Route, ...]:
+    """The routes, those that name no version since that one."""
+    return tuple(dataclasses.replace(route, since=since) if route.since == FIRST else route for route in routes)
+
+
+_VOLUME = "/volumes/{volume_id}"
 _VA, _VAA = "volume_extension:volume_actions:", "volume_extension:volume_admin_actions:"
 
 VOLUMES = (
@@ -82,56 +102,37 @@ VOLUMES = (
 )
 
 VOLUME_ACTIONS = (
-    Route("POST", _ACTION, volume_actions.attach, f"{_VA}attach", volume_bodies.ATTACH, None, 202,
-          action="os-attach"),
-    Route("POST", _ACTION, volume_actions.detach, f"{_VA}detach", volume_bodies.DETACH, None, 202,
-          action="os-detach"),
-    Route("POST", _ACTION, volume_actions.reserve, f"{_VA}reserve", volume_bodies.RESERVE, None, 202,
-          action="os-reserve"),
-    Route("POST", _ACTION, volume_actions.unreserve, f"{_VA}unreserve", volume_bodies.UNRESERVE, None, 202,
-          action="os-unreserve"),
-    Route("POST", _ACTION, volume_actions.begin_detaching, f"{_VA}begin_detaching", volume_bodies.BEGIN_DETACHING,
-          None, 202, action="os-begin_detaching"),
-    Route("POST", _ACTION, volume_actions.roll_detaching, f"{_VA}roll_detaching", volume_bodies.ROLL_DETACHING,
-          None, 202, action="os-roll_detaching"),
-    Route("POST", _ACTION, volume_actions.initialize_connection, f"{_VA}initialize_connection",
-          volume_bodies.INITIALIZE, plain, action="os-initialize_connection"),
-    Route("POST", _ACTION, volume_actions.terminate_connection, f"{_VA}terminate_connection",
-          volume_bodies.TERMINATE, None, 202, action="os-terminate_connection"),
-    Route("POST", _ACTION, volume_actions.force_detach, f"{_VAA}force_detach", volume_bodies.FORCE_DETACH, None, 202,
-          action="os-force_detach"),
-    Route("POST", _ACTION, volume_actions.extend, "volume:extend", volume_bodies.EXTEND, None, 202,
-          action="os-extend"),
-    Route("POST", _ACTION, volume_actions.revert, "volume:revert_to_snapshot", volume_bodies.REVERT, None, 202,
-          since="3.40", action="revert"),
-    Route("POST", _ACTION, volume_actions.retype, "volume:retype", volume_bodies.RETYPE, None, 202,
-          action="os-retype"),
-    Route("POST", _ACTION, volume_actions.migrate, f"{_VAA}migrate_volume", volume_bodies.MIGRATE, None, 202,
-          action="os-migrate_volume"),
-    Route("POST", _ACTION, volume_actions.complete_migration, f"{_VAA}migrate_volume_completion",
-          volume_bodies.MIGRATION_COMPLETION, plain, action="os-migrate_volume_completion"),
-    Route("POST", _ACTION, volume_actions.complete_extend, f"{_VAA}extend_volume_completion",
-          volume_bodies.EXTEND_COMPLETION, None, 202, since="3.71", action="os-extend_volume_completion"),
-    Route("POST", _ACTION, manageable.unmanage_volume, "volume_extension:volume_unmanage", manageable_bodies.UNMANAGE,
-          None, 202, action="os-unmanage"),
-    Route("POST", _ACTION, volume_actions.upload_image, f"{_VA}upload_image", volume_bodies.UPLOAD_IMAGE, plain, 202,
-          action="os-volume_upload_image"),
-    Route("POST", _ACTION, volume_actions.reimage, "volume:reimage", volume_bodies.REIMAGE, None, 202,
-          since="3.68", action="os-reimage"),
-    Route("POST", _ACTION, volume_actions.update_readonly_flag, "volume:update", volume_bodies.READONLY, None, 202,
-          action="os-update_readonly_flag"),
-    Route("POST", _ACTION, volume_actions.set_bootable, "volume:update", volume_bodies.BOOTABLE, None, 200,
-          action="os-set_bootable"),
-    Route("POST", _ACTION, volume_actions.reset_status, f"{_VAA}reset_status", volume_bodies.RESET_STATUS, None, 202,
-          action="os-reset_status"),
-    Route("POST", _ACTION, volume_actions.force_delete, f"{_VAA}force_delete", volume_bodies.FORCE_DELETE, None, 202,
-          action="os-force_delete"),
-    Route("POST", _ACTION, volume_actions.set_image_metadata, "volume_extension:volume_image_metadata:set",
-          volume_bodies.SET_IMAGE_METADATA, plain, action="os-set_image_metadata"),
-    Route("POST", _ACTION, volume_actions.show_image_metadata, "volume_extension:volume_image_metadata:show",
-          volume_bodies.SHOW_IMAGE_METADATA, plain, action="os-show_image_metadata"),
-    Route("POST", _ACTION, volume_actions.unset_image_metadata, "volume_extension:volume_image_metadata:remove",
-          volume_bodies.UNSET_IMAGE_METADATA, None, 200, action="os-unset_image_metadata"),
+    _action(_VOLUME, volume_actions.attach, f"{_VA}attach", volume_bodies.ATTACH),
+    _action(_VOLUME, volume_actions.detach, f"{_VA}detach", volume_bodies.DETACH),
+    _action(_VOLUME, volume_actions.reserve, f"{_VA}reserve", volume_bodies.RESERVE),
+    _action(_VOLUME, volume_actions.unreserve, f"{_VA}unreserve", volume_bodies.UNRESERVE),
+    _action(_VOLUME, volume_actions.begin_detaching, f"{_VA}begin_detaching", volume_bodies.BEGIN_DETACHING),
+    _action(_VOLUME, volume_actions.roll_detaching, f"{_VA}roll_detaching", volume_bodies.ROLL_DETACHING),
+    _action(_VOLUME, volume_actions.initialize_connection, f"{_VA}initialize_connection", volume_bodies.INITIALIZE,
+            plain, status=200),
+    _action(_VOLUME, volume_actions.terminate_connection, f"{_VA}terminate_connection", volume_bodies.TERMINATE),
+    _action(_VOLUME, volume_actions.force_detach, f"{_VAA}force_detach", volume_bodies.FORCE_DETACH),
+    _action(_VOLUME, volume_actions.extend, "volume:extend", volume_bodies.EXTEND),
+    _action(_VOLUME, volume_actions.revert, "volume:revert_to_snapshot", volume_bodies.REVERT, since="3.40"),
+    _action(_VOLUME, volume_actions.retype, "volume:retype", volume_bodies.RETYPE),
+    _action(_VOLUME, volume_actions.migrate, f"{_VAA}migrate_volume", volume_bodies.MIGRATE),
+    _action(_VOLUME, volume_actions.complete_migration, f"{_VAA}migrate_volume_completion",
+            volume_bodies.MIGRATION_COMPLETION, plain, status=200),
+    _action(_VOLUME, volume_actions.complete_extend, f"{_VAA}extend_volume_completion", volume_bodies.EXTEND_COMPLETION,
+            since="3.71"),
+    _action(_VOLUME, manageable.unmanage_volume, "volume_extension:volume_unmanage", manageable_bodies.UNMANAGE),
+    _action(_VOLUME, volume_actions.upload_image, f"{_VA}upload_image", volume_bodies.UPLOAD_IMAGE, plain),
+    _action(_VOLUME, volume_actions.reimage, "volume:reimage", volume_bodies.REIMAGE, since="3.68"),
+    _action(_VOLUME, volume_actions.update_readonly_flag, "volume:update", volume_bodies.READONLY),
+    _action(_VOLUME, volume_actions.set_bootable, "volume:update", volume_bodies.BOOTABLE, status=200),
+    _action(_VOLUME, volume_actions.reset_status, f"{_VAA}reset_status", volume_bodies.RESET_STATUS),
+    _action(_VOLUME, volume_actions.force_delete, f"{_VAA}force_delete", volume_bodies.FORCE_DELETE),
+    _action(_VOLUME, volume_actions.set_image_metadata, "volume_extension:volume_image_metadata:set",
+            volume_bodies.SET_IMAGE_METADATA, plain, status=200),
+    _action(_VOLUME, volume_actions.show_image_metadata, "volume_extension:volume_image_metadata:show",
+            volume_bodies.SHOW_IMAGE_METADATA, plain, status=200),
+    _action(_VOLUME, volume_actions.unset_image_metadata, "volume_extension:volume_image_metadata:remove",
+            volume_bodies.UNSET_IMAGE_METADATA, status=200),
 )
 
 _SNAPSHOT = "/snapshots/{snapshot_id}"
@@ -140,10 +141,8 @@ _SNAPSHOT_METADATA, _SAA = "volume:update_snapshot_metadata", "volume_extension:
 SNAPSHOTS = (
     Route("POST", "/snapshots", snapshots.create, "volume:create_snapshot", snapshot_bodies.CREATE,
           One("snapshot", snapshot_views.DETAIL), 202),
-    Route("GET", "/snapshots", snapshots.index, "volume:get_all_snapshots",
-          view=Many("snapshots", snapshot_views.SUMMARY, "snapshots_links")),
-    Route("GET", "/snapshots/detail", snapshots.index, "volume:get_all_snapshots",
-          view=Many("snapshots", snapshot_views.WHOLE, "snapshots_links")),
+    *_lists("/snapshots", snapshots.index, "volume:get_all_snapshots", "snapshots", snapshot_views.SUMMARY,
+            snapshot_views.WHOLE, "snapshots_links"),
     Route("GET", _SNAPSHOT, snapshots.show, "volume:get_snapshot", view=One("snapshot", snapshot_views.WHOLE)),
     Route("PUT", _SNAPSHOT, snapshots.update, "volume:update_snapshot", snapshot_bodies.UPDATE,
           One("snapshot", snapshot_views.DETAIL)),
@@ -157,15 +156,12 @@ SNAPSHOTS = (
     Route("PUT", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.set_meta, _SNAPSHOT_METADATA, snapshot_bodies.SET_META,
           plain),
     Route("DELETE", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.delete_meta, "volume:delete_snapshot_metadata"),
-    Route("POST", f"{_SNAPSHOT}/action", snapshots.reset_status, f"{_SAA}reset_status",
-          snapshot_bodies.RESET_STATUS, None, 202, action="os-reset_status"),
-    Route("POST", f"{_SNAPSHOT}/action", snapshots.force_delete, f"{_SAA}force_delete",
-          snapshot_bodies.FORCE_DELETE, None, 202, action="os-force_delete"),
-    Route("POST", f"{_SNAPSHOT}/action", manageable.unmanage_snapshot, "snapshot_extension:snapshot_unmanage",
-          manageable_bodies.UNMANAGE, None, 202, action="os-unmanage"),
-    Route("POST", f"{_SNAPSHOT}/action", snapshots.update_status,
-          "snapshot_extension:snapshot_actions:update_snapshot_status", snapshot_bodies.UPDATE_STATUS, None, 202,
-          action="os-update_snapshot_status"),
+    _action(_SNAPSHOT, snapshots.reset_status, f"{_SAA}reset_status", snapshot_bodies.RESET_STATUS),
+    _action(_SNAPSHOT, snapshots.force_delete, f"{_SAA}force_delete", snapshot_bodies.FORCE_DELETE),
+    _action(_SNAPSHOT, manageable.unmanage_snapshot, "snapshot_extension:snapshot_unmanage",
+            manageable_bodies.UNMANAGE),
+    _action(_SNAPSHOT, snapshots.update_status,
+            "snapshot_extension:snapshot_actions:update_snapshot_status", snapshot_bodies.UPDATE_STATUS),
 )
 
 _VM, _SN = "volume_extension:", "snapshot_extension:"
@@ -173,16 +169,14 @@ _VM, _SN = "volume_extension:", "snapshot_extension:"
 
 def _manageable(volumes_at: str, snapshots_at: str, since: str) -> Iterator[Route]:
     """The operations of one pair of paths."""
-    one, many = manageable_views, "manageable-volumes"
     yield Route("POST", volumes_at, manageable.manage_volume, f"{_VM}volume_manage", manageable_bodies.VOLUME,
                 One("volume", volume_views.DETAIL), 202, since)
-    for path, view in ((volumes_at, one.VOLUME), (f"{volumes_at}/detail", one.VOLUME_DETAIL)):
-        yield Route("GET", path, manageable.list_volumes, f"{_VM}list_manageable", view=Many(many, view), since=since)
+    yield from _lists(volumes_at, manageable.list_volumes, f"{_VM}list_manageable", "manageable-volumes",
+                      manageable_views.VOLUME, manageable_views.VOLUME_DETAIL, since=since)
     yield Route("POST", snapshots_at, manageable.manage_snapshot, f"{_SN}snapshot_manage", manageable_bodies.SNAPSHOT,
                 One("snapshot", snapshot_views.DETAIL), 202, since)
-    for path, view in ((snapshots_at, one.SNAPSHOT), (f"{snapshots_at}/detail", one.SNAPSHOT_DETAIL)):
-        yield Route("GET", path, manageable.list_snapshots, f"{_SN}list_manageable",
-                    view=Many("manageable-snapshots", view), since=since)
+    yield from _lists(snapshots_at, manageable.list_snapshots, f"{_SN}list_manageable", "manageable-snapshots",
+                      manageable_views.SNAPSHOT, manageable_views.SNAPSHOT_DETAIL, since=since)
 
 
 MANAGEABLE = (*_manageable("/manageable_volumes", "/manageable_snapshots", "3.8"),
@@ -192,10 +186,8 @@ MANAGEABLE = (*_manageable("/manageable_volumes", "/manageable_snapshots", "3.8"
 def _transfers(path: str, create: Handler, body: Schema, index: Handler) -> Iterator[Route]:
     """The operations of one of the paths."""
     one, views = f"{path}/{{transfer_id}}", transfer_views
-    yield Route("GET", path, index, "volume:get_all_transfers",
-                view=Many("transfers", views.SUMMARY, "transfers_links"))
-    yield Route("GET", f"{path}/detail", index, "volume:get_all_transfers",
-                view=Many("transfers", views.DETAIL, "transfers_links"))
+    yield from _lists(path, index, "volume:get_all_transfers", "transfers", views.SUMMARY, views.DETAIL,
+                      "transfers_links")
     yield Route("POST", path, create, "volume:create_transfer", body, One("transfer", views.CREATED), 202)
     yield Route("GET", one, transfers.show, "volume:get_transfer", view=One("transfer", views.DETAIL))
     yield Route("DELETE", one, transfers.delete, "volume:delete_transfer", status=202)
@@ -209,22 +201,19 @@ TRANSFERS = (*_transfers("/volume-transfers", transfers.create, transfer_bodies.
 
 _ATTACHMENT = "/attachments/{attachment_id}"
 
-ATTACHMENTS = (
-    Route("GET", "/attachments", attachments.index, "volume:get", view=Many("attachments", attachment_views.SUMMARY),
-          since="3.27"),
-    Route("GET", "/attachments/detail", attachments.index, "volume:get",
-          view=Many("attachments", attachment_views.LISTED), since="3.27"),
+ATTACHMENTS = _from("3.27", (
+    *_lists("/attachments", attachments.index, "volume:get", "attachments", attachment_views.SUMMARY,
+            attachment_views.LISTED),
     Route("POST", "/attachments", attachments.create, "volume:attachment_create", attachment_bodies.CREATE,
-          One("attachment", attachment_views.DETAIL), since="3.27"),
-    Route("GET", _ATTACHMENT, attachments.show, "volume:get", view=One("attachment", attachment_views.DETAIL),
-          since="3.27"),
+          One("attachment", attachment_views.DETAIL)),
+    Route("GET", _ATTACHMENT, attachments.show, "volume:get", view=One("attachment", attachment_views.DETAIL)),
     Route("PUT", _ATTACHMENT, attachments.update, "volume:attachment_update", attachment_bodies.UPDATE,
-          One("attachment", attachment_views.DETAIL), since="3.27"),
+          One("attachment", attachment_views.DETAIL)),
     Route("DELETE", _ATTACHMENT, attachments.delete, "volume:attachment_delete",
-          view=Many("attachments", attachment_views.SUMMARY), since="3.27"),
-    Route("POST", f"{_ATTACHMENT}/action", attachments.complete, "volume:attachment_complete",
-          attachment_bodies.COMPLETE, None, 204, since="3.44", action="os-complete"),
-)
+          view=Many("attachments", attachment_views.SUMMARY)),
+    _action(_ATTACHMENT, attachments.complete, "volume:attachment_complete", attachment_bodies.COMPLETE,
+            status=204, since="3.44"),
+))
 
 _BACKUP = "/backups/{backup_id}"
 _BAA = "volume_extension:backup_admin_actions:"
@@ -244,10 +233,8 @@ BACKUPS = (
     Route("DELETE", _BACKUP, backups.delete, "backup:delete", status=202),
     Route("POST", f"{_BACKUP}/restore", backups.restore, "backup:restore", backup_bodies.RESTORE, plain, 202),
     Route("GET", f"{_BACKUP}/export_record", backups.export_record, "backup:export-import", view=plain),
-    Route("POST", f"{_BACKUP}/action", backups.reset_status, f"{_BAA}reset_status", backup_bodies.RESET_STATUS, None,
-          202, action="os-reset_status"),
-    Route("POST", f"{_BACKUP}/action", backups.force_delete, f"{_BAA}force_delete", backup_bodies.FORCE_DELETE, None,
-          202, action="os-force_delete"),
+    _action(_BACKUP, backups.reset_status, f"{_BAA}reset_status", backup_bodies.RESET_STATUS),
+    _action(_BACKUP, backups.force_delete, f"{_BAA}force_delete", backup_bodies.FORCE_DELETE),
 )
 
 _TYPE = "/types/{type_id}"
@@ -269,10 +256,8 @@ TYPES = (
     Route("PUT", f"{_TYPE}/extra_specs/{{key}}", types.set_spec, f"{_SPECS}update", type_bodies.SET_SPEC, plain),
     Route("DELETE", f"{_TYPE}/extra_specs/{{key}}", types.delete_spec, f"{_SPECS}delete", status=202),
     Route("GET", f"{_TYPE}/os-volume-type-access", types.list_access, f"{_ACCESS}get_all_for_type", view=plain),
-    Route("POST", f"{_TYPE}/action", types.add_access, f"{_ACCESS}addProjectAccess", type_bodies.ADD_ACCESS, None, 202,
-          action="addProjectAccess"),
-    Route("POST", f"{_TYPE}/action", types.remove_access, f"{_ACCESS}removeProjectAccess", type_bodies.REMOVE_ACCESS,
-          None, 202, action="removeProjectAccess"),
+    _action(_TYPE, types.add_access, f"{_ACCESS}addProjectAccess", type_bodies.ADD_ACCESS),
+    _action(_TYPE, types.remove_access, f"{_ACCESS}removeProjectAccess", type_bodies.REMOVE_ACCESS),
     Route("GET", "/default-types", default_types.index, "volume_extension:default_get_all", view=plain, since="3.62"),
     Route("GET", _DEFAULT, default_types.show, "volume_extension:default_get", view=plain, since="3.62"),
     Route("PUT", _DEFAULT, default_types.set_default, "volume_extension:default_set_or_update",
@@ -354,72 +339,60 @@ SERVICES = (
 
 _GROUP, _GROUP_SNAPSHOT = "/groups/{group_id}", "/group_snapshots/{group_snapshot_id}"
 _GROUP_TYPE = "/group_types/{group_type_id}"
-_GROUP_ACTION = f"{_GROUP}/action"
 _GROUP_SPECS, _GROUP_SPEC = f"{_GROUP_TYPE}/group_specs", f"{_GROUP_TYPE}/group_specs/{{key}}"
 _GT, _GS = "group:group_types:", "group:group_types_specs:"
 
-GROUPS = (
-    Route("GET", "/groups", groups.index, "group:get_all",
-          view=Many("groups", group_views.GROUP_SUMMARY, "group_links"), since="3.13"),
-    Route("GET", "/groups/detail", groups.index, "group:get_all", view=Many("groups", group_views.GROUP, "group_links"),
-          since="3.13"),
+GROUPS = _from("3.13", (
+    *_lists("/groups", groups.index, "group:get_all", "groups", group_views.GROUP_SUMMARY, group_views.GROUP,
+            "group_links"),
     Route("POST", "/groups", groups.create, "group:create", group_bodies.CREATE,
-          One("group", group_views.GROUP_SUMMARY), 202, "3.13"),
-    Route("GET", _GROUP, groups.show, "group:get", view=One("group", group_views.GROUP), since="3.13"),
-    Route("PUT", _GROUP, groups.update, "group:update", group_bodies.UPDATE, None, 202, "3.13"),
-    Route("POST", _GROUP_ACTION, groups.delete, "group:delete", group_bodies.DELETE, None, 202, "3.13",
-          action="delete"),
-    Route("POST", "/groups/action", groups.create_from, "group:create", group_bodies.CREATE_FROM,
-          One("group", group_views.GROUP_SUMMARY), 202, "3.14", action="create-from-src"),
-    Route("POST", _GROUP_ACTION, groups.reset_status, "group:reset_status", group_bodies.RESET, None, 202, "3.20",
-          action="reset_status"),
-    Route("POST", _GROUP_ACTION, groups.replicate, "group:enable_replication", group_bodies.ENABLE_REPLICATION, None,
-          202, "3.38", action="enable_replication"),
-    Route("POST", _GROUP_ACTION, groups.replicate, "group:disable_replication", group_bodies.DISABLE_REPLICATION, None,
-          202, "3.38", action="disable_replication"),
-    Route("POST", _GROUP_ACTION, groups.replicate, "group:failover_replication", group_bodies.FAILOVER, None, 202,
-          "3.38", action="failover_replication"),
-    Route("POST", _GROUP_ACTION, groups.list_targets, "group:list_replication_targets", group_bodies.LIST_TARGETS,
-          plain, since="3.38", action="list_replication_targets"),
-)
+          One("group", group_views.GROUP_SUMMARY), 202),
+    Route("GET", _GROUP, groups.show, "group:get", view=One("group", group_views.GROUP)),
+    Route("PUT", _GROUP, groups.update, "group:update", group_bodies.UPDATE, None, 202),
+    _action(_GROUP, groups.delete, "group:delete", group_bodies.DELETE),
+    _action("/groups", groups.create_from, "group:create", group_bodies.CREATE_FROM,
+            One("group", group_views.GROUP_SUMMARY), since="3.14"),
+    _action(_GROUP, groups.reset_status, "group:reset_status", group_bodies.RESET, since="3.20"),
+    _action(_GROUP, groups.replicate, "group:enable_replication", group_bodies.ENABLE_REPLICATION, since="3.38"),
+    _action(_GROUP, groups.replicate, "group:disable_replication", group_bodies.DISABLE_REPLICATION, since="3.38"),
+    _action(_GROUP, groups.replicate, "group:failover_replication", group_bodies.FAILOVER, since="3.38"),
+    _action(_GROUP, groups.list_targets, "group:list_replication_targets", group_bodies.LIST_TARGETS, plain,
+            status=200, since="3.38"),
+))
 
-GROUP_SNAPSHOTS = (
-    Route("GET", "/group_snapshots", groups.list_snapshots, "group:get_all_group_snapshots",
-          view=Many("group_snapshots", group_views.SNAPSHOT_SUMMARY, "group_snapshot_links"), since="3.14"),
-    Route("GET", "/group_snapshots/detail", groups.list_snapshots, "group:get_all_group_snapshots",
-          view=Many("group_snapshots", group_views.SNAPSHOT, "group_snapshot_links"), since="3.14"),
+GROUP_SNAPSHOTS = _from("3.14", (
+    *_lists("/group_snapshots", groups.list_snapshots, "group:get_all_group_snapshots", "group_snapshots",
+            group_views.SNAPSHOT_SUMMARY, group_views.SNAPSHOT, "group_snapshot_links"),
     Route("POST", "/group_snapshots", groups.create_snapshot, "group:create_group_snapshot", group_bodies.SNAPSHOT,
-          One("group_snapshot", group_views.SNAPSHOT_CREATED), 202, "3.14"),
+          One("group_snapshot", group_views.SNAPSHOT_CREATED), 202),
     Route("GET", _GROUP_SNAPSHOT, groups.show_snapshot, "group:get_group_snapshot",
-          view=One("group_snapshot", group_views.SNAPSHOT), since="3.14"),
-    Route("DELETE", _GROUP_SNAPSHOT, groups.delete_snapshot, "group:delete_group_snapshot", status=202, since="3.14"),
-    Route("POST", f"{_GROUP_SNAPSHOT}/action", groups.reset_snapshot_status, "group:reset_group_snapshot_status",
-          group_bodies.RESET, None, 202, "3.19", action="reset_status"),
-)
+          view=One("group_snapshot", group_views.SNAPSHOT)),
+    Route("DELETE", _GROUP_SNAPSHOT, groups.delete_snapshot, "group:delete_group_snapshot", status=202),
+    _action(_GROUP_SNAPSHOT, groups.reset_snapshot_status, "group:reset_group_snapshot_status",
+            group_bodies.RESET, since="3.19"),
+))
 
-GROUP_TYPES = (
+GROUP_TYPES = _from("3.11", (
     Route("GET", "/group_types", group_types.index, f"{_GT}get_all",
-          view=Many("group_types", group_views.TYPE, "group_type_links"), since="3.11"),
+          view=Many("group_types", group_views.TYPE, "group_type_links")),
     Route("POST", "/group_types", group_types.create, f"{_GT}create", group_bodies.CREATE_TYPE,
-          One("group_type", group_views.TYPE), 202, "3.11"),
-    Route("GET", _GROUP_TYPE, group_types.show, f"{_GT}get", view=One("group_type", group_views.TYPE), since="3.11"),
+          One("group_type", group_views.TYPE), 202),
+    Route("GET", _GROUP_TYPE, group_types.show, f"{_GT}get", view=One("group_type", group_views.TYPE)),
     Route("PUT", _GROUP_TYPE, group_types.update, f"{_GT}update", group_bodies.UPDATE_TYPE,
-          One("group_type", group_views.TYPE), since="3.11"),
-    Route("DELETE", _GROUP_TYPE, group_types.delete, f"{_GT}delete", status=202, since="3.11"),
-    Route("GET", _GROUP_SPECS, group_types.list_specs, f"{_GS}get_all", view=plain, since="3.11"),
-    Route("POST", _GROUP_SPECS, group_types.add_specs, f"{_GS}create", group_bodies.SET_SPECS, plain, 202, "3.11"),
-    Route("GET", _GROUP_SPEC, group_types.show_spec, f"{_GS}get", view=plain, since="3.11"),
-    Route("PUT", _GROUP_SPEC, group_types.set_spec, f"{_GS}update", group_bodies.SET_SPEC, plain, since="3.11"),
-    Route("DELETE", _GROUP_SPEC, group_types.delete_spec, f"{_GS}delete", status=202, since="3.11"),
-)
+          One("group_type", group_views.TYPE)),
+    Route("DELETE", _GROUP_TYPE, group_types.delete, f"{_GT}delete", status=202),
+    Route("GET", _GROUP_SPECS, group_types.list_specs, f"{_GS}get_all", view=plain),
+    Route("POST", _GROUP_SPECS, group_types.add_specs, f"{_GS}create", group_bodies.SET_SPECS, plain, 202),
+    Route("GET", _GROUP_SPEC, group_types.show_spec, f"{_GS}get", view=plain),
+    Route("PUT", _GROUP_SPEC, group_types.set_spec, f"{_GS}update", group_bodies.SET_SPEC, plain),
+    Route("DELETE", _GROUP_SPEC, group_types.delete_spec, f"{_GS}delete", status=202),
+))
 
 _CONSISTENCY_GROUP, _CGSNAPSHOT = "/consistencygroups/{group_id}", "/cgsnapshots/{group_snapshot_id}"
 
 CONSISTENCY_GROUPS = (
-    Route("GET", "/consistencygroups", consistency_groups.index, "group:get_all",
-          view=Many("consistencygroups", group_views.GROUP_SUMMARY, "consistencygroup_links")),
-    Route("GET", "/consistencygroups/detail", consistency_groups.index, "group:get_all",
-          view=Many("consistencygroups", group_views.CONSISTENCY_GROUP, "consistencygroup_links")),
+    *_lists("/consistencygroups", consistency_groups.index, "group:get_all", "consistencygroups",
+            group_views.GROUP_SUMMARY, group_views.CONSISTENCY_GROUP, "consistencygroup_links"),
     Route("POST", "/consistencygroups", consistency_groups.create, "group:create", group_bodies.CREATE_LEGACY,
           One("consistencygroup", group_views.GROUP_SUMMARY), 202),
     Route("POST", "/consistencygroups/create_from_src", consistency_groups.create_from, "group:create",
@@ -431,10 +404,8 @@ CONSISTENCY_GROUPS = (
     Route("PUT", _CONSISTENCY_GROUP, consistency_groups.update, "group:update", group_bodies.UPDATE_LEGACY, None, 202),
     Route("POST", f"{_CONSISTENCY_GROUP}/delete", consistency_groups.delete, "group:delete", status=202),
     Route("DELETE", _CONSISTENCY_GROUP, consistency_groups.delete, "group:delete", status=202),
-    Route("GET", "/cgsnapshots", consistency_groups.list_snapshots, "group:get_all_group_snapshots",
-          view=Many("cgsnapshots", group_views.SNAPSHOT_SUMMARY)),
-    Route("GET", "/cgsnapshots/detail", consistency_groups.list_snapshots, "group:get_all_group_snapshots",
-          view=Many("cgsnapshots", group_views.CGSNAPSHOT)),
+    *_lists("/cgsnapshots", consistency_groups.list_snapshots, "group:get_all_group_snapshots", "cgsnapshots",
+            group_views.SNAPSHOT_SUMMARY, group_views.CGSNAPSHOT),
     Route("POST", "/cgsnapshots", consistency_groups.create_snapshot, "group:create_group_snapshot",
           group_bodies.CGSNAPSHOT, One("cgsnapshot", group_views.SNAPSHOT_SUMMARY), 202),
     Route("GET", _CGSNAPSHOT, consistency_groups.show_snapshot, "group:get_group_snapshot",
