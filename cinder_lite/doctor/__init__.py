@@ -20,8 +20,7 @@ from cinder_lite.doctor.state import State
 #: rows are right.
 CHECKS = (
     jobs.without_resource, jobs.status_mismatch, jobs.abandoned, jobs.unserved,
-    resources.volumes_without_job, resources.snapshots_without_job, resources.backups_without_job,
-    resources.groups_without_job, resources.migrations_without_job,
+    resources.without_job, resources.migrations_without_job,
     resources.lost_attachments, resources.lost_snapshots, resources.lost_metadata, resources.metadata_differs,
     resources.attachments_contradicted,
     sums.usage, sums.pools, limits.not_applied,

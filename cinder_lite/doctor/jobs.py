@@ -4,14 +4,11 @@ import functools
 from collections.abc import Iterator
 
 from cinder_lite import db, states
-from cinder_lite.db import audit, job_changes, services
+from cinder_lite.db import audit, job_changes
 from cinder_lite.db import jobs as rows
 from cinder_lite.doctor.finding import Finding
 from cinder_lite.doctor.state import State
-from cinder_lite.jobs import holds, lifecycle
-
-#: The service that works at a stage.
-BINARIES = {"scheduler": "cinder-scheduler", "volume": "cinder-volume", "backup": "cinder-backup"}
+from cinder_lite.jobs import holds, lifecycle, wait_reasons
 
 
 def without_resource(state: State) -> Iterator[Finding]:
@@ -52,13 +49,10 @@ def abandoned(state: State) -> Iterator[Finding]:
 def unserved(state: State) -> Iterator[Finding]:
     """Jobs that wait for a service that is down."""
     down_time = state.conf.service_down_time
-    up = {(row.binary, row.host) for row in state.services if services.is_up(row, down_time)}
     for job in state.live:
-        binary = BINARIES.get(job.stage)
-        if binary is None:
-            continue
-        served = any(one == binary for one, _ in up) if job.host is None else (binary, job.host) in up
-        if not served and _unchanged(job) > down_time:
+        if (job.stage in wait_reasons.SERVICES and _unchanged(job) > down_time
+                and wait_reasons.missing(job.stage, job.host, state.services, down_time)):
+            binary = wait_reasons.SERVICES[job.stage][0]
             where = f"{binary} on {job.host}" if job.host else f"any {binary}"
             yield Finding(
                 "job without service", (job.id, job.stage, job.host),

@@ -86,22 +86,30 @@ def _failed(kind, action, tx, row, conf):
 REPAIRS = {states.AGAIN: _again, states.FAIL: _failed}
 
 
-def _without_job(kind, state):
+def without_job(state: State) -> Iterator[Finding]:
+    """Volumes, snapshots, backups, groups and group snapshots in a transitional status without a job."""
     holders = held(state.live)
-    for row in audit.in_transition(state.tx, kind):
-        if _is_held(kind, row, holders):
-            continue
-        action = lookup.without_job(kind, row.status)
-        yield Finding(
-            "status without job", (kind, row.id, row.status),
-            f"{kind} {row.id} is {row.status}, but no job is responsible for it",
-            action.remedy.format(action=action.name), functools.partial(_release, kind, action, row))
+    for kind in audit.TABLES:
+        for row in audit.in_transition(state.tx, kind):
+            if _is_held(kind, row, holders):
+                continue
+            action = lookup.without_job(kind, row.status)
+            yield Finding(
+                "status without job", (kind, row.id, row.status),
+                f"{kind} {row.id} is {row.status}, but no job is responsible for it",
+                action.remedy.format(action=action.name), functools.partial(_release, kind, action, row))
 
 
-def volumes_without_job(state: State) -> Iterator[Finding]:
-    """Volumes in a transitional status without a job."""
-    yield from _without_job("volume", state)
+@db.retried
+def _release(kind, action, found, database, conf):
+    with database.write() as tx:
+        row = audit.locked(tx, kind, found.id)
+        if row is None or row.status != found.status or _is_held(kind, row, held(audit.live_jobs(tx))):
+            return ""
+        return REPAIRS[action.remedy](kind, action, tx, row, conf)
 
+
+# -- migrations
 
 def migrations_without_job(state: State) -> Iterator[Finding]:
     """Volumes with the migration status of a running migration, without a job that migrates them."""
@@ -124,31 +132,6 @@ def _end_migration(id, database, _conf):
         VOLUME.write(tx, id, migration_status=states.NOT_MIGRATED)
         VOLUME.settle(tx, id, "migrate_locked", False)
         return f"ended the migration of volume {id}"
-
-
-def snapshots_without_job(state: State) -> Iterator[Finding]:
-    """Snapshots in a transitional status without a job."""
-    yield from _without_job("snapshot", state)
-
-
-def backups_without_job(state: State) -> Iterator[Finding]:
-    """Backups in a transitional status without a job."""
-    yield from _without_job("backup", state)
-
-
-def groups_without_job(state: State) -> Iterator[Finding]:
-    """Groups and group snapshots in a transitional status without a job."""
-    yield from _without_job("group", state)
-    yield from _without_job("group_snapshot", state)
-
-
-@db.retried
-def _release(kind, action, found, database, conf):
-    with database.write() as tx:
-        row = audit.locked(tx, kind, found.id)
-        if row is None or row.status != found.status or _is_held(kind, row, held(audit.live_jobs(tx))):
-            return ""
-        return REPAIRS[action.remedy](kind, action, tx, row, conf)
 
 
 # -- rows without their parent
