@@ -91,13 +91,15 @@ def without_job(state: State) -> Iterator[Finding]:
     holders = held(state.live)
     for kind in audit.TABLES:
         for row in audit.in_transition(state.tx, kind):
-            if _is_held(kind, row, holders):
-                continue
-            action = lookup.without_job(kind, row.status)
-            yield Finding(
-                "status without job", (kind, row.id, row.status),
-                f"{kind} {row.id} is {row.status}, but no job is responsible for it",
-                action.remedy.format(action=action.name), functools.partial(_release, kind, action, row))
+            if not _is_held(kind, row, holders):
+                yield _without_job(kind, row)
+
+
+def _without_job(kind, row):
+    action = lookup.without_job(kind, row.status)
+    return Finding("status without job", (kind, row.id, row.status),
+                   f"{kind} {row.id} is {row.status}, but no job is responsible for it",
+                   action.remedy.format(action=action.name), functools.partial(_release, kind, action, row))
 
 
 @db.retried
