@@ -51,6 +51,8 @@ class SchedulerManager(SchedulerRPC):
         self.stopping = True
         self._sweeper.stop()
         self.pool.drain(timeout)
+        if self.events is not None:
+            self.events.stop()
 
     def run_job(self, ctx: context.Context, job_id: str) -> None:
         with self._lock:

@@ -4,14 +4,13 @@ import logging
 
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
-from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.conf import unread
 from cinder_lite.db import job_changes, pool_stats, volumes
-from cinder_lite.host import host_lock, network
+from cinder_lite.host import network
 from cinder_lite.jobs import outcomes
 from cinder_lite.nova.events import ServerEvents
-from cinder_lite.rpc.server import Server
-from cinder_lite.service import heartbeat, process
+from cinder_lite.service import process
+from cinder_lite.service.registered import RegisteredService
 from cinder_lite.volume import backends
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.jobs import lost_snapshots
@@ -34,17 +33,13 @@ RETRY = 2
 QUIET_PERIOD, LONGEST_WAIT = 0.3, 2
 
 
-class BackendService:
+class BackendService(RegisteredService):
     """One backend: its heartbeat, its worker and its RPC server."""
 
     def __init__(self, shared: process.Process, section: str) -> None:
-        self.process, self.conf = shared, shared.conf
-        self.backend = backends.Backend(self.conf, section)
+        self.backend = backends.Backend(shared.conf, section)
+        super().__init__(shared, BINARY, self.backend.name, self.backend.zone, self._columns, self._recorded)
         self._owner_uuid = None  # the service's uuid that is recorded with the backend's volumes
-        self.lock = host_lock.HostLock(self.conf.state_path, BINARY, self.backend.name)
-        self.heartbeat = heartbeat.Heartbeat(shared.db, self.conf, BINARY, self.backend.name, self.backend.zone,
-                                             self.lock.instance,
-                                           self._columns, self._recorded)
         migration = MigrationJobs(shared.db, self.conf, self.backend, shared.volume)
         manage = ManageJobs(shared.db, self.conf, self.backend)
         groups = GroupJobs(shared.db, self.conf, self.backend)
@@ -57,12 +52,11 @@ class BackendService:
             "snapshots": SnapshotJobs(shared.db, self.backend),
             "migration": migration, "manage": manage, "groups": groups, "images": self.images, "servers": servers})
         self.manager.worker.events = shared.events
-        shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
-        self._measuring = Periodic(self.conf.backend_stats_polling_interval, self.measure,
-                                               self._measuring_failed)
-        self._sweeping = Periodic(self.conf.job_sweep_interval, self.manager.exports.sweep,
-                                              self._sweeping_failed)
-        self._server: Server | None = None
+        self.worker = shared.metered(self.manager.worker, self.backend.driver, self.backend.target)
+        self._measuring = self.every(self.conf.backend_stats_polling_interval, self.measure,
+                                     f"measuring {self.backend.name} failed, will be retried")
+        self._sweeping = self.every(self.conf.job_sweep_interval, self.manager.exports.sweep,
+                                    "removing ended connections failed, will be retried")
         self.started, self.tried, self.access_requested = False, False, False
 
     def _columns(self):
@@ -79,9 +73,8 @@ class BackendService:
 
     def start(self) -> None:
         """Start the backend; can be called again after it has raised."""
-        self.lock.acquire()
         # Registered before the check, which may take long: requests that only this backend can take wait for it.
-        self.heartbeat.start()
+        self.register()
         self.backend.check()
         self.heartbeat.beat()
         job_changes.expire_leases(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
@@ -89,9 +82,7 @@ class BackendService:
         self.measure()
         self._measuring.start()
         self._sweeping.start()
-        self._server = server = self.process.server(VolumeRPC, self.manager, self.backend.name)
-        server.start()
-        self.manager.worker.start()
+        self.serve(VolumeRPC, self.manager)
         self.started = True
 
     def enable_access(self) -> None:
@@ -140,22 +131,6 @@ class BackendService:
         """Measure at once if the addresses on which volumes are exported have changed."""
         if self.started and self.backend.addresses_changed():
             self._measuring.kick()
-
-    def _measuring_failed(self, error):
-        LOG.warning("measuring %s failed, will be retried: %s", self.backend.name, error)
-
-    @staticmethod
-    def _sweeping_failed(error):
-        LOG.warning("removing ended connections failed, will be retried: %s", error)
-
-    def stop(self, timeout: float) -> None:
-        if self._server is not None:
-            self._server.stop()
-        self._measuring.stop()
-        self._sweeping.stop()
-        self.manager.worker.stop(timeout)
-        self.heartbeat.stop()
-        self.lock.release()
 
 
 class VolumeService:
