@@ -9,9 +9,8 @@ from oslo_config import cfg
 
 from cinder_lite.api import listener
 from cinder_lite.observe import metrics
-from cinder_lite.service import daemon, process, workers
+from cinder_lite.service import daemon, workers
 from cinder_lite.service.api import ApiService
-from cinder_lite.service.interfaces import INTERFACES
 
 
 @daemon.entry_point("cinder-lite-api")
@@ -20,10 +19,7 @@ def main(conf: cfg.ConfigOpts) -> None:
     metrics_sock = metrics.listen(conf, "api", conf.osapi_volume_workers)
 
     def build() -> daemon.Daemon:
-        shared = process.Process(conf, INTERFACES)
-        shared.wait_for_schema()
-        shared.serve_metrics(metrics_sock)
-        return daemon.Daemon(conf, [ApiService(shared, sock)])
+        return daemon.build(conf, metrics_sock, lambda shared: ApiService(shared, sock))
 
     if conf.osapi_volume_workers == 1:
         build().run()

@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Protocol
@@ -15,6 +16,8 @@ from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
 from cinder_lite.host import exit, systemd
 from cinder_lite.observe import log_setup
+from cinder_lite.service import process
+from cinder_lite.service.interfaces import INTERFACES
 
 LOG = logging.getLogger(__name__)
 
@@ -109,6 +112,15 @@ class Daemon:
                     # The others stop in order all the same; what this one holds is resumed as after a kill.
                     LOG.exception("%s failed to stop in order", type(service).__name__)
         LOG.info("ended")
+
+
+def build(conf: cfg.ConfigOpts, metrics_sock: socket.socket | None, service: Callable[[process.Process], Service],
+          database_totals: bool = False) -> Daemon:
+    """The daemon of one service, once the database has the schema of this release. Serves the process's metrics."""
+    shared = process.Process(conf, INTERFACES)
+    shared.wait_for_schema()
+    shared.serve_metrics(metrics_sock, database_totals)
+    return Daemon(conf, [service(shared)])
 
 
 def entry_point(prog: str) -> Callable[[Callable[[cfg.ConfigOpts], object]], Callable[[], None]]:
