@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from cinder_lite.api import (
     attachments,
@@ -15,6 +16,7 @@ from cinder_lite.api import (
     log_levels,
     manageable,
     messages,
+    metadata,
     qos,
     quotas,
     services,
@@ -67,6 +69,17 @@ def _lists(path: str, index: Handler, policy: str, key: str, short: Renderer, lo
         yield Route("GET", where, index, policy, view=Many(key, view, links), since=since)
 
 
+def _metadata(resource: str, get: str, add: str, change: str, delete: str, bodies: Any) -> Iterator[Route]:
+    """The operations on the metadata of a resource, with the policies of reading, adding, changing and deleting."""
+    whole, item = f"{resource}/metadata", f"{resource}/metadata/{{key}}"
+    yield Route("GET", whole, metadata.show, get, view=plain)
+    yield Route("POST", whole, metadata.add, add, bodies.SET_METADATA, plain)
+    yield Route("PUT", whole, metadata.replace, change, bodies.SET_METADATA, plain)
+    yield Route("GET", item, metadata.show_item, get, view=plain)
+    yield Route("PUT", item, metadata.set_item, change, bodies.SET_META, plain)
+    yield Route("DELETE", item, metadata.delete_item, delete)
+
+
 def _from(since: str, routes: Iterable[Route]) -> tuple[Route, ...]:
     """The routes, those that name no version since that one."""
     return tuple(dataclasses.replace(route, since=since) if route.since == FIRST else route for route in routes)
@@ -86,15 +99,8 @@ VOLUMES = (
     Route("GET", _VOLUME, volumes.show, "volume:get", view=One("volume", volume_views.WHOLE)),
     Route("PUT", _VOLUME, volumes.update, "volume:update", volume_bodies.UPDATE, One("volume", volume_views.DETAIL)),
     Route("DELETE", _VOLUME, volumes.delete, "volume:delete", status=202),
-    Route("GET", f"{_VOLUME}/metadata", volumes.show_metadata, "volume:get_volume_metadata", view=plain),
-    Route("POST", f"{_VOLUME}/metadata", volumes.add_metadata, "volume:create_volume_metadata",
-          volume_bodies.SET_METADATA, plain),
-    Route("PUT", f"{_VOLUME}/metadata", volumes.replace_metadata, "volume:update_volume_metadata",
-          volume_bodies.SET_METADATA, plain),
-    Route("GET", f"{_VOLUME}/metadata/{{key}}", volumes.show_meta, "volume:get_volume_metadata", view=plain),
-    Route("PUT", f"{_VOLUME}/metadata/{{key}}", volumes.set_meta, "volume:update_volume_metadata",
-          volume_bodies.SET_META, plain),
-    Route("DELETE", f"{_VOLUME}/metadata/{{key}}", volumes.delete_meta, "volume:delete_volume_metadata"),
+    *_metadata(_VOLUME, "volume:get_volume_metadata", "volume:create_volume_metadata",
+               "volume:update_volume_metadata", "volume:delete_volume_metadata", volume_bodies),
     Route("GET", f"{_VOLUME}/encryption", volumes.encryption, "volume_extension:volume_encryption_metadata",
           view=plain),
     Route("GET", f"{_VOLUME}/encryption/{{key}}", volumes.encryption_value,
@@ -136,7 +142,7 @@ VOLUME_ACTIONS = (
 )
 
 _SNAPSHOT = "/snapshots/{snapshot_id}"
-_SNAPSHOT_METADATA, _SAA = "volume:update_snapshot_metadata", "volume_extension:snapshot_admin_actions:"
+_SAA = "volume_extension:snapshot_admin_actions:"
 
 SNAPSHOTS = (
     Route("POST", "/snapshots", snapshots.create, "volume:create_snapshot", snapshot_bodies.CREATE,
@@ -147,15 +153,8 @@ SNAPSHOTS = (
     Route("PUT", _SNAPSHOT, snapshots.update, "volume:update_snapshot", snapshot_bodies.UPDATE,
           One("snapshot", snapshot_views.DETAIL)),
     Route("DELETE", _SNAPSHOT, snapshots.delete, "volume:delete_snapshot", status=202),
-    Route("GET", f"{_SNAPSHOT}/metadata", snapshots.show_metadata, "volume:get_snapshot_metadata", view=plain),
-    Route("POST", f"{_SNAPSHOT}/metadata", snapshots.add_metadata, _SNAPSHOT_METADATA, snapshot_bodies.SET_METADATA,
-          plain),
-    Route("PUT", f"{_SNAPSHOT}/metadata", snapshots.replace_metadata, _SNAPSHOT_METADATA, snapshot_bodies.SET_METADATA,
-          plain),
-    Route("GET", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.show_meta, "volume:get_snapshot_metadata", view=plain),
-    Route("PUT", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.set_meta, _SNAPSHOT_METADATA, snapshot_bodies.SET_META,
-          plain),
-    Route("DELETE", f"{_SNAPSHOT}/metadata/{{key}}", snapshots.delete_meta, "volume:delete_snapshot_metadata"),
+    *_metadata(_SNAPSHOT, "volume:get_snapshot_metadata", "volume:update_snapshot_metadata",
+               "volume:update_snapshot_metadata", "volume:delete_snapshot_metadata", snapshot_bodies),
     _action(_SNAPSHOT, snapshots.reset_status, f"{_SAA}reset_status", snapshot_bodies.RESET_STATUS),
     _action(_SNAPSHOT, snapshots.force_delete, f"{_SAA}force_delete", snapshot_bodies.FORCE_DELETE),
     _action(_SNAPSHOT, manageable.unmanage_snapshot, "snapshot_extension:snapshot_unmanage",

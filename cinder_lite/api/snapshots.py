@@ -1,7 +1,4 @@
-"""Handles /snapshots."""
-
-from collections.abc import Callable
-from typing import Any
+"""Handles /snapshots, except their metadata."""
 
 from cinder_lite import errors
 from cinder_lite.api import filters, pages
@@ -51,44 +48,6 @@ def update(req: Request) -> Row:
 def delete(req: Request) -> None:
     """DELETE /snapshots/{snapshot_id}: delete a snapshot."""
     req.snapshots.delete(req.ctx, req.snapshot_id)
-
-
-# -- metadata
-
-def show_metadata(req: Request) -> dict[str, Any]:
-    """GET /snapshots/{snapshot_id}/metadata: show the metadata."""
-    return {"metadata": show(req).metadata}
-
-
-def _change(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    return req.snapshots.change_metadata(req.ctx, req.snapshot_id, change)
-
-
-def add_metadata(req: Request) -> dict[str, Any]:
-    """POST /snapshots/{snapshot_id}/metadata: add items."""
-    return {"metadata": _change(req, lambda present: present | req.body)}
-
-
-def replace_metadata(req: Request) -> dict[str, Any]:
-    """PUT /snapshots/{snapshot_id}/metadata: replace the metadata."""
-    return {"metadata": _change(req, lambda present: dict(req.body))}
-
-
-def show_meta(req: Request) -> dict[str, Any]:
-    """GET /snapshots/{snapshot_id}/metadata/{key}: show an item of the metadata."""
-    return {"meta": {req.key: pages.metadata_value(show(req).metadata, req.key, "snapshot", req.snapshot_id)}}
-
-
-def set_meta(req: Request) -> dict[str, Any]:
-    """PUT /snapshots/{snapshot_id}/metadata/{key}: set an item of the metadata."""
-    pages.expect_same_key(req)
-    _change(req, lambda present: present | req.body)
-    return {"meta": req.body}
-
-
-def delete_meta(req: Request) -> None:
-    """DELETE /snapshots/{snapshot_id}/metadata/{key}: delete an item of the metadata."""
-    _change(req, lambda present: pages.without_key(present, req.key, "snapshot", req.snapshot_id))
 
 
 # -- actions

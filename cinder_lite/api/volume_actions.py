@@ -153,8 +153,8 @@ def reimage(req: Request) -> None:
 
 def set_image_metadata(req: Request) -> dict[str, Any]:
     """os-set_image_metadata: add items to the image metadata."""
-    new = req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata",
-                                      lambda present: present | req.body["metadata"])
+    new = req.volumes.change_metadata(req.ctx, req.volume_id, lambda present: present | req.body["metadata"],
+                                      "image_metadata")
     return {"metadata": new}
 
 
@@ -166,5 +166,5 @@ def show_image_metadata(req: Request) -> dict[str, Any]:
 
 def unset_image_metadata(req: Request) -> None:
     """os-unset_image_metadata: delete an item of the image metadata."""
-    req.volumes.change_metadata(req.ctx, req.volume_id, "image_metadata", lambda present: pages.without_key(
-        present, req.body["key"], "volume", req.volume_id))
+    req.volumes.change_metadata(req.ctx, req.volume_id, lambda present: pages.without_key(
+        present, req.body["key"], "volume", req.volume_id), "image_metadata")

@@ -1,10 +1,7 @@
-"""Handles /volumes, except the creation of volumes."""
+"""Handles /volumes, except the creation of volumes and their metadata."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import orjson
 
 from cinder_lite import db, errors, states
 from cinder_lite.api import filters, pages
@@ -13,8 +10,6 @@ from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.db import attachments, groups, volumes
-
-ETAG_SINCE = "3.15"
 
 
 def show(req: Request) -> Row:
@@ -86,59 +81,7 @@ def delete(req: Request) -> None:
     req.volumes.delete(req.ctx, req.volume_id, cascade=req.flag("cascade"), force=force)
 
 
-# -- metadata
-
-def _etag(metadata: Mapping[str, Any]) -> str:
-    return hashlib.md5(orjson.dumps({"metadata": metadata}), usedforsecurity=False).hexdigest()
-
-
-def show_metadata(req: Request) -> dict[str, Any]:
-    """GET /volumes/{volume_id}/metadata; from 3.15 with an Etag."""
-    row = req.volumes.get(req.ctx, req.volume_id)
-    if req.at(ETAG_SINCE):
-        req.headers.append(("Etag", _etag(row.metadata)))
-    return {"metadata": row.metadata}
-
-
-def add_metadata(req: Request) -> dict[str, Any]:
-    """POST /volumes/{volume_id}/metadata: add items."""
-    return {"metadata": _change(req, lambda present: present | req.body)}
-
-
-def replace_metadata(req: Request) -> dict[str, Any]:
-    """PUT /volumes/{volume_id}/metadata: replace it, unless its Etag differs from If-Match."""
-    return {"metadata": _change(req, lambda present: dict(req.body), if_match=True)}
-
-
-def _change(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]], if_match: bool = False) -> dict[str, Any]:
-    """Change the metadata. With `if_match` raise PreconditionFailed when it is not the one that If-Match names."""
-    wanted = req.http.headers.get("If-Match") if if_match and req.at(ETAG_SINCE) else None
-
-    def checked(present: dict[str, Any]) -> dict[str, Any]:
-        if wanted is not None and wanted.strip('"') != _etag(present):
-            raise errors.PreconditionFailed("The metadata has changed since the Etag in If-Match was read.")
-        return change(present)
-
-    return req.volumes.change_metadata(req.ctx, req.volume_id, "metadata", checked)
-
-
-def show_meta(req: Request) -> dict[str, Any]:
-    """GET /volumes/{volume_id}/metadata/{key}: show an item of the metadata."""
-    row = req.volumes.get(req.ctx, req.volume_id)
-    return {"meta": {req.key: pages.metadata_value(row.metadata, req.key, "volume", row.id)}}
-
-
-def set_meta(req: Request) -> dict[str, Any]:
-    """PUT /volumes/{volume_id}/metadata/{key}: set an item of the metadata."""
-    pages.expect_same_key(req)
-    _change(req, lambda present: present | req.body, if_match=True)
-    return {"meta": req.body}
-
-
-def delete_meta(req: Request) -> None:
-    """DELETE /volumes/{volume_id}/metadata/{key}: delete an item of the metadata."""
-    _change(req, lambda present: pages.without_key(present, req.key, "volume", req.volume_id))
-
+# -- encryption
 
 def encryption(req: Request) -> dict[str, Any]:
     """GET /volumes/{volume_id}/encryption: of an unencrypted type only a null key is shown."""

@@ -56,7 +56,8 @@ class Volumes:
             return volumes.get(tx, ctx, id)
 
     @db.retried
-    def change_metadata(self, ctx: context.Context, id: str, column: str, change: Callable[[dict], dict]) -> dict:
+    def change_metadata(self, ctx: context.Context, id: str, change: Callable[[dict], dict],
+                        column: str = "metadata") -> dict:
         """Replace a metadata column by change(present metadata). Returns the new metadata."""
         with self.db.write() as tx:
             row = VOLUME.hold(tx, volumes.get(tx, ctx, id).id, states.VOLUME_STATUSES)
