@@ -21,11 +21,8 @@ def show(req: Request) -> Row:
 
 def index(req: Request) -> Page:
     """GET /attachments and /attachments/detail: list attachments."""
-    where = filters.clauses(req, "attachment")
-    paging = req.paging()
-    with req.db.read() as tx:
-        rows = attachments.page(tx, where, paging, attachments.visible_to(req.ctx, req.all_projects))
-    return pages.page(rows, paging)
+    return pages.read(req, attachments.page, filters.clauses(req, "attachment"),
+                      attachments.visible_to(req.ctx, req.all_projects))
 
 
 def update(req: Request) -> Row:

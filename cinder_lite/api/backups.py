@@ -1,5 +1,6 @@
 """Handles /backups."""
 
+import functools
 from typing import Any
 
 from cinder_lite import errors
@@ -37,12 +38,8 @@ def detail(req: Request) -> Page:
 
 def _list(req: Request, query: Any) -> Page:
     req.check_all_tenants()
-    where = filters.clauses(req, "backup")
-    paging, visible = req.paging(name_since="3.37"), backups.visible_to(req.ctx, req.all_projects)
-    with req.db.read() as tx:
-        rows = backups.page(tx, where, paging, visible, query)
-        count = backups.count(tx, where, visible) if pages.wants_count(req) else None
-    return pages.page(rows, paging, count)
+    return pages.read(req, functools.partial(backups.page, query=query), filters.clauses(req, "backup"),
+                      backups.visible_to(req.ctx, req.all_projects), backups.count, req.paging(name_since="3.37"))
 
 
 def update(req: Request) -> Row:

@@ -39,9 +39,7 @@ def show(req: Request) -> Row:
 
 def index(req: Request) -> Page:
     """GET /consistencygroups and /consistencygroups/detail: list consistency groups."""
-    paging = req.paging()
-    with req.db.read() as tx:
-        return pages.page(groups.page(tx, [], paging, groups.visible_to(req.ctx, req.all_projects)), paging)
+    return pages.read(req, groups.page, [], groups.visible_to(req.ctx, req.all_projects))
 
 
 def update(req: Request) -> None:
@@ -77,10 +75,7 @@ def show_snapshot(req: Request) -> Row:
 
 def list_snapshots(req: Request) -> Page:
     """GET /cgsnapshots and /cgsnapshots/detail: list cgsnapshots."""
-    paging = req.paging()
-    visible = groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects)
-    with req.db.read() as tx:
-        return pages.page(groups.page_of_snapshots(tx, [], paging, visible), paging)
+    return pages.read(req, groups.page_of_snapshots, [], groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects))
 
 
 def delete_snapshot(req: Request) -> None:

@@ -8,7 +8,7 @@ from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
 from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
-from cinder_lite.api.types import is_public
+from cinder_lite.api.types import changes, is_public
 from cinder_lite.api.view import Row
 from cinder_lite.db import groups, metadata_limits
 
@@ -51,15 +51,7 @@ def create(req: Request) -> Row:
 
 def update(req: Request) -> Row:
     """PUT /group_types/{id}: change a group type."""
-    values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
-    if req.body.get("is_public") is not None:
-        values["is_public"] = is_true(req.body["is_public"])
-    if not values:
-        raise errors.BadRequest("The group type needs at least one of name, description and is_public.")
-    if "name" in values:
-        values["name"] = values["name"].strip()
-        if not values["name"]:
-            raise errors.BadRequest("The name of a group type cannot be empty.")
+    values = changes(req.body, "group type")
     try:
         with req.db.write() as tx:
             groups.update_type(tx, req.group_type_id, **values)
@@ -108,8 +100,7 @@ def add_specs(req: Request) -> dict[str, Any]:
 
 def set_spec(req: Request) -> dict[str, Any]:
     """PUT /group_types/{id}/group_specs/{key}: set a spec."""
-    if req.key not in req.document:
-        raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
+    pages.expect_same_key(req, req.document)
     _change(req, lambda row: row.group_specs | req.document)
     return req.document
 

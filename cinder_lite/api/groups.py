@@ -125,13 +125,10 @@ def show_snapshot(req: Request) -> Row:
 
 def list_snapshots(req: Request) -> Page:
     """GET /group_snapshots and /group_snapshots/detail: list group snapshots."""
-    paging = req.paging()
     where = [groups.ordinary(groups.S)]
     if req.at(SNAPSHOT_FILTERS_SINCE):
         where += filters.clauses(req, "group_snapshot")
-    visible = groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects)
-    with req.db.read() as tx:
-        return pages.page(groups.page_of_snapshots(tx, where, paging, visible), paging)
+    return pages.read(req, groups.page_of_snapshots, where, groups.SNAPSHOTS.visible_to(req.ctx, req.all_projects))
 
 
 def delete_snapshot(req: Request) -> None:

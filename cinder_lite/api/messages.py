@@ -15,8 +15,7 @@ from cinder_lite.jobs import wait_reasons
 def index(req: Request) -> Page:
     """GET /messages; before 3.5 without pages and filters."""
     paging, where = (req.paging(), filters.clauses(req, "message")) if req.at("3.5") else (Paging(limit=10**6), [])
-    with req.db.read() as tx:
-        return pages.page(messages.page(tx, where, paging, messages.visible_to(req.ctx)), paging)
+    return pages.read(req, messages.page, where, messages.visible_to(req.ctx), paging=paging)
 
 
 def show(req: Request) -> Row:

@@ -71,7 +71,7 @@ def show_item(req: Request) -> dict[str, Any]:
 
 def set_item(req: Request) -> dict[str, Any]:
     """PUT …/metadata/{key}: set an item of the metadata."""
-    pages.expect_same_key(req)
+    pages.expect_same_key(req, req.body)
     _change(req, lambda present: present | req.body, if_match=True)
     return {"meta": req.body}
 

@@ -1,7 +1,7 @@
 """Builds and renders pages of lists, and looks up metadata keys, for the handlers of several resources."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cinder_lite import errors
@@ -37,6 +37,19 @@ class Many:
         return rendered
 
 
+def read(req: Request, query: Callable[..., Sequence[Row]], where: Any, visible: Any,
+         count: Callable[..., int] | None = None, paging: Paging | None = None) -> Page:
+    """The page of query(tx, where, paging, visible) that the request asks for.
+
+    count(tx, where, visible) is the number of rows on all pages, for resources that have a count.
+    """
+    paging = req.paging() if paging is None else paging
+    with req.db.read() as tx:
+        rows = query(tx, where, paging, visible)
+        number = count(tx, where, visible) if count is not None and wants_count(req) else None
+    return page(rows, paging, number)
+
+
 def wants_count(req: Request) -> bool:
     """Whether the request asks for the number of rows on all pages together."""
     return req.at(COUNT_SINCE) and req.flag("with_count")
@@ -63,7 +76,7 @@ def without_key(metadata: Mapping[str, Any], key: str, kind: str, id: str) -> di
     return {name: value for name, value in metadata.items() if name != key}
 
 
-def expect_same_key(req: Request) -> None:
-    """Raise BadRequest for a body whose key is not the one of the path."""
-    if req.key not in req.body:
+def expect_same_key(req: Request, given: Mapping[str, Any]) -> None:
+    """Raise BadRequest for a mapping of a body whose key is not the one of the path."""
+    if req.key not in given:
         raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")

@@ -32,12 +32,8 @@ def show(req: Request) -> Row:
 
 def index(req: Request) -> Page:
     """GET /snapshots and /snapshots/detail: list snapshots."""
-    where = filters.clauses(req, "snapshot")
-    paging, visible = req.paging(name_since="3.30"), snapshots.visible_to(req.ctx, req.all_projects)
-    with req.db.read() as tx:
-        rows = snapshots.page(tx, where, paging, visible)
-        count = snapshots.count(tx, where, visible) if pages.wants_count(req) else None
-    return pages.page(rows, paging, count)
+    return pages.read(req, snapshots.page, filters.clauses(req, "snapshot"),
+                      snapshots.visible_to(req.ctx, req.all_projects), snapshots.count, req.paging(name_since="3.30"))
 
 
 def update(req: Request) -> Row:

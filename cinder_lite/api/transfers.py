@@ -46,11 +46,9 @@ def index_formerly(req: Request) -> Page:
 
 
 def _list(req: Request, by_marker: bool) -> Page:
-    paging, visible = req.paging(), transfers.visible_to(req.ctx, req.all_projects)
-    if not by_marker:
-        paging = dataclasses.replace(paging, marker=None, sort=())
-    with req.db.read() as tx:
-        return pages.page(transfers.page(tx, req.query.get("name"), paging, visible), paging)
+    paging = req.paging() if by_marker else dataclasses.replace(req.paging(), marker=None, sort=())
+    return pages.read(req, transfers.page, req.query.get("name"), transfers.visible_to(req.ctx, req.all_projects),
+                      paging=paging)
 
 
 def delete(req: Request) -> None:

@@ -1,6 +1,6 @@
 """Handles /types: volume types, their extra specs and access lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cinder_lite import db, errors
@@ -76,18 +76,24 @@ def is_public(req: Request) -> bool | None:
     return query_values.boolean("is_public", value)
 
 
-def update(req: Request) -> Row:
-    """PUT /types/{type_id}: change a volume type."""
-    values = {key: req.body[key] for key in ("name", "description") if req.body.get(key) is not None}
-    for name in ("os-volume-type-access:is_public", "is_public"):
-        if name in req.body:
-            values["is_public"] = is_true(req.body[name])
+def changes(body: Mapping[str, Any], subject: str) -> dict[str, Any]:
+    """The columns that a body changes of a type or group type, the `subject`. Raises BadRequest."""
+    values = {key: body[key] for key in ("name", "description") if body.get(key) is not None}
+    for key in ("os-volume-type-access:is_public", "is_public"):
+        if body.get(key) is not None:
+            values["is_public"] = is_true(body[key])
     if not values:
-        raise errors.BadRequest("The type needs at least one of name, description and is_public.")
+        raise errors.BadRequest(f"The {subject} needs at least one of name, description and is_public.")
     if "name" in values:
         values["name"] = values["name"].strip()
         if not values["name"]:
-            raise errors.BadRequest("The name of a type cannot be empty.")
+            raise errors.BadRequest(f"The name of a {subject} cannot be empty.")
+    return values
+
+
+def update(req: Request) -> Row:
+    """PUT /types/{type_id}: change a volume type."""
+    values = changes(req.body, "type")
     try:
         with req.db.write() as tx:
             types.update(tx, req.type_id, **values)
@@ -147,8 +153,7 @@ def add_specs(req: Request) -> dict[str, Any]:
 
 def set_spec(req: Request) -> dict[str, Any]:
     """PUT /types/{type_id}/extra_specs/{key}: set a spec."""
-    if req.key not in req.document:
-        raise errors.BadRequest(f"The key in the body must be the one in the path, '{req.key}'.")
+    pages.expect_same_key(req, req.document)
     _change_specs(req, lambda present: present | req.document)
     return req.document
 
