@@ -2,36 +2,52 @@
 
 import collections
 import contextlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 from cinder_lite.concurrency import locks
 
 #: The number of hanging parts at which callers of other parts are refused too.
 PARTS = 4
+#: The key of the places of all parts together.
+ALL = object()
 
 
 class Full(Exception):
-    """Too many callers wait for the part already."""
+    """All places are held."""
 
 
-class Bulkhead:
-    """A bounded number of callers for each part, and for all together."""
+class Places:
+    """Places of keys; `held` is {key: number of its places that are held}."""
 
-    def __init__(self, limit: int):
-        self._limit, self._lock = limit, locks.lock()
-        self._counts: collections.Counter[Hashable] = collections.Counter()
+    def __init__(self) -> None:
+        self._lock = locks.lock()
+        self.held: collections.Counter[Hashable] = collections.Counter()
 
     @contextlib.contextmanager
-    def place(self, part: Hashable) -> Iterator[None]:
-        """Count the block as a caller of that part. Raises Full when there are too many."""
+    def hold(self, limits: Mapping[Any, int]) -> Iterator[None]:
+        """Hold a place of each key of {key: number of its places} for the length of the block, or raise Full."""
         with self._lock:
-            if self._counts[part] >= self._limit or self._counts.total() >= PARTS * self._limit:
+            if any(self.held[key] >= limit for key, limit in limits.items()):
                 raise Full
-            self._counts[part] += 1
+            self.held.update(limits.keys())
         try:
             yield
         finally:
             with self._lock:
-                self._counts[part] -= 1
-                if not self._counts[part]:
-                    del self._counts[part]
+                self.held.subtract(limits.keys())
+                for key in limits:
+                    if not self.held[key]:
+                        del self.held[key]
+
+
+class Bulkhead(Places):
+    """A bounded number of callers for each part, and for all together."""
+
+    def __init__(self, limit: int):
+        super().__init__()
+        self._limit = limit
+
+    def place(self, part: Hashable) -> contextlib.AbstractContextManager[None]:
+        """Count the block as a caller of that part. Raises Full when there are too many."""
+        return self.hold({part: self._limit, ALL: PARTS * self._limit})

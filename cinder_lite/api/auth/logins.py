@@ -9,11 +9,10 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from cinder_lite import errors
-from cinder_lite.concurrency import clock, locks
+from cinder_lite.concurrency import bulkhead, clock, locks
 
 LOG = logging.getLogger(__name__)
 
@@ -33,18 +32,23 @@ class Logins:
 
     def __init__(self, requests: int, clock: Callable[[], float] = clock.monotonic,
                  sleep: Callable[[float], object] = clock.sleep) -> None:
-        self.slots = max(2, requests // 4)
+        self._limit, self.slots = max(2, requests // 4), bulkhead.Places()
         self._clock, self._sleep = clock, sleep
         self._lock = locks.lock()
-        self._occupied: collections.Counter[Source | str] = collections.Counter()
         self._failures: collections.OrderedDict[Source, tuple[int, float]] = collections.OrderedDict()
         self._checking = locks.semaphore(max(1, (os.cpu_count() or 1) // 2))
 
     def check(self, name: str, address: str, verify: Callable[[], bool]) -> bool:
         """The result of verify(), delayed when it is False. Raises TooManyLogins while all slots are occupied."""
+        try:
+            return self._check(name, address, verify)
+        except bulkhead.Full as full:
+            raise errors.TooManyLogins() from full
+
+    def _check(self, name: str, address: str, verify: Callable[[], bool]) -> bool:
         sources = self._sources(name, address)
-        with self._slots_of(sources):
-            with self._slots_of({"checked": self.slots}), self._checking:
+        with self.slots.hold(sources):
+            with self.slots.hold({"checked": self._limit}), self._checking:
                 verified = verify()
             if verified:
                 self._forget(sources)
@@ -52,7 +56,7 @@ class Logins:
             LOG.warning("a login as %s from %s failed", name, address)
             delay = self._delay(sources)
             # Where more are delayed than there are slots, the rest gets its response at once.
-            with contextlib.suppress(errors.TooManyLogins), self._slots_of({"delayed": self.slots}):
+            with contextlib.suppress(bulkhead.Full), self.slots.hold({"delayed": self._limit}):
                 self._sleep(delay)
             return False
 
@@ -63,22 +67,6 @@ class Logins:
             if ipaddress.ip_address(address).version == 6:
                 address = str(ipaddress.ip_network(f"{address}/64", strict=False))
         return {(address, name): SLOTS_OF_NAME, (address, None): SLOTS_OF_ADDRESS}
-
-    @contextlib.contextmanager
-    def _slots_of(self, limits: Mapping[Any, int]) -> Iterator[None]:
-        """Occupy one slot of each key of {key: number of its slots} for the length of the block."""
-        with self._lock:
-            if any(self._occupied[key] >= limit for key, limit in limits.items()):
-                raise errors.TooManyLogins()
-            self._occupied.update(limits.keys())
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._occupied.subtract(limits.keys())
-                for key in limits:
-                    if not self._occupied[key]:
-                        del self._occupied[key]
 
     def _delay(self, sources: Iterable[Source]) -> float:
         """Count a wrong password; returns the seconds by which to delay the response."""

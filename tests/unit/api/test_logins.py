@@ -94,7 +94,7 @@ def test_so_many_are_checked_at_a_time(logins, places, most):
         right()
     assert len(deepest) - 1 == most and refused.value.status == 429
     assert logins.check("ann", "192.0.2.1", lambda: True)
-    assert not +logins._occupied
+    assert not logins.slots.held
 
 
 def test_a_failed_check_releases_its_slot(logins):
