@@ -105,10 +105,6 @@ class NotFound(Error):
     message = "The resource could not be found."
 
 
-class BadMethod(Error):
-    status = 405
-
-
 class NotAcceptable(Error):
     status = 406
 
@@ -198,10 +194,6 @@ class ImageNotFound(NotFound):
 
 class TypeNotFound(NotFound):
     message = "Volume type {id} could not be found."
-
-
-class TypeNameNotFound(NotFound):
-    message = "Volume type with name {id} could not be found."
 
 
 class TypeExists(Conflict):

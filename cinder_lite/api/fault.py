@@ -1,5 +1,6 @@
 """Renders errors as responses, with Cinder's names of faults."""
 
+import http.client
 import logging
 from typing import Any
 
@@ -23,12 +24,8 @@ NAMES = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNot
          408: "requestTimeout", 409: "conflictingRequest", 413: "overLimit", 414: "uriTooLong", 415: "badMediaType",
          429: "tooManyRequests", 431: "headersTooLarge", 501: "notImplemented", 503: "serviceUnavailable"}
 OTHER = "computeFault"
-REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 300: "Multiple Choices", 302: "Found",
-           400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-           406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 412: "Precondition Failed",
-           413: "Request Entity Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
-           429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
-           502: "Bad Gateway", 503: "Service Unavailable"}
+#: Phrases that differ between versions of Python stay as they are.
+REASONS = {**http.client.responses, 413: "Request Entity Too Large", 414: "URI Too Long"}
 HIDDEN = "The server could not carry out the request because of an unexpected error; its log has the request id."
 
 
