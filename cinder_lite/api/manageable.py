@@ -28,7 +28,7 @@ def manage_volume(req: Request) -> Row:
         return req.management.manage(
             req.ctx, _host(body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
             bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
-            **{"name": None, "description": None, **names(body)})
+            **names(body))
     except errors.ServiceUnknown as error:
         raise errors.BadRequest(str(error)) from error
 
@@ -37,8 +37,7 @@ def manage_snapshot(req: Request) -> Row:
     """POST /manageable_snapshots: manage a snapshot that a volume has on its backend."""
     body = req.body
     return req.management.manage_snapshot(req.ctx, body["volume_id"], body["ref"],
-                                           metadata=body.get("metadata") or {},
-                                           **{"name": None, "description": None, **names(body)})
+                                          metadata=body.get("metadata") or {}, **names(body))
 
 
 def list_volumes(req: Request) -> Page:

@@ -12,10 +12,6 @@ from cinder_lite.api.view import text
 
 #: Formats that are kept in the document; those of this service are removed, as other tools do not have them.
 _KNOWN_FORMATS = frozenset(("uuid",))
-#: collection whose lists take filters -> its key in filters.ALLOWED
-_FILTERED = {"volumes": "volume", "snapshots": "snapshot", "backups": "backup", "groups": "group",
-             "messages": "message", "group_snapshots": "group_snapshot", "attachments": "attachment",
-             "types": "volume_type"}
 _PAGING: tuple[tuple[str, body_schema.Schema], ...] = (
     ("limit", {"type": "integer", "minimum": 0}), ("marker", {"type": "string"}),
     ("offset", {"type": "integer", "minimum": 0}), ("sort", {"type": "string"}), ("all_tenants", {"type": "string"}))
@@ -70,7 +66,8 @@ def _query(path: str, routes: Sequence[Route]) -> list[dict[str, Any]]:
     collection = path.split("/")[1]
     if not isinstance(routes[0].view, Many):
         return []
-    names = [*_PAGING, *((name, {"type": "string"}) for name in filters.ALLOWED.get(_FILTERED.get(collection, ""), ()))]
+    resource = "volume_type" if collection == "types" else collection.removesuffix("s")
+    names = [*_PAGING, *((name, {"type": "string"}) for name in filters.ALLOWED.get(resource, ()))]
     return [{"name": name, "in": "query", "schema": schema} for name, schema in names]
 
 

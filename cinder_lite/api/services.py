@@ -23,10 +23,7 @@ def index(req: Request) -> Page:
 
 def _switch(req: Request, **values: Any) -> dict[str, Any]:
     body = req.document
-    binary = body.get("binary") or body.get("service")
-    if not binary:
-        raise errors.InvalidInput(reason="The service is named by host and binary; binary is missing.")
-    host = body.get("host")
+    binary, host = body.get("binary") or body.get("service"), body.get("host")
     if not host:
         raise errors.InvalidInput(reason="The service is named by host and binary; host is missing.")
     with req.db.write() as tx:

@@ -30,9 +30,7 @@ def show(req: Request) -> dict[str, Any]:
 
 def show_key(req: Request) -> dict[str, Any]:
     """GET /types/{type_id}/encryption/{key}: show a property of the type's encryption."""
-    with req.db.read() as tx:
-        type_ = _type(req, tx)
-    shown = _rendered(type_) if type_.encryption is not None else {}
+    shown = show(req)
     if shown.get(req.key) is None:
         raise errors.NotFound(f"The encryption of volume type {req.type_id} has no {req.key}.")
     return {req.key: shown[req.key]}
@@ -62,17 +60,12 @@ def create(req: Request) -> dict[str, Any]:
     return {"encryption": values | {"volume_type_id": type_.id}}
 
 
-def _existing(req: Request, tx: db.Transaction, operation: str) -> Row:
+def _named(req: Request, tx: db.Transaction, operation: str) -> Row:
+    """The type, if the path names its encryption by the id or, as clients do, by `provider`."""
     type_ = _type(req, tx)
     if type_.encryption is None:
         raise errors.NotFound(f"Volume type {type_.name} has no encryption specs.")
     _expect_unused(tx, type_, operation)
-    return type_
-
-
-def _named(req: Request, tx: db.Transaction, operation: str) -> Row:
-    """The type, if the path names its encryption by the id or, as clients do, by `provider`."""
-    type_ = _existing(req, tx, operation)
     if req.key not in ("provider", type_.encryption["encryption_id"]):
         raise errors.NotFound(f"Volume type {type_.name} has no encryption {req.key}; it has "
                               f"{type_.encryption['encryption_id']}.")
