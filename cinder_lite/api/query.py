@@ -26,10 +26,10 @@ class Query:
     def query(self) -> webob.multidict.GetDict:
         return self.http.GET
 
-    def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean of the query. Raises InvalidInput for a value that is no boolean."""
+    def flag(self, name: str) -> bool:
+        """A boolean of the query, False by default. Raises InvalidInput for a value that is no boolean."""
         value = self.query.get(name)
-        return default if value is None else query_values.boolean(name, value)
+        return value is not None and query_values.boolean(name, value)
 
     @property
     def all_projects(self) -> bool:

@@ -24,7 +24,7 @@ class Heartbeat:
     """
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, binary: str, host: str, zone: str, instance: str,
-                 facts: Callable[[], dict[str, Any]] = dict, recorded: Callable[[Any], object] | None = None):
+                 facts: Callable[[], dict[str, Any]], recorded: Callable[[Any], object] | None):
         self.db, self.conf = database, conf
         self.binary, self.host, self.zone, self.instance = binary, host, zone, instance
         self.facts, self.recorded = facts, recorded
@@ -73,8 +73,8 @@ class Heartbeat:
         LOG.warning("heartbeat of %s missed: %s", self.host, error)
 
 
-def wait_for_database(function: Callable[[], T], interval: float = 1.0) -> T:
-    """Call a function every `interval` seconds until the database can be reached; its result."""
+def wait_for_database(function: Callable[[], T]) -> T:
+    """Call a function every second until the database can be reached; its result."""
     is_logged = False
     while True:
         try:
@@ -84,4 +84,4 @@ def wait_for_database(function: Callable[[], T], interval: float = 1.0) -> T:
                 LOG.warning("waiting for the database: %s", error)
                 systemd.notify(status=f"waiting for the database: {error}")
                 is_logged = True
-            clock.sleep(interval)
+            clock.sleep(1)
