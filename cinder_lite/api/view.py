@@ -26,6 +26,7 @@ class Field:
 
     `get` is a function of (row, req), or the name of the row's attribute; None means the attribute of the same name.
     `policy` names a rule that must allow the field for the row's project, or the requester's if the row has none.
+    `when` is a function of (row, req) for a field that only some rows have.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Field:
     since: str = FIRST
     until: str | None = NEVER
     policy: str | None = None
+    when: Callable[[Row, Request], bool] | None = None
 
     def served_at(self, version: versions.Version) -> bool:
         return served_at(self.since, self.until, version)
@@ -73,17 +75,19 @@ class _FieldRenderer:
     """Renders rows as a fixed set of fields: plain columns all at once, the rest one by one."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        plain = [field for field in fields if not callable(field.get)]
+        plain = [field for field in fields if not callable(field.get) and field.when is None]
         self.names = [field.name for field in plain]
         columns: list[Any] = [field.get or field.name for field in plain]
         get: Callable[[Row], Any] | None = operator.attrgetter(*columns) if columns else None
         self.values = get if get and len(columns) > 1 else (lambda row: (get(row),) if get else ())
-        self.computed = [(field.name, field.get) for field in fields if callable(field.get)]
+        self.computed = [field for field in fields if callable(field.get) or field.when is not None]
 
     def __call__(self, row: Row, req: Request) -> dict[str, Any]:
         shown = dict(zip(self.names, self.values(row), strict=True))
-        for name, get in self.computed:
-            shown[name] = get(row, req)
+        for field in self.computed:
+            if field.when is None or field.when(row, req):
+                shown[field.name] = (field.get(row, req) if callable(field.get) else
+                                     getattr(row, field.get or field.name))
         return shown
 
 

@@ -8,7 +8,7 @@ from cinder_lite.api.pages import Many
 from cinder_lite.api.route import Route
 from cinder_lite.api.versions import Version
 from cinder_lite.api.view import One, Renderer, View, text
-from cinder_lite.api.views import backups, groups, qos, services, transfers, types, volumes
+from cinder_lite.api.views import qos, services, transfers
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
@@ -101,62 +101,32 @@ FIELDS: dict[str, Schema] = {
     **dict.fromkeys(("extra_specs", "group_specs", "specs", "volume_image_metadata"), LOOSE_PAIRS),
     "bootable": {"type": "string", "enum": ["true", "false"]}, "shared_targets": nullable(FLAG), "links": LINKS,
     "attachments": array_of(_ATTACHED), "connection_info": open_object(_ATTACHING, _ATTACHING), "group_type": UUID,
-    "volume_types": array_of(TEXT),
+    "volume_types": array_of(TEXT), "volumes": array_of(UUID),
     "source_reference": nullable(PAIRS), "extra_info": nullable(open_object({})), "decision": nullable(_DECISION),
 }
 
-#: Views that are functions: (the view that they extend or None, optional keys, required keys).
-FUNCTION_VIEWS: dict[Renderer, tuple[Renderer | None, tuple[str, ...], tuple[str, ...]]] = {
-    volumes.DETAIL: (volumes.BASIC, ("encryption_key_id",), ()),
-    volumes.WHOLE: (volumes.EXTENDED, ("encryption_key_id", "volume_image_metadata"), ()),
-    backups.DETAIL: (backups.BASE, ("encryption_key_id",), ()),
-    groups.TYPE: (None, ("group_specs",), ("id", "name", "description", "is_public")),
-    qos.SPEC: (None, (), ("id", "name", "consumer", "specs")),
-    transfers.CREATED: (transfers.DETAIL, (), ("auth_key",)),
-    types.UPDATED: (None, ("extra_specs", "qos_specs_id"), ("id", "name", "description", "is_public")),
-    types.CREATED: (None, ("extra_specs", "os-volume-type-access:is_public"),
-                    ("id", "name", "description", "is_public")),
-    types.DETAIL: (None, ("extra_specs", "qos_specs_id", "os-volume-type-access:is_public"),
-                   ("id", "name", "description", "is_public")),
-}
 
-
-def _group(version: Version) -> Schema:
-    found = _of_json(groups.GROUP_BASE, version)
-    found["properties"]["volumes"] = array_of(UUID)
-    return found
-
-
-def _service(version: Version) -> Schema:
-    found, more = _of_json(services.BASE, version), _of_json(services.VOLUME_SERVICE, version)
-    found["properties"] |= more["properties"]
-    return found
+def _created_transfer(version: Version) -> Schema:
+    found = _of_json(transfers.DETAIL, version)
+    return object_of({**found["properties"], "auth_key": TEXT})
 
 
 def _single_qos(version: Version) -> Schema:
     return object_of({"qos_specs": _of_json(qos.SPEC, version), "links": LINKS})
 
 
-#: Views that neither their fields nor FUNCTION_VIEWS describe: view -> function(version).
-OTHER_VIEWS: dict[Renderer, Callable[[Version], Schema]] = {
-    groups.GROUP: _group, services.SERVICE: _service, qos.SINGLE: _single_qos,
+#: Views that are functions -> function(version).
+FUNCTION_VIEWS: dict[Renderer, Callable[[Version], Schema]] = {
+    transfers.CREATED: _created_transfer, qos.SINGLE: _single_qos,
     services.POOL: lambda version: object_of({"name": TEXT, "capabilities": _POOL}, ("capabilities",)),
 }
 
 
 def _of_view(view: View, version: Version) -> Schema:
-    """The schema of a View; fields that a policy guards are optional."""
+    """The schema of a View; fields that a policy guards, or that only some rows have, are optional."""
     fields = view.at(version)
     return object_of({field.name: FIELDS[field.name] for field in fields},
-                 {field.name for field in fields if field.policy is not None})
-
-
-def _of_function(view: Renderer, version: Version) -> Schema:
-    base, optional, required = FUNCTION_VIEWS[view]
-    found = _of_json(base, version) if base is not None else object_of({})
-    found["properties"] |= {name: FIELDS[name] for name in (*required, *optional)}
-    found["required"] = [*found["required"], *required]
-    return found
+                 {field.name for field in fields if field.policy is not None or field.when is not None})
 
 
 def _of_json(view: Renderer, version: Version) -> Schema:
@@ -168,9 +138,7 @@ def _of_json(view: Renderer, version: Version) -> Schema:
         return object_of({view.key: array_of(_of_json(view.view, version)), **more, "count": COUNT}, ("count", *more))
     if isinstance(view, View):
         return _of_view(view, version)
-    if view in FUNCTION_VIEWS:
-        return _of_function(view, version)
-    return OTHER_VIEWS[view](version)
+    return FUNCTION_VIEWS[view](version)
 
 
 _SPEC_OF_TYPE = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": nullable(TEXT)}

@@ -22,19 +22,18 @@ def _status(row: Row, _req: Request) -> str:
     return "disabled" if row.disabled else "enabled"
 
 
-BASE = View(
+def _has_backend(row: Row, _req: Request) -> bool:
+    return row.binary == VOLUME
+
+
+SERVICE = View(
     "binary", "host", Field("zone", "availability_zone"), Field("status", _status), Field("state", state),
     Field("updated_at", lambda row, req: time(row.seen_at or row.updated_at)), "disabled_reason",
-    Field("cluster", "cluster_name", since="3.7"))
-VOLUME_SERVICE = View(
-    Field("replication_status", lambda row, req: row.replication_status or "disabled"), "active_backend_id", "frozen",
+    Field("cluster", "cluster_name", since="3.7"),
+    Field("replication_status", lambda row, req: row.replication_status or "disabled", when=_has_backend),
+    Field("active_backend_id", when=_has_backend), Field("frozen", when=_has_backend),
     Field("backend_state", lambda row, req: "up" if row.backend_up and state(row, req) == "up" else "down",
-          since="3.49"))
-
-
-def SERVICE(row: Row, req: Request) -> dict[str, Any]:
-    shown = BASE(row, req)
-    return shown | VOLUME_SERVICE(row, req) if row.binary == VOLUME else shown
+          since="3.49", when=_has_backend))
 
 
 def POOL(row: Row, req: Request) -> dict[str, Any]:

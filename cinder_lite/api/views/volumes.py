@@ -63,6 +63,8 @@ _COMMON = (
     Field("group_id", since="3.13"),
     Field("shared_targets", _shared_targets, since="3.48"), Field("service_uuid", since="3.48"),
     Field("consumes_quota", since="3.65"),
+    Field("encryption_key_id", since="3.64",
+          when=lambda row, req: row.encryption_key_id not in (None, volumes.FIXED_KEY)),
 )
 _ADMIN = (
     Field("migration_status", policy="context_is_admin"),
@@ -77,26 +79,9 @@ _MORE = (
     Field("os-vol-mig-status-attr:name_id", "name_id", policy="volume_extension:volume_mig_status_attribute"),
 )
 
-BASIC = View(*_COMMON, *_ADMIN)
-EXTENDED = View(*_COMMON, *_ADMIN, *_MORE)
+#: The response of create and update, and that of show and of the detailed list.
+DETAIL = View(*_COMMON, *_ADMIN)
+WHOLE = View(*_COMMON, *_ADMIN, *_MORE,
+             Field("volume_image_metadata", "image_metadata", policy="volume_extension:volume_image_metadata:show",
+                   when=lambda row, req: bool(row.image_metadata)))
 SUMMARY = View("id", "name", Field("links", links))
-
-
-def _with_key(shown: dict[str, Any], row: Row, req: Request) -> dict[str, Any]:
-    key = row.encryption_key_id
-    if key is not None and key != volumes.FIXED_KEY and req.at("3.64"):
-        shown["encryption_key_id"] = key
-    return shown
-
-
-def DETAIL(row: Row, req: Request) -> dict[str, Any]:
-    """The response of create and update."""
-    return _with_key(BASIC(row, req), row, req)
-
-
-def WHOLE(row: Row, req: Request) -> dict[str, Any]:
-    """The response of show and of the detailed list."""
-    shown = _with_key(EXTENDED(row, req), row, req)
-    if row.image_metadata and req.allows("volume_extension:volume_image_metadata:show", row.project_id):
-        shown["volume_image_metadata"] = row.image_metadata
-    return shown

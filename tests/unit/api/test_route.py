@@ -101,3 +101,10 @@ def test_a_field_of_a_row_without_a_project_needs_the_policy_for_the_requesters(
                                 ctx=types.SimpleNamespace(project_id="b2"))
     assert VIEW(types.SimpleNamespace(always=2, later=3, formerly=4), req)["always"] == 2
     assert asked == [("see:twice", "b2")]
+
+
+@pytest.mark.parametrize("value, keys", [(3, ["name", "note"]), (None, ["name"])])
+def test_a_field_is_shown_only_of_rows_that_have_it(value, keys):
+    view = View("name", Field("note", since="3.5", when=lambda row, req: row.note is not None))
+    req = types.SimpleNamespace(version=(3, 6), renderers={})
+    assert sorted(view(types.SimpleNamespace(name="a", note=value, project_id="a1"), req)) == keys
