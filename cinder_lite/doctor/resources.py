@@ -89,7 +89,7 @@ REPAIRS = {states.AGAIN: _again, states.FAIL: _failed}
 def without_job(state: State) -> Iterator[Finding]:
     """Volumes, snapshots, backups, groups and group snapshots in a transitional status without a job."""
     holders = held(state.live)
-    for kind in audit.TABLES:
+    for kind in schema.RESOURCES:
         for row in audit.in_transition(state.tx, kind):
             if not _is_held(kind, row, holders):
                 yield _without_job(kind, row)
