@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
@@ -10,9 +11,8 @@ from cinder_lite import db, states
 from cinder_lite.db import metadata_index, quotas, schema
 from cinder_lite.states import lookup
 
-V, S, B, A = schema.volumes, schema.snapshots, schema.backups, schema.attachments
+V, S, B, G, A = schema.volumes, schema.snapshots, schema.backups, schema.groups, schema.attachments
 J, L, P, U = schema.jobs, schema.metadata_index, schema.pools, schema.quota_usages
-G, GS = schema.groups, schema.group_snapshots
 
 #: Rows that are read at once where a check reads a whole table.
 PAGE = 1000
@@ -26,13 +26,12 @@ Difference = tuple[UsageKey, int | None, int]
 
 _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
+_WITH_RESOURCE = functools.reduce(
+    lambda joined, table: joined.outerjoin(table, table.c.id == J.c.resource_id), schema.RESOURCES.values(), J)
 LIVE_JOBS = sa.select(
-    J, V.c.status.label("volume_status"), V.c.host.label("pool"),
-    S.c.status.label("snapshot_status"), B.c.status.label("backup_status"), G.c.status.label("group_status"),
-    GS.c.status.label("group_snapshot_status"), V.c.backup_id, B.c.volume_id, B.c.snapshot_id, B.c.restore_volume_id,
-).select_from(J.outerjoin(V, V.c.id == J.c.resource_id).outerjoin(S, S.c.id == J.c.resource_id)
-              .outerjoin(B, B.c.id == J.c.resource_id).outerjoin(G, G.c.id == J.c.resource_id)
-              .outerjoin(GS, GS.c.id == J.c.resource_id)).where(J.c.status.in_(states.LIVE_JOB))
+    J, *(table.c.status.label(f"{kind}_status") for kind, table in schema.RESOURCES.items()),
+    V.c.host.label("pool"), V.c.backup_id, B.c.volume_id, B.c.snapshot_id, B.c.restore_volume_id,
+).select_from(_WITH_RESOURCE).where(J.c.status.in_(states.LIVE_JOB))
 
 
 @contextlib.contextmanager
