@@ -126,7 +126,7 @@ class Worker:
     def _work(self, work):
         job, handler = work.job, self.handlers.get((work.job.kind, work.job.action), failing.unsupported)
         try:
-            if job.attempt > self.conf.job_max_attempts + 1 and job.kind != "leftover":
+            if job.attempt > self.conf.job_max_attempts + 1:
                 # The work, or its release, could not be recorded in any attempt.
                 raise Refused(f"{job.attempt - 1} attempts could not be completed")
             if not isinstance(job.args, dict):
