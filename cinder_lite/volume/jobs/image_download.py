@@ -90,10 +90,7 @@ class ImageDownload:
     # -- other formats
 
     def _convert(self, where, gigabytes):
-        directory = self.conf.image_conversion_dir
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        path = os.path.join(directory, f"{self.work.job.id}.{self.image.disk_format}")
-        with kept_while_interrupted(self.work, path, raw := f"{path}.raw"):
+        with conversion_files(self.conf, self.work, self.image.disk_format) as (path, raw):
             self._download(path)
             qemu_format = formats.CONVERTED[self.image.disk_format]
             concurrency.in_thread(formats.inspect_file, path, self.image.disk_format)
@@ -202,22 +199,21 @@ def allocate(path: str, size: int) -> None:
 
 
 @contextlib.contextmanager
-def kept_while_interrupted(work: Work, *paths: str) -> Iterator[None]:
-    """Remove the files at the end, unless the job is interrupted and will be resumed with them."""
+def conversion_files(conf: cfg.ConfigOpts, work: Work, disk_format: str) -> Iterator[tuple[str, str]]:
+    """The paths of the job's two files in image_conversion_dir: in the image's format, and raw.
+
+    They are removed at the end, unless the job is interrupted and will be resumed with them.
+    """
+    os.makedirs(conf.image_conversion_dir, mode=0o700, exist_ok=True)
+    path = os.path.join(conf.image_conversion_dir, f"{work.job.id}.{disk_format}")
+    files = path, f"{path}.raw"
+    is_resumed = False
     try:
-        yield
+        yield files
     except outcomes.Interrupted:
-        if work.superseded:
-            _remove(paths)
+        is_resumed = not work.superseded
         raise
-    except BaseException:
-        _remove(paths)
-        raise
-    else:
-        _remove(paths)
-
-
-def _remove(paths):
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+    finally:
+        for name in () if is_resumed else files:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)

@@ -14,7 +14,7 @@ from cinder_lite.image import formats, qemu, record
 from cinder_lite.image.glance import PIECE, Glance
 from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
-from cinder_lite.volume.jobs.image_download import allocate, kept_while_interrupted, opened
+from cinder_lite.volume.jobs.image_download import allocate, conversion_files, opened
 
 #: Format -> options of qemu-img for it.
 OPTIONS = {"vmdk": "subformat=streamOptimized"}
@@ -58,10 +58,7 @@ class ImageUpload:
         if disk_format in formats.UNCONVERTED:
             self._upload(where, size, size)
             return
-        directory = self.conf.image_conversion_dir
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        path = os.path.join(directory, f"{self.work.job.id}.{disk_format}")
-        with kept_while_interrupted(self.work, path, raw := f"{path}.raw"):
+        with conversion_files(self.conf, self.work, disk_format) as (path, raw):
             self._convert(where, path, raw, disk_format, size)
             self._upload({"path": path}, os.path.getsize(path), size)
 

@@ -20,11 +20,13 @@ def test_space_is_allocated_before_it_is_needed(tmp_path):
     (None, False, False), (ValueError, False, False), (outcomes.Interrupted, False, True),
     (outcomes.Interrupted, True, False)])
 def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
-    path = tmp_path / "file"
-    path.touch()
+    conf = types.SimpleNamespace(image_conversion_dir=str(tmp_path / "conversion"))
+    work = types.SimpleNamespace(superseded=superseded, job=types.SimpleNamespace(id="1"))
+    path = tmp_path / "conversion" / "1.qcow2"
     try:
-        with image_download.kept_while_interrupted(types.SimpleNamespace(superseded=superseded), str(path),
-                                                   str(tmp_path / "none")):
+        with image_download.conversion_files(conf, work, "qcow2") as (here, raw):
+            assert (here, raw) == (str(path), f"{path}.raw")
+            path.touch()
             if error is not None:
                 raise error
     except (ValueError, outcomes.Interrupted):
