@@ -11,7 +11,9 @@ from cinder_lite.db import listing, schema
 
 T, P, D = schema.volume_types, schema.volume_type_projects, schema.default_types
 ROW = sa.select(T)
-LISTING = listing.Listing(T, frozenset(("id", "name", "created_at", "updated_at", "description")))
+LISTING = listing.Resource(T, frozenset(("id", "name", "created_at", "updated_at", "description")), ROW,
+                           errors.TypeNotFound)
+find, page = LISTING.find, LISTING.rows
 
 
 def visible_to(ctx: context.Context, is_public: bool | None = None) -> listing.Condition:
@@ -29,31 +31,18 @@ def _usable(project_id):
 
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The type, if the requester may use it. Raises TypeNotFound."""
-    where = [T.c.id == id] if ctx.is_admin else [T.c.id == id, _usable(ctx.project_id)]
-    row = tx.execute(ROW.where(*where)).first()
+    row = tx.execute(ROW.where(T.c.id == id, visible_to(ctx))).first()
     if row is None:
         raise errors.TypeNotFound(id=id)
     return row
 
 
-def find(tx: db.Transaction, id: str | None) -> db.Row | None:
-    """The type, whatever its access list, or None."""
-    return tx.execute(ROW.where(T.c.id == id)).first()
-
-
 def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, name_or_id: str) -> db.Row:
     """The type of that id or name, if the requester may use it. Raises TypeNotFound."""
-    where = [sa.or_(T.c.id == name_or_id, T.c.name == name_or_id)]
-    if not ctx.is_admin:
-        where.append(_usable(ctx.project_id))
-    rows = tx.execute(ROW.where(*where)).all()
+    rows = tx.execute(ROW.where(sa.or_(T.c.id == name_or_id, T.c.name == name_or_id), visible_to(ctx))).all()
     if not rows:
         raise errors.TypeNotFound(id=name_or_id)
     return min(rows, key=lambda row: row.id != name_or_id)
-
-
-def page(tx: db.Transaction, where: Sequence[listing.Condition], paging: listing.Paging) -> list[Any]:
-    return LISTING.page(tx, ROW, where, paging)
 
 
 def all(tx: db.Transaction) -> Sequence[db.Row]:

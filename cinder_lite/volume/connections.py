@@ -172,11 +172,6 @@ def attach_initialized(tx: db.Transaction, volume: db.Row, attachment_id: str, h
         connections.write(tx, chosen[-1], attachment_id=attachment_id)
 
 
-def delete_all(tx: db.Transaction, volume_id: str) -> None:
-    """Delete the records of all connections of a volume that is being deleted."""
-    connections.delete_all(tx, volume_id)
-
-
 def set_read_only(tx: db.Transaction, volume: db.Row, read_only: bool) -> bool:
     """Apply the volume's read-only flag to its connections. Returns whether an export has to be changed."""
     import_legacy_export(tx, volume)
