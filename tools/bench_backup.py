@@ -91,20 +91,21 @@ def run_phase(arguments):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from cinder_lite import concurrency
     concurrency.patch()
-    from cinder_lite.backup import devices, manifest, reader, writer
+    from cinder_lite.backup import manifest, reader, writer
     from cinder_lite.backup.stores import posix
+    from cinder_lite.blockio import device
 
     path = os.path.join(arguments.folder, "{}").format
     store = posix.PosixStore(types.SimpleNamespace(backup_posix_path=path("store"), backup_container=None))
     full, second, third = (manifest.Place(name, store.container(name)) for name in ("full", "second", "third"))
 
     def write(place, parent=None):
-        with devices.Source(path("volume")) as source:
+        with device.Source(path("volume")) as source:
             size = int(arguments.gib * 1024) * MIB
             writer.write(store, place, source, size, writer.Format(threads=arguments.threads), parent)
 
     def bring_back(target_is_zero):
-        with devices.Target(path("target")) as target:
+        with device.Target(path("target")) as target:
             reader.restore(store, second, target, target_is_zero, threads=arguments.threads)
 
     calls = {"full": lambda: write(full), "incremental": lambda: write(second, full),
