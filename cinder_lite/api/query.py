@@ -1,6 +1,5 @@
 """Interprets the query string of a request: flags, filters, paging and sorting."""
 
-
 import webob
 from oslo_config import cfg
 

@@ -97,8 +97,6 @@ def moving_actions() -> list[str]:
     return sorted(action for _, action in lookup.having(lambda row: any(row.held(states.Destination))))
 
 
-
-
 def _extras(tx):
     rows = tx.execute(sa.select(J.c.action, J.c.args, V.c.project_id, V.c.volume_type_id, V.c.host, V.c.size).join(
         V, V.c.id == J.c.resource_id).where(

@@ -9,8 +9,6 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import engines, schema
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "migrations")
-
-
 #: The revision of this release. A test holds it equal to the newest migration.
 HEAD = "0010"
 
