@@ -7,7 +7,7 @@ from oslo_db import exception as db_errors
 
 from cinder_lite import errors, states
 from cinder_lite.db import job_changes, job_queries, messages
-from cinder_lite.jobs import holds, lifecycle
+from cinder_lite.jobs import holds
 from cinder_lite.jobs.outcomes import Interrupted, Refused, quiet, reason_of
 
 if typing.TYPE_CHECKING:
@@ -62,17 +62,7 @@ def _fail(worker, work, error):
         if job.attempt <= worker.conf.job_max_attempts:
             raise  # the cause may pass: the job is run again
         LOG.exception("the resources held by %s of %s %s cannot be released", job.action, job.kind, job.resource_id)
-        _give_up(worker, job, reason)
-
-
-def _give_up(worker, job, reason):
-    """End the job and the action alone, when its release fails: `doctor` corrects the sums."""
-    def end(tx):
-        job_changes.abandon(tx, job, reason, 0)
-        lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
-        messages.add(tx, job, *messages.of_job(job), reason, worker.conf.message_ttl)
-
-    worker.persist(job, end)
+        worker.persist(job, lambda tx: holds.end_alone(tx, worker.conf, job, reason))
 
 
 def not_claimed(worker: "Worker", job_id: str, error: Exception) -> None:
@@ -82,7 +72,8 @@ def not_claimed(worker: "Worker", job_id: str, error: Exception) -> None:
         with quiet(f"giving up job {job_id}"), worker.db.read() as tx:
             job = job_queries.outline(tx, job_id)
             if job is not None:
-                _give_up(worker, job, reason_of(error, job))
+                reason = reason_of(error, job)
+                worker.persist(job, lambda tx: holds.end_alone(tx, worker.conf, job, reason))
 
 
 def let_go(worker: "Worker", job: "db.Row") -> None:

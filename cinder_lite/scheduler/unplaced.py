@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors, states
 from cinder_lite.db import job_changes, job_queries, messages
-from cinder_lite.jobs import holds, lifecycle, outcomes
+from cinder_lite.jobs import holds, outcomes
 from cinder_lite.scheduler import choose, explain, waiting
 from cinder_lite.states import lookup
 
@@ -65,9 +65,7 @@ def count_attempt(scheduler: "SchedulerManager", job_id: str, error: Exception) 
     except Exception:
         LOG.exception("what job %s holds cannot be given back", job_id)
         with scheduler.db.write() as tx:
-            if job_changes.abandon(tx, job, reason, 0):
-                lifecycle.KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
-                messages.add(tx, job, *messages.of_job(job), reason, scheduler.conf.message_ttl)
+            holds.end_alone(tx, scheduler.conf, job, reason)
 
 
 def end(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Reason,

@@ -38,6 +38,13 @@ def end(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Re
     return True
 
 
+def end_alone(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, reason: errors.Reason | str) -> None:
+    """End the job and its action alone, when the release of what it holds raises: `doctor` corrects the sums."""
+    if job_changes.abandon(tx, job, reason, 0):
+        KINDS[job.kind].settle(tx, job.resource_id, job.action, False)
+        messages.add(tx, job, *messages.of_job(job), reason, conf.message_ttl)
+
+
 def _give_up(tx, conf, job, row, reason, values):
     if job.kind == "backup" and job.action in ("create", "import"):
         values = {**values, "fail_reason": errors.public(reason)}
