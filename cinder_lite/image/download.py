@@ -1,5 +1,6 @@
 """Downloads an image, resumes after a broken connection, and verifies the hash that Glance recorded."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -54,7 +55,7 @@ def pieces(client: glance.Glance, ctx: context.Context, image: Image, start: int
     position, failures = start, 0
     while position < size:
         try:
-            with _FromFile(path, position) if path else client.read(ctx, image.id, position) as data:
+            with _from_file(path, position) if path else client.read(ctx, image.id, position) as data:
                 for piece in data:
                     position, failures = position + len(piece), 0
                     if position > size:
@@ -88,20 +89,9 @@ def at_hand(image: Image, schemes: Collection[str]) -> list[str]:
     return [url for url in image.locations if not url.startswith("file:") or "file" in schemes]
 
 
-class _FromFile:
+@contextlib.contextmanager
+def _from_file(path, start):
     """The data of a file from byte `start` on, like Glance.read."""
-
-    def __init__(self, path, start):
-        self.path, self.start = path, start
-
-    def __enter__(self):
-        self._file = open(self.path, "rb")
-        self._file.seek(self.start)
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
-
-    def __iter__(self):
-        while data := concurrency.in_thread(self._file.read, glance.PIECE):
-            yield data
+    with open(path, "rb") as file:
+        file.seek(start)
+        yield iter(lambda: concurrency.in_thread(file.read, glance.PIECE), b"")
