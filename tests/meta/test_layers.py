@@ -53,6 +53,10 @@ LAZY_IMPORTERS = {
     "manage": "a command of cinder-lite-manage loads only what it needs, so that all of them start fast",
     "volume.drivers.rbd.child": "librbd is there only in the driver's own process",
 }
+#: Packages of plug-ins, which are loaded by entry points -> the modules in them that everybody may import.
+PLUGINS = {"volume.drivers": ("volume.drivers", "volume.drivers.base"),
+           "volume.targets": ("volume.targets", "volume.targets.base", "volume.targets.readers"),
+           "backup.stores": ("backup.stores", "backup.stores.base")}
 #: Faults that are still to be mended: an entry is removed with its fault.
 UPWARD: set[tuple[str, str]] = set()
 
@@ -146,6 +150,13 @@ def without_reason(trees):
             and not any(covers(name, one.importer) for name in LAZY_IMPORTERS)}
 
 
+def past_entry_points(trees):
+    """Imports of drivers, targets and stores by modules that are none themselves."""
+    return {(one.importer, one.imported) for one in imports(trees) for package, interfaces in PLUGINS.items()
+            if covers(package, one.imported) and one.imported not in interfaces
+            and not any(covers(plugins, one.importer) for plugins in PLUGINS)}
+
+
 def test_each_module_has_a_layer():
     assert {name for name in modules() if layer(name) is None} == set()
 
@@ -156,6 +167,10 @@ def test_no_other_module_lies_at_the_top():
 
 def test_no_module_imports_from_a_higher_layer():
     assert upward(modules()) == UPWARD
+
+
+def test_plugins_are_reached_by_entry_points_only():
+    assert past_entry_points(modules()) == set()
 
 
 def test_no_modules_import_each_other():
@@ -186,6 +201,13 @@ def test_an_import_of_a_name_in_a_higher_module_is_found_in_a_function():
     trees = planted(conf="def f():\n    from cinder_lite.nova.client import Nova", nova="",
                     nova__client="class Nova: pass")
     assert upward(trees) == {("conf", "nova.client")}
+
+
+def test_an_import_of_a_driver_is_found():
+    text = "from cinder_lite.volume.drivers import base\nfrom cinder_lite.volume.drivers.rbd import content"
+    trees = planted(backup=text, volume__drivers__rbd__content="", volume__drivers__base="",
+                    volume__drivers__rbd__driver="from cinder_lite.volume.drivers.rbd import content")
+    assert past_entry_points(trees) == {("backup", "volume.drivers.rbd.content")}
 
 
 def test_a_circle_is_found():
