@@ -1,13 +1,10 @@
 """The cost of operations: SQL statements, transactions and executed source files over all services."""
 
-import ast
 import contextlib
-import io
 import os
 import sqlite3
 import sys
 import threading
-import tokenize
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +14,7 @@ from cinder_lite import concurrency, states
 from cinder_lite.jobs import recorder
 from tests.functional.client import Client
 from tests.functional.service import Service, until
+from tests.meta import source as source_code
 
 OURS = os.path.dirname(cinder_lite.__file__) + os.sep
 SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
@@ -40,20 +38,11 @@ QUIET = ("report_interval = 3600\njob_lease = 36000\njob_sweep_interval = 3600\n
          "service_down_time = 7200\nquota_volumes = -1\nquota_gigabytes = -1\nquota_snapshots = -1")
 
 
-#: Tokens that do not make a line a line of code.
-NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
-
-
 def count_lines(file):
     """(lines, lines without blanks, comments and docstrings) of one of our files."""
     with open(OURS + file) as source:
         text = source.read()
-    code = {line for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in NO_CODE
-            for line in range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            code -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    return text.count("\n"), len(code)
+    return text.count("\n"), source_code.count_code_lines(text)
 
 
 class Work:

@@ -3,11 +3,16 @@
 import ast
 import dataclasses
 import functools
+import io
 import pathlib
+import tokenize
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 #: The instrument that Cinder was measured with: kept as it was then, so that figures stay comparable.
 INSTRUMENT = TOP / "tools" / "benchmark"
+
+#: Tokens that do not make a line a line of code.
+NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +53,13 @@ def files():
                     yield str(path.relative_to(TOP)), path.read_text()
                 except UnicodeDecodeError:
                     continue
+
+
+def count_code_lines(text):
+    """The number of lines of a Python source without blank lines, comments and docstrings."""
+    code = {line for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in NO_CODE
+            for line in range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            code -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(code)

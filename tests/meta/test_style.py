@@ -14,6 +14,11 @@ from tests.meta import source
 TOP_LEVEL = {".ci", ".gitignore", "LICENSE", "README.md", "bin", "cinder_lite", "constraints.txt", "docs", "etc",
              "pyproject.toml", "setup.cfg", "tests", "tools", "tox.ini"}
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 500, 60
+#: Lines of code of the core, and what does not belong to it. A change that adds no capability must not need more.
+LINES_OF_THE_CORE = 19700
+NOT_CORE = tuple(f"cinder_lite/{part}" for part in (
+    "volume/drivers/", "volume/targets/", "backup/stores/", "import_cinder/", "client/", "db/migrations/",
+    "api/schemas/responses.py"))
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "contrib", "misc"}
 
 
@@ -30,6 +35,18 @@ def test_no_function_is_over_60_lines():
             for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             if (length := node.end_lineno - node.lineno + 1) > LINES_OF_A_FUNCTION]
     assert long == []
+
+
+def test_the_core_stays_small():
+    sizes = {module.name: source.count_code_lines(module.text) for module in source.modules("cinder_lite")
+             if not module.name.startswith(NOT_CORE)}
+    assert 0 < sum(sizes.values()) <= LINES_OF_THE_CORE, sizes
+
+
+def test_lines_of_code_are_counted_without_blanks_comments_and_docstrings():
+    text = ('"""A module."""\n\nimport os  # used below\n\n\n'
+            'def f():\n    """Two\n    lines."""\n    # why\n    return os\n')
+    assert source.count_code_lines(text) == 3
 
 
 def test_every_module_says_what_it_decides():
