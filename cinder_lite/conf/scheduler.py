@@ -6,9 +6,11 @@ OPTIONS = {
     "DEFAULT": [
         cfg.ListOpt("scheduler_default_filters",
                     default=["AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter"],
-                    help="Filters that a pool must pass: entry points of cinder_lite.scheduler.filters."),
+                    help="Filters that a pool must pass, in this order. Entry points of "
+                         "cinder_lite.scheduler.filters add further ones."),
         cfg.ListOpt("scheduler_default_weighers", default=["CapacityWeigher"],
-                    help="Weighers that rank the remaining pools: entry points of cinder_lite.scheduler.weighers."),
+                    help="Weighers that rank the remaining pools. Entry points of "
+                         "cinder_lite.scheduler.weighers add further ones."),
         cfg.IntOpt("scheduler_max_attempts", default=3, min=1,
                    help="Maximum number of backends that are tried for one volume."),
         cfg.IntOpt("scheduler_wait_for_backends", default=300, min=0, mutable=True,
