@@ -171,6 +171,7 @@ def test_a_volume_moves_to_another_group_and_back_with_its_bytes(service):
     processes.until(lambda: api("GET", f"/volumes/{volume}")["volume"]["volume_type"] == "any", what="the type")
     api.wait("volume", volume)
     api("POST", f"/volumes/{volume}/action", {"os-migrate_volume": {"host": "lab@thick"}})
+    moved(api, volume)
     processes.until(lambda: service.names("thin") == [], limit=120, what="the end of the former volume")
     with Attached(api, volume) as attached:
         io(attached.url, "read -P 5 8M 1M", "read -P 6 1000M 1M", "read -P 0 500M 1M")
