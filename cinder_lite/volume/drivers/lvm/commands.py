@@ -69,10 +69,6 @@ def extend(group: str, name: str, size: int) -> list[str]:
     return ["lvextend", "-L", f"{size}b", f"{group}/{name}"]
 
 
-def extend_by(group: str, name: str, more: int) -> list[str]:
-    return ["lvextend", "-L", f"+{more}b", f"{group}/{name}"]
-
-
 def reduce(group: str, name: str, size: int) -> list[str]:
     return ["lvreduce", "-f", "-L", f"{size}b", f"{group}/{name}"]
 
