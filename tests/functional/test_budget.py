@@ -1,22 +1,11 @@
 """The cost of operations: SQL statements, transactions and executed source files over all services."""
 
-import contextlib
-import os
-import sqlite3
-import sys
-import threading
-
 import pytest
-import sqlalchemy as sa
 
-import cinder_lite
-from cinder_lite import concurrency, states
-from cinder_lite.jobs import recorder
 from tests.functional.client import Client
-from tests.functional.service import Service, until
+from tests.functional.counting import OURS, Work, ended, running
 from tests.meta import source as source_code
 
-OURS = os.path.dirname(cinder_lite.__file__) + os.sep
 SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 #: What a plain create may cost over the three services.
 STATEMENTS, TRANSACTIONS = 14, 4
@@ -27,15 +16,6 @@ ATTACH_STATEMENTS, ATTACH_TRANSACTIONS = 12, 3
 #: The same on a backend with a target, whose exports are recorded besides.
 EXPORT_STATEMENTS, EXPORT_TRANSACTIONS = 16, 4
 CONNECTOR = {"host": "h", "initiator": "iqn.2026-01.org.example:h"}
-TARGET = """
-[gated]
-volume_driver = file
-file_volume_dir = {state}/volumes
-target_helper = tests.functional.gated.GatedTarget
-"""
-#: Heartbeats and sweeps are far apart: what is counted is the operation's own.
-QUIET = ("report_interval = 3600\njob_lease = 36000\njob_sweep_interval = 3600\nbackend_stats_polling_interval = 3600\n"
-         "service_down_time = 7200\nquota_volumes = -1\nquota_gigabytes = -1\nquota_snapshots = -1")
 
 
 def count_lines(file):
@@ -45,80 +25,29 @@ def count_lines(file):
     return text.count("\n"), source_code.count_code_lines(text)
 
 
-class Work:
-    """Counts while it is asked to: statements, transactions, and our files in which a function runs."""
-
-    def __init__(self):
-        self.counting, self.statements, self.transactions, self.files = False, [], 0, set()
-
-    def statement(self, _connection, _cursor, text, _parameters, _context, _many):
-        if not self.counting:
-            return
-        if text.startswith("BEGIN"):
-            self.transactions += 1
-        elif not text.startswith(("COMMIT", "ROLLBACK", "PRAGMA")):
-            self.statements.append(text)
-
-    def call(self, frame, event, _argument):
-        if self.counting and event == "call" and frame.f_code.co_filename.startswith(OURS):
-            self.files.add(frame.f_code.co_filename[len(OURS):])
-
-    @contextlib.contextmanager
-    def counted(self):
-        self.statements, self.transactions, self.files, self.counting = [], 0, set(), True
-        yield self
-        self.counting = False
-
-
 @pytest.fixture(scope="module")
 def work():
-    """Watches every thread that starts after it, native ones too, and greenlets of this one."""
     work = Work()
-    kinds = {threading, concurrency.native("threading")}
-    for kind in kinds:
-        kind.setprofile(work.call)
-    sys.setprofile(work.call)
-    yield work
-    sys.setprofile(None)
-    for kind in kinds:
-        kind.setprofile(None)
+    with work.profiled():
+        yield work
 
 
 @pytest.fixture(scope="module")
 def service(work):
-    # The progress of jobs is recorded every second: what is counted would depend on the moment.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorder, "INTERVAL", 3600)
-        yield from _running(work)
-
-
-def _running(work):
-    with Service(backends=("null-1",), target=False, default=QUIET) as running:
-        for engine in running.process.db.engines:
-            sa.event.listen(engine, "before_cursor_execute", work.statement)
-        yield running
+    with running(work) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
 def exporting(work):
     """A service whose backend exports volumes by a target."""
-    with Service(backends=("gated",), sections={"gated": TARGET}, target=False, default=QUIET) as running:
-        for engine in running.process.db.engines:
-            sa.event.listen(engine, "before_cursor_execute", work.statement)
-        yield running
+    with running(work, backends=("gated",)) as service:
+        yield service
 
 
 @pytest.fixture
 def client(service):
     return Client(service.url)
-
-
-def ended(service, resource_id):
-    """Wait until the jobs of the resource have ended, reading the database directly so that this is not counted."""
-    with contextlib.closing(sqlite3.connect(f"file:{service.state}/cinder.sqlite?mode=ro", uri=True)) as database:
-        until(lambda: not database.execute(
-            f"SELECT 1 FROM jobs WHERE resource_id = ? AND status IN ({', '.join('?' * len(states.LIVE_JOB))})",
-            (resource_id, *states.LIVE_JOB)).fetchone(), f"the jobs of {resource_id} to end")
 
 
 def test_a_plain_create(client, service, work):
