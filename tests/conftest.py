@@ -12,6 +12,6 @@ threading.main_thread = lambda thread=threading.current_thread(): thread
 
 
 def pytest_collection_modifyitems(config, items):
-    if not concurrency.GREEN:
+    if concurrency.GREEN:
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("once")])
         items[:] = [item for item in items if not item.get_closest_marker("once")]

@@ -36,7 +36,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         arguments.folder = folder
         runs = [measure(arguments) for _ in range(arguments.repeat)]
-    mode = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
+    mode = runs[0]["full"]["mode"]
     print(f"{arguments.gib:g} GiB, {arguments.threads} threads, {mode}, median of {arguments.repeat}")
     for phase in PHASES:
         seconds = sorted(run[phase]["seconds"] for run in runs)[len(runs) // 2]
@@ -115,7 +115,8 @@ def run_phase(arguments):
     begin = time.perf_counter()
     concurrency.in_thread(calls[arguments.phase])
     seconds = time.perf_counter() - begin
-    print(json.dumps({"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}))
+    print(json.dumps({"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+                      "mode": concurrency.CHOICE.mode}))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import time
 import urllib.request
 
 ENVIRONMENT = dict(os.environ)
-# For this program only. The service gets the unchanged environment.
+# For this program only, which does not patch the standard library. The service gets the unchanged environment.
 os.environ["CINDER_LITE_CONCURRENCY"] = "threading"
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "installer"))

@@ -1,7 +1,7 @@
 """Starts green and native threads: the one door to eventlet and to native threads.
 
-The mode is `eventlet` unless the environment sets `CINDER_LITE_CONCURRENCY=threading`. `patch()` is the first
-call of an entry point, before anything else is imported.
+Threads are native unless the environment sets `CINDER_LITE_CONCURRENCY=eventlet`. `patch()` is the first call of an
+entry point, before anything else is imported.
 """
 
 import logging
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cinder_lite.concurrency import thread_calls
+from cinder_lite.concurrency.patching import CHOICE as CHOICE
 from cinder_lite.concurrency.patching import GREEN, native
 from cinder_lite.concurrency.patching import patch as patch
 

@@ -6,18 +6,47 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cinder_lite.concurrency import current_thread
 
-MODE = os.environ.get("CINDER_LITE_CONCURRENCY", "eventlet")
-GREEN = MODE == "eventlet"
+#: {variable of the environment: {its value: the mode}}; the first variable that is set wins. The second is Cinder's.
+VARIABLES = {
+    "CINDER_LITE_CONCURRENCY": {"threading": "threading", "eventlet": "eventlet"},
+    "OS_CINDER_DISABLE_EVENTLET_PATCHING": {
+        **dict.fromkeys(("1", "true", "yes"), "threading"), **dict.fromkeys(("0", "false", "no"), "eventlet")},
+}
+
+
+class Choice(NamedTuple):
+    """The mode; `variable` is what chose it, "" by default; `problem` is a sentence about an invalid value, or ""."""
+
+    mode: str = "threading"
+    variable: str = ""
+    problem: str = ""
+
+
+def choose(environ: Mapping[str, str]) -> Choice:
+    """The mode of a process with that environment. An empty variable is one that is not set."""
+    valid = []
+    for variable, modes in VARIABLES.items():
+        if value := environ.get(variable):
+            if value.lower() not in modes:
+                return Choice(problem=f"{variable} is '{value}'; it can be {', '.join(modes)}")
+            valid.append(Choice(modes[value.lower()], variable))
+    return valid[0] if valid else Choice()
+
+
+CHOICE = choose(os.environ)
+GREEN = CHOICE.mode == "eventlet"
 
 
 def patch() -> None:
-    """Make the standard library cooperative when the mode is eventlet; does nothing in threading mode."""
-    if MODE not in ("eventlet", "threading"):
-        sys.exit(f"CINDER_LITE_CONCURRENCY is '{MODE}'; it can be 'eventlet' or 'threading'")
+    """Make the standard library cooperative when the mode is eventlet; ends the process if the environment is wrong."""
+    if CHOICE.problem:
+        print(CHOICE.problem, file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
     _limit_arenas()
     # Libraries import eventlet in either mode.
     warnings.filterwarnings("ignore", message=r"(?s).*Eventlet is deprecated")

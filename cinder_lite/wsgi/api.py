@@ -4,11 +4,6 @@ The environment variable CINDER_LITE_CONFIG_FILES names other files. Importing t
 nothing.
 """
 
-import os
-
-# The threads are the WSGI server's own, native ones.
-os.environ.setdefault("CINDER_LITE_CONCURRENCY", "threading")
-
-from cinder_lite.wsgi.hosted import Hosted, build  # noqa: E402
+from cinder_lite.wsgi.hosted import Hosted, build
 
 application = Hosted(build)

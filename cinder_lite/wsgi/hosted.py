@@ -76,8 +76,11 @@ def configuration() -> cfg.ConfigOpts:
     """The configuration that the environment names. Raises Misconfigured if the API cannot be hosted with it."""
     files = [file for file in os.environ.get(CONFIG_FILES, "").split(os.pathsep) if file]
     found = conf.load(argv=[], files=files or None, prog=PROG)
+    if concurrency.CHOICE.problem:
+        raise errors.Misconfigured(concurrency.CHOICE.problem)
     if concurrency.GREEN:
-        raise errors.Misconfigured("CINDER_LITE_CONCURRENCY is eventlet, but WSGI servers use native threads: unset it")
+        raise errors.Misconfigured(
+            f"{concurrency.CHOICE.variable} chooses eventlet, but WSGI servers use native threads: unset it")
     strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
         raise errors.Misconfigured("auth_strategy is noauth, which accepts every token, and the address on which the "

@@ -41,7 +41,7 @@ def test_all_passed(tree, jobs):
     assert ran.stdout.count("\npassed  ") == 4
 
 
-@pytest.mark.parametrize("fails", ["unit", "meta-threading"])
+@pytest.mark.parametrize("fails", ["unit", "meta-eventlet"])
 def test_one_failed(tree, fails):
     ran = run(tree, "--jobs", "2", "unit", "meta", fails=fails)
     assert ran.returncode == 1
