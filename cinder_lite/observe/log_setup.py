@@ -10,8 +10,8 @@ from cinder_lite import errors
 from cinder_lite.observe import log_masking
 
 #: Levels of chatty libraries.
-LEVELS = ("amqp=WARN", "kombu=WARN", "stevedore=WARN", "oslo_messaging=WARN", "taskflow=WARN",
-          "taskflow.utils.persistence_utils=ERROR", "alembic=WARN", "waitress=WARN", "waitress.queue=ERROR")
+LEVELS = ("amqp=WARN", "kombu=WARN", "stevedore=WARN", "oslo_messaging=WARN", "taskflow=WARN", "alembic=WARN",
+          "waitress=WARN", "waitress.queue=ERROR")
 
 
 def set_up(conf: cfg.ConfigOpts, prog: str) -> None:

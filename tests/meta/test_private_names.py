@@ -54,7 +54,7 @@ REACHED_INTO = {
     "python-cinderclient": reach("client/shell.py", "_append_global_identity_args",
                                  "a hook in which options that two libraries declare can be allowed"),
     "taskflow": reach("volume/flows/engine.py",
-                      "_lock _with_connection _atomdetail_by_name _flow_detail _runtime _validated",
+                      "_lock _with_connection _atomdetail_by_name _runtime _validated",
                       "an engine that is compiled once, and whose storage is not saved, takes a fifth of the time"),
     "waitress": reach("concurrency/http_waitress.py", "_sock", "a server's subclass for a socket that listens already"),
 }
@@ -102,7 +102,7 @@ SHAPES = {
     "taskflow.storage:Storage": {"_lock"},
     "taskflow.storage:Storage._with_connection": "(self, functor, args, kwargs)",
     "taskflow.storage:Storage._atomdetail_by_name": "(self, atom_name, expected_type, clone)",
-    "taskflow.engines.action_engine.engine:ActionEngine": {"_flow_detail", "_runtime", "_validated"},
+    "taskflow.engines.action_engine.engine:ActionEngine": {"_runtime", "_validated"},
     "taskflow.engines.action_engine.engine:SerialActionEngine.__init__": "(self, flow, flow_detail, backend, options)",
     "waitress.server:BaseWSGIServer.__init__":
         "(self, application, map, _start, _sock, dispatcher, adj, sockinfo, bind_socket, kw)",

@@ -131,8 +131,7 @@ class NotifyScheduler(engine.Step):
 
 def build_flow(database: db.Database, conf: cfg.ConfigOpts, scheduler: typing.Any) -> engine.Flow:
     """The flow, to be passed to `run`."""
-    return engine.sequence("volume_create_api", Check(database, conf), Record(database, conf),
-                           NotifyScheduler(scheduler))
+    return engine.Flow("volume_create_api", Check(database, conf), Record(database, conf), NotifyScheduler(scheduler))
 
 
 def run(flow: engine.Flow, ctx: context.Context, wanted: Wanted) -> db.Row:

@@ -38,7 +38,7 @@ RECIPES = {"blank": (CreateEmpty,), "snapshot": (copies.CopySnapshot,), "volume"
 
 def build_flows(driver: drivers.Driver) -> dict[str, engine.Flow]:
     """A driver's flows by the kind of source, to be passed to `run`."""
-    return {kind: engine.sequence(f"volume_create_{kind}", *(step(driver) for step in steps))
+    return {kind: engine.Flow(f"volume_create_{kind}", *(step(driver) for step in steps))
             for kind, steps in RECIPES.items()}
 
 

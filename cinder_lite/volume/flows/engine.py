@@ -8,6 +8,7 @@ threads, copies of values, backend, and progress events.
 import contextlib
 import functools
 import logging
+import typing
 
 from cinder_lite import errors
 from cinder_lite.concurrency import randomness
@@ -41,10 +42,6 @@ class _Unlocked:
 
     read_lock = write_lock = staticmethod(contextlib.nullcontext)
 
-    @staticmethod
-    def is_writer(check_pending=True):
-        return True
-
 
 class _Storage(storage.Storage):
     """The state of one run at a time, changed in place."""
@@ -52,54 +49,42 @@ class _Storage(storage.Storage):
     def __init__(self, flow_detail, scope_fetcher):
         # Any backend other than None prevents the creation of one.
         super().__init__(flow_detail, backend=(), scope_fetcher=scope_fetcher)
-        self._lock = _Unlocked()
+        self._lock = _Unlocked
 
     def _with_connection(self, _save, kept, changed):
         kept.update(changed)
         return kept
 
     def _atomdetail_by_name(self, atom_name, expected_type=None, clone=False):
-        found, _ = super()._atomdetail_by_name(atom_name, expected_type)
-        return found, found
+        return (super()._atomdetail_by_name(atom_name, expected_type)[0],) * 2
 
 
 class _Engine(action_engine.SerialActionEngine):
-    """Runs a flow any number of times, one run after the other; it is compiled and validated once."""
+    """Runs a flow any number of times, one run after the other."""
+
+    storage: typing.Any = None
 
     def __init__(self, flow, log):
         detail = models.FlowDetail(flow.name, randomness.new_id())
         super().__init__(flow, detail, backend=None, options={"gather_statistics": False})
-        self._steps = [step.name for step, _ in flow.iter_nodes()]
+        self.storage = _Storage(detail, functools.cache(lambda name: list(self._runtime.fetch_scopes_for(name))))
         flow_logging.DynamicLoggingListener(self, log=log, failure_level=logging.DEBUG,
                                             fail_formatter=_Failures(self)).register()
-
-    @functools.cached_property
-    def storage(self):
-        return _Storage(self._flow_detail, functools.cache(lambda name: list(self._runtime.fetch_scopes_for(name))))
 
     def validate(self):
         if not self._validated:
             super().validate()
 
-    def clear(self, inputs):
-        """Remove inputs and results, and prepare the next run, after a run that succeeded."""
-        self.storage.inject(dict.fromkeys(inputs), transient=True)
-        for step in self._steps:
-            self.storage.reset(step)
-        self.storage.set_flow_state(states.PENDING)
-
 
 class Flow(linear_flow.Flow):
-    """Steps in their order, and the engines that no thread runs at present."""
+    """Steps that run in this order. It can be run any number of times, also concurrently."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *steps: Step) -> None:
         super().__init__(name)
+        self.add(*steps)
+        self.steps = [step.name for step in steps]
+        #: Those that no thread runs at present.
         self.engines: list[_Engine] = []
-
-
-def sequence(name: str, *steps: Step) -> Flow:
-    """A flow of the steps in this order. It can be run any number of times, also concurrently."""
-    return Flow(name).add(*steps)
 
 
 def run(flow: Flow, log: logging.Logger, **inputs: object) -> dict:
@@ -111,10 +96,14 @@ def run(flow: Flow, log: logging.Logger, **inputs: object) -> dict:
         engine = flow.engines.pop()
     except IndexError:
         engine = _Engine(flow, log)
-    engine.storage.inject(inputs, transient=True)
-    # After an error the engine is discarded, and with it the state in which the error left it.
+    state = engine.storage
+    state.inject(inputs, transient=True)
     engine.run()
-    results = engine.storage.fetch_all()
-    engine.clear(inputs)
+    results = state.fetch_all()
+    # After an error the engine is discarded, with all that it refers to; otherwise it is as new for the next run.
+    state.inject(dict.fromkeys(inputs), transient=True)
+    for step in flow.steps:
+        state.reset(step)
+    state.set_flow_state(states.PENDING)
     flow.engines.append(engine)
     return results

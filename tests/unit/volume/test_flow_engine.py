@@ -46,7 +46,7 @@ def reverted():
 
 @pytest.fixture
 def flow(reverted):
-    return engine.sequence("flow", Double(reverted), Call())
+    return engine.Flow("flow", Double(reverted), Call())
 
 
 def run(flow, number, act=str):
