@@ -118,8 +118,10 @@ class _Bound:
 def _needed(method: Callable[..., Any], arguments: Mapping[str, Any], first: str) -> tuple[str, dict[str, Any]]:
     """The version that a message needs and the arguments that it carries; `first` is the version of unmarked
     methods."""
+    marked = getattr(method, "later", None)
+    if not marked:
+        return getattr(method, "since", first), dict(arguments)
     defaults = {name: parameter.default for name, parameter in inspect.signature(method).parameters.items()}
-    marked = getattr(method, "later", {})
     later = {name: version for name, version in marked.items()
              if name in arguments and arguments[name] != defaults[name]}
     sent = {name: value for name, value in arguments.items() if name in later or name not in marked}

@@ -8,8 +8,8 @@ from oslo_messaging.rpc import dispatcher
 
 from cinder_lite import concurrency
 from cinder_lite.concurrency import locks
-from cinder_lite.rpc import endpoint
-from cinder_lite.rpc.interface import Interface
+from cinder_lite.rpc import endpoint, oslo_internals
+from cinder_lite.rpc.interface import Interface, methods
 
 
 class _UnsupportedVersions(logging.Filter):
@@ -40,7 +40,9 @@ class Server:
         self._server = oslo_messaging.get_rpc_server(
             transport, oslo_messaging.Target(topic=interface.topic, server=host),
             [endpoint.build(interface, manager, self)],
-            serializer=endpoint.ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy, **executor)
+            serializer=endpoint.ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy,
+            server_cls=oslo_internals.RPCServer, **executor)
+        self._server.casts = frozenset(name for name, kind in methods(interface).items() if kind == "cast")
         self._started: bool | None = None
         self._lock = locks.lock()
 

@@ -35,6 +35,7 @@ def connect(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
     """The transport that transport_url names. Raises Misconfigured for a URL that is not a broker's."""
     for group, options in oslo_internals.OPTIONS.items():
         conf.register_opts(options, group=group)
+    oslo_internals.wait_longer()
     with valid_url("transport_url"):
         return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=EXPOSED)
 

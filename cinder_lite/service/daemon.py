@@ -1,5 +1,6 @@
 """Run the services of one process: start, signals, notifications to the service manager, and the end."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -47,7 +48,8 @@ class Daemon:
     def __init__(self, conf: cfg.ConfigOpts, services: Sequence[Service]):
         self.conf, self.services = conf, services
         self._signals: list[int] = []
-        self._started, self._ready, self._notified = False, False, 0.0
+        self._woken, self._wake = socket.socketpair()
+        self._started, self._ready = False, False
 
     def run(self) -> None:
         """Returns after the services have been stopped by a signal."""
@@ -61,17 +63,15 @@ class Daemon:
             # A signal handler must not take locks: it records the number, and this loop acts on it.
             while not self._signals:
                 self._notify()
-                clock.sleep(0.1)
+                self._woken.settimeout(systemd.interval())
+                with contextlib.suppress(TimeoutError):
+                    self._woken.recv(64)
             if self._signals.pop(0) != signal.SIGHUP:
                 break
             self.reload()
         self.stop()
 
     def _notify(self):
-        now = clock.monotonic()
-        if now - self._notified < systemd.interval():
-            return
-        self._notified = now
         facts = {"watchdog": 1, "status": "; ".join(service.status() for service in self.services)}
         if not self._ready and all(getattr(service, "ready", True) for service in self.services):
             facts["ready"] = 1
@@ -84,6 +84,7 @@ class Daemon:
                 os._exit(0)
             signal.signal(number, lambda *_: os._exit(1))
         self._signals.append(number)
+        self._wake.send(b"+")
 
     def reload(self) -> None:
         """Read mutable options and the services' files again; invalid ones are logged and change nothing."""

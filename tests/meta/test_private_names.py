@@ -45,10 +45,10 @@ REACHED_INTO = {
                           "a context can be set for a thread by its own method, but none removes it"),
     "oslo.messaging": reach(
         "rpc/oslo_internals.py",
-        "_drivers _metrics _tracing _driver _connection_pool _get_reply_q _send_notification",
-        "drivers are an extension point whose base classes are private; connections, the queue of answers and errors "
-        "of "
-        "notifications have no public call"),
+        "_drivers _metrics _tracing _driver _connection_pool _get_reply_q _send_notification _on_incoming "
+        "_process_incoming",
+        "drivers are an extension point whose base classes are private; connections, the queue of answers, errors of "
+        "notifications, a listener's first wait and the thread of a cast have no public call"),
     "oslo.privsep": reach("host/privsep.py", "_ClientChannel",
                           "the public channels start the helper, which socket activation has started here"),
     "python-cinderclient": reach("client/shell.py", "_append_global_identity_args",
@@ -91,6 +91,12 @@ SHAPES = {
     "oslo_messaging._drivers.base:batch_poll_helper": "(func)",
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase": {"_connection_pool", "_get_reply_q"},
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase._get_reply_q": "(self)",
+    "oslo_messaging._drivers.amqpdriver:AMQPListener.poll": "(self, timeout, batch_size, batch_timeout)",
+    "oslo_messaging._drivers.amqpdriver:AMQPListener": {"ACK_REQUEUE_EVERY_SECONDS_MIN"},
+    "oslo_messaging._drivers.amqpdriver:ReplyWaiter": {"ACK_REQUEUE_EVERY_SECONDS_MIN"},
+    "oslo_messaging.rpc.server:RPCServer.__init__": "(self, transport, target, dispatcher, executor)",
+    "oslo_messaging.rpc.server:RPCServer._process_incoming": "(self, incoming)",
+    "oslo_messaging.server:MessageHandlingServer._on_incoming": "(self, incoming)",
     "oslo_messaging._drivers.impl_rabbit:Connection.__init__": "(self, conf, url, purpose, retry)",
     "oslo_messaging._drivers.pool:ConnectionPool.__init__": "(self, conf, max_size, min_size, ttl, url, "
                                                             "connection_cls)",
