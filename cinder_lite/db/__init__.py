@@ -92,6 +92,13 @@ class Database:
                     tx.exec_driver_sql("ROLLBACK")
                 raise
 
+    def each(self) -> contextlib.AbstractContextManager[Transaction]:
+        """A connection on which every statement is committed by itself: one round trip less for a single change.
+
+        SQLite: a transaction, for one writer at a time.
+        """
+        return self.write() if self.dialect == "sqlite" else self.read()
+
     @property
     def engine(self) -> sa.Engine:
         """The engine of migrations and of tools that watch statements."""

@@ -6,6 +6,7 @@ processes have other names.
 """
 
 import datetime
+import functools
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,27 +57,39 @@ def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> tuple[Any, A
     """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that
     fails.
 
-    The owner can claim its own job again. The volume is None for a job of another kind.
+    The owner can claim its own job again. The volume is None for a job of another kind. Need not be a transaction: a
+    job that has been taken away between both statements is not returned.
     """
     now = db.now()
-    took = tx.execute(sa.update(J).where(J.c.id == id, claimable(now, owner)).values(
-        status=states.RUNNING, owner=owner, lease_until=now + datetime.timedelta(seconds=lease),
-        attempt=J.c.attempt + 1, updated_at=now))
-    return with_volume(tx, id) if took.rowcount else (None, None)
+    took = tx.execute(_CLAIM, {"job": id, "claimant": owner, "now": now,
+                               "until": now + datetime.timedelta(seconds=lease)})
+    job, volume = with_volume(tx, id) if took.rowcount else (None, None)
+    return (job, volume) if job is not None and (job.status, job.owner) == (states.RUNNING, owner) else (None, None)
 
 
-def claimable(now: datetime.datetime, owner: str | None) -> sa.ColumnElement[bool]:
+def claimable(now: Any, owner: Any) -> sa.ColumnElement[bool]:
     """The condition of jobs that the owner can claim."""
     return sa.or_(J.c.status == states.QUEUED, sa.and_(J.c.status == states.RUNNING, sa.or_(
         J.c.lease_until < now, J.c.owner == owner)))
 
 
+_CLAIM = sa.update(J).where(
+    J.c.id == sa.bindparam("job"), claimable(sa.bindparam("now"), sa.bindparam("claimant"))).values(
+        status=states.RUNNING, owner=sa.bindparam("claimant"), lease_until=sa.bindparam("until"),
+        attempt=J.c.attempt + 1, updated_at=sa.bindparam("now"))
+
+
+_PASS_ON = sa.update(J).where(
+    J.c.id == sa.bindparam("job"), J.c.stage == sa.bindparam("from_stage"), J.c.status == states.QUEUED).values(
+        stage=sa.bindparam("to_stage"), host=sa.bindparam("to_host"), decision=sa.bindparam("decided"),
+        args=sa.bindparam("passed"), attempt=0, updated_at=sa.bindparam("now"))
+
+
 def pass_on(tx: db.Transaction, job: db.Row, to_stage: str, host: str | None, decision: Any,
             args: dict[str, Any]) -> bool:
     """Move a queued job to its next stage and reset its attempts. False if it has left its stage."""
-    moved = tx.execute(sa.update(J).where(J.c.id == job.id, J.c.stage == job.stage, J.c.status == states.QUEUED).values(
-        stage=to_stage, host=host, decision=decision, args=args, attempt=0, updated_at=db.now()))
-    return moved.rowcount == 1
+    return tx.execute(_PASS_ON, {"job": job.id, "from_stage": job.stage, "to_stage": to_stage, "to_host": host,
+                                 "decided": decision, "passed": args, "now": db.now()}).rowcount == 1
 
 
 def end(tx: db.Transaction, job: db.Row, status: str, error: str | None = None) -> None:
@@ -90,11 +103,23 @@ def end(tx: db.Transaction, job: db.Row, status: str, error: str | None = None) 
 
 def write_owned(tx: db.Transaction, job: db.Row, values: dict[str, Any]) -> None:
     """Change columns of the owner's live job. Raises Stale."""
-    changed = tx.execute(sa.update(J).where(
-        J.c.id == job.id, J.c.stage == job.stage, J.c.attempt == job.attempt, J.c.owner == job.owner,
-        J.c.status.in_(states.LIVE_JOB)).values(**values))
-    if changed.rowcount == 0:
+    its = {f"its_{name}": getattr(job, name) for name in _ITS}
+    new = {f"new_{name}": value for name, value in values.items()}
+    if tx.execute(_owned(tuple(values), job.owner is None), its | new).rowcount == 0:
         raise errors.Stale(id=job.id, attempt=job.attempt)
+
+
+_ITS = ("id", "stage", "attempt", "owner")
+
+
+@functools.cache
+def _owned(columns: tuple[str, ...], has_no_owner: bool) -> sa.Update:
+    """The statement that changes these columns: to build it takes about as long as to execute it."""
+    its = [J.c[name] == sa.bindparam(f"its_{name}") for name in _ITS]
+    if has_no_owner:
+        its[-1] = J.c.owner.is_(None)
+    return sa.update(J).where(*its, J.c.status.in_(states.LIVE_JOB)).values(
+        {name: sa.bindparam(f"new_{name}") for name in columns})
 
 
 def reason_columns(reason: str | None) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """Reads and writes the rows of pools: the capacity that backends report, and the capacity allocated since."""
 
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -41,21 +42,28 @@ def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -
 
     `bounds` is computed by the rule that the capacity filter applies, which is checked again here.
     """
-    where = [P.c.name == name]
-    if bounds.provisioned_limit is not None:
-        where.append(P.c.provisioned_gb + bounds.take <= bounds.provisioned_limit)
-    if bounds.free_needed is not None:
-        where.append(P.c.free_gb >= bounds.free_needed)
-    taken = _more(size, count)
-    if bounds.free_taken:
-        taken["free_gb"] = P.c.free_gb - bounds.free_taken  # thick, also in a pool that has thin volumes
-    return tx.execute(sa.update(P).where(*where).values(taken)).rowcount == 1
+    needs = {"limit": bounds.provisioned_limit, "needed": bounds.free_needed, "taken": bounds.free_taken or None}
+    given = {"pool": name, "size": size, "number": count, "take": bounds.take, **needs}
+    statement = _taking(*(value is not None for value in needs.values()))
+    return tx.execute(statement, {key: value for key, value in given.items() if value is not None}).rowcount == 1
+
+
+@functools.cache
+def _taking(has_limit, needs_free, takes_free):
+    where, taken = [P.c.name == sa.bindparam("pool")], _more(sa.bindparam("size"), sa.bindparam("number"))
+    if has_limit:
+        where.append(P.c.provisioned_gb + sa.bindparam("take") <= sa.bindparam("limit"))
+    if needs_free:
+        where.append(P.c.free_gb >= sa.bindparam("needed"))
+    if takes_free:
+        taken["free_gb"] = P.c.free_gb - sa.bindparam("taken")  # thick, also in a pool that has thin volumes
+    return sa.update(P).where(*where).values(taken)
 
 
 def give_back(tx: db.Transaction, name: str | None, size: int, count: int) -> None:
     """Undo `take`."""
     if name is not None:
-        tx.execute(sa.update(P).where(P.c.name == name).values(_more(-size, -count)))
+        tx.execute(_taking(False, False, False), {"pool": name, "size": -size, "number": -count})
 
 
 def _more(size, count):

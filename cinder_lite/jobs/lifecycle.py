@@ -5,6 +5,7 @@ guard that did not hold. `finish` and `fail` end the action and the job in one t
 owner can commit.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -19,6 +20,20 @@ from cinder_lite.states import lookup
 def labels(guards: Sequence[Guard]) -> list[sa.ColumnElement]:
     """For each guard a column with whether it holds, for `Lifecycle.locked` and `Lifecycle.check`."""
     return [guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards)]
+
+
+@functools.cache
+def _leaving(table: sa.Table, columns: tuple[str, ...] | None, back: bool = False) -> Any:
+    """The statement by which a row leaves the status of an action: to build it takes about as long as to execute it.
+
+    `columns` are those that it sets, None: it deletes the row. `back`: the status becomes the previous one.
+    """
+    mine = (table.c.id == sa.bindparam("its_id"), table.c.status == sa.bindparam("its_status"))
+    if columns is None:
+        return sa.delete(table).where(*mine)
+    status = [("status", sa.func.coalesce(table.c.previous_status, states.AVAILABLE))] if back else []
+    return sa.update(table).where(*mine).ordered_values(
+        *status, *((name, sa.bindparam(f"new_{name}")) for name in columns))
 
 
 class Lifecycle:
@@ -125,13 +140,13 @@ class Lifecycle:
         return self._leave(tx, id, status, lookup.without_work(self.kind, status), {})
 
     def _leave(self, tx, id, doing, to, values):
-        mine = (self.table.c.id == id, self.table.c.status == doing)
+        mine = {"its_id": id, "its_status": doing}
         if to == states.GONE:
-            return tx.execute(sa.delete(self.table).where(*mine)).rowcount == 1
-        status = sa.func.coalesce(self.table.c.previous_status, states.AVAILABLE) if to == states.BACK else to
-        changed = tx.execute(sa.update(self.table).where(*mine).ordered_values(
-            ("status", status), ("updated_at", db.now()), *values.items()))
-        return changed.rowcount == 1
+            return tx.execute(_leaving(self.table, None), mine).rowcount == 1
+        back = to == states.BACK
+        new = {"updated_at": db.now(), **values} if back else {"status": to, "updated_at": db.now(), **values}
+        statement = _leaving(self.table, tuple(new), back)
+        return tx.execute(statement, mine | {f"new_{name}": value for name, value in new.items()}).rowcount == 1
 
     def finish(self, tx: db.Transaction, job: db.Row, **values: Any) -> bool:
         """End the job as succeeded. False when the row had left the action's status, as an administrator can order.

@@ -120,7 +120,7 @@ class Worker:
 
     @db.retried
     def _claim(self, job_id):
-        with self.db.write() as tx:
+        with self.db.each() as tx:
             return jobs.claim(tx, job_id, self.owner, self.conf.job_lease)
 
     def _work(self, work):
