@@ -91,7 +91,6 @@ SHAPES = {
     "oslo_messaging._drivers.base:batch_poll_helper": "(func)",
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase": {"_connection_pool", "_get_reply_q"},
     "oslo_messaging._drivers.amqpdriver:AMQPDriverBase._get_reply_q": "(self)",
-    "oslo_messaging._drivers.amqpdriver:AMQPListener.poll": "(self, timeout, batch_size, batch_timeout)",
     "oslo_messaging._drivers.amqpdriver:AMQPListener": {"ACK_REQUEUE_EVERY_SECONDS_MIN"},
     "oslo_messaging._drivers.amqpdriver:ReplyWaiter": {"ACK_REQUEUE_EVERY_SECONDS_MIN"},
     "oslo_messaging.rpc.server:RPCServer.__init__": "(self, transport, target, dispatcher, executor)",
