@@ -58,9 +58,10 @@ class Daemons:
     At the end of a `with` block the ends of the four logs are printed, which pytest shows of tests that failed.
     """
 
-    def __init__(self, database_url, transport_url, driver="file", changes=None, extra=None):
-        """`changes` are options in the form of `configuration`, put over it; `extra` is one of the package's extras."""
-        self.directory = processes.Directory("services")
+    def __init__(self, database_url, transport_url, driver="file", changes=None, extra=None, log_lines=100):
+        """`changes` are options in the form of `configuration`, put over it; `extra` is one of the package's extras;
+        `log_lines` of each log are printed at the end."""
+        self.directory, self._log_lines = processes.Directory("services"), log_lines
         self.port = processes.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.project = "11111111111111111111111111111111"
@@ -95,7 +96,8 @@ class Daemons:
         return self
 
     def __exit__(self, *unused):
-        print(self.logs())
+        if self._log_lines:
+            print(self.logs(self._log_lines))
         self.remove()
 
     def run_from(self, tree, *names):

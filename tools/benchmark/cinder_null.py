@@ -23,9 +23,9 @@ class NullDriver(driver.VolumeDriver):
 
     def _update_volume_stats(self):
         self._stats = {
-            "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "none", "driver_version": self.VERSION,
-            "storage_protocol": "null", "total_capacity_gb": "infinite", "free_capacity_gb": "infinite", "multiattach": True,
-            "online_extend_support": True,
+            "volume_backend_name": self.configuration.volume_backend_name, "vendor_name": "none",
+            "driver_version": self.VERSION, "storage_protocol": "null", "total_capacity_gb": "infinite",
+            "free_capacity_gb": "infinite", "multiattach": True, "online_extend_support": True,
         }
 
     def create_volume(self, volume):

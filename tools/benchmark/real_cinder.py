@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+import sys
 
 import requests
 
-from tests.services.processes import Directory, Process, free_port, until
+from tests.services.processes import Directory, Process, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVICES = ("scheduler", "volume", "backup")
@@ -41,9 +42,10 @@ class Cinder:
 
     def __init__(self, environment, database_url, broker_url):
         self.environment = os.path.abspath(environment)
-        for name in ("uwsgi", "cinder-scheduler"):
-            if not os.path.exists(f"{self.environment}/bin/{name}"):
-                raise SystemExit(f"{self.environment} has no {name}: it wants `pip install cinder==29.0.0 PyMySQL uwsgi`")
+        if not os.path.exists(f"{self.environment}/bin/cinder-scheduler"):
+            raise SystemExit(f"{self.environment} has no Cinder: it wants `pip install cinder==29.0.0 PyMySQL`")
+        # An environment for tests has no uWSGI; that of the same Python that runs this has.
+        uwsgi = next(filter(os.path.exists, (f"{self.environment}/bin/uwsgi", f"{sys.prefix}/bin/uwsgi")))
         self.directory = Directory("peer")
         path = self.directory.path
         self.directory.make("backup")
@@ -56,7 +58,7 @@ class Cinder:
             path=path, broker=broker_url, database=database, environment=self.environment))
         self.env = {"PYTHONPATH": HERE, "PATH": f"{self.environment}/bin:{os.environ['PATH']}"}
         argv = {name: [f"{self.environment}/bin/cinder-{name}", "--config-file", self.config] for name in SERVICES}
-        argv["api"] = [f"{self.environment}/bin/uwsgi", "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
+        argv["api"] = [uwsgi, "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
                        "--http-socket", f"127.0.0.1:{port}", "--http-keepalive", "--add-header", "Connection: close",
                        "--buffer-size", "65535", "--virtualenv", self.environment, "--module", "cinder.wsgi.api",
                        "--pyargv", f"--config-file {self.config}"]
@@ -71,10 +73,13 @@ class Cinder:
             process.kill()
         self.directory.remove()
 
+    def make_tables(self):
+        """Make the tables of the database."""
+        subprocess.run([f"{self.environment}/bin/cinder-manage", "--config-file", self.config, "db", "sync"],
+                       check=True, capture_output=True, timeout=300, env={**os.environ, **self.env})
+
     def start(self, project):
-        """Make its tables and start it; returns when all services are up."""
-        subprocess.run([f"{self.environment}/bin/cinder-manage", "--config-file", self.config, "db", "sync"], check=True,
-                       capture_output=True, timeout=300, env={**os.environ, **self.env})
+        """Start it; returns when all services are up."""
         for process in self.processes.values():
             process.start()
         self.processes["api"].wait(lambda: self._up(project), 120)
@@ -91,12 +96,3 @@ class Cinder:
     def request(self, method, project, path, body=None):
         return requests.request(method, f"{self.url}/v3/{project}{path}", json=body, timeout=120,
                                 headers={"X-Auth-Token": f"admin:{project}", "OpenStack-API-Version": "volume 3.71"})
-
-    def seed(self, project, count, volume_type):
-        """Bring the number of volumes to `count`, through the API."""
-        have = self.request("GET", project, "/volumes/summary").json()["volume-summary"]["total_count"]
-        for number in range(have, count):
-            answer = self.request("POST", project, "/volumes", {"volume": {
-                "size": 1, "name": f"seed-{number}", "volume_type": volume_type}})
-            answer.raise_for_status()
-        until(lambda: not self.request("GET", project, "/volumes?status=creating&limit=1").json()["volumes"], 600)

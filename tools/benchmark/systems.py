@@ -1,0 +1,159 @@
+"""The systems that are measured in turn: cinder-lite, a Cinder and the floor, each started here, or a running one."""
+
+import contextlib
+import time
+from concurrent import futures
+
+from floor.peer import Floor
+from real_cinder import Cinder
+
+from tests.services import servers
+from tests.services.daemons import NAMES, Daemons
+from tests.services.processes import until
+
+PROJECT = "11111111111111111111111111111111"
+UNLIMITED = {f"quota_{what}": -1 for what in ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")}
+OPTIONS = {"DEFAULT": {"enabled_backends": "null,file", "osapi_volume_workers": 2, "report_interval": 10,
+                       "service_down_time": 60, "job_lease": 30, "backup_file_size": 32 * 1024**2, **UNLIMITED},
+           "null": {"volume_driver": "null", "volume_backend_name": "null"}}
+
+
+class Running:
+    """A service that somebody else started; nothing but its answers can be measured."""
+
+    name, cold_starts = "ours", ()
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+
+    def has(self, scenario):
+        """Whether the scenario can be measured."""
+        return scenario not in ("memory", "backup")
+
+    def arguments(self, scenario):
+        """What bench.py needs besides."""
+        return []
+
+    def groups(self):
+        """[(name, pid of the root)] of the process trees whose CPU and memory are the system's."""
+        return []
+
+    def also(self):
+        """The roots of further process trees that work for it."""
+        return []
+
+    def seed(self, count):
+        """Bring the number of volumes to `count`."""
+
+
+class Started(Running):
+    """A system of this machine. `processes` is {name: Process}, request(method, path, body) asks its API."""
+
+    def __init__(self, name, url, processes, mariadb, rabbitmq, request):
+        super().__init__(f"{url}/v3/{PROJECT}")
+        self.name, self._processes, self._mariadb, self._rabbitmq = name, processes, mariadb, rabbitmq
+        self.request = request
+
+    def arguments(self, scenario):
+        return ["--volume-type", "null"]
+
+    def groups(self):
+        return [*((name, process.pid) for name, process in self._processes.items()),
+                ("mariadb", self._mariadb.process.pid)]
+
+    def also(self):
+        return [self._rabbitmq.process.pid]
+
+    def seed(self, count):
+        have = self.request("GET", "/volumes/summary")["volume-summary"]["total_count"]
+        with futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: self.request("POST", "/volumes", {
+                "volume": {"size": 1, "name": f"seed-{number}", "volume_type": "null"}}), range(have, count)))
+        until(lambda: not self.request("GET", "/volumes?status=creating&limit=1")["volumes"], 600)
+
+
+class Own(Started):
+    """cinder-lite with a null and a file backend."""
+
+    def __init__(self, daemons, mariadb, rabbitmq):
+        super().__init__("ours", daemons.url, daemons.processes, mariadb, rabbitmq, self._asked)
+        self._daemons = daemons
+
+    def _asked(self, method, path, body=None):
+        status, answer = self._daemons.request(method, path, body)
+        assert status in (200, 202), answer
+        return answer
+
+    def has(self, scenario):
+        return True
+
+    def arguments(self, scenario):
+        if scenario != "backup":
+            return super().arguments(scenario)
+        volume, other = (self._daemons.path(f"volume-{{{id}}}") for id in ("id", "id2"))
+        return ["--volume-type", "file", "--write-cmd", f"cp --sparse=always {{file}} {volume}", "--touch-cmd",
+                f"dd if=/dev/urandom of={volume} bs=1M count=16 seek=64 conv=notrunc status=none",
+                "--compare-cmd", f"cmp {volume} {other}", "--tmp", self._daemons.directory.path]
+
+
+@contextlib.contextmanager
+def own():
+    """cinder-lite; yields (Own, the three that the floor is made of)."""
+    with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
+        servers.started(mariadb, rabbitmq)
+        with Daemons(mariadb.url, rabbitmq.url, changes=OPTIONS, log_lines=0) as daemons:
+            daemons.start()
+            system = Own(daemons, mariadb, rabbitmq)
+            system.cold_starts = [_cold_start(daemons) for _ in range(3)]
+            for name in ("null", "file"):
+                system.request("POST", "/types", {"volume_type": {
+                    "name": name, "extra_specs": {"volume_backend_name": name}}})
+            yield system, (daemons, mariadb, rabbitmq)
+
+
+def _cold_start(daemons):
+    """Seconds from the start of the four processes until each is up."""
+    daemons.stop()
+    began = time.monotonic()
+    for name in NAMES:
+        daemons.launch(name)
+    daemons.wait()
+    return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def cinder(environment):
+    """A Cinder of an environment, with servers of its own."""
+    with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
+        servers.started(mariadb, rabbitmq)
+        with Cinder(environment, mariadb.url, rabbitmq.url) as peer:
+            def request(method, path, body=None):
+                answer = peer.request(method, PROJECT, path, body)
+                answer.raise_for_status()
+                return answer.json()
+
+            system = Started("Cinder", peer.url, peer.processes, mariadb, rabbitmq, request)
+            peer.make_tables()
+            began = time.monotonic()
+            peer.start(PROJECT)
+            system.cold_starts = [time.monotonic() - began]
+            request("POST", "/types", {"volume_type": {
+                "name": "null", "extra_specs": {"volume_backend_name": "null"}}})
+            yield system
+
+
+@contextlib.contextmanager
+def floor(daemons, mariadb, rabbitmq):
+    """The floor, recorded from the running cinder-lite."""
+    with Floor(mariadb, rabbitmq) as peer:
+        peer.record(daemons, PROJECT)
+        began = time.monotonic()
+        peer.start()
+        system = Started("floor", peer.url, peer.processes, mariadb, rabbitmq, peer.request)
+        system.cold_starts = [time.monotonic() - began]
+        yield system
+
+
+def cold_start(system):
+    """The seconds until a system was up, as the figures of runs."""
+    return [{"seconds": round(seconds, 2)} for seconds in system.cold_starts]
