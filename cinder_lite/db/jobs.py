@@ -36,20 +36,35 @@ def requester(job: db.Row, overwrite: bool = True) -> context.Context:
                            overwrite=overwrite)
 
 
-_Job = db.row_type(column.name for column in J.c)
-_WITH_VOLUME = sa.select(
-    *(column.label(f"job_{column.name}") for column in J.c), *volumes.ROW.selected_columns).select_from(
-        J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
-            volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id).outerjoin(
-            volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(J.c.id == sa.bindparam("id"))
+#: The columns of a job and of its volume that workers and schedulers use. To read all of them takes a driver of a
+#: database that is written in Python longer than the rest of the statement.
+_OF_JOB = ("id", "request_id", "project_id", "user_id", "host", "owner", "kind", "resource_id", "action", "args",
+           "stage", "status", "lease_until", "attempt", "progress", "created_at")
+_OF_VOLUME = ("id", "project_id", "name", "status", "size", "attach_status", "host", "availability_zone",
+              "volume_type_id", "snapshot_id", "source_volid", "backup_id", "group_id", "name_id", "encryption_key_id",
+              "image_metadata", "facts", "type_extra_specs", "type_qos_consumer", "type_qos_specs")
+_Job, _Volume = db.row_type((*_OF_JOB, "decision")), db.row_type(_OF_VOLUME)
 
 
-def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:
-    """(the job, its volume) by one statement; None for a row that does not exist."""
-    row = tx.execute(_WITH_VOLUME, {"id": id}).first()
+def _with_volume(decision):
+    volume = volumes.ROW.selected_columns
+    return sa.select(
+        *(J.c[name].label(f"job_{name}") for name in _OF_JOB), decision, *(volume[name] for name in _OF_VOLUME)
+    ).select_from(J.outerjoin(volumes.V, volumes.V.c.id == J.c.resource_id).outerjoin(
+        volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id).outerjoin(
+        volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(J.c.id == sa.bindparam("id"))
+
+
+_TO_DECIDE, _TO_WORK = _with_volume(J.c.decision), _with_volume(sa.null().label("decision"))
+
+
+def with_volume(tx: db.Transaction, id: str, statement: sa.Select = _TO_DECIDE) -> tuple[Any, Any]:
+    """(the job, its volume) by one statement, without columns that neither the scheduler nor a worker uses; None for a
+    row that does not exist."""
+    row = tx.execute(statement, {"id": id}).first()
     if row is None:
         return None, None
-    job, volume = _Job(*row[:len(_Job._fields)]), volumes.Row(*row[len(_Job._fields):])
+    job, volume = _Job(*row[:len(_Job._fields)]), _Volume(*row[len(_Job._fields):])
     return job, volume if volume.id is not None else None
 
 
@@ -57,13 +72,13 @@ def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> tuple[Any, A
     """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that
     fails.
 
-    The owner can claim its own job again. The volume is None for a job of another kind. Need not be a transaction: a
-    job that has been taken away between both statements is not returned.
+    The owner can claim its own job again. The volume is None for a job of another kind; the job is without its
+    decision. This need not be a transaction: a job that was taken away between both statements is not returned.
     """
     now = db.now()
     took = tx.execute(_CLAIM, {"job": id, "claimant": owner, "now": now,
                                "until": now + datetime.timedelta(seconds=lease)})
-    job, volume = with_volume(tx, id) if took.rowcount else (None, None)
+    job, volume = with_volume(tx, id, _TO_WORK) if took.rowcount else (None, None)
     return (job, volume) if job is not None and (job.status, job.owner) == (states.RUNNING, owner) else (None, None)
 
 

@@ -1,7 +1,7 @@
 """Runs the jobs that create and delete the snapshots of a backend."""
 
 from cinder_lite import db
-from cinder_lite.db import snapshots, volumes
+from cinder_lite.db import snapshots
 from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_views
@@ -34,6 +34,6 @@ class SnapshotJobs:
 
     def _snapshot(self, work):
         with self.db.read() as tx:
-            row = outcomes.found(snapshots.find(tx, work.job.resource_id))
-            volume = outcomes.found(volumes.find(tx, row.volume_id), f"its volume, {row.volume_id},")
-            return driver_views.as_snapshot(row, volume)
+            row, volume = snapshots.with_volume(tx, work.job.resource_id)
+        row = outcomes.found(row)
+        return driver_views.as_snapshot(row, outcomes.found(volume, f"its volume, {row.volume_id},"))
