@@ -120,9 +120,13 @@ def reassign(tx: db.Transaction, from_id: str, to_id: str) -> None:
     tx.execute(sa.update(C).where(C.c.volume_id == from_id).values(volume_id=to_id, updated_at=db.now()))
 
 
-def _lost(seconds):
+def _before(seconds):
+    return db.now() - datetime.timedelta(seconds=seconds)
+
+
+def _lost(before):
     """The condition of orphaned connections: the caller was killed, or a former release removed the attachment."""
-    late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < db.now() - datetime.timedelta(seconds=seconds)
+    late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < before
     # The host that copies for a job logs out before its connection ends, even if the job was abandoned.
     copying = sa.or_(J.c.id == C.c.attachment_id, sa.and_(J.c.resource_id == C.c.volume_id, J.c.kind == "leftover"))
     orphan = sa.and_(
@@ -132,17 +136,20 @@ def _lost(seconds):
     return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(made, orphan))
 
 
+_UNSETTLED = sa.select(C.c.volume_id).distinct().where(C.c.backend == sa.bindparam("backend"), sa.or_(
+    C.c.state.in_((states.ENDING, states.RENEWING)), _lost(sa.bindparam("before"))))
+
+
 def unsettled(tx: db.Transaction, backend: str, seconds: float) -> Sequence[str]:
     """Ids of the backend's volumes with connections that must be ended or exported again, or that are orphaned.
 
     A connection that has been connecting for more than `seconds` is orphaned.
     """
-    return tx.execute(sa.select(C.c.volume_id).distinct().where(C.c.backend == backend, sa.or_(
-        C.c.state.in_((states.ENDING, states.RENEWING)), _lost(seconds)))).scalars().all()
+    return tx.execute(_UNSETTLED, {"backend": backend, "before": _before(seconds)}).scalars().all()
 
 
 def end_lost(tx: db.Transaction, volume_id: str, seconds: float) -> int:
-    return end(tx, C.c.volume_id == volume_id, _lost(seconds))
+    return end(tx, C.c.volume_id == volume_id, _lost(_before(seconds)))
 
 
 def unconverted(tx: db.Transaction, backend: str) -> list[str]:

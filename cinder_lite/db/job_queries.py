@@ -26,6 +26,17 @@ def is_live(tx: db.Transaction, id: str) -> bool:
     return tx.execute(sa.select(J.c.id).where(J.c.id == id, J.c.status.in_(states.LIVE_JOB))).first() is not None
 
 
+def _waiting(*where):
+    return sa.select(J.c.id).where(
+        J.c.stage == sa.bindparam("stage"), J.c.status.in_(states.LIVE_JOB),
+        claimable(sa.bindparam("now"), sa.bindparam("owner")),
+        sa.func.coalesce(J.c.updated_at, J.c.created_at) <= sa.bindparam("recent"), *where
+    ).order_by(J.c.created_at).limit(sa.bindparam("most"))
+
+
+_WAITING, _WAITING_FOR_HOSTS = _waiting(), _waiting(J.c.host.in_(sa.bindparam("hosts", expanding=True)))
+
+
 def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner: str | None = None,
             older_than: float = 0.0, most: int = 200) -> list[str]:
     """Ids of the jobs at that stage that have no worker, or `owner` as their worker, oldest first.
@@ -33,13 +44,10 @@ def waiting(tx: db.Transaction, stage: str, hosts: Collection[str] | None, owner
     `hosts` limits the jobs to those of these hosts; `older_than` omits jobs that were queued in the last seconds.
     """
     now = db.now()
-    recent = now - datetime.timedelta(seconds=older_than)
-    query = sa.select(J.c.id).where(
-        J.c.stage == stage, J.c.status.in_(states.LIVE_JOB), claimable(now, owner),
-        sa.func.coalesce(J.c.updated_at, J.c.created_at) <= recent)
-    if hosts is not None:
-        query = query.where(J.c.host.in_(hosts))
-    return list(tx.execute(query.order_by(J.c.created_at).limit(most)).scalars())
+    given = {"stage": stage, "owner": owner or "", "now": now, "recent": now - datetime.timedelta(seconds=older_than),
+             "most": most}
+    query, of = (_WAITING, {}) if hosts is None else (_WAITING_FOR_HOSTS, {"hosts": list(hosts)})
+    return list(tx.execute(query, given | of).scalars())
 
 
 def pending(tx: db.Transaction) -> Sequence[db.Row]:
