@@ -69,8 +69,11 @@ def reassign(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None
         volume_id=to_volume.id, project_id=to_volume.project_id, updated_at=db.now()))
 
 
+_DELETE_ALL = sa.delete(A).where(A.c.volume_id == sa.bindparam("volume_id"))
+
+
 def delete_all(tx: db.Transaction, volume_id: str) -> None:
-    tx.execute(sa.delete(A).where(A.c.volume_id == volume_id))
+    tx.execute(_DELETE_ALL, {"volume_id": volume_id})
 
 
 def strongest(rows: Iterable[Any]) -> tuple[str, str]:

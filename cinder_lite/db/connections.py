@@ -111,8 +111,11 @@ def delete_ended(tx: db.Transaction, volume_id: str) -> None:
     tx.execute(sa.delete(C).where(C.c.volume_id == volume_id, C.c.state == states.ENDING))
 
 
+_DELETE_ALL = sa.delete(C).where(C.c.volume_id == sa.bindparam("volume_id"))
+
+
 def delete_all(tx: db.Transaction, volume_id: str) -> None:
-    tx.execute(sa.delete(C).where(C.c.volume_id == volume_id))
+    tx.execute(_DELETE_ALL, {"volume_id": volume_id})
 
 
 def reassign(tx: db.Transaction, from_id: str, to_id: str) -> None:

@@ -61,8 +61,11 @@ def change_project(tx: db.Transaction, ids: Collection[str], project_id: str) ->
     tx.execute(sa.update(L).where(L.c.resource_id.in_(ids)).values(project_id=project_id))
 
 
+_REMOVE = sa.delete(L).where(L.c.resource_id == sa.bindparam("id"))
+
+
 def remove(tx: db.Transaction, id: str) -> None:
-    tx.execute(sa.delete(L).where(L.c.resource_id == id))
+    tx.execute(_REMOVE, {"id": id})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ capacity of a pool changes usage first, which avoids deadlocks.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,23 +100,34 @@ def claim(tx: db.Transaction, change: Change, allowance: Allowance) -> None:
 
 
 def _add(tx, project_id, rows, allowance):
-    mine = {key: sa.and_(U.c.resource == key[0], U.c.type_id == key[1]) for key in rows}
-    delta = sa.case(*((mine[key], n) for key, n in rows.items()))
-    fits = [sa.and_(mine[key], U.c.in_use + n <= allowance.limit(key))
-            if n > 0 and allowance and allowance.limit(key) >= 0 else mine[key] for key, n in rows.items()]
-    return tx.execute(sa.update(U).where(U.c.project_id == project_id, sa.or_(*fits), *_in_order(tx, project_id, mine))
-                      .values(in_use=U.c.in_use + delta)).rowcount
+    limited = tuple(bool(n > 0 and allowance and allowance.limit(key) >= 0) for key, n in rows.items())
+    given = {"project": project_id}
+    for i, ((resource, type_id), n) in enumerate(rows.items()):
+        given |= {f"resource_{i}": resource, f"type_{i}": type_id, f"n_{i}": n}
+        if limited[i]:
+            given[f"limit_{i}"] = allowance.limit((resource, type_id))
+    return tx.execute(_adding(limited, tx.dialect.name == "postgresql"), given).rowcount
 
 
-def _in_order(tx, project_id, mine):
-    """Conditions that make the UPDATE lock its rows in the order of their keys, which avoids deadlocks.
+@functools.cache
+def _adding(limited, in_order):
+    """The UPDATE of so many rows, each with a limit or without: to build it takes longer than to execute it."""
+    mine = [sa.and_(U.c.resource == sa.bindparam(f"resource_{i}"), U.c.type_id == sa.bindparam(f"type_{i}"))
+            for i in range(len(limited))]
+    added = [sa.bindparam(f"n_{i}", type_=sa.Integer) for i in range(len(limited))]
+    fits = [sa.and_(mine[i], U.c.in_use + added[i] <= sa.bindparam(f"limit_{i}")) if has_limit else mine[i]
+            for i, has_limit in enumerate(limited)]
+    where = [U.c.project_id == sa.bindparam("project"), sa.or_(*fits), *(_in_order(mine) if in_order else ())]
+    return sa.update(U).where(*where).values(in_use=U.c.in_use + sa.case(*zip(mine, added, strict=True)))
 
-    PostgreSQL updates rows in their physical order, which every update changes; the other databases use the key's
-    order.
+
+def _in_order(mine):
+    """Conditions that make PostgreSQL's UPDATE lock its rows in the order of their keys, which avoids deadlocks.
+
+    It updates rows in their physical order, which every update changes; the other databases use the key's order.
     """
-    if tx.dialect.name != "postgresql":
-        return ()
-    locked = sa.select(U.c.resource, U.c.type_id).where(U.c.project_id == project_id, sa.or_(*mine.values())).order_by(
+    locked = sa.select(U.c.resource, U.c.type_id).where(
+        U.c.project_id == sa.bindparam("project"), sa.or_(*mine)).order_by(
         U.c.resource, U.c.type_id).with_for_update().cte("locked")
     return U.c.resource == locked.c.resource, U.c.type_id == locked.c.type_id
 
