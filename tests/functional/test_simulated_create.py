@@ -9,7 +9,8 @@ import pytest
 from tests.meta.source import TOP
 
 pytestmark = pytest.mark.once
-SEEDS = range(1, 11)
+#: With messages lost in all runs but that of seed 13.
+SEEDS = range(4, 14)
 
 
 def simulated(*arguments):
@@ -37,9 +38,9 @@ def test_time_passes_without_waiting(runs):
 
 
 def test_a_seed_has_the_same_events_in_another_process(runs):
-    again = [json.loads(line) for line in simulated(1, 2).stdout.splitlines()]
+    again = [json.loads(line) for line in simulated(*SEEDS[:2]).stdout.splitlines()]
     assert [(run["trace"], run["events"], run["seconds"]) for run in again] == [
-        (run["trace"], run["events"], run["seconds"]) for run in (runs[1], runs[2])]
+        (run["trace"], run["events"], run["seconds"]) for run in (runs[SEEDS[0]], runs[SEEDS[1]])]
 
 
 def test_seeds_differ(runs):
