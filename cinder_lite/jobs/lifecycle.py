@@ -23,17 +23,23 @@ def labels(guards: Sequence[Guard]) -> list[sa.ColumnElement]:
 
 
 @functools.cache
-def _leaving(table: sa.Table, columns: tuple[str, ...] | None, back: bool = False) -> Any:
-    """The statement by which a row leaves the status of an action: to build it takes about as long as to execute it.
+def _changing(table: sa.Table, columns: tuple[str, ...] | None, back: bool = False, whatever: bool = False) -> Any:
+    """The statement that changes a row of one status: to build it takes about as long as to execute it.
 
     `columns` are those that it sets, None: it deletes the row. `back`: the status becomes the previous one.
+    `whatever`: its status does not matter.
     """
-    mine = (table.c.id == sa.bindparam("its_id"), table.c.status == sa.bindparam("its_status"))
+    mine = [table.c.id == sa.bindparam("its_id"), *(
+        () if whatever else (table.c.status == sa.bindparam("its_status"),))]
     if columns is None:
         return sa.delete(table).where(*mine)
     status = [("status", sa.func.coalesce(table.c.previous_status, states.AVAILABLE))] if back else []
     return sa.update(table).where(*mine).ordered_values(
         *status, *((name, sa.bindparam(f"new_{name}")) for name in columns))
+
+
+def _new(values):
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 class Lifecycle:
@@ -142,11 +148,10 @@ class Lifecycle:
     def _leave(self, tx, id, doing, to, values):
         mine = {"its_id": id, "its_status": doing}
         if to == states.GONE:
-            return tx.execute(_leaving(self.table, None), mine).rowcount == 1
+            return tx.execute(_changing(self.table, None), mine).rowcount == 1
         back = to == states.BACK
         new = {"updated_at": db.now(), **values} if back else {"status": to, "updated_at": db.now(), **values}
-        statement = _leaving(self.table, tuple(new), back)
-        return tx.execute(statement, mine | {f"new_{name}": value for name, value in new.items()}).rowcount == 1
+        return tx.execute(_changing(self.table, tuple(new), back), mine | _new(new)).rowcount == 1
 
     def finish(self, tx: db.Transaction, job: db.Row, **values: Any) -> bool:
         """End the job as succeeded. False when the row had left the action's status, as an administrator can order.
@@ -168,11 +173,15 @@ class Lifecycle:
 
         With `statuses` only from those; raises like `begin` otherwise.
         """
-        where = [self.table.c.id == id, *(guard.clause for guard in guards)]
-        if statuses is not None:
-            where.append(self.table.c.status.in_(statuses))
-        self._lock_for(tx, id, guards)
-        changed = tx.execute(sa.update(self.table).where(*where).values(updated_at=db.now(), **values))
+        new = {"updated_at": db.now(), **values}
+        if statuses is None and not guards:
+            changed = tx.execute(_changing(self.table, tuple(new), whatever=True), {"its_id": id, **_new(new)})
+        else:
+            where = [self.table.c.id == id, *(guard.clause for guard in guards)]
+            if statuses is not None:
+                where.append(self.table.c.status.in_(statuses))
+            self._lock_for(tx, id, guards)
+            changed = tx.execute(sa.update(self.table).where(*where).values(new))
         if changed.rowcount == 0:
             self._refuse(tx, id, statuses or (), guards, refusal)
 
