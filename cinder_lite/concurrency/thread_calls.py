@@ -1,9 +1,18 @@
 """Run calls of green threads in native threads, which are kept for later calls."""
 
 import collections
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
+
+
+def forget_request() -> None:
+    """Remove the request that this thread has worked for from its further log lines."""
+    from oslo_context import context
+
+    with contextlib.suppress(AttributeError):
+        del context._request_store.context
 
 
 class ThreadCalls:

@@ -14,6 +14,8 @@ from oslo_messaging._metrics.client import oslo_messaging_metrics
 from oslo_messaging._tracing.client import oslo_messaging_tracing
 from oslo_messaging.rpc import server
 
+from cinder_lite.concurrency import thread_calls
+
 __all__ = ["OPTIONS", "RPCServer", "driver_base", "probe", "reply_queue", "send_notification", "wait_longer"]
 
 #: Group -> options that the library registers on the global configuration only, and looks up in that of a transport.
@@ -40,6 +42,7 @@ class RPCServer(server.RPCServer):
     def _on_incoming(self, incoming):
         if incoming[0].message.get("method") in self.casts:
             self._process_incoming(incoming)
+            thread_calls.forget_request()
         else:
             super()._on_incoming(incoming)
 

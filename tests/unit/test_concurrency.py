@@ -4,8 +4,10 @@ import logging
 import threading
 
 import pytest
+from oslo_context import context as oslo_context
 
-from cinder_lite import concurrency
+from cinder_lite import concurrency, context
+from cinder_lite.concurrency import thread_calls
 from cinder_lite.concurrency.pool import Pool
 
 
@@ -157,3 +159,11 @@ def test_a_call_that_comes_back_goes_before_those_that_are_queued():
         pool.submit(order.append, number)
     gate.open.set()
     assert pool.drain(60) and order == ["back", 0, 1, 2, 3, 4]
+
+
+def test_a_thread_forgets_its_request():
+    request = context.Context(request_id="req-1")
+    assert oslo_context.get_current() is request
+    for _ in range(2):
+        thread_calls.forget_request()
+        assert oslo_context.get_current() is None
