@@ -48,9 +48,10 @@ def test_the_memory_of_the_services_is_their_sum():
 
 
 def test_the_table_has_a_verdict_in_each_line():
-    verdicts = [goals.judge(TIME, 100, 5, None), goals.judge(TIME, 100, 50, None), goals.judge(TIME, None, 5, None)]
+    verdicts = [goals.judge(TIME, *values) for values in (
+        (100, 5, 4), (100, 50, None), (None, 5, None), (100, 50, 40))]
     assert [line.rsplit("  ", 1)[1] for line in goals.table(verdicts).splitlines()[1:]] == [
-        "met", "missed", "not judged"]
+        "met", "missed", "not judged", "met by the floor"]
 
 
 def test_the_median_of_runs():

@@ -101,7 +101,9 @@ def table(verdicts: list[Verdict]) -> str:
 
     lines = [f"{'':42}{'Cinder':>9}{'ours':>9}{'floor':>9}{'ratio':>8}{'goal':>6}"]
     for one in verdicts:
-        said = {True: "met", False: "missed", None: "not judged"}[one.met]
+        verdict = {True: "met", False: "missed", None: "not judged"}[one.met]
+        if one.met and (one.ratio is None or one.ratio < one.goal.ratio):
+            verdict = "met by the floor"
         lines.append(f"{one.goal.text:42}{number(one.cinder):>9}{number(one.ours):>9}{number(one.floor):>9}"
-                     f"{number(one.ratio):>8}{one.goal.ratio:>6g}  {said}")
+                     f"{number(one.ratio):>8}{one.goal.ratio:>6g}  {verdict}")
     return "\n".join(lines)

@@ -57,6 +57,9 @@ class Started(Running):
     def arguments(self, scenario):
         return ["--volume-type", "null"]
 
+    def has(self, scenario):
+        return scenario != "backup"
+
     def groups(self):
         return [*((name, process.pid) for name, process in self._processes.items()),
                 ("mariadb", self._mariadb.process.pid)]

@@ -10,6 +10,8 @@ Statements go to the DBAPI driver as text with parameters, over SQLAlchemy's poo
 connections: building statements by SQLAlchemy is a cost of the program, not of the work. Casts are sent by a thread of
 their own, as cinder-lite's are, so that an answer does not wait for the broker.
 
+It imports the libraries as they are, so that its memory and its start are those of the libraries.
+
 What it leaves out: authentication, policy, validation, microversions, quota decisions, placement, the driver,
 requests' contexts in messages, heartbeats, sweeps for lost jobs, leases, retries except after deadlocks, limits on
 clients, logs, metrics, notifications, traces, errors other than 404.

@@ -8,7 +8,6 @@ import sys
 
 import waitress
 
-import floor.bare  # noqa: F401
 from floor import documents, flows, messages, recording, replay
 
 #: Requests that wait for the volume service.

@@ -106,7 +106,7 @@ class Floor:
                           "database": mariadb.url.rpartition("/")[0] + "/floor"}
         self.url = f"http://127.0.0.1:{self.port}"
         path = os.path.join(self.directory.path, "settings.json")
-        env = {"PYTHONPATH": f"{TOP}:{os.path.dirname(HERE)}"}
+        env = {"PYTHONPATH": f"{TOP}:{os.path.dirname(HERE)}", "PYTHONWARNINGS": "ignore"}
         argv = {"api": ["floor.api", path], **{role: ["floor.services", role, path]
                                               for role in ("scheduler", "volume", "backup")}}
         self.processes = {name: Process(f"floor-{name}", [sys.executable, "-m", *words],

@@ -3,7 +3,6 @@
 import sys
 import threading
 
-import floor.bare  # noqa: F401
 from floor import messages, replay
 
 
