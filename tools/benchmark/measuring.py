@@ -23,6 +23,11 @@ def name_of(scenario: str) -> str:
     return scenario + SUFFIXES.get(scenario, "")
 
 
+def _bare(scenario):
+    """A scenario's name in bench.py."""
+    return scenario.partition(".")[0]
+
+
 class Results:
     """The runs of one system, as in the result files."""
 
@@ -53,7 +58,7 @@ class Results:
 
 def warm_up(system, scenario, token):
     """Run a scenario for a moment, unless it is one of COLD."""
-    if scenario not in COLD:
+    if _bare(scenario) not in COLD:
         _run(system, scenario, token, WARM_UP)
 
 
@@ -65,7 +70,7 @@ def measure(system, scenario, token, secs):
 def _run(system, scenario, token, more):
     with tempfile.NamedTemporaryFile() as out:
         argv = [sys.executable, os.path.join(HERE, "bench.py"), "--endpoint", system.endpoint, "--token", token,
-                "--runs", "1", "--scenarios", scenario, "--label", system.name, "--out", out.name, *more,
+                "--runs", "1", "--scenarios", _bare(scenario), "--label", system.name, "--out", out.name, *more,
                 *system.arguments(scenario)]
         groups = system.groups()
         if groups:
@@ -75,4 +80,4 @@ def _run(system, scenario, token, more):
         text = out.read()
     if not text:
         return {"failed": f"bench.py ended with status {status}"}
-    return json.loads(text)["scenarios"][scenario]["runs"][0]
+    return json.loads(text)["scenarios"][_bare(scenario)]["runs"][0]

@@ -1,6 +1,7 @@
 """A real Cinder on a database and a broker of its own, set as the one whose figures are in cinder-29.json."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -17,7 +18,8 @@ host = peer
 transport_url = {broker}
 auth_strategy = noauth_include_project_id
 api_paste_config = {environment}/etc/cinder/api-paste.ini
-enabled_backends = null
+enabled_backends = {backends}
+rootwrap_config = {path}/rootwrap.conf
 compute_api_class = cinder_null.NoServers
 report_interval = 10
 service_down_time = 60
@@ -34,13 +36,33 @@ connection = {database}
 max_pool_size = 30
 [oslo_concurrency]
 lock_path = {path}/locks
+[cinder_sys_admin]
+helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.conf
+[privsep_osbrick]
+helper_command = {environment}/bin/privsep-helper --config-file {path}/cinder.conf
 """
+RBD = """
+[rbd]
+volume_driver = cinder.volume.drivers.rbd.RBDDriver
+volume_backend_name = rbd
+rbd_pool = volumes
+rbd_user = cinder
+rbd_ceph_conf = {conf}
+rbd_secret_uuid = 457eb676-33da-42ec-9a8c-9293d545c337
+"""
+
+
+def _librbd(folder):
+    from tests.storage import rbd
+
+    return rbd.libraries(folder)
 
 
 class Cinder:
     """API under uWSGI with two processes, scheduler, volume and backup service of the environment in a directory."""
 
-    def __init__(self, environment, database_url, broker_url):
+    def __init__(self, environment, database_url, broker_url, ceph=None):
+        """`ceph` is a tests.storage.ceph.Ceph for a backend `rbd`."""
         self.environment = os.path.abspath(environment)
         if not os.path.exists(f"{self.environment}/bin/cinder-scheduler"):
             raise SystemExit(f"{self.environment} has no Cinder: it wants `pip install cinder==29.0.0 PyMySQL`")
@@ -48,15 +70,20 @@ class Cinder:
         uwsgi = next(filter(os.path.exists, (f"{self.environment}/bin/uwsgi", f"{sys.prefix}/bin/uwsgi")))
         self.directory = Directory("peer")
         path = self.directory.path
-        self.directory.make("backup")
-        self.directory.make("locks")
+        for name in ("backup", "locks", "modules", "bin"):
+            self.directory.make(name)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Without TLS on the loopback: PyMySQL would load the authorities' certificates for each connection.
         database = database_url + ("&" if "?" in database_url else "?") + "ssl_disabled=true"
         self.config = self.directory.make("cinder.conf", CONFIG.format(
-            path=path, broker=broker_url, database=database, environment=self.environment))
-        self.env = {"PYTHONPATH": HERE, "PATH": f"{self.environment}/bin:{os.environ['PATH']}"}
+            path=path, broker=broker_url, database=database, environment=self.environment,
+            backends="null,rbd" if ceph else "null") + (RBD.format(conf=ceph.conf) if ceph else ""))
+        self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={self.environment}/etc/cinder/rootwrap.d\n")
+        # Root needs no sudo.
+        os.chmod(self.directory.make("bin/sudo", '#!/bin/sh\nexec "$@"\n'), 0o700)
+        modules = [HERE] if ceph is None else [HERE, _librbd(pathlib.Path(path, "modules"))]
+        self.env = {"PYTHONPATH": ":".join(modules), "PATH": f"{path}/bin:{self.environment}/bin:{os.environ['PATH']}"}
         argv = {name: [f"{self.environment}/bin/cinder-{name}", "--config-file", self.config] for name in SERVICES}
         argv["api"] = [uwsgi, "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
                        "--http-socket", f"127.0.0.1:{port}", "--http-keepalive", "--add-header", "Connection: close",

@@ -1,6 +1,7 @@
 """The systems that are measured in turn: cinder-lite, a Cinder and the floor, each started here, or a running one."""
 
 import contextlib
+import os
 import time
 from concurrent import futures
 
@@ -18,6 +19,11 @@ OPTIONS = {"DEFAULT": {"enabled_backends": "null,file", "osapi_volume_workers": 
            "null": {"volume_driver": "null", "volume_backend_name": "null"}}
 
 
+def kind_of(scenario):
+    """The volume type of a scenario: `create_latency.rbd` is create_latency with volumes of the type rbd."""
+    return scenario.partition(".")[2] or "null"
+
+
 class Running:
     """A service that somebody else started; nothing but its answers can be measured."""
 
@@ -28,7 +34,7 @@ class Running:
 
     def has(self, scenario):
         """Whether the scenario can be measured."""
-        return scenario not in ("memory", "backup")
+        return scenario not in ("memory", "backup") and kind_of(scenario) == "null"
 
     def arguments(self, scenario):
         """What bench.py needs besides."""
@@ -49,23 +55,42 @@ class Running:
 class Started(Running):
     """A system of this machine. `processes` is {name: Process}, request(method, path, body) asks its API."""
 
-    def __init__(self, name, url, processes, mariadb, rabbitmq, request):
+    def __init__(self, name, url, processes, mariadb, rabbitmq, request, ceph=None):
         super().__init__(f"{url}/v3/{PROJECT}")
         self.name, self._processes, self._mariadb, self._rabbitmq = name, processes, mariadb, rabbitmq
-        self.request = request
+        self.request, self._ceph = request, ceph
 
     def arguments(self, scenario):
-        return ["--volume-type", "null"]
+        kind = kind_of(scenario)
+        return ["--volume-type", kind, *(self._content() if scenario == "backup.rbd" else ())]
 
     def has(self, scenario):
-        return scenario != "backup"
+        return scenario != "backup" and (kind_of(scenario) == "null" or self._ceph is not None)
+
+    def _content(self):
+        rbd = f"rbd -c {self._ceph.conf} --id cinder -p volumes"
+        copy = os.path.join(self._ceph.path, "copy")
+        return ["--write-cmd", f"{rbd} rm --no-progress volume-{{id}} && "
+                               f"{rbd} import --no-progress {{file}} volume-{{id}}",
+                "--touch-cmd", f"{rbd} bench --io-type write --io-size 1M --io-total 16M --io-pattern rand "
+                               "volume-{id}",
+                "--compare-cmd", f"{rbd} export --no-progress volume-{{id}} - > {copy} && "
+                                 f"{rbd} export --no-progress volume-{{id2}} - | cmp - {copy}",
+                "--tmp", self._ceph.path]
 
     def groups(self):
         return [*((name, process.pid) for name, process in self._processes.items()),
                 ("mariadb", self._mariadb.process.pid)]
 
     def also(self):
-        return [self._rabbitmq.process.pid]
+        ceph = [self._ceph.mon, self._ceph.mgr, self._ceph.osd] if self._ceph else []
+        return [process.pid for process in (self._rabbitmq.process, *ceph)]
+
+    def make_types(self, *names):
+        """Make volume types of the backends with these names."""
+        for name in names:
+            self.request("POST", "/types", {"volume_type": {
+                "name": name, "extra_specs": {"volume_backend_name": name}}})
 
     def seed(self, count):
         have = self.request("GET", "/volumes/summary")["volume-summary"]["total_count"]
@@ -78,8 +103,8 @@ class Started(Running):
 class Own(Started):
     """cinder-lite with a null and a file backend."""
 
-    def __init__(self, daemons, mariadb, rabbitmq):
-        super().__init__("ours", daemons.url, daemons.processes, mariadb, rabbitmq, self._asked)
+    def __init__(self, daemons, mariadb, rabbitmq, ceph):
+        super().__init__("ours", daemons.url, daemons.processes, mariadb, rabbitmq, self._asked, ceph)
         self._daemons = daemons
 
     def _asked(self, method, path, body=None):
@@ -88,7 +113,7 @@ class Own(Started):
         return answer
 
     def has(self, scenario):
-        return True
+        return super().has(scenario) or (scenario == "backup" and self._ceph is None)
 
     def arguments(self, scenario):
         if scenario != "backup":
@@ -100,17 +125,29 @@ class Own(Started):
 
 
 @contextlib.contextmanager
-def own():
-    """cinder-lite; yields (Own, the three that the floor is made of)."""
+def ceph():
+    """A Ceph that all measured systems share."""
+    from tests.storage.ceph import Ceph
+
+    with Ceph() as cluster:
+        yield cluster.start()
+
+
+@contextlib.contextmanager
+def own(ceph=None):
+    """cinder-lite, with a backend `rbd` on a Ceph; yields (Own, the three that the floor is made of)."""
+    changes = OPTIONS
+    if ceph:
+        changes = {**OPTIONS, "DEFAULT": {**OPTIONS["DEFAULT"], "enabled_backends": "null,file,rbd"}, "rbd": {
+            "volume_driver": "rbd", "volume_backend_name": "rbd", "rbd_ceph_conf": ceph.conf, "rbd_user": "cinder",
+            "rbd_pool": "volumes"}}
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
-        with Daemons(mariadb.url, rabbitmq.url, changes=OPTIONS, log_lines=0) as daemons:
+        with Daemons(mariadb.url, rabbitmq.url, changes=changes, log_lines=0) as daemons:
             daemons.start()
-            system = Own(daemons, mariadb, rabbitmq)
+            system = Own(daemons, mariadb, rabbitmq, ceph)
             system.cold_starts = [_cold_start(daemons) for _ in range(3)]
-            for name in ("null", "file"):
-                system.request("POST", "/types", {"volume_type": {
-                    "name": name, "extra_specs": {"volume_backend_name": name}}})
+            system.make_types("null", "file", *(["rbd"] if ceph else []))
             yield system, (daemons, mariadb, rabbitmq)
 
 
@@ -125,23 +162,22 @@ def _cold_start(daemons):
 
 
 @contextlib.contextmanager
-def cinder(environment):
-    """A Cinder of an environment, with servers of its own."""
+def cinder(environment, ceph=None):
+    """A Cinder of an environment, with servers of its own, and a backend `rbd` on a Ceph."""
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
-        with Cinder(environment, mariadb.url, rabbitmq.url) as peer:
+        with Cinder(environment, mariadb.url, rabbitmq.url, ceph) as peer:
             def request(method, path, body=None):
                 answer = peer.request(method, PROJECT, path, body)
                 answer.raise_for_status()
                 return answer.json()
 
-            system = Started("Cinder", peer.url, peer.processes, mariadb, rabbitmq, request)
+            system = Started("Cinder", peer.url, peer.processes, mariadb, rabbitmq, request, ceph)
             peer.make_tables()
             began = time.monotonic()
             peer.start(PROJECT)
             system.cold_starts = [time.monotonic() - began]
-            request("POST", "/types", {"volume_type": {
-                "name": "null", "extra_specs": {"volume_backend_name": "null"}}})
+            system.make_types("null", *(["rbd"] if ceph else []))
             yield system
 
 
