@@ -3,7 +3,6 @@
 import os
 import pathlib
 import subprocess
-import sys
 
 import requests
 
@@ -64,10 +63,9 @@ class Cinder:
     def __init__(self, environment, database_url, broker_url, ceph=None):
         """`ceph` is a tests.storage.ceph.Ceph for a backend `rbd`."""
         self.environment = os.path.abspath(environment)
-        if not os.path.exists(f"{self.environment}/bin/cinder-scheduler"):
-            raise SystemExit(f"{self.environment} has no Cinder: it wants `pip install cinder==29.0.0 PyMySQL`")
-        # An environment for tests has no uWSGI; that of the same Python that runs this has.
-        uwsgi = next(filter(os.path.exists, (f"{self.environment}/bin/uwsgi", f"{sys.prefix}/bin/uwsgi")))
+        for name in ("uwsgi", "cinder-scheduler"):
+            if not os.path.exists(f"{self.environment}/bin/{name}"):
+                raise SystemExit(f"{self.environment} has no {name}: run `tox run -e cinder --notest`")
         self.directory = Directory("peer")
         path = self.directory.path
         for name in ("backup", "locks", "modules", "bin"):
@@ -85,7 +83,7 @@ class Cinder:
         modules = [HERE] if ceph is None else [HERE, _librbd(pathlib.Path(path, "modules"))]
         self.env = {"PYTHONPATH": ":".join(modules), "PATH": f"{path}/bin:{self.environment}/bin:{os.environ['PATH']}"}
         argv = {name: [f"{self.environment}/bin/cinder-{name}", "--config-file", self.config] for name in SERVICES}
-        argv["api"] = [uwsgi, "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
+        argv["api"] = [f"{self.environment}/bin/uwsgi", "--master", "--processes", "2", "--lazy-apps", "--die-on-term",
                        "--http-socket", f"127.0.0.1:{port}", "--http-keepalive", "--add-header", "Connection: close",
                        "--buffer-size", "65535", "--virtualenv", self.environment, "--module", "cinder.wsgi.api",
                        "--pyargv", f"--config-file {self.config}"]
