@@ -2,7 +2,7 @@
 
 from cinder_lite import concurrency
 
-concurrency.patch()
+concurrency.patch(collect_garbage=False)
 
 from oslo_config import cfg
 

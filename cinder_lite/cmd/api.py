@@ -1,13 +1,13 @@
 """cinder-lite-api: serves the REST API."""
 
 from cinder_lite import concurrency
-from cinder_lite.db import engines
 
-concurrency.patch()
+concurrency.patch(collect_garbage=False)
 
 from oslo_config import cfg
 
 from cinder_lite.api import listener
+from cinder_lite.db import engines
 from cinder_lite.observe import metrics
 from cinder_lite.service import daemon, workers
 from cinder_lite.service.api import ApiService

@@ -15,7 +15,7 @@ from oslo_config import cfg
 from cinder_lite import conf
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
-from cinder_lite.host import exit, systemd
+from cinder_lite.host import exit, memory, systemd
 from cinder_lite.observe import log_setup
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
@@ -23,6 +23,8 @@ from cinder_lite.service.interfaces import INTERFACES
 LOG = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: Seconds between returns of free memory to the system.
+RELEASE_INTERVAL = 30
 
 
 class Service(Protocol):
@@ -59,10 +61,14 @@ class Daemon:
             service.start()
         self._started = True
         LOG.info("started, process %d", os.getpid())
+        release_at = 0.0
         while True:
             # A signal handler must not take locks: it records the number, and this loop acts on it.
             while not self._signals:
                 self._notify()
+                if clock.monotonic() >= release_at:
+                    memory.release()
+                    release_at = clock.monotonic() + RELEASE_INTERVAL
                 self._woken.settimeout(systemd.interval())
                 with contextlib.suppress(TimeoutError):
                     self._woken.recv(64)
@@ -133,6 +139,7 @@ def entry_point(prog: str) -> Callable[[Callable[[cfg.ConfigOpts], object]], Cal
         @functools.wraps(main)
         def run() -> None:
             status: int | str | None = 0
+            memory.end_imports()
             try:
                 with exit.on_misconfiguration():
                     configuration = conf.load(prog=prog)

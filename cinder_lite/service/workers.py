@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from cinder_lite.concurrency import clock
-from cinder_lite.host import exit, systemd
+from cinder_lite.host import exit, memory, systemd
 from cinder_lite.service.daemon import SIGNALS, Daemon
 
 LOG = logging.getLogger(__name__)
@@ -40,8 +39,7 @@ class Workers:
     def run(self) -> None:
         """Returns by SystemExit after the last worker has ended."""
         # Modules imported by now are shared with the workers; the collector would write to their pages.
-        gc.collect()
-        gc.freeze()
+        memory.end_imports()
         for number in SIGNALS:
             signal.signal(number, self._forward)
         for _ in range(self.count):

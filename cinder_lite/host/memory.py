@@ -1,0 +1,18 @@
+"""Keeps the memory of a process small."""
+
+import ctypes
+import gc
+
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)
+
+
+def end_imports() -> None:
+    """What has been imported by now stays: the garbage collection, which begins now, leaves it alone."""
+    gc.freeze()
+    gc.enable()
+    release()
+
+
+def release() -> None:
+    """Return free memory to the system, which the C library keeps after imports and after load (malloc_trim(3))."""
+    _malloc_trim(0)
