@@ -56,8 +56,7 @@ def terminate_connection(req: Request) -> None:
 
 def force_detach(req: Request) -> None:
     """os-force_detach: detach a volume in any status."""
-    req.attachments.force_detach(req.ctx, req.volume_id, req.body.get("attachment_id"),
-                                 req.body.get("connector") or {})
+    req.attachments.force_detach(req.ctx, req.volume_id, req.body.get("attachment_id"), req.body.get("connector") or {})
 
 
 def extend(req: Request) -> None:

@@ -26,8 +26,7 @@ _TEXT = {"type": ["string", "null"], "maxLength": 255}
 _PAIRS = {"type": "object", "additionalProperties": {"type": "string", "maxLength": 65535},
           "propertyNames": {"minLength": 1, "maxLength": 255}}
 _OPTIONAL_PAIRS = {**_PAIRS, "type": ["object", "null"]}
-_CONTAINER = {"type": "string", "maxLength": 255,
-              "pattern": r"^(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*\Z"}
+_CONTAINER = {"type": "string", "maxLength": 255, "pattern": r"^(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*\Z"}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
 _COMMON = {
     "id": _ID, "volume_id": _ID, "snapshot_id": _OPTIONAL_ID, "parent_id": _OPTIONAL_ID,

@@ -154,8 +154,7 @@ def usage_sums(tx: db.Transaction, count_snapshot_size: bool, project_id: str | 
     return sums
 
 
-def usage_differences(tx: db.Transaction, count_snapshot_size: bool,
-                      project_id: str | None = None) -> list[Difference]:
+def usage_differences(tx: db.Transaction, count_snapshot_size: bool, project_id: str | None = None) -> list[Difference]:
     """[((project, resource, type id), in_use or None without a row, correct value)] of usage that is not the sum."""
     held, sums = usage_rows(tx, project_id), usage_sums(tx, count_snapshot_size, project_id)
     known = {key for key in held if key[1] in SUMMED} | sums.keys()
@@ -296,8 +295,7 @@ def rewrite_index(tx: db.Transaction, kind: str, id: str) -> bool:
     for one in _with_index(tx, kind, rows):
         if one.correct:
             return False
-        pairs = {key: value for key, value in one.allowed.items()
-                 if key in one.metadata or one.index.get(key) == value}
+        pairs = {key: value for key, value in one.allowed.items() if key in one.metadata or one.index.get(key) == value}
         tx.execute(sa.delete(L).where(L.c.resource_id == id))
         if pairs:
             place = next(row for row in rows if row.id == id)._mapping

@@ -9,8 +9,7 @@ from cinder_lite.jobs.work import Work
 from cinder_lite.states import lookup
 
 
-def bind(stage: str, owners: Mapping[str, object],
-         place: object) -> dict[tuple[str, str], Callable[[Work], object]]:
+def bind(stage: str, owners: Mapping[str, object], place: object) -> dict[tuple[str, str], Callable[[Work], object]]:
     """{(kind, action): handler} of a stage, bound by the names in the table of actions.
 
     `owners` are the objects whose methods do the work, by name. A function from outside the package gets `place` (the

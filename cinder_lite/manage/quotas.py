@@ -38,7 +38,4 @@ def _differences(shared, args):
 
 
 _PROJECT = ("--project", {"metavar": "ID", "help": "only this project"})
-COMMANDS: Commands = {
-    ("quota", "check"): (check, (_PROJECT,), True),
-    ("quota", "sync"): (sync, (_PROJECT,), True),
-}
+COMMANDS: Commands = {("quota", "check"): (check, (_PROJECT,), True), ("quota", "sync"): (sync, (_PROJECT,), True)}

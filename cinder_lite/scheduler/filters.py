@@ -69,11 +69,7 @@ def capabilities(pool: pool_capacity.Pool, request: pool_capacity.Request) -> st
     return extra_specs.unmet(pool_facts.facts(pool), request.extra_specs)
 
 
-ALWAYS = {
-    "ServiceFilter": service,
-    "PlaceFilter": place,
-    "IgnoreAttemptedHostsFilter": ignore_attempted_hosts,
-}
+ALWAYS = {"ServiceFilter": service, "PlaceFilter": place, "IgnoreAttemptedHostsFilter": ignore_attempted_hosts}
 
 
 def _list(text):

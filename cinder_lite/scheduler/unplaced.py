@@ -33,8 +33,7 @@ def wait(scheduler: "SchedulerManager", job: db.Row, decision: choose.Decision) 
 def give_up(scheduler: "SchedulerManager", job: db.Row, volume: db.Row, decision: choose.Decision) -> None:
     """End the job of a volume that no pool can take, with the reasons of all pools."""
     tried = job.args.get("failures", [])
-    failures = [errors.Reason(f"{one['host']} failed: {one['reason']}", "the storage failed to do it")
-                for one in tried]
+    failures = [errors.Reason(f"{one['host']} failed: {one['reason']}", "the storage failed to do it") for one in tried]
     reason = errors.Reason.joined(*failures, waiting.reason(job, decision, scheduler.conf.scheduler_wait_for_backends))
     LOG.warning("no backend for the %s of volume %s: %s", job.action, volume.id, reason)
     scheduler.count(job, states.FAILED)

@@ -54,5 +54,4 @@ def noted(job: db.Row, decision: Decision, seconds: float) -> dict | None:
 def reason(job: db.Row, decision: Decision, seconds: float) -> errors.Reason:
     """Why the request failed."""
     waited = [f"waited {seconds} s for {AWAITED}"] if begun(job) else []
-    return errors.Reason.joined(
-        *waited, explain.reason(decision.plain()))
+    return errors.Reason.joined(*waited, explain.reason(decision.plain()))

@@ -66,8 +66,7 @@ def chance(pool: Pool, request: Request, rng: random.Random) -> Measured:
     return rng.random(), ""
 
 
-def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher],
-          rng: random.Random) -> list[Ranked]:
+def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher], rng: random.Random) -> list[Ranked]:
     """The pools with their weights, best first; equal ones keep their order."""
     details = measure_all(pools, request, weighers, rng)
     ranked = [Ranked(pool, sum(found.weight for found in of_pool), of_pool)

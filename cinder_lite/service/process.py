@@ -105,8 +105,7 @@ class Process:
         return self.metered(Sender())
 
     def client(self, interface: type[Interface]) -> Client:
-        return self.metered(Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout,
-                                             self.waiting))
+        return self.metered(Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting))
 
     def server(self, interface: type[Interface], manager: object, host: str) -> Server:
         return self.metered(Server(self.transport, interface, manager, host))

@@ -60,8 +60,7 @@ class BackendService(RegisteredService):
         self.started, self.tried, self.access_requested = False, False, False
 
     def _columns(self):
-        return {"backend_up": self.backend.up, "backend_reason": self.backend.reason,
-                "rpc_version": VolumeRPC.version}
+        return {"backend_up": self.backend.up, "backend_reason": self.backend.reason, "rpc_version": VolumeRPC.version}
 
     def _recorded(self, row):
         """Assign the backend's volumes to the service's row: at start, and when the row was created again."""

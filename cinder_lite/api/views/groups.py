@@ -27,8 +27,7 @@ SNAPSHOT_CREATED = View("id", "name", "group_type_id")
 SNAPSHOT = View(
     "id", "group_id", "group_type_id", "status", Field("created_at", created_at), "name", "description",
     Field("project_id", since="3.58", policy="group:group_snapshot_project_attribute"))
-TYPE = View("id", "name", "description", "is_public",
-            Field("group_specs", policy="group:access_group_types_specs"))
+TYPE = View("id", "name", "description", "is_public", Field("group_specs", policy="group:access_group_types_specs"))
 
 # -- the legacy API
 

@@ -39,8 +39,7 @@ MESSAGE = View(
 
 
 def _waits_for(row: Row, req: Request) -> str | None:
-    return wait_reasons.reason(row, req.services, req.conf.service_down_time,
-                               whole=req.sees_internals(row.project_id))
+    return wait_reasons.reason(row, req.services, req.conf.service_down_time, whole=req.sees_internals(row.project_id))
 
 
 JOB = View(

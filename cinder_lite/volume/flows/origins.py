@@ -108,8 +108,7 @@ def key_of(conf: cfg.ConfigOpts, type_: db.Row, source: Source | None) -> str:
     return volumes.FIXED_KEY
 
 
-def in_group(tx: db.Transaction, ctx: context.Context, wanted: Wanted, type_: db.Row,
-             source: Source | None) -> Wanted:
+def in_group(tx: db.Transaction, ctx: context.Context, wanted: Wanted, type_: db.Row, source: Source | None) -> Wanted:
     """The request with the zone of its group. Raises InvalidInput if the group does not accept such a volume."""
     group = groups.get(tx, ctx, str(wanted.group_id))
     if group.project_id != ctx.project_id:

@@ -340,8 +340,7 @@ def mirror(tx: db.Transaction, volume: db.Row, present: Iterable[db.Row] | None 
 
     `volume` is its locked row; `present` are its attachments if the caller has read them since it was locked.
     """
-    status, attach_status = attachments.strongest(
-        attachments.of_volume(tx, volume.id) if present is None else present)
+    status, attach_status = attachments.strongest(attachments.of_volume(tx, volume.id) if present is None else present)
     values: dict[str, Any] = {"attach_status": attach_status}
     if attach_status == states.DETACHED and "attached_mode" in volume.admin_metadata:
         values["admin_metadata"] = {key: value for key, value in volume.admin_metadata.items()

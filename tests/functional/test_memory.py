@@ -1,0 +1,91 @@
+"""What a service has imported when it starts: most of its memory, and most of the time that it takes to start."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.functional.test_metrics import NULL, Workers
+
+#: Module -> why no service imports it until it is needed.
+ABSENT = {
+    "alembic": "only a schema upgrade needs it",
+    "cryptography": "only passwords of MySQL 8 and images with LUKS need it",
+    "keystoneauth1": "only calls of other OpenStack services need it",
+    "lark": "only pools with a filter or goodness function need it",
+    "networkx": "only flows need it",
+    "opentelemetry": "only tracing needs it",
+    "os_brick": "only volumes that are attached on this host need it",
+    "oslo_privsep": "only drivers and targets that work as root need it",
+    "prometheus_client": "only metrics need it",
+    "pymysql": "only the driver of the database in use is imported",
+    "psycopg": "only the driver of the database in use is imported",
+    "pyroute2": "only exports to other hosts need it",
+    "requests": "only Glance, Nova and Keystone need it",
+    "rich": "only the command line client needs it",
+    "taskflow": "only a create needs it",
+}
+#: The same of native threads.
+GREEN = {
+    "dns": "eventlet imports it",
+    "eventlet": "it is the other mode",
+    "yappi": "oslo.service's backend for eventlet imports it",
+}
+#: The same of all but the API.
+OF_THE_API = dict.fromkeys(("jsonschema", "oslo_policy", "routes", "webob"), "only the API needs it")
+#: Service -> modules of its process at most; with eventlet they would be 190 more.
+MODULES = {"api": 990, "scheduler": 785, "volume": 805, "backup": 790}
+
+
+@functools.cache
+def imported(name):
+    """The modules of a service's process before main(), on native threads."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c",
+         f"import sys, cinder_lite.cmd.{name}; print(*(name for name, module in sys.modules.items() if module))"],
+        env={**os.environ, "CINDER_LITE_CONCURRENCY": "threading"}, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_service_imports_what_it_uses(name):
+    absent = ABSENT | GREEN | ({} if name == "api" else OF_THE_API)
+    assert imported(name) & set(absent) == set()
+    assert len(imported(name)) <= MODULES[name]
+
+
+#: Builds the rules of an API, then parses one that uses a check of another package; prints before and after.
+CHECKS = """
+import sys
+from cinder_lite import conf
+from cinder_lite.api import enforcer
+from oslo_policy import policy
+enforcer.Policy(conf.load(argv=[], files=[sys.argv[1]]))
+print("requests" in sys.modules)
+print(type(policy.RuleDefault("outside", "http://127.0.0.1/").check).__name__, "requests" in sys.modules)
+"""
+
+
+def test_checks_of_other_packages_are_imported_for_a_rule_that_uses_them(tmp_path):
+    (tmp_path / "cinder.conf").write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", CHECKS, tmp_path / "cinder.conf"],
+                         capture_output=True, text=True, timeout=300)
+    assert ran.stdout == "False\nHttpCheck True\n", ran.stderr
+
+
+def memory(pid):
+    """{"Rss", "Private_Dirty", ...: bytes} of a process."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return {words[0].rstrip(":"): int(words[1]) * 1024 for words in map(str.split, file) if words[-1] == "kB"}
+
+
+def test_workers_share_what_was_imported_before_the_fork():
+    with Workers(backends=("null-1",), target=False, default="osapi_volume_workers = 2",
+                 sections={"null-1": NULL}) as running:
+        workers = [memory(pid) for pid in running.children()]
+    assert len(workers) == 2
+    # A third is a process's own at first; without sharing, nine tenths are.
+    assert max(worker["Private_Dirty"] / worker["Rss"] for worker in workers) < 0.6
