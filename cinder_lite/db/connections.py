@@ -16,9 +16,9 @@ Row = db.row_type(column.name for column in C.c)
 _UNSET = dict.fromkeys(Row._fields) | {"initialized": False, "joined": False, "read_only": False, "generation": 1}
 _WITH_VOLUME = sa.select(*volumes.ROW.selected_columns, *C.c).select_from(
     volumes.WITH_TYPE.outerjoin(C, C.c.volume_id == V.c.id)).where(
-    V.c.id == sa.bindparam("id")).order_by(C.c.created_at, C.c.id)
+    V.c.id == sa.bindparam("id"))
 _WITH_ATTACHMENTS = sa.select(*C.c, *A.c).select_from(C.outerjoin(A, A.c.volume_id == C.c.volume_id)).where(
-    C.c.id == sa.bindparam("id")).order_by(A.c.created_at, A.c.id)
+    C.c.id == sa.bindparam("id"))
 _ALIVE = C.c.state != states.ENDING
 
 
@@ -42,10 +42,10 @@ def with_attachments(tx: db.Transaction, id: str) -> tuple[Any | None, list[Any]
 
 
 def _joined(found, one, many):
-    """(the first part of the rows, which all have in common; their second parts) of an outer join."""
+    """(the first part of the rows, which all have in common; their second parts, oldest first) of an outer join."""
     rows, width = found.all(), len(one._fields)
-    second = [many(*row[width:]) for row in rows]
-    return one(*rows[0][:width]) if rows else None, [row for row in second if row.id is not None]
+    second = [row for row in (many(*row[width:]) for row in rows) if row.id is not None]
+    return one(*rows[0][:width]) if rows else None, sorted(second, key=attachments.AGE)
 
 
 def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
