@@ -130,4 +130,6 @@ def _matches(req: Request, row: Row, wanted: Mapping[str, str], type_: Row | Non
 
 def capabilities(req: Request) -> dict[str, Any]:
     """GET /capabilities/{host}: show a backend's capabilities."""
-    return req.volumes.capabilities(req.ctx, req.host)
+    with req.db.read() as tx:
+        services.get(tx, "cinder-volume", req.host)
+    return req.clients["volume"].on(req.host).capabilities(req.ctx)

@@ -51,24 +51,28 @@ class View:
         self.breaks = sorted({versions.number(field.since) for field in self.fields}
                              | {(major, minor + 1) for major, minor in (
                                  versions.number(field.until) for field in self.fields if field.until)})
-        self._by_version: dict[int, tuple[Field, ...]] = {}
+        self._rules = tuple({field.policy for field in self.fields if field.policy is not None})
+        self._renderers: dict[tuple[int, frozenset[str]], _FieldRenderer] = {}
 
     def at(self, version: versions.Version) -> tuple[Field, ...]:
         """The fields of that version."""
-        key = bisect.bisect_right(self.breaks, version)
-        found = self._by_version.get(key)
-        if found is None:
-            found = self._by_version[key] = tuple(field for field in self.fields if field.served_at(version))
-        return found
+        return tuple(field for field in self.fields if field.served_at(version))
 
     def __call__(self, row: Row, req: Request) -> dict[str, Any]:
         # The rows of a page are of few projects: which fields are shown is decided once per project.
         project = row.project_id if hasattr(row, "project_id") else req.ctx.project_id
         found = req.renderers.get((self, project))
         if found is None:
-            found = req.renderers[self, project] = _FieldRenderer([
-                field for field in self.at(req.version) if field.policy is None or req.allows(field.policy, project)])
+            found = req.renderers[self, project] = self._renderer(req, project)
         return found(row, req)
+
+    def _renderer(self, req, project):
+        allowed = frozenset(rule for rule in self._rules if req.allows(rule, project))
+        key = bisect.bisect_right(self.breaks, req.version), allowed
+        if key not in self._renderers:
+            self._renderers[key] = _FieldRenderer([
+                field for field in self.at(req.version) if field.policy is None or field.policy in allowed])
+        return self._renderers[key]
 
 
 class _FieldRenderer:

@@ -13,6 +13,7 @@ A = schema.attachments
 ROW = sa.select(A)
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in A.c)
+_UPDATE = sa.update(A).where(A.c.id == sa.bindparam("its_id"))
 _OF_VOLUME = ROW.where(A.c.volume_id == sa.bindparam("volume_id"))
 #: Sorts rows, oldest first: MariaDB would make a temporary table for it.
 AGE = operator.attrgetter("created_at", "id")
@@ -20,7 +21,7 @@ AGE = operator.attrgetter("created_at", "id")
 LISTING = listing.Resource(A, frozenset((
     "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")),
     ROW, errors.AttachmentNotFound)
-find, get, page, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
+existing, find, get, page, visible_to = LISTING.existing, LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
 
 #: attach_status of an attachment -> status of its volume, strongest first.
 STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, states.RESERVED: states.RESERVED}
@@ -50,7 +51,7 @@ def insert(tx: db.Transaction, **values: Any) -> Any:
 
 def update(tx: db.Transaction, id: str, **values: Any) -> bool:
     """False if there is no such attachment."""
-    return tx.execute(sa.update(A).where(A.c.id == id).values(updated_at=db.now(), **values)).rowcount == 1
+    return tx.execute(_UPDATE, {"its_id": id, "updated_at": db.now(), **values}).rowcount == 1
 
 
 def write(tx: db.Transaction, row: db.Row, **values: Any) -> Any:

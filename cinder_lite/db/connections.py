@@ -20,6 +20,10 @@ _WITH_VOLUME = sa.select(*volumes.ROW.selected_columns, *C.c).select_from(
 _WITH_ATTACHMENTS = sa.select(*C.c, *A.c).select_from(C.outerjoin(A, A.c.volume_id == C.c.volume_id)).where(
     C.c.id == sa.bindparam("id"))
 _ALIVE = C.c.state != states.ENDING
+_OF_VOLUME = ROW.where(C.c.volume_id == sa.bindparam("volume_id")).order_by(C.c.created_at, C.c.id)
+_END = sa.update(C).where(_ALIVE).values(state=states.ENDING, generation=C.c.generation + 1)
+_END_OF_VOLUME, _END_OF_ATTACHMENT = (_END.where(C.c[name] == sa.bindparam("its_id")) for name in (
+    "volume_id", "attachment_id"))
 
 
 def find(tx: db.Transaction, id: str) -> db.Row | None:
@@ -28,7 +32,7 @@ def find(tx: db.Transaction, id: str) -> db.Row | None:
 
 def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
     """The volume's connections in any state, oldest first."""
-    return tx.execute(ROW.where(C.c.volume_id == volume_id).order_by(C.c.created_at, C.c.id)).all()
+    return tx.execute(_OF_VOLUME, {"volume_id": volume_id}).all()
 
 
 def with_volume(tx: db.Transaction, volume_id: str) -> tuple[Any | None, list[Any]]:
@@ -82,8 +86,7 @@ def establish(tx: db.Transaction, row: db.Row, location: str | None) -> bool:
 
 def end(tx: db.Transaction, *where: sa.ColumnElement[bool]) -> int:
     """Mark connections as ending, unless they are. Returns their number."""
-    return tx.execute(sa.update(C).where(_ALIVE, *where).values(
-        state=states.ENDING, generation=C.c.generation + 1, updated_at=db.now())).rowcount
+    return tx.execute(_END.where(*where), {"updated_at": db.now()}).rowcount
 
 
 def end_one(tx: db.Transaction, row: db.Row) -> int:
@@ -92,14 +95,14 @@ def end_one(tx: db.Transaction, row: db.Row) -> int:
 
 def end_of_volume(tx: db.Transaction, volume_id: str, *, except_attachment: str | None = None) -> int:
     """Mark the connections of a volume as ending, except those of one attachment. Returns their number."""
-    where = [C.c.volume_id == volume_id]
-    if except_attachment is not None:
-        where.append(sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != except_attachment))
-    return end(tx, *where)
+    if except_attachment is None:
+        return tx.execute(_END_OF_VOLUME, {"its_id": volume_id, "updated_at": db.now()}).rowcount
+    others = sa.or_(C.c.attachment_id.is_(None), C.c.attachment_id != except_attachment)
+    return end(tx, C.c.volume_id == volume_id, others)
 
 
 def end_of_attachment(tx: db.Transaction, attachment_id: str) -> int:
-    return end(tx, C.c.attachment_id == attachment_id)
+    return tx.execute(_END_OF_ATTACHMENT, {"its_id": attachment_id, "updated_at": db.now()}).rowcount
 
 
 def delete(tx: db.Transaction, row: db.Row) -> None:

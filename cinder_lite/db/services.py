@@ -1,6 +1,7 @@
 """Reads and writes the rows of services: heartbeats, settings, and which services are up."""
 
 import datetime
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,9 +43,13 @@ def of_host(host: sa.ColumnElement) -> sa.ColumnElement[bool]:
     return sa.and_(S.c.binary == "cinder-volume", sa.func.substr(host, 1, sa.func.length(prefix)) == prefix)
 
 
+@functools.cache
 def down(host: sa.ColumnElement, down_time: float) -> sa.Label[bool]:
     """The column `service_down`: whether the volume service of a host string is registered and is down."""
-    late = S.c.seen_at < db.now() - datetime.timedelta(seconds=down_time)
+    # The time is that of the execution: the column is built once.
+    alive_since: sa.BindParameter[Any] = sa.bindparam(
+        "alive_since", callable_=lambda: db.now() - datetime.timedelta(seconds=down_time))
+    late = S.c.seen_at < alive_since
     return sa.exists().where(of_host(host), sa.or_(S.c.seen_at.is_(None), late)).label("service_down")
 
 

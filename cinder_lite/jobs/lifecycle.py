@@ -17,9 +17,26 @@ from cinder_lite.db.guards import Guard
 from cinder_lite.states import lookup
 
 
-def labels(guards: Sequence[Guard]) -> list[sa.ColumnElement]:
+# Some guards are built for one request: what is built of guards is kept for the 128 most recent ones.
+@functools.lru_cache
+def labels(guards: tuple[Guard, ...]) -> tuple[sa.ColumnElement, ...]:
     """For each guard a column with whether it holds, for `Lifecycle.locked` and `Lifecycle.check`."""
-    return [guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards)]
+    return tuple(guard.clause.label(f"guard_{n}") for n, guard in enumerate(guards))
+
+
+@functools.lru_cache
+def _locking(table: sa.Table, columns: tuple[sa.ColumnElement, ...] | None) -> Any:
+    """The statement that locks a row and reads it with `columns`, or its id alone if they are None."""
+    read = sa.select(table.c.id) if columns is None else sa.select(table, *columns)
+    return read.where(table.c.id == sa.bindparam("its_id")).with_for_update()
+
+
+@functools.lru_cache
+def _beginning(table: sa.Table, begins: tuple[str, ...], guards: tuple[Guard, ...], columns: tuple[str, ...]) -> Any:
+    """The statement that sets the status of an action, and `columns`."""
+    return sa.update(table).where(
+        table.c.id == sa.bindparam("its_id"), table.c.status.in_(begins), *(guard.clause for guard in guards)
+    ).ordered_values(("previous_status", table.c.status), *((name, sa.bindparam(f"new_{name}")) for name in columns))
 
 
 @functools.cache
@@ -70,11 +87,8 @@ class Lifecycle:
         found = self.actions[action]
         if not is_locked:
             self._lock_for(tx, id, guards)
-        took = tx.execute(
-            sa.update(self.table).where(self.table.c.id == id, self.table.c.status.in_(found.begins),
-                                        *(guard.clause for guard in guards))
-            .ordered_values(("previous_status", self.table.c.status), ("status", found.doing),
-                            ("updated_at", db.now()), *values.items()))
+        new = {"status": found.doing, "updated_at": db.now(), **values}
+        took = tx.execute(_beginning(self.table, found.begins, tuple(guards), tuple(new)), {"its_id": id, **_new(new)})
         if took.rowcount == 0:
             self._refuse(tx, id, found.begins, guards, refusal)
         return self._job(tx, ctx, found, id, **(job or {}))
@@ -84,7 +98,7 @@ class Lifecycle:
         """Lock the row until the transaction ends, and return it. Raises `refusal` unless status and guards allow
         that."""
         self._lock_for(tx, id, guards)
-        return self.check(self.locked(tx, id, *labels(guards)), id, statuses, guards, refusal)
+        return self.check(self.locked(tx, id, *labels(tuple(guards))), id, statuses, guards, refusal)
 
     def locked(self, tx: db.Transaction, id: str, *columns: sa.ColumnElement) -> db.Row | None:
         """The row as its table has it, locked until the transaction ends, or None. `columns` are selected besides.
@@ -92,7 +106,7 @@ class Lifecycle:
         PostgreSQL reads the row itself after it waited for the lock, but other tables that `columns` name as of the
         statement's begin: what this lock serializes is read by a later statement. Rows of other tables are not locked.
         """
-        return tx.execute(sa.select(self.table, *columns).where(self.table.c.id == id).with_for_update()).first()
+        return tx.execute(_locking(self.table, columns), {"its_id": id}).first()
 
     def check(self, row: db.Row | None, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),
               refusal: type[errors.Error] = errors.InvalidState) -> db.Row:
@@ -108,7 +122,7 @@ class Lifecycle:
 
     def lock(self, tx: db.Transaction, id: str) -> None:
         """Lock the row until the transaction ends, whatever its status."""
-        tx.execute(sa.select(self.table.c.id).where(self.table.c.id == id).with_for_update())
+        tx.execute(_locking(self.table, None), {"its_id": id})
 
     def _lock_for(self, tx, id, guards):
         if any(guard.across for guard in guards):
@@ -116,7 +130,7 @@ class Lifecycle:
 
     def _refuse(self, tx: db.Transaction, id: str, begins: Sequence[str], guards: Sequence[Guard],
                 refusal: type[errors.Error]) -> NoReturn:
-        row = tx.execute(sa.select(self.table.c.status, *labels(guards)).where(self.table.c.id == id)).first()
+        row = tx.execute(sa.select(self.table.c.status, *labels(tuple(guards))).where(self.table.c.id == id)).first()
         raise self._wrong_status(self.check(row, id, begins, guards, refusal), begins, refusal)
 
     def _wrong_status(self, row, statuses, refusal):

@@ -172,9 +172,7 @@ class Attachments:
         Returns the volume, its other attachments, and whether there are connections to remove.
         """
         with self.db.write() as tx:
-            row = attachments.find(tx, id)
-            if row is None:
-                raise errors.AttachmentNotFound(id=id)
+            row = attachments.existing(tx, id)
             volume = self._held(tx, row.volume_id)
             domain.import_legacy_export(tx, volume)
             attachments.delete(tx, id)
@@ -201,12 +199,15 @@ class Attachments:
             statuses = (states.AVAILABLE, states.IN_USE) if row.multiattach else (states.AVAILABLE,)
             VOLUME.write(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_MOVING), status=states.ATTACHING)
 
-    @db.retried
     def unreserve(self, ctx: context.Context, volume_id: str) -> None:
         """From attaching back to the status that the attachments give; no change from other statuses."""
+        self._leave(ctx, volume_id, states.ATTACHING)
+
+    @db.retried
+    def _leave(self, ctx, volume_id, status):
         with self.db.write() as tx:
             row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
-            if row.status == states.ATTACHING:
+            if row.status == status:
                 mirror(tx, row)
 
     @db.retried
@@ -218,13 +219,9 @@ class Attachments:
             if row.migration_status != states.MIGRATING:
                 VOLUME.write(tx, volume_id, (states.IN_USE,), status=states.DETACHING)
 
-    @db.retried
     def roll_detaching(self, ctx: context.Context, volume_id: str) -> None:
         """From detaching back to the status that the attachments give."""
-        with self.db.write() as tx:
-            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
-            if row.status == states.DETACHING:
-                mirror(tx, row)
+        self._leave(ctx, volume_id, states.DETACHING)
 
     def initialize(self, ctx: context.Context, volume_id: str, connector: dict) -> dict:
         """Export the volume to the connector's host. Returns the connection information."""
@@ -239,8 +236,7 @@ class Attachments:
     @db.retried
     def _begin_initialized(self, ctx, volume_id, connector):
         with self.db.write() as tx:
-            volumes.get(tx, ctx, volume_id)
-            self._held(tx, volume_id)
+            VOLUME.lock(tx, volume_id)
             row = volumes.get(tx, ctx, volume_id)
             domain.check_connectable(row)
             self._connecting.check_service_up(tx, row)
@@ -263,8 +259,7 @@ class Attachments:
     @db.retried
     def _end_initialized(self, ctx, volume_id, connector):
         with self.db.write() as tx:
-            volumes.get(tx, ctx, volume_id)
-            self._held(tx, volume_id)
+            VOLUME.lock(tx, volume_id)
             row = volumes.get(tx, ctx, volume_id)
             if row.host is None:
                 raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")

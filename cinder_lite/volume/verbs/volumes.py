@@ -7,17 +7,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import (
-    attachments,
-    guards,
-    metadata_index,
-    metadata_limits,
-    quotas,
-    services,
-    snapshots,
-    transfers,
-    volumes,
-)
+from cinder_lite.db import attachments, guards, metadata_index, metadata_limits, quotas, snapshots, transfers, volumes
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds, notifications
 from cinder_lite.jobs.accepting import Accepted, accepts
@@ -206,12 +196,6 @@ class Volumes:
                 metadata_index.update(tx, row, admin_metadata=values["admin_metadata"])
             VOLUME.write(tx, id, **values)
             return row, ended
-
-    def capabilities(self, ctx: context.Context, host: str) -> dict:
-        """The capabilities of a backend. Raises NotFound if there is no such service."""
-        with self.db.read() as tx:
-            services.get(tx, "cinder-volume", host)
-        return self.volume.on(host).capabilities(ctx)
 
 
 def _check_not_locked(row, statuses=states.LOCKED):
