@@ -87,7 +87,10 @@ class Cinder:
                        "--http-socket", f"127.0.0.1:{port}", "--http-keepalive", "--add-header", "Connection: close",
                        "--buffer-size", "65535", "--virtualenv", self.environment, "--module", "cinder.wsgi.api",
                        "--pyargv", f"--config-file {self.config}"]
-        self.processes = {name: Process(f"cinder-{name}", words, os.path.join(path, f"{name}.log"), self.env)
+        # os-brick looks for the user's keyring in /etc/ceph and nowhere else.
+        there = [] if ceph is None else [
+            "unshare", "--mount", "sh", "-c", f'mount --bind {ceph.path} /etc/ceph && exec "$@"', "-"]
+        self.processes = {name: Process(f"cinder-{name}", [*there, *words], os.path.join(path, f"{name}.log"), self.env)
                           for name, words in argv.items()}
 
     def __enter__(self):

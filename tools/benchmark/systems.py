@@ -51,6 +51,10 @@ class Running:
     def seed(self, count):
         """Bring the number of volumes to `count`."""
 
+    def logs(self):
+        """The ends of its logs."""
+        return ""
+
 
 class Started(Running):
     """A system of this machine. `processes` is {name: Process}, request(method, path, body) asks its API."""
@@ -85,6 +89,9 @@ class Started(Running):
     def also(self):
         ceph = [self._ceph.mon, self._ceph.mgr, self._ceph.osd] if self._ceph else []
         return [process.pid for process in (self._rabbitmq.process, *ceph)]
+
+    def logs(self):
+        return "".join(f"---- {self.name}: {name}\n{process.tail(40)}" for name, process in self._processes.items())
 
     def make_types(self, *names):
         """Make volume types of the backends with these names."""
