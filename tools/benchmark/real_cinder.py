@@ -18,6 +18,8 @@ transport_url = {broker}
 auth_strategy = noauth_include_project_id
 api_paste_config = {environment}/etc/cinder/api-paste.ini
 enabled_backends = {backends}
+# Volumes that are restored from backups are of this type.
+default_volume_type = {kind}
 rootwrap_config = {path}/rootwrap.conf
 compute_api_class = cinder_null.NoServers
 report_interval = 10
@@ -76,7 +78,8 @@ class Cinder:
         database = database_url + ("&" if "?" in database_url else "?") + "ssl_disabled=true"
         self.config = self.directory.make("cinder.conf", CONFIG.format(
             path=path, broker=broker_url, database=database, environment=self.environment,
-            backends="null,rbd" if ceph else "null") + (RBD.format(conf=ceph.conf) if ceph else ""))
+            backends="null,rbd" if ceph else "null", kind="rbd" if ceph else "null") + (
+                RBD.format(conf=ceph.conf) if ceph else ""))
         self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={self.environment}/etc/cinder/rootwrap.d\n")
         # Root needs no sudo.
         os.chmod(self.directory.make("bin/sudo", '#!/bin/sh\nexec "$@"\n'), 0o700)

@@ -14,8 +14,10 @@ from tests.services.processes import until
 
 PROJECT = "11111111111111111111111111111111"
 UNLIMITED = {f"quota_{what}": -1 for what in ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")}
+#: Volumes that are restored from backups are of the default type.
 OPTIONS = {"DEFAULT": {"enabled_backends": "null,file", "osapi_volume_workers": 2, "report_interval": 10,
-                       "service_down_time": 60, "job_lease": 30, "backup_file_size": 32 * 1024**2, **UNLIMITED},
+                       "service_down_time": 60, "job_lease": 30, "default_volume_type": "file",
+                       "backup_file_size": 32 * 1024**2, **UNLIMITED},
            "null": {"volume_driver": "null", "volume_backend_name": "null"}}
 
 
@@ -145,7 +147,8 @@ def own(ceph=None):
     """cinder-lite, with a backend `rbd` on a Ceph; yields (Own, the three that the floor is made of)."""
     changes = OPTIONS
     if ceph:
-        changes = {**OPTIONS, "DEFAULT": {**OPTIONS["DEFAULT"], "enabled_backends": "null,file,rbd"}, "rbd": {
+        changes = {**OPTIONS, "DEFAULT": {**OPTIONS["DEFAULT"], "enabled_backends": "null,file,rbd",
+                                            "default_volume_type": "rbd"}, "rbd": {
             "volume_driver": "rbd", "volume_backend_name": "rbd", "rbd_ceph_conf": ceph.conf, "rbd_user": "cinder",
             "rbd_pool": "volumes"}}
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
