@@ -9,8 +9,9 @@ from waitress import server, wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
+from waitress.task import ThreadedTaskDispatcher
 
-from cinder_lite.concurrency import clock
+from cinder_lite.concurrency import clock, locks
 from cinder_lite.concurrency.http_accept import ACCEPT_RETRY, AcceptErrors
 from cinder_lite.concurrency.http_limits import FIRST_REQUEST, Limits
 
@@ -23,13 +24,35 @@ def build_server(sock: socket.socket, application: Callable[..., Iterable[bytes]
     unix = sock.family == socket.AF_UNIX
     address = sock.getsockname()
     return (_Unix if unix else _TCP)(
-        application, _sock=sock, bind_socket=False, limits=limits,
+        application, _sock=sock, bind_socket=False, limits=limits, dispatcher=_Threads(limits.requests),
         sockinfo=(sock.family, sock.type, sock.proto, None if unix else address[:2]),
         adj=Adjustments(
-            threads=limits.requests, connection_limit=limits.connections, ident=None,
+            connection_limit=limits.connections, ident=None,
             server_name="localhost" if unix else address[0], max_request_header_size=limits.head,
             max_request_body_size=limits.received, channel_timeout=limits.idle, cleanup_interval=1,
             asyncore_use_poll=True, clear_untrusted_proxy_headers=False))
+
+
+class _Threads(ThreadedTaskDispatcher):
+    """Starts a thread when a request finds none that is free, at most `most`; waitress starts all before the first."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self._most, self._adding = most, locks.lock()
+
+    def add_task(self, task):
+        with self._adding:
+            with self.lock:
+                running = len(self.threads) - self.stop_count
+                wanted = min(self._most, self.active_count + len(self.queue) + 1)
+            if wanted > running:
+                self.set_thread_count(wanted)
+            super().add_task(task)
+
+    def shutdown(self, *arguments, **settings):
+        with self._adding:
+            self._most = 0
+        return super().shutdown(*arguments, **settings)
 
 
 class _RequestTimeouts:

@@ -6,8 +6,8 @@ OPTIONS = {
     "DEFAULT": [
         cfg.HostAddressOpt("osapi_volume_listen", default="127.0.0.1", help="Address on which the API listens."),
         cfg.PortOpt("osapi_volume_listen_port", default=8776, help="Port on which the API listens."),
-        cfg.IntOpt("osapi_volume_workers", default=1, min=1, help="Number of API worker processes."),
-        cfg.IntOpt("osapi_volume_threads", default=100, min=1,
+        cfg.IntOpt("osapi_volume_workers", default=1, min=1, max=1000, help="Number of API worker processes."),
+        cfg.IntOpt("osapi_volume_threads", default=100, min=1, max=1000,
                    help="Maximum number of requests that one worker handles concurrently."),
         cfg.IntOpt("osapi_volume_connections", default=1000, min=10,
                    help="Maximum number of client connections of one worker."),

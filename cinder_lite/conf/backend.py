@@ -12,7 +12,7 @@ OPTIONS = {
                    help="Seconds between two checks of a backend's state and capacity."),
         cfg.IntOpt("volume_copy_bps_limit", default=0, min=0, mutable=True,
                    help="Maximum rate at which one volume is copied, in bytes per second; 0 for no limit."),
-        cfg.IntOpt("volume_max_operations", default=64, min=1,
+        cfg.IntOpt("volume_max_operations", default=64, min=1, max=1000,
                    help="Maximum number of operations that one backend runs concurrently."),
     ],
 }

@@ -20,7 +20,7 @@ OPTIONS = {
                    help="Seconds between two checks of the store, which write and delete a small object. While the "
                         "check fails, the service is reported as down and backups are refused unless another service "
                         "can make them."),
-        cfg.IntOpt("backup_max_operations", default=4, min=1,
+        cfg.IntOpt("backup_max_operations", default=4, min=1, max=1000,
                    help="Maximum number of backups and restores that one service runs concurrently."),
         cfg.IntOpt("backup_sha_block_size_bytes", default=64 * 1024, min=4096, max=4 * 1024**2,
                    help="Size, in bytes, of the blocks that incremental backups compare and store. After a change the "

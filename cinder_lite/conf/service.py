@@ -31,7 +31,7 @@ OPTIONS = {
         cfg.IntOpt("graceful_timeout", default=60, min=0, mutable=True,
                    help="Seconds for which a service that is stopped waits for running work; the rest is handed back."),
         cfg.IntOpt("rpc_reply_timeout", default=60, min=1, help="Seconds to wait for the reply of another service."),
-        cfg.IntOpt("rpc_max_waiting", default=20, min=1,
+        cfg.IntOpt("rpc_max_waiting", default=20, min=1, max=1000,
                    help="Maximum number of requests of one process that wait for the reply of one service, such as "
                         "that of a backend. All services together may have four times as many. Further requests are "
                         "refused at once, so that a hanging backend does not block requests to others."),

@@ -114,8 +114,9 @@ class Database:
 
 
 def _connected(engine):
-    """A connection of the engine. oslo.db does not recognize the messages of psycopg when connecting fails."""
+    """A connection of the engine. oslo.db does not recognize the messages of psycopg when connecting fails, nor a pool
+    none of whose connections becomes free."""
     try:
         return engine.connect()
-    except sa.exc.OperationalError as error:
+    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
         raise Unreachable(error) from error

@@ -14,7 +14,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_errors
 
 from cinder_lite import db, errors, states
-from cinder_lite.concurrency import clock, locks
+from cinder_lite.concurrency import bulkhead, clock, locks
 from cinder_lite.concurrency.pool import Pool
 from cinder_lite.db import job_changes, jobs
 from cinder_lite.jobs import failing, holds
@@ -40,7 +40,7 @@ class Worker:
                  handlers: Mapping[tuple[str, str], Callable[[Work], object]], size: int) -> None:
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
         self.handlers = dict(handlers)
-        self.pool = Pool(size)
+        self.pool = Pool(size, outside=bulkhead.PARTS * conf.rpc_max_waiting)
         self.stopping = False
         self._taken: set[str] = set()
         self._lock = locks.lock()

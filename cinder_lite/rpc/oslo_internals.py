@@ -15,6 +15,7 @@ from oslo_messaging._tracing.client import oslo_messaging_tracing
 from oslo_messaging.rpc import server
 
 from cinder_lite.concurrency import thread_calls
+from cinder_lite.concurrency.pool import Pool
 
 __all__ = ["OPTIONS", "RPCServer", "driver_base", "probe", "reply_queue", "send_notification", "wait_longer"]
 
@@ -35,16 +36,18 @@ def wait_longer() -> None:
 
 
 class RPCServer(server.RPCServer):
-    """Serves the methods named in `casts`, which only start something, in the thread that receives messages."""
+    """Serves the methods named in `casts`, which only start something, in the thread that receives messages, others in
+    the pool. The library's executor keeps as many threads as it ever had."""
 
     casts: frozenset[str] = frozenset()
+    pool: Pool
 
     def _on_incoming(self, incoming):
         if incoming[0].message.get("method") in self.casts:
             self._process_incoming(incoming)
             thread_calls.forget_request()
         else:
-            super()._on_incoming(incoming)
+            self.pool.submit(self._process_incoming, incoming)
 
 
 def probe(transport: oslo_messaging.Transport) -> Callable[[], None] | None:

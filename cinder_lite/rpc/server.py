@@ -8,6 +8,7 @@ from oslo_messaging.rpc import dispatcher
 
 from cinder_lite import concurrency
 from cinder_lite.concurrency import locks
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.rpc import endpoint, oslo_internals
 from cinder_lite.rpc.interface import Interface, methods
 
@@ -43,6 +44,7 @@ class Server:
             serializer=endpoint.ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy,
             server_cls=oslo_internals.RPCServer, **executor)
         self._server.casts = frozenset(name for name, kind in methods(interface).items() if kind == "cast")
+        self._server.pool = Pool(max(1, self._server.conf.executor_thread_pool_size))
         self._started: bool | None = None
         self._lock = locks.lock()
 

@@ -16,6 +16,8 @@ EXPOSED = ["cinder_lite.errors"]
 RABBIT, NOTIFICATIONS = "oslo_messaging_rabbit", "oslo_messaging_notifications"
 #: Seconds that a call waits for the broker.
 CONNECT_TIMEOUT = 5
+#: Places for checks of the broker, each of which takes a thread for as long as the broker does not answer.
+_CHECKS = locks.semaphore(4)
 #: The delays, in seconds, of reconnecting to a broker; oslo.messaging's default is up to half a minute.
 RECONNECT = {"kombu_reconnect_delay": 0.5, "rabbit_interval_max": 2}
 
@@ -63,8 +65,12 @@ def unreachable(transport: oslo_messaging.Transport) -> str | None:
         except Exception as error:
             # Each library raises its own classes, and any of them is the reason.
             reasons.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        finally:
+            _CHECKS.release()
         ended.set()
 
+    if not _CHECKS.acquire(timeout=CONNECT_TIMEOUT):
+        return f"it has not answered earlier checks within {CONNECT_TIMEOUT} s"
     concurrency.spawn(attempt)
     if not ended.wait(CONNECT_TIMEOUT):
         return f"it has not answered within {CONNECT_TIMEOUT} s"

@@ -37,7 +37,7 @@ class SchedulerManager(SchedulerRPC):
         self.weighers = plugins.load_weighers(conf.scheduler_default_weighers, {
             name: conf[option] for name, option in WEIGHTS.items()})
         self.random = randomness.generator()
-        self.pool = Pool(16)
+        self.pool = Pool(conf.scheduler_max_operations)
         self._sweeper = Sweeper(database, conf, states.SCHEDULER, None, None,
                                 lambda job_id: self.run_job(context.system(), job_id))
         self.stopping = False

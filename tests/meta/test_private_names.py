@@ -113,6 +113,7 @@ SHAPES = {
     "taskflow.engines.action_engine.engine:SerialActionEngine.__init__": "(self, flow, flow_detail, backend, options)",
     "waitress.server:BaseWSGIServer.__init__":
         "(self, application, map, _start, _sock, dispatcher, adj, sockinfo, bind_socket, kw)",
+    "waitress.task:ThreadedTaskDispatcher": {"lock", "queue", "threads", "active_count", "stop_count"},
     "waitress.server:BaseWSGIServer": {"active_channels", "task_dispatcher", "trigger", "channel_class"},
     "waitress.channel:HTTPChannel": {"request", "requests", "total_outbufs_len", "close_when_flushed", "creation_time"},
     "waitress.parser:HTTPRequestParser": {"body_rcv", "body_bytes_received", "error", "completed"},

@@ -127,7 +127,7 @@ def test_a_call_that_raises_gives_its_place_back(monkeypatch, capsys):
 
 
 def test_another_call_runs_while_one_waits_outside():
-    pool, gate, ends = Pool(1), Gate(), []
+    pool, gate, ends = Pool(1, outside=1), Gate(), []
 
     def leave():
         with pool.outside():
@@ -140,8 +140,23 @@ def test_another_call_runs_while_one_waits_outside():
     assert pool.drain(60) and ends == ["back"] and gate.most == 1
 
 
+def test_calls_outside_are_bounded_as_well():
+    pool, gate, before = Pool(2, outside=3), Gate(), threading.active_count()
+
+    def leave():
+        with pool.outside():
+            gate.call()
+
+    for _ in range(40):
+        pool.submit(leave)
+    gate.wait(lambda: gate.here == 5)
+    assert threading.active_count() <= before + 5 and pool.running == 40
+    gate.open.set()
+    assert pool.drain(60) and (gate.most, gate.ended) == (5, 40)
+
+
 def test_a_call_that_comes_back_goes_before_those_that_are_queued():
-    pool, gate, order = Pool(1), Gate(), []
+    pool, gate, order = Pool(1, outside=1), Gate(), []
     outside = threading.Event()
 
     def leave():
