@@ -116,7 +116,7 @@ def run_phase(arguments):
     concurrency.in_thread(calls[arguments.phase])
     seconds = time.perf_counter() - begin
     print(json.dumps({"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
-                      "mode": concurrency.CHOICE.mode}))
+                      "mode": concurrency.patching.MODE}))
 
 
 if __name__ == "__main__":

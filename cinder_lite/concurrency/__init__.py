@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cinder_lite.concurrency import thread_calls
-from cinder_lite.concurrency.patching import CHOICE as CHOICE
 from cinder_lite.concurrency.patching import GREEN, native
 from cinder_lite.concurrency.patching import patch as patch
 

@@ -45,8 +45,7 @@ class _Threads(ThreadedTaskDispatcher):
             with self.lock:
                 running = len(self.threads) - self.stop_count
                 wanted = min(self._most, self.active_count + len(self.queue) + 1)
-            if wanted > running:
-                self.set_thread_count(wanted)
+            self.set_thread_count(max(running, wanted))
             super().add_task(task)
 
     def shutdown(self, *arguments, **settings):

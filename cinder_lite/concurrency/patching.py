@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cinder_lite.concurrency import current_thread
 
@@ -20,27 +20,20 @@ VARIABLES = {
 }
 
 
-class Choice(NamedTuple):
-    """The mode; `variable` is what chose it, "" by default; `problem` is a sentence about an invalid value, or ""."""
-
-    mode: str = "threading"
-    variable: str = ""
-    problem: str = ""
-
-
-def choose(environ: Mapping[str, str]) -> Choice:
-    """The mode of a process with that environment. An empty variable is one that is not set."""
-    valid = []
-    for variable, modes in VARIABLES.items():
+def _choose(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """(the mode, the variable that chose it or "", a sentence about an invalid value or ""). An empty variable is one
+    that is not set."""
+    mode, chosen_by = "threading", ""
+    for variable, modes in reversed(VARIABLES.items()):
         if value := environ.get(variable):
             if value.lower() not in modes:
-                return Choice(problem=f"{variable} is '{value}'; it can be {', '.join(modes)}")
-            valid.append(Choice(modes[value.lower()], variable))
-    return valid[0] if valid else Choice()
+                return "threading", "", f"{variable} is '{value}'; it can be {', '.join(modes)}"
+            mode, chosen_by = modes[value.lower()], variable
+    return mode, chosen_by, ""
 
 
-CHOICE = choose(os.environ)
-GREEN = CHOICE.mode == "eventlet"
+MODE, CHOSEN_BY, PROBLEM = _choose(os.environ)
+GREEN = MODE == "eventlet"
 
 
 def patch(collect_garbage: bool = True) -> None:
@@ -49,8 +42,8 @@ def patch(collect_garbage: bool = True) -> None:
     Ends the process if the environment is wrong. Without `collect_garbage` that begins later: it would visit all that
     is imported several times.
     """
-    if CHOICE.problem:
-        print(CHOICE.problem, file=sys.stderr)
+    if PROBLEM:
+        print(PROBLEM, file=sys.stderr)
         sys.exit(os.EX_CONFIG)
     _limit_arenas()
     if not collect_garbage:

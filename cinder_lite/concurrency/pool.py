@@ -20,8 +20,7 @@ class Pool:
     """
 
     def __init__(self, size: int, outside: int = 0):
-        self._free, self._running, self._returning = size, 0, 0
-        self._threads, self._most = 0, size + outside
+        self._free, self._running, self._returning, self._threads, self._most = size, 0, 0, 0, size + outside
         self._queue: collections.deque[tuple[Callable[..., object], tuple[Any, ...]]] = collections.deque()
         self._changed = locks.condition()
 
@@ -36,16 +35,14 @@ class Pool:
         while self._queue and self._free > self._returning and self._threads < self._most:
             spawn(self._call, *self._queue[0])
             self._queue.popleft()
-            self._free -= 1
-            self._threads += 1
+            self._free, self._threads = self._free - 1, self._threads + 1
 
     def _call(self, function, args):
         try:
             function(*args)
         finally:
             with self._changed:
-                self._running -= 1
-                self._threads -= 1
+                self._running, self._threads = self._running - 1, self._threads - 1
                 self._release()
 
     def _release(self):

@@ -9,11 +9,9 @@ OPTIONS = {
                         "The parameter ssl_ca enables TLS to MariaDB (…/cinder?ssl_ca=/etc/ssl/ca.pem); a server that "
                         "requires TLS denies access without it."),
         cfg.IntOpt("max_pool_size", default=8, min=1, max=1000,
-                   help="Number of connections that each connection pool of a process keeps open. A process has one "
-                        "pool for reading and one for writing."),
+                   help="Number of connections that a process keeps open for reading, and as many for writing."),
         cfg.IntOpt("max_overflow", default=4, min=0, max=1000,
-                   help="Maximum number of additional connections when all of a pool are in use. Threads that need "
-                        "more wait, for at most pool_timeout."),
+                   help="Maximum number of additional connections, of each kind, when all of these are in use."),
         cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
         cfg.IntOpt("connection_recycle_time", default=3600, min=1,
                    help="Age, in seconds, at which a connection is replaced."),

@@ -36,13 +36,12 @@ class Server:
     meter: Any = None
 
     def __init__(self, transport: Any, interface: type[Interface], manager: object, host: str):
-        executor = {"executor": "eventlet"} if concurrency.GREEN else {}
         logging.getLogger("oslo_messaging.rpc.server").addFilter(_UNSUPPORTED_VERSIONS)
         self._server = oslo_messaging.get_rpc_server(
             transport, oslo_messaging.Target(topic=interface.topic, server=host),
             [endpoint.build(interface, manager, self)],
             serializer=endpoint.ContextSerializer(), access_policy=dispatcher.ExplicitRPCAccessPolicy,
-            server_cls=oslo_internals.RPCServer, **executor)
+            server_cls=oslo_internals.RPCServer)
         self._server.casts = frozenset(name for name, kind in methods(interface).items() if kind == "cast")
         self._server.pool = Pool(max(1, self._server.conf.executor_thread_pool_size))
         self._started: bool | None = None

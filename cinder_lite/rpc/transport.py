@@ -7,8 +7,9 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_messaging import opts
 
-from cinder_lite import concurrency, errors
+from cinder_lite import errors
 from cinder_lite.concurrency import locks
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.rpc import oslo_internals
 
 #: Modules of the errors that a call raises in the caller as themselves.
@@ -16,8 +17,8 @@ EXPOSED = ["cinder_lite.errors"]
 RABBIT, NOTIFICATIONS = "oslo_messaging_rabbit", "oslo_messaging_notifications"
 #: Seconds that a call waits for the broker.
 CONNECT_TIMEOUT = 5
-#: Places for checks of the broker, each of which takes a thread for as long as the broker does not answer.
-_CHECKS = locks.semaphore(4)
+#: For checks of the broker, each of which takes a thread for as long as the broker does not answer.
+_CHECKS = Pool(4)
 #: The delays, in seconds, of reconnecting to a broker; oslo.messaging's default is up to half a minute.
 RECONNECT = {"kombu_reconnect_delay": 0.5, "rabbit_interval_max": 2}
 
@@ -65,13 +66,9 @@ def unreachable(transport: oslo_messaging.Transport) -> str | None:
         except Exception as error:
             # Each library raises its own classes, and any of them is the reason.
             reasons.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-        finally:
-            _CHECKS.release()
         ended.set()
 
-    if not _CHECKS.acquire(timeout=CONNECT_TIMEOUT):
-        return f"it has not answered earlier checks within {CONNECT_TIMEOUT} s"
-    concurrency.spawn(attempt)
+    _CHECKS.submit(attempt)
     if not ended.wait(CONNECT_TIMEOUT):
         return f"it has not answered within {CONNECT_TIMEOUT} s"
     return reasons[0] if reasons else None

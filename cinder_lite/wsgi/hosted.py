@@ -8,11 +8,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency, conf, db, errors
+from cinder_lite import conf, db, errors
 from cinder_lite.api import fault
 from cinder_lite.api.app import Application
 from cinder_lite.api.auth import strategy
-from cinder_lite.concurrency import locks
+from cinder_lite.concurrency import locks, patching
 from cinder_lite.conf import unread
 from cinder_lite.db import migrate
 from cinder_lite.observe import health, log_setup
@@ -76,11 +76,10 @@ def configuration() -> cfg.ConfigOpts:
     """The configuration that the environment names. Raises Misconfigured if the API cannot be hosted with it."""
     files = [file for file in os.environ.get(CONFIG_FILES, "").split(os.pathsep) if file]
     found = conf.load(argv=[], files=files or None, prog=PROG)
-    if concurrency.CHOICE.problem:
-        raise errors.Misconfigured(concurrency.CHOICE.problem)
-    if concurrency.GREEN:
-        raise errors.Misconfigured(
-            f"{concurrency.CHOICE.variable} chooses eventlet, but WSGI servers use native threads: unset it")
+    if patching.PROBLEM:
+        raise errors.Misconfigured(patching.PROBLEM)
+    if patching.GREEN:
+        raise errors.Misconfigured(f"{patching.CHOSEN_BY} chooses eventlet; WSGI servers need native threads: unset it")
     strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
         raise errors.Misconfigured("auth_strategy is noauth, which accepts every token, and the address on which the "

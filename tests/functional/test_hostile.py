@@ -9,12 +9,14 @@ import pytest
 import requests
 
 from tests.functional.client import PROJECT
-from tests.functional.service import Service, until
+from tests.functional.service import Apart, Service, until
 
 THREADS = 4
 HEAD = (f"POST /v3/{PROJECT}/volumes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: t:{PROJECT}\r\n"
         "Content-Type: application/json\r\n")
 MANY = 5 * THREADS
+#: Clients that send nearly a whole request, and the most bytes of one by default (docs/limits.md).
+CROWD, MOST_OF_A_HEAD, MOST_OF_A_BODY = 300, 64 * 1024, 112 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +181,37 @@ def test_large_bodies_are_refused(patient, form):
         assert refusal(connection) == 413
         over(connection, sending)
     works(patient)
+
+
+def memory(pid, name):
+    """VmRSS, or VmHWM, its maximum so far, in bytes."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(next(line for line in file if line.startswith(name)).split()[1]) * 1024
+
+
+def test_floods_take_the_memory_of_the_limits():
+    """Each connection can hold a head and a body of the largest size, and no more."""
+    service = Apart(backends=("null-1",), target=False, default="client_request_timeout = 300")
+    asking = HEAD.encode() + b"Content-Length: %d\r\n\r\n"
+    try:
+        service.launch("all")
+        until(service.answers, "the API to answer")
+        works(service)
+        before, limit = memory(service.main.pid, "VmRSS"), MOST_OF_A_BODY + MOST_OF_A_HEAD
+        with contextlib.ExitStack() as stack:
+            for _ in range(CROWD):
+                slow = stack.enter_context(connected(service))
+                slow.sendall(asking % MOST_OF_A_BODY + b"x" * (MOST_OF_A_BODY - 1))
+            for _ in range(20):
+                with connected(service) as connection:
+                    sending = send(connection, asking % 2**23 + b"x" * 2**23)
+                    assert refusal(connection) == 413
+                    over(connection, sending)
+            works(service)
+            assert memory(service.main.pid, "VmHWM") - before < CROWD * limit
+    finally:
+        service.stop()
+        service.remove()
 
 
 def test_a_body_may_come_in_chunks(patient):

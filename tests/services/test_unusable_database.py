@@ -16,9 +16,10 @@ from cinder_lite.db import migrate, services, unusable
 
 
 @contextlib.contextmanager
-def connected(url):
+def connected(url, **options):
     configuration = conf.load([], files=[])
-    configuration.set_override("connection", url, "database")
+    for name, value in {"connection": url, **options}.items():
+        configuration.set_override(name, value, "database")
     found = db.Database(configuration.database)
     try:
         yield found
@@ -55,6 +56,18 @@ def refused(write, reason):
     assert caught.value.reason == reason
     status, headers, body = fault.response(caught.value, internals=False)
     assert (status, dict(headers)["Retry-After"]) == (503, "1") and reason.encode() in body
+
+
+def test_no_connection_becomes_free(database):
+    with connected(database.url, max_pool_size=1, max_overflow=0, pool_timeout=1) as found:
+        with found.read(), found.write():
+            for use in (found.read, found.write):
+                with pytest.raises(db.Unreachable) as caught, use():
+                    pass
+                assert fault.response(caught.value, internals=False)[0] == 503
+        for use in (found.read, found.write):
+            with use() as tx:
+                assert tx.execute(sa.text("SELECT 1")).scalar() == 1
 
 
 def test_a_server_that_only_reads(database):

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.once
 
 OURS, CINDERS = VARIABLES
 SHOWN = ("from cinder_lite import concurrency; concurrency.patch(); import threading; "
-         "print(type(threading.Lock()).__module__.split('.')[0], concurrency.CHOICE.variable)")
+         "print(type(threading.Lock()).__module__.split('.')[0], concurrency.patching.CHOSEN_BY)")
 NATIVE, EVENTLET = "_thread ", "eventlet "
 #: Daemons, the command and the application of WSGI servers.
 PROGRAMS = ("all", "api", "backup", "manage", "scheduler", "volume")
@@ -56,8 +56,8 @@ def test_nothing_starts_with_another_value(program, environ, problem):
 
 
 @pytest.mark.parametrize("environ, problem", [
-    ({OURS: "eventlet"}, f"{OURS} chooses eventlet, but WSGI servers use native threads"),
-    ({CINDERS: "0"}, f"{CINDERS} chooses eventlet, but WSGI servers use native threads"),
+    ({OURS: "eventlet"}, f"{OURS} chooses eventlet; WSGI servers need native threads"),
+    ({CINDERS: "0"}, f"{CINDERS} chooses eventlet; WSGI servers need native threads"),
     ({CINDERS: "maybe"}, f"{CINDERS} is 'maybe'"),
 ], ids=str)
 def test_a_wsgi_server_uses_native_threads(tmp_path, environ, problem):
