@@ -11,7 +11,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher
 
-from cinder_lite.concurrency import clock, locks
+from cinder_lite.concurrency import clock
 from cinder_lite.concurrency.http_accept import ACCEPT_RETRY, AcceptErrors
 from cinder_lite.concurrency.http_limits import FIRST_REQUEST, Limits
 
@@ -38,20 +38,15 @@ class _Threads(ThreadedTaskDispatcher):
 
     def __init__(self, most: int):
         super().__init__()
-        self._most, self._adding = most, locks.lock()
+        self.most = most
 
     def add_task(self, task):
-        with self._adding:
-            with self.lock:
-                running = len(self.threads) - self.stop_count
-                wanted = min(self._most, self.active_count + len(self.queue) + 1)
-            self.set_thread_count(max(running, wanted))
-            super().add_task(task)
-
-    def shutdown(self, *arguments, **settings):
-        with self._adding:
-            self._most = 0
-        return super().shutdown(*arguments, **settings)
+        """Called by the server's thread, and by threads that have served a request and are free themselves."""
+        with self.lock:
+            running = len(self.threads) - self.stop_count
+            wanted = min(self.most, self.active_count + len(self.queue) + 1)
+        self.set_thread_count(max(running, wanted))
+        super().add_task(task)
 
 
 class _RequestTimeouts:
@@ -100,6 +95,7 @@ class _RequestTimeouts:
                 clock.sleep(0.01)
 
     def stop(self):
+        self.task_dispatcher.most = 0
         self.task_dispatcher.shutdown()
         with clock.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):

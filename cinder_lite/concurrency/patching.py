@@ -15,8 +15,8 @@ from cinder_lite.concurrency import current_thread
 #: {variable of the environment: {its value: the mode}}; the first variable that is set wins. The second is Cinder's.
 VARIABLES = {
     "CINDER_LITE_CONCURRENCY": {"threading": "threading", "eventlet": "eventlet"},
-    "OS_CINDER_DISABLE_EVENTLET_PATCHING": {
-        **dict.fromkeys(("1", "true", "yes"), "threading"), **dict.fromkeys(("0", "false", "no"), "eventlet")},
+    "OS_CINDER_DISABLE_EVENTLET_PATCHING": dict.fromkeys(("1", "true", "yes"), "threading")
+    | dict.fromkeys(("0", "false", "no"), "eventlet"),
 }
 
 
