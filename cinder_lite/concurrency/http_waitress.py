@@ -24,7 +24,7 @@ def build_server(sock: socket.socket, application: Callable[..., Iterable[bytes]
     unix = sock.family == socket.AF_UNIX
     address = sock.getsockname()
     return (_Unix if unix else _TCP)(
-        application, _sock=sock, bind_socket=False, limits=limits, dispatcher=_Threads(limits.requests),
+        application, _sock=sock, bind_socket=False, limits=limits, dispatcher=_Threads(),
         sockinfo=(sock.family, sock.type, sock.proto, None if unix else address[:2]),
         adj=Adjustments(
             connection_limit=limits.connections, ident=None,
@@ -36,9 +36,7 @@ def build_server(sock: socket.socket, application: Callable[..., Iterable[bytes]
 class _Threads(ThreadedTaskDispatcher):
     """Starts a thread when a request finds none that is free, at most `most`; waitress starts all before the first."""
 
-    def __init__(self, most: int):
-        super().__init__()
-        self.most = most
+    most = 0
 
     def add_task(self, task):
         """Called by the server's thread, and by threads that have served a request and are free themselves."""
@@ -60,6 +58,7 @@ class _RequestTimeouts:
         self._errors, self._paused_until = AcceptErrors(), 0
         self._late = _Refusal(limits.refuse(408, f"The request was not sent within {limits.request_timeout} seconds."))
         super().__init__(*arguments, map=self.sockets, **settings)
+        self.task_dispatcher.most = limits.requests
 
     def maintenance(self, now):
         super().maintenance(now)

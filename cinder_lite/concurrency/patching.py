@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 from cinder_lite.concurrency import current_thread
@@ -18,21 +17,12 @@ VARIABLES = {
     "OS_CINDER_DISABLE_EVENTLET_PATCHING": dict.fromkeys(("1", "true", "yes"), "threading")
     | dict.fromkeys(("0", "false", "no"), "eventlet"),
 }
-
-
-def _choose(environ: Mapping[str, str]) -> tuple[str, str, str]:
-    """(the mode, the variable that chose it or "", a sentence about an invalid value or ""). An empty variable is one
-    that is not set."""
-    mode, chosen_by = "threading", ""
-    for variable, modes in reversed(VARIABLES.items()):
-        if value := environ.get(variable):
-            if value.lower() not in modes:
-                return "threading", "", f"{variable} is '{value}'; it can be {', '.join(modes)}"
-            mode, chosen_by = modes[value.lower()], variable
-    return mode, chosen_by, ""
-
-
-MODE, CHOSEN_BY, PROBLEM = _choose(os.environ)
+_SET = {variable: value for variable in VARIABLES if (value := os.environ.get(variable, "").lower())}
+#: A sentence about an invalid value, or "".
+PROBLEM = next((f"{name} is '{value}'; it can be {', '.join(VARIABLES[name])}" for name, value in _SET.items()
+                if value not in VARIABLES[name]), "")
+CHOSEN_BY = next(iter(_SET), "")
+MODE = VARIABLES[CHOSEN_BY].get(_SET[CHOSEN_BY], "threading") if _SET else "threading"
 GREEN = MODE == "eventlet"
 
 

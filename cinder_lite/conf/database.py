@@ -8,10 +8,8 @@ OPTIONS = {
                    help="SQLAlchemy URL: sqlite:///path, mysql+pymysql://… or postgresql+psycopg://… "
                         "The parameter ssl_ca enables TLS to MariaDB (…/cinder?ssl_ca=/etc/ssl/ca.pem); a server that "
                         "requires TLS denies access without it."),
-        cfg.IntOpt("max_pool_size", default=8, min=1, max=1000,
-                   help="Number of connections that a process keeps open for reading, and as many for writing."),
-        cfg.IntOpt("max_overflow", default=4, min=0, max=1000,
-                   help="Maximum number of additional connections, of each kind, when all of these are in use."),
+        cfg.IntOpt("max_pool_size", default=8, min=1, max=1000, help="Connections kept to read, and as many to write."),
+        cfg.IntOpt("max_overflow", default=4, min=0, max=1000, help="Maximum number of further ones, of each kind."),
         cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
         cfg.IntOpt("connection_recycle_time", default=3600, min=1,
                    help="Age, in seconds, at which a connection is replaced."),

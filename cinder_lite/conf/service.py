@@ -33,7 +33,6 @@ OPTIONS = {
         cfg.IntOpt("rpc_reply_timeout", default=60, min=1, help="Seconds to wait for the reply of another service."),
         cfg.IntOpt("rpc_max_waiting", default=20, min=1, max=1000,
                    help="Maximum number of requests of one process that wait for the reply of one service, such as "
-                        "that of a backend. All services together may have four times as many. Further requests are "
-                        "refused at once, so that a hanging backend does not block requests to others."),
+                        "that of a backend; four times as many for all services. Further ones are refused at once."),
     ],
 }

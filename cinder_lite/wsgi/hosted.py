@@ -76,10 +76,8 @@ def configuration() -> cfg.ConfigOpts:
     """The configuration that the environment names. Raises Misconfigured if the API cannot be hosted with it."""
     files = [file for file in os.environ.get(CONFIG_FILES, "").split(os.pathsep) if file]
     found = conf.load(argv=[], files=files or None, prog=PROG)
-    if patching.PROBLEM:
-        raise errors.Misconfigured(patching.PROBLEM)
-    if patching.GREEN:
-        raise errors.Misconfigured(f"{patching.CHOSEN_BY} chooses eventlet; WSGI servers need native threads: unset it")
+    if patching.PROBLEM or patching.GREEN:
+        raise errors.Misconfigured(patching.PROBLEM or f"{patching.CHOSEN_BY} chooses eventlet: not for WSGI servers")
     strategy.check_configuration(found)
     if found.auth_strategy == "noauth" and not found.allow_noauth_anywhere:
         raise errors.Misconfigured("auth_strategy is noauth, which accepts every token, and the address on which the "

@@ -56,8 +56,8 @@ def test_nothing_starts_with_another_value(program, environ, problem):
 
 
 @pytest.mark.parametrize("environ, problem", [
-    ({OURS: "eventlet"}, f"{OURS} chooses eventlet; WSGI servers need native threads"),
-    ({CINDERS: "0"}, f"{CINDERS} chooses eventlet; WSGI servers need native threads"),
+    ({OURS: "eventlet"}, f"{OURS} chooses eventlet: not for WSGI servers"),
+    ({CINDERS: "0"}, f"{CINDERS} chooses eventlet: not for WSGI servers"),
     ({CINDERS: "maybe"}, f"{CINDERS} is 'maybe'"),
 ], ids=str)
 def test_a_wsgi_server_uses_native_threads(tmp_path, environ, problem):

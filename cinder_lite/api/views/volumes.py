@@ -74,8 +74,7 @@ _ADMIN = (
 _MORE = (
     Field("os-vol-tenant-attr:tenant_id", "project_id", policy="volume_extension:volume_tenant_attribute"),
     Field("os-vol-host-attr:host", "host", policy="volume_extension:volume_host_attribute"),
-    Field("os-vol-mig-status-attr:migstat", "migration_status",
-          policy="volume_extension:volume_mig_status_attribute"),
+    Field("os-vol-mig-status-attr:migstat", "migration_status", policy="volume_extension:volume_mig_status_attribute"),
     Field("os-vol-mig-status-attr:name_id", "name_id", policy="volume_extension:volume_mig_status_attribute"),
 )
 
