@@ -20,6 +20,8 @@ package_tests() {
             gcc) echo "$package|command -v gcc" ;;
             libc6-dev) echo "$package|ls /usr/include/stdio.h" ;;
             python3-dev) echo "$package|ls /usr/include/python3*/Python.h" ;;
+            pkg-config) echo "$package|command -v pkg-config" ;;
+            libmariadb-dev) echo "$package|command -v mariadb_config" ;;
             kmod) echo "$package|command -v modprobe" ;;
             iproute2) echo "$package|command -v ip" ;;
             rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;

@@ -7,7 +7,7 @@ concurrency.patch(collect_garbage=False)
 from oslo_config import cfg
 
 from cinder_lite.api import listener
-from cinder_lite.db import engines
+from cinder_lite.db import drivers
 from cinder_lite.observe import metrics
 from cinder_lite.service import daemon, workers
 from cinder_lite.service.api import ApiService
@@ -27,7 +27,7 @@ def main(conf: cfg.ConfigOpts) -> None:
         # All workers need the database driver and taskflow: imported before the fork, they share the memory.
         from cinder_lite.volume.flows import api_create  # noqa: F401
 
-        engines.import_driver(conf.database)
+        drivers.import_driver(conf.database)
         workers.Workers(conf.osapi_volume_workers, build).run()
 
 

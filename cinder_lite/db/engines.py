@@ -1,7 +1,6 @@
-"""Builds the engines of a database: its URL and driver, its pools of connections and their checks."""
+"""Builds the engines of a database: its pools of connections and their checks."""
 
 import contextlib
-import datetime
 import functools
 import os
 from collections.abc import Callable
@@ -11,55 +10,17 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db.sqlalchemy import exc_filters
 
-from cinder_lite import errors
 from cinder_lite.concurrency import clock
-from cinder_lite.db import texts
+from cinder_lite.db import drivers, texts
 
 #: Seconds after which an idle connection is checked before it is used again.
 IDLE_CHECK = 5.0
-#: The installed drivers, which are used whatever driver a URL names.
-DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
 
 
 def is_missing(url: sa.URL) -> bool:
     """Whether the database is a file that does not exist and that connecting would create."""
     return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and (
         not os.path.exists(url.database or ""))
-
-
-def url_of(connection: str) -> sa.URL:
-    """The URL with an installed driver and without plugins: URLs of Cinder may name others."""
-    try:
-        url = sa.make_url(connection).difference_update_query(["plugin"])
-        url = url.set(drivername=DRIVERS.get(url.get_backend_name(), url.drivername))
-        url.get_dialect()
-    except (sa.exc.ArgumentError, ValueError) as error:
-        # The original message may contain a part of the password.
-        raise errors.Misconfigured("the database's URL is not like 'mysql+pymysql://USER:PASSWORD@HOST/NAME', with "
-                                   "'%40' for '@' and the like within it, or is of an unsupported database") from error
-    return url
-
-
-def connect_args(url: sa.URL) -> dict[str, Any]:
-    """Arguments of the driver besides the URL."""
-    # By default PyMySQL tries TLS and loads the system's certificates for every connection.
-    if url.get_backend_name() in ("mysql", "mariadb") and not any(key.startswith("ssl") for key in url.query):
-        return {"ssl_disabled": True}
-    return {}
-
-
-def _fast_times(url):
-    """Arguments by which PyMySQL parses times faster; they suit only the service's own database."""
-    if url.get_backend_name() not in ("mysql", "mariadb"):
-        return {}
-    driver = url.get_dialect().import_dbapi()
-    return {"conv": {**driver.converters.conversions,
-                     driver.constants.FIELD_TYPE.DATETIME: datetime.datetime.fromisoformat}}
-
-
-def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
-    """Import the database driver of the section [database], without connecting."""
-    url_of(options.connection).get_dialect().import_dbapi()
 
 
 def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], None]) -> tuple[sa.Engine, sa.Engine]:
@@ -73,7 +34,7 @@ def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], 
         shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "poolclass": sa.QueuePool}
     else:
         shared |= {"pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
-                   "connect_args": {**connect_args(url), **_fast_times(url)}}
+                   "connect_args": {**drivers.connect_args(url), **drivers.fast_times(url)}}
     return _engine(url, shared, note, autocommit=True), _engine(url, shared, note, autocommit=False)
 
 
@@ -90,7 +51,6 @@ def _engine(url, shared, note, autocommit):
         engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
         sa.event.listen(engine, "checkin", _note_idle)
         sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
-    if dialect == "postgresql":
         sa.event.listen(engine, "handle_error", _detect_lost_connection, retval=True)
     # Registered before oslo.db's handler, which replaces the exception.
     sa.event.listen(engine, "handle_error", note)
@@ -126,14 +86,10 @@ def _note_idle(_connection, record):
 
 
 def _detect_lost_connection(context):
-    """Treat further errors of psycopg as lost connections, such as those of a server that accepts no connections.
-
-    Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
-    """
+    """Treat further errors as lost connections, such as those of a server that accepts no connections."""
     error = context.original_exception
     if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
-        state = getattr(error, "sqlstate", None)
-        context.is_disconnect = context.is_disconnect or state is None or state.startswith(("08", "57P"))
+        context.is_disconnect = context.is_disconnect or drivers.is_lost(error)
 
 
 def _check_idle(dialect, connection, record, _proxy):

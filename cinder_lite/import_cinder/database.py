@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cinder_lite import errors
-from cinder_lite.db import engines
+from cinder_lite.db import drivers, engines
 
 #: Columns by which a database of a supported release is recognized.
 NEEDED = {"volumes": "use_quota", "snapshots": "use_quota", "default_volume_types": "project_id",
@@ -21,10 +21,10 @@ class CinderDatabase:
     """A connection to a Cinder database. `url` is the value of Cinder's [database] connection."""
 
     def __init__(self, url: str):
-        self.url = engines.url_of(url)
+        self.url = drivers.url_of(url)
         if engines.is_missing(self.url):
             raise NotCinders(f"there is no file {self.url.database}")
-        self._engine = sa.create_engine(self.url, connect_args=engines.connect_args(self.url))
+        self._engine = sa.create_engine(self.url, connect_args=drivers.connect_args(self.url))
         self._tables = sa.MetaData()
 
     def close(self) -> None:

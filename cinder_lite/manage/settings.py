@@ -23,7 +23,7 @@ from oslo_config import cfg
 from cinder_lite import conf as configuration
 from cinder_lite import db, errors
 from cinder_lite.conf import unread
-from cinder_lite.db import migrate
+from cinder_lite.db import drivers, migrate
 from cinder_lite.host import effective_user, host_lock
 from cinder_lite.manage import OK, VIOLATED, Commands, Failed, counted
 from cinder_lite.manage.database import reason
@@ -198,7 +198,8 @@ def refused(shared: process.Process) -> Iterator[Finding]:
 def _database(shared: process.Process) -> Iterator[Finding]:
     where = "[database] connection"
     try:
-        where = f"database {shared.db.url.render_as_string(hide_password=True)}"
+        url = shared.db.url
+        where = f"database {url.render_as_string(hide_password=True)} by {drivers.implementation(url)}"
         found = migrate.current(shared.db)
     except errors.Misconfigured as error:
         yield Finding(where, str(error))
@@ -206,10 +207,12 @@ def _database(shared: process.Process) -> Iterator[Finding]:
     except db.ERRORS as error:
         yield Finding(where, f"{reason(error)}; start it, or correct [database] connection")
         return
+    if why := drivers.replaced(shared.conf.database.connection):
+        yield Finding(where, why)
     if not migrate.suffices(found):
         yield Finding(where, f"it is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
                     "'cinder-lite-manage db sync'")
-    else:
+    elif not why:
         yield Finding(where)
 
 

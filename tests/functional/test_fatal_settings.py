@@ -35,9 +35,9 @@ REFUSED = [
     ("backup", "log_config_append = /nowhere", "the log cannot be written: "),
     ("scheduler", "state_path = /proc/nowhere", "state_path /proc/nowhere cannot be made: "),
     ("all", "state_path = {path}/state", "state_path {path}/state cannot be used: "),
-    ("scheduler", "[database]\nconnection = mongodb://here/c", "the database's URL is not like 'mysql+pymysql://"),
+    ("scheduler", "[database]\nconnection = mongodb://here/c", "the database's URL is not like 'mysql://"),
     ("scheduler", "[database]\nconnection = mysql://me:s3/cret@here:port/c",
-     "the database's URL is not like 'mysql+pymysql://"),
+     "the database's URL is not like 'mysql://"),
     ("all", "scheduler_default_filters = X", "'X' does not exist; there are Av"),
     ("all", "scheduler_default_weighers = X", "'X' does not exist; there are Capac"),
     ("all", "transport_url = rabit://here/", "transport_url is not the URL"),
@@ -73,7 +73,7 @@ REFUSED = [
 #: Functions that say that a setting cannot be, and what beside a row of REFUSED shows that 'config check' says it too.
 REFUSING = {
     "cinder_lite/api/auth/strategy.py check_configuration": None, "cinder_lite/api/listener.py _misconfigured": None,
-    "cinder_lite/backup/stores/__init__.py load": None, "cinder_lite/db/engines.py url_of": None,
+    "cinder_lite/backup/stores/__init__.py load": None, "cinder_lite/db/drivers.py url_of": None,
     "cinder_lite/db/migrate.py expect_current": "test_manage_settings: a database that was not synced",
     "cinder_lite/conf/plugins.py load": None, "cinder_lite/conf/plugins.py _at_path": None,
     "cinder_lite/conf/plugins.py _loaded": "test_outside: a package whose entry points are broken",

@@ -159,7 +159,7 @@ class MariaDB(Server):
 
     name = "mariadb"
     memory = 64
-    driver = "mysql+pymysql"
+    driver = "mysql"
 
     @property
     def url(self):

@@ -13,8 +13,8 @@ ROOT = TOP / ".tox/debian"
 WHEELS = "/srv/wheels"
 #: What a server has; what the installation and its user fetch, of which nothing is installed before.
 SERVER = "systemd-sysv udev dbus kmod iproute2 procps"
-FETCHED = ("python3-venv qemu-utils logrotate tgt thin-provisioning-tools rabbitmq-server mariadb-server postgresql "
-           "ceph-common python3-rbd python3-rados qemu-block-extra")
+FETCHED = ("python3-venv qemu-utils logrotate tgt thin-provisioning-tools rabbitmq-server mariadb-server libmariadb3 "
+           "postgresql ceph-common python3-rbd python3-rados qemu-block-extra")
 TYPED = "lvm2 open-iscsi"
 PREPARE = f"""
     set -e
@@ -38,6 +38,9 @@ def prepare():
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-c", TOP / "constraints.txt", "-d",
                     f"{ROOT}{WHEELS}",
                     TOP, "setuptools", "uv"], check=True)
+    # It has no wheel to download.
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "-c", TOP / "constraints.txt", "-w", f"{ROOT}{WHEELS}",
+                    "--no-deps", "mysqlclient"], check=True)
 
 
 class Host:

@@ -76,6 +76,29 @@ def test_the_tracing_extra_is_installed_if_traces_are_enabled(directory):
     assert settings.extras() == "[tracing]"
 
 
+@pytest.mark.parametrize("database, there, packages", [
+    ("mariadb", [], {"libmariadb-dev", "gcc", "libc6-dev", "pkg-config", "python3-dev"}),
+    ("mariadb", ["PyMySQL-1.2.4-py3-none-any.whl", "mysqlclient-2.3.2-cp311-cp311-linux_x86_64.whl"], {"libmariadb3"}),
+    ("postgresql", [], set())])
+def test_the_driver_of_mariadb_is_built_unless_a_wheel_is_there(directory, monkeypatch, database, there, packages):
+    monkeypatch.setattr(install, "is_installed", lambda _package: False)
+    for name in there:
+        (directory / name).touch()
+    without = {*install.packages(settings.Choices(services=True, database="postgresql"), None), "mariadb-server"}
+    found = install.packages(settings.Choices(services=True, database=database), str(directory) if there else None)
+    assert {*found} - without == packages
+
+
+@pytest.mark.parametrize("url, wanted", [("mysql", True), ("mariadb", True), ("mysql+mysqldb", True),
+                                         ("mysql+pymysql", False), ("postgresql+psycopg", False)])
+def test_an_upgrade_installs_the_driver_that_the_settings_name(directory, url, wanted):
+    choices = settings.Choices(services=True)
+    text = written(directory, services=True)["cinder.conf"]
+    assert settings.wants_mysqlclient(choices)
+    (directory / "cinder.conf").write_text(text.replace("connection = mysql:", f"connection = {url}:"))
+    assert settings.wants_mysqlclient(choices) == wanted
+
+
 def test_the_embedded_installation_needs_no_server(directory):
     written(directory)
     assert settings.passwords() == (None, None)

@@ -27,6 +27,8 @@ COMMANDS, LINKS = ("cinder-lite", "cinder-lite-manage"), pathlib.Path("/usr/loca
 #: The Debian packages of each choice.
 PACKAGES = {"always": ("python3-venv", "qemu-utils", "logrotate"), "tgt": ("tgt",), "services": ("rabbitmq-server",),
             "mariadb": ("mariadb-server",), "postgresql": ("postgresql",), "lvm": ("lvm2", "thin-provisioning-tools"),
+            "mysqlclient": ("libmariadb3",),
+            "to build mysqlclient": ("libmariadb-dev", "gcc", "libc6-dev", "pkg-config", "python3-dev"),
             "rbd": ("ceph-common", "python3-rbd", "python3-rados", "qemu-block-extra"), "file": ()}
 #: Seconds within which all units must start.
 PATIENCE = 600
@@ -52,11 +54,15 @@ def run(command, text="", **options):
     return subprocess.run(command, input=text, check=True, text=True, capture_output=True, **options).stdout
 
 
-def packages(choices):
+def packages(choices, wheels):
     """Return the missing Debian packages."""
     wanted = [*PACKAGES["always"], *PACKAGES[choices.backend], *(PACKAGES["tgt"] if choices.exports else ())]
     if choices.services:
         wanted += [*PACKAGES["services"], *PACKAGES[choices.database]]
+    if settings.wants_mysqlclient(choices):
+        # No index has wheels of it.
+        is_there = wheels and any(pathlib.Path(wheels).glob("mysqlclient-*.whl"))
+        wanted += PACKAGES["mysqlclient" if is_there else "to build mysqlclient"]
     return [name for name in wanted if not is_installed(name)]
 
 
@@ -82,17 +88,18 @@ def environments():
     return sorted(VENV.parent.glob(f"{VENV.name}-[0-9]*"))
 
 
-def make_environment(wheels):
+def make_environment(choices, wheels):
     """Create an environment beside the running one, run its upgrade check, and then switch the link to it."""
     made = next_environment()
-    source = ["--no-index", "--find-links", wheels] if wheels else []
     try:
         run(["/usr/bin/python3", "-m", "venv", made])
-        # Copied, because the cache of uv may be readable only by root. Compiled, because the service cannot write
-        # there.
-        run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c",
-             TOP / "constraints.txt",
-             f"{TOP}{settings.extras()}"], env={**os.environ, "UV_LINK_MODE": "copy"})
+        install_python_package(made, wheels, f"{TOP}{settings.extras()}")
+        if settings.wants_mysqlclient(choices):
+            try:
+                install_python_package(made, wheels, "mysqlclient")
+            except subprocess.CalledProcessError as error:
+                print(f"mysqlclient cannot be built, PyMySQL is used, which is slower:\n{error.stderr[-2000:]}",
+                      flush=True)
         run(["chmod", "-R", "go=u-w", made])
         if VENV.exists():
             expect_upgrade(made)
@@ -100,6 +107,14 @@ def make_environment(wheels):
         shutil.rmtree(made, ignore_errors=True)
         raise
     turn_to(made)
+
+
+def install_python_package(made, wheels, package):
+    """Install a package, or a checkout with its extras, in an environment. Raises CalledProcessError."""
+    source = ["--no-index", "--find-links", wheels] if wheels else []
+    # Copied, because the cache of uv may be readable only by root. Compiled, because the service cannot write there.
+    run([made / "bin/python", TOP / "tools/pip_install.py", "-q", "--compile", *source, "-c", TOP / "constraints.txt",
+         package], env={**os.environ, "UV_LINK_MODE": "copy"})
 
 
 def next_environment():
@@ -203,7 +218,7 @@ def state(unit):
 
 
 def installing(choices, wheels):
-    missing = packages(choices)
+    missing = packages(choices, wheels)
     new = [path for path in settings.files(choices) if settings.is_to_be_written(path)]
     again = " again" if VENV.exists() else ""
     return [
@@ -212,7 +227,7 @@ def installing(choices, wheels):
              lambda: copy_files(choices)),
         Step(f"write {' '.join(new)}", lambda: write_settings(choices), bool(new)),
         Step(f"install this checkout{again} in {VENV}{', beside the running release' if again else ''}",
-             lambda: make_environment(wheels)),
+             lambda: make_environment(choices, wheels)),
         Step(f"write {settings.HTPASSWD}", write_password,
              choices.auth == "http_basic" and not os.path.exists(settings.HTPASSWD)),
         Step(f"configure {choices.database} and RabbitMQ: a user cinder with a password, a database, a virtual host",

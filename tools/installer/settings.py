@@ -135,7 +135,7 @@ def configuration(choices):
         sections["DEFAULT"] |= {"osapi_volume_workers": 2,
                                 "transport_url": f"rabbit://cinder:{secret()}@127.0.0.1:5672/cinder"}
         sections["database"] = {"connection": {
-            "mariadb": f"mysql+pymysql://cinder:{secret()}@localhost/cinder?unix_socket={SOCKET}",
+            "mariadb": f"mysql://cinder:{secret()}@localhost/cinder?unix_socket={SOCKET}",
             "postgresql": f"postgresql+psycopg://cinder:{secret()}@127.0.0.1/cinder"}[choices.database]}
     else:
         sections["database"] = {"connection": "sqlite:////var/lib/cinder/cinder.sqlite"}
@@ -171,6 +171,12 @@ def written():
 def extras():
     """Return the extras that the settings need, in the notation of pip."""
     return "[tracing]" if written().get("tracing", "enabled", fallback="").lower() in ("true", "1", "yes", "on") else ""
+
+
+def wants_mysqlclient(choices):
+    """Whether the URL of the database leaves the driver of MariaDB open or names mysqlclient."""
+    chosen = "mysql:" if choices.services and choices.database == "mariadb" else ""
+    return written().get("database", "connection", fallback=chosen).startswith(("mysql:", "mariadb:", "mysql+mysqldb:"))
 
 
 def passwords():

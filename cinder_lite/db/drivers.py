@@ -1,0 +1,129 @@
+"""Chooses the driver of a database by its URL, and the arguments with which it connects."""
+
+import datetime
+import functools
+import importlib
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from cinder_lite import errors
+from cinder_lite.concurrency import patching
+
+PSYCOPG, PYMYSQL, MYSQLCLIENT = "postgresql+psycopg", "mysql+pymysql", "mysql+mysqldb"
+MYSQL = ("mysql", "mariadb")
+#: Seconds within which MariaDB must accept a connection, unless the URL has connect_timeout; the default of PyMySQL.
+CONNECT_TIMEOUT = 10
+#: The parameters of a URL that mysqlclient has too, with PyMySQL's meaning, and those that only mysqlclient has.
+PARAMETERS = frozenset((
+    "charset", "client_flag", "connect_timeout", "init_command", "local_infile", "read_default_file",
+    "read_default_group", "read_timeout", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "unix_socket", "write_timeout",
+    "auth_plugin", "compress", "ssl_mode"))
+
+
+def url_of(connection: str) -> sa.URL:
+    """The URL with an installed driver and without plugins: URLs of Cinder may name others."""
+    try:
+        url = sa.make_url(connection).difference_update_query(["plugin"])
+        url = url.set(drivername=_driver(url))
+        url.get_dialect()
+    except (sa.exc.ArgumentError, ValueError) as error:
+        # The original message may contain a part of the password.
+        raise errors.Misconfigured("the database's URL is not like 'mysql://USER:PASSWORD@HOST/NAME', with "
+                                   "'%40' for '@' and the like within it, or is of an unsupported database") from error
+    return url
+
+
+def _driver(url):
+    if url.get_backend_name() == "postgresql":
+        return PSYCOPG
+    if url.get_backend_name() not in MYSQL:
+        return url.drivername
+    return PYMYSQL if url.drivername.endswith("+pymysql") or _obstacle(url) else MYSQLCLIENT
+
+
+def replaced(connection: str) -> str | None:
+    """Why PyMySQL is used instead of mysqlclient, which the URL names; None if it does not or is obeyed."""
+    url = sa.make_url(connection)
+    obstacle = _obstacle(url) if url.drivername.endswith("+mysqldb") else None
+    return obstacle and f"PyMySQL is used instead of mysqldb, because {obstacle}: write mysql:// for the best available"
+
+
+def _obstacle(url):
+    """Why mysqlclient cannot be used, or not with the meaning that the URL has with PyMySQL; None if it can."""
+    tls = _has_tls(url)
+    if patching.GREEN:
+        return "mysqlclient would stop all green threads whenever it waits"
+    if not _is_installed():
+        return "mysqlclient is not installed"
+    if unknown := sorted(url.query.keys() - PARAMETERS):
+        return f"mysqlclient has no parameter {unknown[0]}"
+    return "mysqlclient uses no TLS with the name localhost" if tls and _is_localhost(url) else None
+
+
+@functools.cache
+def _is_installed():
+    try:
+        importlib.import_module("MySQLdb")
+    except ImportError:
+        return False
+    return True
+
+
+def _has_tls(url):
+    return any(key.startswith("ssl") for key in url.query)
+
+
+def _is_localhost(url):
+    return url.host in (None, "localhost") and "unix_socket" not in url.query
+
+
+def connect_args(url: sa.URL) -> dict[str, Any]:
+    """Arguments of the driver besides the URL."""
+    if url.drivername == PYMYSQL:
+        # By default PyMySQL tries TLS and loads the system's certificates for every connection.
+        return {} if _has_tls(url) else {"ssl_disabled": True}
+    if url.drivername != MYSQLCLIENT:
+        return {}
+    # Defaults of PyMySQL, which are not those of the C library: it would not verify certificates, for example.
+    verified = {"ssl_ca", "ssl_capath"} & url.query.keys()
+    like_pymysql = {"ssl_mode": "VERIFY_IDENTITY" if verified else "REQUIRED" if _has_tls(url) else "DISABLED",
+                    "charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT, "local_infile": 0}
+    # For the C library localhost is the default socket, whatever the port.
+    address = {"host": "127.0.0.1"} if _is_localhost(url) else {}
+    return {"multi_statements": False, **address,
+            **{key: value for key, value in like_pymysql.items() if key not in url.query}}
+
+
+def fast_times(url: sa.URL) -> dict[str, Any]:
+    """Arguments by which a driver of MariaDB parses times faster; they suit only the service's own database."""
+    if url.get_backend_name() not in MYSQL:
+        return {}
+    name = url.get_dialect().import_dbapi().__name__
+    converters, constants = (importlib.import_module(f"{name}.{part}") for part in ("converters", "constants"))
+    return {"conv": {**converters.conversions, constants.FIELD_TYPE.DATETIME: datetime.datetime.fromisoformat}}
+
+
+def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
+    """Import the database driver of the section [database], without connecting."""
+    url_of(options.connection).get_dialect().import_dbapi()
+
+
+def implementation(url: sa.URL) -> str:
+    """The driver and what it is written in: psycopg has implementations in C ('c', 'binary') and in Python."""
+    if url.drivername != PSYCOPG:
+        return url.get_driver_name()
+    from psycopg import pq
+
+    return f"psycopg ({pq.__impl__})"
+
+
+def is_lost(error: Any) -> bool:
+    """Whether an error of a driver means a lost connection, among those that SQLAlchemy does not recognize."""
+    if hasattr(error, "sqlstate"):
+        # Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    # 1053: the server stops. 2000 to 2999: errors of MariaDB's client, such as 2026, a failure of TLS.
+    number = error.args[0] if error.args else None
+    return number == 1053 or isinstance(number, int) and 2000 <= number < 3000
