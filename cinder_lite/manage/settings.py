@@ -200,6 +200,8 @@ def _database(shared: process.Process) -> Iterator[Finding]:
     try:
         url = shared.db.url
         where = f"database {url.render_as_string(hide_password=True)} by {drivers.implementation(url)}"
+        if why := drivers.replaced(shared.conf.database.connection):
+            yield Finding(where, why)
         found = migrate.current(shared.db)
     except errors.Misconfigured as error:
         yield Finding(where, str(error))
@@ -207,8 +209,6 @@ def _database(shared: process.Process) -> Iterator[Finding]:
     except db.ERRORS as error:
         yield Finding(where, f"{reason(error)}; start it, or correct [database] connection")
         return
-    if why := drivers.replaced(shared.conf.database.connection):
-        yield Finding(where, why)
     if not migrate.suffices(found):
         yield Finding(where, f"it is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
                     "'cinder-lite-manage db sync'")

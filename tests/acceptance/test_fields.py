@@ -160,7 +160,7 @@ def both(tmp_path_factory):
     sections = {name: OURS.format(name=name) for name in ("one", "two")}
     with MariaDB() as database, RabbitMQ() as broker:
         started(database, broker)
-        with NullCinder(database.url, broker.url) as cinder, Service(
+        with NullCinder(database.cinder_url, broker.url) as cinder, Service(
                 backends=("one", "two"), sections=sections, default="default_volume_type = any") as service:
             ours, theirs = Api(service.url), Api(cinder.start().url)
             with open(os.path.join(service.state, "one", "of-others"), "wb") as file:

@@ -69,6 +69,8 @@ def test_right_settings_are_called_right(run, right):
     ("connection = sqlite:///", "connection = mongodb:///",
      "[database] connection: the database's URL is not like 'mysql"),
     ("connection = sqlite", "connection = mysql+pymysql://me:secret@127.0.0.1:1/c ; ", "correct [database] connection"),
+    ("connection = sqlite", "connection = mysql+mysqldb://me:secret@127.0.0.1:1/c?program_name= ; ",
+     "PyMySQL is used instead of mysqldb, because mysqlclient "),
 ])
 def test_a_mistake_is_reported_with_a_remedy(run, right, old, new, said):
     changes = dict(right)

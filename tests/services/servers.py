@@ -45,6 +45,11 @@ class Server:
     def __exit__(self, *unused):
         self.remove()
 
+    @property
+    def cinder_url(self):
+        """The URL of a database with the drivers that the environments of Cinder have."""
+        return self.url.replace("mysql:", "mysql+pymysql:").replace("+psycopg:", "+psycopg2:")
+
     def start(self):
         """Start it, and wait until it can be used."""
         self.launch()

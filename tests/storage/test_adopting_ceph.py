@@ -167,7 +167,7 @@ def taken(ceph):
     rbd.emptied(ceph)
     with servers.MariaDB() as database, servers.RabbitMQ() as broker:
         servers.started(database, broker)
-        with Cinder(ceph, database.url, broker.url) as cinder:
+        with Cinder(ceph, database.cinder_url, broker.url) as cinder:
             made = filled(ceph, cinder.start(), database)
             cinder.stop()
             service = Service(backends=("ceph-ssd",), host="ctl1", target=False, default=(

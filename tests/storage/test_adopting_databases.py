@@ -8,6 +8,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
+from cinder_lite.db import drivers
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
 from tests.services import servers
@@ -31,7 +32,7 @@ def database(request, tmp_path):
     with request.param() as server:
         server.start()
         conf = tmp_path / "cinder.conf"
-        conf.write_text(f"[database]\nconnection = {server.url.replace('+psycopg:', '+psycopg2:')}\n")
+        conf.write_text(f"[database]\nconnection = {server.cinder_url}\n")
         subprocess.run([ENVIRONMENT / "bin" / "cinder-manage", "--config-file", conf, "db", "sync"], check=True,
                        capture_output=True, timeout=300)
         yield server
@@ -39,7 +40,7 @@ def database(request, tmp_path):
 
 def fill(url, rows):
     """Insert [(table, values)] as Cinder has them."""
-    engine, tables = sa.create_engine(url), sa.MetaData()
+    engine, tables = sa.create_engine(drivers.url_of(url)), sa.MetaData()
     with engine.begin() as tx:
         tables.reflect(tx)
         for name, values in rows:

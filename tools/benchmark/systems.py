@@ -176,7 +176,7 @@ def cinder(environment, ceph=None):
     """A Cinder of an environment, with servers of its own, and a backend `rbd` on a Ceph."""
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
-        with Cinder(environment, mariadb.url, rabbitmq.url, ceph) as peer:
+        with Cinder(environment, mariadb.cinder_url, rabbitmq.url, ceph) as peer:
             def request(method, path, body=None):
                 answer = peer.request(method, PROJECT, path, body)
                 answer.raise_for_status()

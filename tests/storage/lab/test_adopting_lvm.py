@@ -55,7 +55,7 @@ def taken():
     with lvm.group(0) as thin, lvm.group(1) as thick, servers.PostgreSQL() as database, servers.RabbitMQ() as broker:
         groups = dict(zip(KINDS, (thin, thick), strict=True))
         servers.started(database, broker)
-        with CinderOnLvm(groups, database.url.replace("+psycopg:", "+psycopg2:"), broker.url) as cinder:
+        with CinderOnLvm(groups, database.cinder_url, broker.url) as cinder:
             made, before = filled(cinder.start(), groups)
             cinder.stop()
             sections = {kind: ON_LVM.format(name=kind, group=group) + "target_port = {target_port}\n"
