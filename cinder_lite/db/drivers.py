@@ -17,9 +17,8 @@ MYSQL = ("mysql", "mariadb")
 CONNECT_TIMEOUT = 10
 #: The parameters of a URL that mysqlclient has too, with PyMySQL's meaning, and those that only mysqlclient has.
 PARAMETERS = frozenset((
-    "charset", "client_flag", "connect_timeout", "init_command", "local_infile", "read_default_file",
-    "read_default_group", "read_timeout", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "unix_socket", "write_timeout",
-    "auth_plugin", "compress", "ssl_mode"))
+    "charset", "client_flag", "connect_timeout", "init_command", "local_infile", "read_timeout", "ssl_ca", "ssl_capath",
+    "ssl_cert", "ssl_key", "unix_socket", "write_timeout", "auth_plugin", "compress", "ssl_mode"))
 
 
 def url_of(connection: str) -> sa.URL:
@@ -36,10 +35,8 @@ def url_of(connection: str) -> sa.URL:
 
 
 def _driver(url):
-    if url.get_backend_name() == "postgresql":
-        return PSYCOPG
     if url.get_backend_name() not in MYSQL:
-        return url.drivername
+        return PSYCOPG if url.get_backend_name() == "postgresql" else url.drivername
     return PYMYSQL if url.drivername.endswith("+pymysql") or _obstacle(url) else MYSQLCLIENT
 
 
@@ -52,14 +49,13 @@ def replaced(connection: str) -> str | None:
 
 def _obstacle(url):
     """Why mysqlclient cannot be used, or not with the meaning that the URL has with PyMySQL; None if it can."""
-    tls = _has_tls(url)
     if patching.GREEN:
         return "mysqlclient would stop all green threads whenever it waits"
     if not _is_installed():
         return "mysqlclient is not installed"
     if unknown := sorted(url.query.keys() - PARAMETERS):
         return f"mysqlclient has no parameter {unknown[0]}"
-    return "mysqlclient uses no TLS with the name localhost" if tls and _is_localhost(url) else None
+    return "mysqlclient uses no TLS with the name localhost" if _has_tls(url) and _is_localhost(url) else None
 
 
 @functools.cache
@@ -81,19 +77,16 @@ def _is_localhost(url):
 
 def connect_args(url: sa.URL) -> dict[str, Any]:
     """Arguments of the driver besides the URL."""
-    if url.drivername == PYMYSQL:
-        # By default PyMySQL tries TLS and loads the system's certificates for every connection.
-        return {} if _has_tls(url) else {"ssl_disabled": True}
     if url.drivername != MYSQLCLIENT:
-        return {}
+        # By default PyMySQL tries TLS and loads the system's certificates for every connection.
+        return {"ssl_disabled": True} if url.drivername == PYMYSQL and not _has_tls(url) else {}
     # Defaults of PyMySQL, which are not those of the C library: it would not verify certificates, for example.
     verified = {"ssl_ca", "ssl_capath"} & url.query.keys()
     like_pymysql = {"ssl_mode": "VERIFY_IDENTITY" if verified else "REQUIRED" if _has_tls(url) else "DISABLED",
                     "charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT, "local_infile": 0}
+    found = {"multi_statements": False, **{key: like_pymysql[key] for key in like_pymysql.keys() - url.query.keys()}}
     # For the C library localhost is the default socket, whatever the port.
-    address = {"host": "127.0.0.1"} if _is_localhost(url) else {}
-    return {"multi_statements": False, **address,
-            **{key: value for key, value in like_pymysql.items() if key not in url.query}}
+    return {**found, "host": "127.0.0.1"} if _is_localhost(url) else found
 
 
 def fast_times(url: sa.URL) -> dict[str, Any]:
@@ -112,11 +105,8 @@ def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
 
 def implementation(url: sa.URL) -> str:
     """The driver and what it is written in: psycopg has implementations in C ('c', 'binary') and in Python."""
-    if url.drivername != PSYCOPG:
-        return url.get_driver_name()
-    from psycopg import pq
-
-    return f"psycopg ({pq.__impl__})"
+    name = url.get_driver_name()
+    return f"{name} ({importlib.import_module('psycopg').pq.__impl__})" if url.drivername == PSYCOPG else name
 
 
 def is_lost(error: Any) -> bool:
@@ -125,5 +115,4 @@ def is_lost(error: Any) -> bool:
         # Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
         return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
     # 1053: the server stops. 2000 to 2999: errors of MariaDB's client, such as 2026, a failure of TLS.
-    number = error.args[0] if error.args else None
-    return number == 1053 or isinstance(number, int) and 2000 <= number < 3000
+    return any(number == 1053 or number in range(2000, 3000) for number in error.args[:1])
