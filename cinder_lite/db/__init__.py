@@ -8,7 +8,6 @@ READ COMMITTED (SQLite: one writer at a time).
 import collections
 import contextlib
 import datetime
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,8 +18,6 @@ from oslo_db import exception as db_errors
 
 from cinder_lite.concurrency import clock, locks
 from cinder_lite.db import drivers, engines, unusable
-
-LOG = logging.getLogger(__name__)
 
 #: The connection that Database.read() and Database.write() yield: the first argument `tx` of this package's functions.
 Transaction = sa.Connection
@@ -61,9 +58,6 @@ class Database:
     def __init__(self, options: cfg.ConfigOpts.GroupAttr):
         """`options` is the section [database]."""
         self.url = drivers.url_of(options.connection)
-        LOG.debug("The driver of the database is %s.", drivers.implementation(self.url))
-        if why := drivers.replaced(options.connection):
-            LOG.warning("[database] connection: %s", why)
         self.dialect = self.url.get_backend_name()
         self._failures = unusable.Failures(self.dialect)
         self._reader, self._writer = engines.build(self.url, options, self._failures.note)

@@ -1,8 +1,7 @@
 """Chooses the driver of a database by its URL, and the arguments with which it connects."""
 
 import datetime
-import functools
-import importlib
+import importlib.util
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +10,7 @@ from oslo_config import cfg
 from cinder_lite import errors
 from cinder_lite.concurrency import patching
 
-PSYCOPG, PYMYSQL, MYSQLCLIENT = "postgresql+psycopg", "mysql+pymysql", "mysql+mysqldb"
-MYSQL = ("mysql", "mariadb")
-#: Seconds within which MariaDB must accept a connection, unless the URL has connect_timeout; the default of PyMySQL.
-CONNECT_TIMEOUT = 10
+MYSQL, PSYCOPG, PYMYSQL, MYSQLCLIENT = ("mysql", "mariadb"), "postgresql+psycopg", "mysql+pymysql", "mysql+mysqldb"
 #: The parameters of a URL that mysqlclient has too, with PyMySQL's meaning, and those that only mysqlclient has.
 PARAMETERS = frozenset((
     "charset", "client_flag", "connect_timeout", "init_command", "local_infile", "read_timeout", "ssl_ca", "ssl_capath",
@@ -49,44 +45,25 @@ def replaced(connection: str) -> str | None:
 
 def _obstacle(url):
     """Why mysqlclient cannot be used, or not with the meaning that the URL has with PyMySQL; None if it can."""
-    if patching.GREEN:
-        return "mysqlclient would stop all green threads whenever it waits"
-    if not _is_installed():
-        return "mysqlclient is not installed"
-    if unknown := sorted(url.query.keys() - PARAMETERS):
-        return f"mysqlclient has no parameter {unknown[0]}"
-    return "mysqlclient uses no TLS with the name localhost" if _has_tls(url) and _is_localhost(url) else None
-
-
-@functools.cache
-def _is_installed():
-    try:
-        importlib.import_module("MySQLdb")
-    except ImportError:
-        return False
-    return True
-
-
-def _has_tls(url):
-    return any(key.startswith("ssl") for key in url.query)
-
-
-def _is_localhost(url):
-    return url.host in (None, "localhost") and "unix_socket" not in url.query
+    found = {"mysqlclient would stop all green threads whenever it waits": patching.GREEN,
+             "mysqlclient is not installed": importlib.util.find_spec("MySQLdb") is None,
+             "mysqlclient lacks one of the parameters": bool(url.query.keys() - PARAMETERS)}
+    return next((reason for reason, is_met in found.items() if is_met), None)
 
 
 def connect_args(url: sa.URL) -> dict[str, Any]:
     """Arguments of the driver besides the URL."""
+    has_tls = any(key.startswith("ssl") for key in url.query)
     if url.drivername != MYSQLCLIENT:
         # By default PyMySQL tries TLS and loads the system's certificates for every connection.
-        return {"ssl_disabled": True} if url.drivername == PYMYSQL and not _has_tls(url) else {}
+        return {"ssl_disabled": True} if url.drivername == PYMYSQL and not has_tls else {}
     # Defaults of PyMySQL, which are not those of the C library: it would not verify certificates, for example.
-    verified = {"ssl_ca", "ssl_capath"} & url.query.keys()
-    like_pymysql = {"ssl_mode": "VERIFY_IDENTITY" if verified else "REQUIRED" if _has_tls(url) else "DISABLED",
-                    "charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT, "local_infile": 0}
-    found = {"multi_statements": False, **{key: like_pymysql[key] for key in like_pymysql.keys() - url.query.keys()}}
-    # For the C library localhost is the default socket, whatever the port.
-    return {**found, "host": "127.0.0.1"} if _is_localhost(url) else found
+    mode = "VERIFY_IDENTITY" if {"ssl_ca", "ssl_capath"} & url.query.keys() else "REQUIRED" if has_tls else "DISABLED"
+    found = {"ssl_mode": mode, "charset": "utf8mb4", "connect_timeout": 10, "local_infile": 0, "multi_statements": 0}
+    if url.host in (None, "localhost") and "unix_socket" not in url.query:
+        # For the C library localhost is the default socket, whatever the port.
+        found["host"] = "127.0.0.1"
+    return {key: found[key] for key in found.keys() - url.query.keys()}
 
 
 def fast_times(url: sa.URL) -> dict[str, Any]:
@@ -103,10 +80,10 @@ def import_driver(options: cfg.ConfigOpts.GroupAttr) -> None:
     url_of(options.connection).get_dialect().import_dbapi()
 
 
-def implementation(url: sa.URL) -> str:
-    """The driver and what it is written in: psycopg has implementations in C ('c', 'binary') and in Python."""
-    name = url.get_driver_name()
-    return f"{name} ({importlib.import_module('psycopg').pq.__impl__})" if url.drivername == PSYCOPG else name
+def description(url: sa.URL) -> str:
+    """The URL without its password, and for psycopg its implementation: in C ('c', 'binary') or in Python."""
+    by = f" by psycopg ({importlib.import_module('psycopg').pq.__impl__})" if url.drivername == PSYCOPG else ""
+    return url.render_as_string(hide_password=True) + by
 
 
 def is_lost(error: Any) -> bool:

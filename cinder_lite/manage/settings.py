@@ -198,8 +198,7 @@ def refused(shared: process.Process) -> Iterator[Finding]:
 def _database(shared: process.Process) -> Iterator[Finding]:
     where = "[database] connection"
     try:
-        url = shared.db.url
-        where = f"database {url.render_as_string(hide_password=True)} by {drivers.implementation(url)}"
+        where = f"database {drivers.description(shared.db.url)}"
         if why := drivers.replaced(shared.conf.database.connection):
             yield Finding(where, why)
         found = migrate.current(shared.db)

@@ -38,7 +38,7 @@ def test_parameters_of_pymysql_alone_choose_it(query, driver):
     ("u:p@localhost/cinder?unix_socket=/run/s&charset=utf8&local_infile=1&connect_timeout=1", {
         "ssl_mode": "DISABLED"})])
 def test_mysqlclient_has_the_defaults_of_pymysql(url, expected):
-    assert drivers.connect_args(drivers.url_of(f"mysql://{url}")) == {"multi_statements": False, **expected}
+    assert drivers.connect_args(drivers.url_of(f"mysql://{url}")) == {"multi_statements": 0, **expected}
 
 
 def test_pymysql_reads_no_certificates_without_tls():
@@ -49,12 +49,12 @@ def test_pymysql_reads_no_certificates_without_tls():
 @pytest.mark.parametrize("url,reason", [
     (f"mysql://{AT}", None), (f"mysql+pymysql://{AT}", None), ("sqlite://", None), (f"postgresql://{AT}", None),
     (f"mysql://{AT}?ssl_cipher=AES", None), (f"mysql+mysqldb://{AT}", "green threads" if concurrency.GREEN else None),
-    (f"mysql+mysqldb://{AT}?ssl_cipher=AES", "green threads" if concurrency.GREEN else "no parameter ssl_cipher"),
-    ("mysql+mysqldb://u:p@localhost/c?ssl_ca=/c", "green threads" if concurrency.GREEN else "name localhost")])
+    (f"mysql+mysqldb://{AT}?ssl_cipher=AES", "green threads" if concurrency.GREEN else "lacks one of the")])
 def test_a_named_driver_that_is_not_used_is_a_problem(url, reason):
     found = drivers.replaced(url)
     assert found is None if reason is None else reason in found
 
 
 def test_psycopg_is_the_implementation_in_c():
-    assert drivers.implementation(drivers.url_of("postgresql://u@h/c")) in ("psycopg (binary)", "psycopg (c)")
+    said = drivers.description(drivers.url_of(f"postgresql://{AT}"))
+    assert said.partition(" by ")[2] in ("psycopg (binary)", "psycopg (c)") and ":p@" not in said
