@@ -39,12 +39,10 @@ def _versions(base: str) -> dict[str, Any]:
     """The response to GET /: the one version that is served, at `base` (the URL of the service's root)."""
     return {"versions": [{
         "id": "v3.0", "status": "CURRENT", "version": versions.text(versions.MAXIMUM),
-        "min_version": versions.text(versions.MINIMUM),
-        "updated": "2023-08-31T00:00:00Z",
+        "min_version": versions.text(versions.MINIMUM), "updated": "2023-08-31T00:00:00Z",
         "links": [{"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"},
                   {"rel": "self", "href": base + "/v3/"}],
-        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}],
-    }]}
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.volume+json;version=3"}]}]}
 
 
 def _health(app: "Application", req: Request) -> Response:

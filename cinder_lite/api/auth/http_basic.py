@@ -109,8 +109,7 @@ class HTTPBasic:
             raise errors.Forbidden(f"The user {name} has no project here.")
         project, roles = assignment
         return context.Context(user_id=name, project_id=project, roles=roles, request_id=request_id,
-                               service_roles=[role for role in roles if role == "service"],
-                               global_request_id=global_id)
+                               service_roles=[role for role in roles if role == "service"], global_request_id=global_id)
 
     def _verify(self, name: str, password: bytes, passwords: Mapping[str, bytes], environ: Mapping[str, Any]) -> bool:
         """Whether the password is right; a right one is cached as a keyed digest.

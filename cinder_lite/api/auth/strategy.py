@@ -14,8 +14,7 @@ from cinder_lite.api.fault import Response
 class Strategy(Protocol):
     """Identifies the requester: returns a Context, or the response to a request that it refuses."""
 
-    def __call__(self, http: webob.Request, request_id: str,
-                 global_id: str | None) -> context.Context | Response: ...
+    def __call__(self, http: webob.Request, request_id: str, global_id: str | None) -> context.Context | Response: ...
 
 
 def load(conf: cfg.ConfigOpts) -> Strategy:
