@@ -1,6 +1,7 @@
 """What depends on the driver of MariaDB is the same with PyMySQL and with mysqlclient."""
 
 import datetime
+import pathlib
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from oslo_db import exception as db_errors
 
 from cinder_lite import concurrency, db
 from cinder_lite.db import drivers, unusable
+from tests.services import processes
 
 WIDE = "\N{GRINNING FACE}"
 TABLE = sa.Table("things", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True),
@@ -191,12 +193,18 @@ def test_a_server_that_ends_within_a_transaction_is_unreachable_until_it_is_back
         assert tx.execute(sa.select(TABLE)).all() == []
 
 
+def _states(pid):
+    """The states of the threads of a process, as in proc(5)."""
+    return {path.read_text().rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
 def test_a_server_that_hangs_is_unreachable_after_the_timeout(opened, mariadb):
     database, late = opened("read_timeout=1"), opened("connect_timeout=1", "read_timeout=1")
     with database.read() as tx:
         tx.execute(sa.select(TABLE))
     mariadb.process.send(signal.SIGSTOP)
     try:
+        processes.until(lambda: _states(mariadb.process.pid) == {"T"})
         for one in (database, late):
             with pytest.raises(db.Unreachable), one.read() as tx:
                 tx.execute(sa.select(TABLE))
