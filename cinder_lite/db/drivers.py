@@ -12,9 +12,8 @@ from cinder_lite.concurrency import patching
 
 MYSQL, PSYCOPG, PYMYSQL, MYSQLCLIENT = ("mysql", "mariadb"), "postgresql+psycopg", "mysql+pymysql", "mysql+mysqldb"
 #: The parameters of a URL that mysqlclient has too, with PyMySQL's meaning, and those that only mysqlclient has.
-PARAMETERS = frozenset((
-    "charset", "client_flag", "connect_timeout", "init_command", "local_infile", "read_timeout", "ssl_ca", "ssl_capath",
-    "ssl_cert", "ssl_key", "unix_socket", "write_timeout", "auth_plugin", "compress", "ssl_mode"))
+PARAMETERS = frozenset("charset client_flag connect_timeout init_command local_infile read_timeout ssl_ca ssl_capath "
+                       "ssl_cert ssl_key ssl_mode unix_socket write_timeout".split())
 
 
 def url_of(connection: str) -> sa.URL:
@@ -86,10 +85,12 @@ def description(url: sa.URL) -> str:
     return url.render_as_string(hide_password=True) + by
 
 
-def is_lost(error: Any) -> bool:
-    """Whether an error of a driver means a lost connection, among those that SQLAlchemy does not recognize."""
-    if hasattr(error, "sqlstate"):
-        # Class 08 is a failed connection, 57P a server that stops or starts; errors of libpq itself have no SQLSTATE.
-        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
-    # 1053: the server stops. 2000 to 2999: errors of MariaDB's client, such as 2026, a failure of TLS.
-    return any(number == 1053 or number in range(2000, 3000) for number in error.args[:1])
+def detect_lost_connection(context: Any) -> None:
+    """Mark an error of a statement as a lost connection, among those that SQLAlchemy does not recognize."""
+    error = context.original_exception
+    if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
+        # MariaDB's 1053: the server stops. 2000 to 2999: errors of its client, such as 2026, a failure of TLS.
+        is_lost = any(number == 1053 or number in range(2000, 3000) for number in error.args[:1])
+        # PostgreSQL's class 08 is a failed connection, 57P a server that stops or starts; errors of libpq have none.
+        state = getattr(error, "sqlstate", "")
+        context.is_disconnect |= is_lost or state is None or state.startswith(("08", "57P"))

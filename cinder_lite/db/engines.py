@@ -51,7 +51,7 @@ def _engine(url, shared, note, autocommit):
         engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
         sa.event.listen(engine, "checkin", _note_idle)
         sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
-        sa.event.listen(engine, "handle_error", _detect_lost_connection, retval=True)
+        sa.event.listen(engine, "handle_error", drivers.detect_lost_connection, retval=True)
     # Registered before oslo.db's handler, which replaces the exception.
     sa.event.listen(engine, "handle_error", note)
     exc_filters.register_engine(engine)
@@ -85,16 +85,8 @@ def _note_idle(_connection, record):
     record.info["idle_since"] = clock.monotonic()
 
 
-def _detect_lost_connection(context):
-    """Treat further errors as lost connections, such as those of a server that accepts no connections."""
-    error = context.original_exception
-    if isinstance(error, context.dialect.loaded_dbapi.OperationalError):
-        context.is_disconnect = context.is_disconnect or drivers.is_lost(error)
-
-
 def _check_idle(dialect, connection, record, _proxy):
-    since = record.info.get("idle_since")
-    if since is None or clock.monotonic() - since < IDLE_CHECK:
+    if clock.monotonic() - record.info.get("idle_since", float("inf")) < IDLE_CHECK:
         return
     try:
         dialect.do_ping(connection)

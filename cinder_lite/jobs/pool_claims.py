@@ -24,7 +24,6 @@ def take(tx: db.Transaction, conf: cfg.ConfigOpts, name: str, size: int, count: 
     limits = bounds(pool, request)
     if limits.refused or not pools.take(tx, name, size, count, limits):
         available = virtual_free(pool, request.thin)
-        raise errors.NoCapacity(
-            reason=f"The pool {name} has no capacity for {size} GiB more: " + (
+        raise errors.NoCapacity(reason=f"The pool {name} has no capacity for {size} GiB more: " + (
                 limits.refused or f"{available:g} GiB can be provisioned there"),
             public=errors.NO_CAPACITY.format(size=size))
