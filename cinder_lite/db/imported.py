@@ -17,9 +17,7 @@ REFERENCES = {
     "volume_types": (schema.volumes.c.volume_type_id, schema.snapshots.c.volume_type_id,
                      schema.default_types.c.volume_type_id, schema.volume_type_projects.c.volume_type_id,
                      schema.quotas.c.type_id),
-    "qos_specs": (schema.volume_types.c.qos_specs_id,),
-    "group_types": (schema.groups.c.group_type_id,),
-}
+    "qos_specs": (schema.volume_types.c.qos_specs_id,), "group_types": (schema.groups.c.group_type_id,)}
 ROWS = 500
 
 

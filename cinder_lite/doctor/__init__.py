@@ -20,10 +20,9 @@ from cinder_lite.doctor.state import State
 #: rows are right.
 CHECKS = (
     jobs.without_resource, jobs.status_mismatch, jobs.abandoned, jobs.unserved,
-    resources.without_job, resources.migrations_without_job,
-    resources.lost_attachments, resources.lost_snapshots, resources.lost_metadata, resources.metadata_differs,
-    resources.attachments_contradicted,
-    sums.usage, sums.pools, limits.not_applied,
+    resources.without_job, resources.migrations_without_job, resources.lost_attachments, resources.lost_snapshots,
+    resources.lost_metadata, resources.metadata_differs, resources.attachments_contradicted, sums.usage, sums.pools,
+    limits.not_applied,
     exports.lost_connections, exports.unknown_exports, exports.missing_exports,
     storage.orphans, storage.missing_objects, storage.orphaned_backups, storage.missing_backups,
 )
