@@ -98,8 +98,10 @@ class Daemon:
         systemd.notify(reloading=1)
         try:
             self.conf.mutate_config_files()
-        except cfg.Error as error:
-            LOG.error("the changed configuration is invalid, the former one stays in force: %s", error)
+        except (cfg.Error, SystemExit) as error:
+            # oslo.config ends the process for a value of an option that the command line has too, like debug.
+            reason = error.__context__ if isinstance(error, SystemExit) else error
+            LOG.error("the changed configuration is invalid, the former one stays in force: %s", reason)
         for service in self.services:
             if hasattr(service, "reload"):
                 service.reload()

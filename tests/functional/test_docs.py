@@ -28,6 +28,8 @@ ELSEWHERE = {
     "./tools/quickstart": ("tests/services/test_quickstart.py", "quickstart.py"),
     "./tools/run-tests": ("tests/meta/test_run_tests.py", "run-tests"),
     ".tox/venv/bin/python -m pytest": ("tox.ini", "pytest"),
+    ".tox/venv/bin/python tools/bench": ("tests/unit/test_bench.py", '"--help"'),
+    ".tox/venv/bin/tox run -e cinder": ("tox.ini", "tox run -q -e keystone,glance,judges,nova,cinder"),
     "apt-get install -y lvm2": ("tests/systemd/test_installation.py", "Installation"),
     "export OS_": ("tests/acceptance/test_logins.py", "docs/identity.md"),
     ". quickstart-state/admin.rc": ("tests/acceptance/test_logins.py", "README.md"),

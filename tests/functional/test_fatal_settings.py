@@ -179,9 +179,9 @@ def test_a_reload_of_unusable_settings_changes_nothing():
     with Reloaded(backends=("null-1",), sections={"null-1": NULL}, target=False) as running:
         with open(running.config_file) as file:
             text = file.read()
-        for wrong in ("nonsense", "[DEFAULT]\ndebug = perhaps\n"):
+        for number, wrong in enumerate(("nonsense", "[DEFAULT]\ndebug = perhaps\n"), 1):
             with open(running.config_file, "w") as file:
                 file.write(f"{text}\n{wrong}")
             running.main.send(signal.SIGHUP)
-            until(lambda: running.main.tail().count("the former one stays in force") == 1, "the error")
+            until(lambda: running.main.tail().count("the former one stays in force") == number, wrong)
             assert running.answers()

@@ -1,6 +1,8 @@
 """tools/bench: the judging of results, and the templates of recorded statements."""
 
 import pathlib
+import re
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +15,8 @@ import goals  # noqa: E402
 from floor import recording, replay  # noqa: E402
 
 pytestmark = pytest.mark.once
+COMMANDS = sorted({command for page in (TOOLS.parent / "docs").glob("*.md")
+                   for command in re.findall(r"^    \.tox/venv/bin/python (tools/bench.*)$", page.read_text(), re.M)})
 TIME = goals.Goal("create_latency", "accept_p50_ms", "POST answered p50, ms", 10)
 RATE = goals.Goal("show_rps", "c16_rps", "shows/s", 15)
 FIRST, SECOND = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -101,3 +105,15 @@ def test_statements_are_grouped_by_transactions_without_those_of_no_request():
     assert recording.units_of(lines) == [recording.Unit("api", False, ["SELECT 1"]),
                                        recording.Unit("api", True, ["INSERT 1", "UPDATE 1"]),
                                        recording.Unit("api", False, ["SELECT 2"])]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_documented_command_has_its_options(command):
+    program, *words = command.split()
+    shown = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, cwd=TOOLS.parent)
+    assert shown.returncode == 0, shown.stderr
+    assert {word for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", shown.stdout))
+
+
+def test_commands_are_documented():
+    assert {command.split()[0] for command in COMMANDS} == {"tools/bench", "tools/bench_soak.py"}

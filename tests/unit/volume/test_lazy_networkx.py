@@ -23,7 +23,7 @@ class Add(engine.Step):
     def execute(self, number, doubled):
         return number + doubled
 
-print(engine.run(engine.sequence("sum", Double(), Add()), logging.getLogger(), number=7)["added"])
+print(engine.run(engine.Flow("sum", Double(), Add()), logging.getLogger(), number=7)["added"])
 """
 SPARED = "import sys; from cinder_lite.volume.flows import lazy_networkx; lazy_networkx.install(); import networkx\n"
 
