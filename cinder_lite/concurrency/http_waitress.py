@@ -11,7 +11,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher
 
-from cinder_lite.concurrency import clock
+from cinder_lite.concurrency import clock, locks
 from cinder_lite.concurrency.http_accept import ACCEPT_RETRY, AcceptErrors
 from cinder_lite.concurrency.http_limits import FIRST_REQUEST, Limits
 
@@ -99,7 +99,10 @@ class _RequestTimeouts:
         with clock.deadline(FLUSH_TIMEOUT) as left:
             while left() and any(one.requests or one.total_outbufs_len for one in list(self.active_channels.values())):
                 clock.sleep(0.01)
-        self.trigger.pull_trigger(lambda: wasyncore.close_all(self.sockets, ignore_all=True))
+        # Woken by another thread, the loop must not close the trigger's descriptor before it is written to.
+        pulled = locks.event()
+        self.trigger.pull_trigger(lambda: pulled.wait() and wasyncore.close_all(self.sockets, ignore_all=True))
+        pulled.set()
 
 
 class _TCP(_RequestTimeouts, server.TcpWSGIServer):
