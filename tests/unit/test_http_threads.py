@@ -31,20 +31,29 @@ class Application:
         return [b"ok" if met else b"no"]
 
 
-@pytest.fixture
-def serve():
-    servers = []
+class Servers:
+    """Starts servers of applications, and stops them."""
 
-    def start(application):
+    def __init__(self):
+        self.running = []
+
+    def __call__(self, application):
         sock = socket.create_server(("127.0.0.1", 0))
-        servers.append(http_server.WSGIServer(sock, application, http_limits.Limits(
+        self.running.append(http_server.WSGIServer(sock, application, http_limits.Limits(
             connections=100, requests=LIMIT, request_timeout=60, body=1024), logging.getLogger("test")))
-        servers[-1].start()
+        self.running[-1].start()
         return f"http://127.0.0.1:{sock.getsockname()[1]}/"
 
-    yield start
-    for server in servers:
-        server.stop(1)
+    def stop(self):
+        while self.running:
+            self.running.pop().stop(1)
+
+
+@pytest.fixture
+def serve():
+    servers = Servers()
+    yield servers
+    servers.stop()
 
 
 def ask(url, count):
@@ -74,3 +83,24 @@ def test_threads_are_started_when_they_are_needed(serve):
     assert set(waitress_threads()) <= before
     assert ask(url, 1) == ["ok"]
     assert len(set(waitress_threads()) - before) <= 1
+
+
+@pytest.mark.once
+def test_a_stopping_server_keeps_its_trigger_until_it_is_pulled(serve, monkeypatch):
+    url = serve(Application(together=1))
+    assert ask(url, 1) == ["ok"]
+    server = serve.running.pop()._server
+    server.refuse()
+    trigger, closed, kept = server.trigger, threading.Event(), []
+    pull, close = trigger._physical_pull, trigger.close
+
+    def pull_late():
+        """Wakes the loop as another thread may do, before the byte of this thread is written."""
+        pull()
+        kept.append(not closed.wait(1))
+        pull()
+
+    monkeypatch.setattr(trigger, "_physical_pull", pull_late)
+    monkeypatch.setattr(trigger, "close", lambda: (close(), closed.set()))
+    server.stop()
+    assert kept == [True] and closed.wait(60)
