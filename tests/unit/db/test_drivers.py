@@ -27,7 +27,7 @@ def test_parameters_of_pymysql_alone_choose_it(query, driver):
     assert drivers.url_of(f"mysql://{AT}?{query}").drivername == driver
 
 
-@pytest.mark.skipif(concurrency.GREEN, reason="mysqlclient is for native threads")
+@pytest.mark.once
 @pytest.mark.parametrize("url,expected", [
     (AT, {"ssl_mode": "DISABLED", "charset": "utf8mb4", "connect_timeout": 10, "local_infile": 0}),
     (f"{AT}?ssl_ca=/ca.pem&connect_timeout=3&charset=utf8", {"ssl_mode": "VERIFY_IDENTITY", "local_infile": 0}),
