@@ -13,7 +13,7 @@ OPTIONS = {
                          "cinder_lite.scheduler.weighers add further ones."),
         cfg.IntOpt("scheduler_max_attempts", default=3, min=1,
                    help="Maximum number of backends that are tried for one volume."),
-        cfg.IntOpt("scheduler_max_operations", default=16, min=1, max=1000, help="Maximum of concurrent decisions."),
+        cfg.IntOpt("scheduler_max_operations", default=16, min=1, max=1000, help="Limit of concurrent placements."),
         cfg.IntOpt("scheduler_wait_for_backends", default=300, min=0, mutable=True,
                    help="Seconds for which a request waits while the only suitable backends are starting or down, or "
                         "no volume service has reported yet. After that it fails with the reasons; 0 to fail "

@@ -49,14 +49,9 @@ def insert(tx: db.Transaction, **values: Any) -> Any:
     return Row(**dict.fromkeys(Row._fields) | values)
 
 
-def update(tx: db.Transaction, id: str, **values: Any) -> bool:
-    """False if there is no such attachment."""
-    return tx.execute(_UPDATE, {"its_id": id, "updated_at": db.now(), **values}).rowcount == 1
-
-
 def write(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
     """Change a row that was read in this transaction. Returns it, without a SELECT. Raises AttachmentNotFound."""
-    if not update(tx, row.id, **values):
+    if not tx.execute(_UPDATE, {"its_id": row.id, "updated_at": db.now(), **values}).rowcount:
         raise errors.AttachmentNotFound(id=row.id)
     return Row(**{**row._asdict(), **values})
 

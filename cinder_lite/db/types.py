@@ -29,7 +29,6 @@ def _usable(project_id):
     return sa.or_(T.c.is_public.is_(True), shared)
 
 
-
 def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     """The type, if the requester may use it. Raises TypeNotFound."""
     row = tx.execute(ROW.where(T.c.id == id, visible_to(ctx))).first()

@@ -7,7 +7,7 @@ _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)
 
 
 def end_imports() -> None:
-    """What has been imported by now stays: the garbage collection, which begins now, leaves it alone."""
+    """Begin the garbage collection, which omits all that has been imported by now: imported modules stay."""
     gc.freeze()
     gc.enable()
     release()

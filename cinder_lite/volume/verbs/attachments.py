@@ -151,7 +151,7 @@ class Attachments:
                     states.ATTACHING, states.RESERVED, states.IN_USE):
                 raise errors.InvalidState(kind="volume", reason=(
                     f"its status must be attaching to complete attachment {id}, but it is {volume.status}"))
-            attachments.update(tx, id, attach_status=states.ATTACHED, attached_at=db.now())
+            attachments.write(tx, row, attach_status=states.ATTACHED, attached_at=db.now())
             mirror(tx, volume)
 
     def delete(self, ctx: context.Context, id: str) -> Sequence[db.Row]:
