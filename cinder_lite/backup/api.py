@@ -45,9 +45,10 @@ class Backups:
         if parent is not None:
             host = parent.host
         stamp = snapshot.created_at if snapshot is not None else db.now()
-        row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "volume_id": volume_id,
-               "snapshot_id": snapshot_id, "parent_id": parent.id if parent else None, "name": name,
-               "description": description, "size": snapshot.size if snapshot else volume.size, "host": host,
+        row = {"id": randomness.new_id(), "project_id": ctx.project_id, "user_id": ctx.user_id, "created_at": db.now(),
+               "status": BACKUP.actions["create"].doing, "volume_id": volume_id, "snapshot_id": snapshot_id,
+               "parent_id": parent.id if parent else None, "name": name, "description": description, "counted": True,
+               "size": snapshot.size if snapshot else volume.size, "host": host, "object_count": 0,
                "availability_zone": zone or self.conf.storage_availability_zone, "container": container,
                "service": self.conf.backup_driver, "data_timestamp": stamp, "metadata": metadata, "facts": {},
                "encryption_key_id": volume.encryption_key_id,
@@ -66,7 +67,8 @@ class Backups:
             job_id = holds.insert(
                 tx, self.conf, ctx, "backup", "create", row, allowance=allowance, further=source, host=row["host"],
                 args={"volume_id": row["volume_id"], "snapshot_id": row["snapshot_id"]})
-            return Accepted(backups.find(tx, row["id"]), job_id, self.backup.on(row["host"]))
+            made = backups.inserted({**row, "has_dependent_backups": False})
+            return Accepted(made, job_id, self.backup.on(row["host"]))
 
     def _host(self, tx, zone):
         up = [row for row in services.up(tx, BINARY, self.conf.service_down_time, zone) if row.backend_up]
@@ -127,10 +129,11 @@ class Backups:
     def delete(self, ctx: context.Context, id: str, force: bool = False) -> Accepted[None]:
         """Delete the backup; with `force`, in any status."""
         with self.db.write() as tx:
-            host = backups.get(tx, ctx, id).host
+            host = backups.visible(ctx, id, BACKUP.locked(tx, id)).host
             args = cancellation.for_deletion(tx, self.conf, "backup", id) if force else {}
             job_id = holds.begin(tx, self.conf, ctx, "backup", id, "force_delete" if force else "delete",
-                                 (guards.NO_CHILDREN, guards.NOT_RESTORING), job={"host": host, "args": args})
+                                 (guards.NO_CHILDREN, guards.NOT_RESTORING), job={"host": host, "args": args},
+                                 is_locked=True)
             return Accepted(None, job_id, self.backup.on(host))
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:

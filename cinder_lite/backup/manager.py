@@ -115,8 +115,7 @@ class BackupManager(BackupRPC):
         recorded = self._record(row)
 
         def columns(tx):
-            VOLUME.lock(tx, volume.id)
-            present = volumes.find(tx, volume.id)
+            present = VOLUME.locked(tx, volume.id)
             if present is None or present.status != states.RESTORING_BACKUP:
                 return {}
             found = record.columns(recorded, row, present)

@@ -21,7 +21,7 @@ AGE = operator.attrgetter("created_at", "id")
 LISTING = listing.Resource(A, frozenset((
     "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")),
     ROW, errors.AttachmentNotFound)
-existing, find, get, page, visible_to = LISTING.existing, LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
+find, get, page, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
 
 #: attach_status of an attachment -> status of its volume, strongest first.
 STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, states.RESERVED: states.RESERVED}

@@ -19,6 +19,7 @@ LISTING = listing.Resource(B, frozenset((
     "id", "status", "size", "name", "created_at", "updated_at", "volume_id", "project_id", "user_id", "description",
     "availability_zone", "data_timestamp")), ROW, errors.BackupNotFound)
 find, get, page, count, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.count, LISTING.visible_to
+visible, inserted = LISTING.visible, LISTING.inserted
 
 
 def latest(tx: db.Transaction, volume_id: str, project_id: str,

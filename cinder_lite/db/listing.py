@@ -6,7 +6,7 @@ the same.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -141,6 +141,11 @@ class Resource(Listing):
         if row is None or not ctx.sees(row.project_id):
             raise self.missing(id=id)
         return row
+
+    def inserted(self, values: Mapping[str, Any]) -> Any:
+        """The row after an INSERT of these values, which name all columns that are not null, without a SELECT."""
+        names = tuple(self.query.selected_columns.keys())
+        return _row(names)(**{**dict.fromkeys(names), **values})
 
     def rows(self, tx: db.Transaction, where: Sequence[Condition], paging: Paging, visible: Condition = _ALL,
              query: sa.Select | None = None) -> list[Any]:

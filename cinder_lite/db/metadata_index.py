@@ -36,6 +36,13 @@ def row(kind: str, resource: Mapping[Any, Any], key: str, value: str) -> dict[st
             "project_id": resource["project_id"], "created_at": resource["created_at"]}
 
 
+def add(tx: db.Transaction, kind: str, resource: Mapping[str, Any]) -> None:
+    """Insert the index rows of a new resource."""
+    new = rows(kind, [resource])
+    if new:
+        tx.execute(sa.insert(L), new)
+
+
 def change(tx: db.Transaction, kind: str, id: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Update the index rows after a change of the resource's metadata from `before` to `after`."""
     removed = [key for key in before if key not in after or before[key] != after[key]]

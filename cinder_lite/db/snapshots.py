@@ -10,10 +10,13 @@ from cinder_lite.db import listing, schema, volumes
 
 S = schema.snapshots
 ROW = sa.select(S)
+#: The host string of a snapshot's volume, which does not move, beside a row of the table of snapshots.
+HOST = sa.select(volumes.V.c.host).where(volumes.V.c.id == S.c.volume_id).scalar_subquery().label("volume_host")
 LISTING = listing.Resource(S, frozenset((
     "id", "status", "size", "name", "created_at", "updated_at", "volume_id", "project_id", "user_id", "description")),
     ROW, errors.SnapshotNotFound)
 find, get, page, count, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.count, LISTING.visible_to
+visible, inserted = LISTING.visible, LISTING.inserted
 
 
 def of_volume(tx: db.Transaction, volume_id: str, locked: bool = False) -> Sequence[db.Row]:
@@ -29,6 +32,11 @@ _WITH_VOLUME = sa.select(*_OWN, *(volumes.ROW.selected_columns[name] for name in
     S.outerjoin(volumes.V, volumes.V.c.id == S.c.volume_id).outerjoin(
         volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id).outerjoin(
         volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(S.c.id == sa.bindparam("id"))
+
+
+def place_of(tx: db.Transaction, id: str) -> db.Row | None:
+    """A row with the `host` of the snapshot's volume, or None."""
+    return tx.execute(sa.select(volumes.V.c.host).join(S, S.c.volume_id == volumes.V.c.id).where(S.c.id == id)).first()
 
 
 def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:

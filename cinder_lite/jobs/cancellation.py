@@ -39,8 +39,8 @@ def all_jobs(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> li
 
 
 def for_deletion(tx: db.Transaction, conf: cfg.ConfigOpts, kind: str, id: str) -> dict[str, list[str]]:
-    """Lock the resource and end its jobs for a forced deletion. Returns the arguments of the deletion's job."""
-    KINDS[kind].lock(tx, id)
+    """End the jobs of a resource, which the caller has locked, for a forced deletion. Returns the arguments of the
+    deletion's job."""
     return {"after": [job.id for job in all_jobs(tx, conf, kind, id)]}
 
 

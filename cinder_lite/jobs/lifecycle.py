@@ -39,17 +39,22 @@ def _beginning(table: sa.Table, begins: tuple[str, ...], guards: tuple[Guard, ..
     ).ordered_values(("previous_status", table.c.status), *((name, sa.bindparam(f"new_{name}")) for name in columns))
 
 
+#: The columns of a deleted row that tell what goes with it.
+_COUNTED = frozenset(("id", "project_id", "status", "previous_status", "attach_status", "size", "host",
+                      "volume_type_id", "counted", "metadata", "admin_metadata"))
+
+
 @functools.cache
 def _changing(table: sa.Table, columns: tuple[str, ...] | None, back: bool = False, whatever: bool = False) -> Any:
     """The statement that changes a row of one status: to build it takes about as long as to execute it.
 
-    `columns` are those that it sets, None: it deletes the row. `back`: the status becomes the previous one.
+    `columns` are those that it sets, None: it deletes and returns the row. `back`: the status becomes the previous one.
     `whatever`: its status does not matter.
     """
     mine = [table.c.id == sa.bindparam("its_id"), *(
         () if whatever else (table.c.status == sa.bindparam("its_status"),))]
     if columns is None:
-        return sa.delete(table).where(*mine)
+        return sa.delete(table).where(*mine).returning(*(one for one in table.c if one.name in _COUNTED))
     status = [("status", sa.func.coalesce(table.c.previous_status, states.AVAILABLE))] if back else []
     return sa.update(table).where(*mine).ordered_values(
         *status, *((name, sa.bindparam(f"new_{name}")) for name in columns))
@@ -145,8 +150,9 @@ class Lifecycle:
 
     # -- end
 
-    def settle(self, tx: db.Transaction, id: str, action: str, succeeded: bool, **values: Any) -> bool:
-        """Set the status in which the action ends. False when the row is not in the action's status any more."""
+    def settle(self, tx: db.Transaction, id: str, action: str, succeeded: bool, **values: Any) -> Any:
+        """Set the status in which the action ends, or delete the row. Returns the deleted row, or True; nothing when
+        the row is not in the action's status any more."""
         known = self.actions.get(action)
         if known is None:
             return not succeeded and self._leave_unknown(tx, id)
@@ -162,18 +168,20 @@ class Lifecycle:
     def _leave(self, tx, id, doing, to, values):
         mine = {"its_id": id, "its_status": doing}
         if to == states.GONE:
-            return tx.execute(_changing(self.table, None), mine).rowcount == 1
+            return tx.execute(_changing(self.table, None), mine).first()
         back = to == states.BACK
         new = {"updated_at": db.now(), **values} if back else {"status": to, "updated_at": db.now(), **values}
         return tx.execute(_changing(self.table, tuple(new), back), mine | _new(new)).rowcount == 1
 
-    def finish(self, tx: db.Transaction, job: db.Row, **values: Any) -> bool:
-        """End the job as succeeded. False when the row had left the action's status, as an administrator can order.
+    def finish(self, tx: db.Transaction, job: db.Row, **values: Any) -> Any:
+        """End the action, and the job as succeeded. Returns as `settle`: nothing when the row had left the action's
+        status, as an administrator can order.
 
         Raises Stale, which undoes the transaction, when the job has another owner by now.
         """
+        settled = self.settle(tx, job.resource_id, job.action, True, **values)
         jobs.end(tx, job, states.SUCCEEDED)
-        return self.settle(tx, job.resource_id, job.action, True, **values)
+        return settled
 
     # -- without an action
 

@@ -152,8 +152,7 @@ def _source_of(tx, volume):
     if volume.source_volid:
         return volumes.find(tx, volume.source_volid)
     if volume.snapshot_id:
-        snapshot = snapshots.find(tx, volume.snapshot_id)
-        return volumes.find(tx, snapshot.volume_id) if snapshot is not None else None
+        return snapshots.place_of(tx, volume.snapshot_id)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from oslo_config import cfg
 
 from cinder_lite import context, db, errors, states
-from cinder_lite.db import connections, schema, services, volumes
+from cinder_lite.db import connections, schema, services
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.rpc import calls
@@ -32,12 +32,6 @@ class ConnectionClient:
     def check_up(row: db.Row) -> None:
         """Raise BackendDown if the service of a volume, read with `service_down`, is down."""
         if row.service_down:
-            raise errors.BackendDown(id=row.id)
-
-    def check_service_up(self, tx: db.Transaction, row: db.Row) -> None:
-        """Raise BackendDown if the volume's service is down."""
-        found = row.host and services.find(tx, "cinder-volume", service_of(row.host))
-        if found and not services.is_up(found, self.conf.service_down_time):
             raise errors.BackendDown(id=row.id)
 
     def connect(self, ctx: context.Context, row: db.Row, one: db.Row, connector: dict) -> dict:
@@ -94,19 +88,27 @@ class ConnectionClient:
                         connector: dict | None = None) -> None:
         """Try to remove the connections recorded as ended; otherwise the volume service removes them later."""
         try:
-            with self.db.read() as tx:
-                self.check_service_up(tx, row)
+            self._check_reachable(row)
             self.disconnect(ctx, row, attachment_id, connector)
         except (calls.NoAnswer, errors.Unavailable, errors.BackendFailed) as error:
             LOG.warning("connections of volume %s are not removed yet: %s", row.id, error)
+
+    def _check_reachable(self, row):
+        """Raise BackendDown if the volume's service is down, which may have been read with the row."""
+        if hasattr(row, "service_down"):
+            self.check_up(row)
+            return
+        with self.db.read() as tx:
+            found = row.host and services.find(tx, "cinder-volume", service_of(row.host))
+        if found and not services.is_up(found, self.conf.service_down_time):
+            raise errors.BackendDown(id=row.id)
 
     def end_all(self, ctx: context.Context, volume_id: str) -> None:
         """End and remove all connections of a volume. Raises Unavailable if one may still exist."""
         row = self._end_all(volume_id)
         if row is None:
             return
-        with self.db.read() as tx:
-            self.check_service_up(tx, row)
+        self.check_up(row)
         try:
             self.disconnect(ctx, row)
         except errors.BackendFailed as error:
@@ -117,6 +119,5 @@ class ConnectionClient:
     def _end_all(self, volume_id):
         """The volume's row, None if there is nothing to remove."""
         with self.db.write() as tx:
-            VOLUME.lock(tx, volume_id)
-            row = volumes.find(tx, volume_id)
+            row = VOLUME.locked(tx, volume_id, self.service_down)
             return row if row is not None and row.host is not None and domain.end_all(tx, row) else None

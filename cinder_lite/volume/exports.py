@@ -99,8 +99,7 @@ class Exports:
 
     @staticmethod
     def _locked(tx, volume_id):
-        VOLUME.lock(tx, volume_id)
-        row = volumes.find(tx, volume_id)
+        row = VOLUME.locked(tx, volume_id)
         if row is None:
             raise errors.VolumeNotFound(id=volume_id)
         return row
@@ -130,12 +129,9 @@ class Exports:
             if present is None or present.name_id != row.name_id or present.status == states.DELETING or (
                     not connections.establish(tx, one, location)):
                 return False
-            self._save_export(tx, present, driver_views.as_volume(row).name)
+            if self.target is not None:
+                domain.save_export(tx, present, driver_views.as_volume(row).name, self.target)
             return True
-
-    def _save_export(self, tx, row, name):
-        if self.target is not None:
-            domain.save_export(tx, row, name, self.target)
 
     def _remove_unused(self, row, name):
         """Remove an export that no connection uses."""
@@ -157,8 +153,7 @@ class Exports:
     @db.retried
     def _record_end(self, volume_id, attachment_id, connector):
         with self.db.write() as tx:
-            VOLUME.lock(tx, volume_id)
-            row = volumes.find(tx, volume_id)
+            row = VOLUME.locked(tx, volume_id)
             if row is None:
                 return
             domain.import_legacy_export(tx, row)
@@ -183,11 +178,9 @@ class Exports:
 
     def _reconcile(self, volume_id):
         with self.db.read() as tx:
-            rows = [one for one in connections.of_volume(tx, volume_id) if one.backend == self.backend.name]
-            if not any(self._needs_change(one) for one in rows):
-                return
-            row = volumes.find(tx, volume_id)
-        if row is None:
+            row, found = connections.with_volume(tx, volume_id)
+        rows = [one for one in found if one.backend == self.backend.name]
+        if not any(self._needs_change(one) for one in rows):
             return
         for name in {one.export_name for one in rows if self._needs_change(one)} - {None}:
             kept = domain.active(rows, name)
@@ -206,12 +199,12 @@ class Exports:
     @db.retried
     def _delete_ended(self, row, ended):
         with self.db.write() as tx:
-            VOLUME.lock(tx, row.id)
+            # Only what is recorded of an export needs the lock: an ended connection is changed no more.
+            present = VOLUME.locked(tx, row.id) if self.target is not None else None
             for one in ended:
                 connections.delete(tx, one)
-            present = volumes.find(tx, row.id)
             if present is not None:
-                self._save_export(tx, present, driver_views.as_volume(present).name)
+                domain.save_export(tx, present, f"volume-{present.name_id or present.id}", self.target)
 
     def _renew(self, row, name):
         """Export again for the remaining connections."""
@@ -221,7 +214,7 @@ class Exports:
 
     @db.retried
     def _record_connected(self, rows, location):
-        with self.db.write() as tx:
+        with self.db.write() if rows else contextlib.nullcontext() as tx:
             for one in rows:
                 if one.state != states.CONNECTING:
                     connections.write(tx, one, state=states.CONNECTED, location=location)
@@ -270,8 +263,7 @@ class Exports:
             found = connections.unconverted(tx, self.backend.name)
         for volume_id in found:
             with self.db.write() as tx:
-                VOLUME.lock(tx, volume_id)
-                row = volumes.find(tx, volume_id)
+                row = VOLUME.locked(tx, volume_id)
                 if row is not None:
                     domain.import_legacy_export(tx, row)
 

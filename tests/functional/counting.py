@@ -58,13 +58,13 @@ class Work:
     def statement(self, _connection, _cursor, text, _parameters, _context, _many):
         if not self.counting or text.startswith(("COMMIT", "ROLLBACK", "PRAGMA")):
             return
-        begins = text.startswith("BEGIN")
-        process = _process()
-        self.by_process[process][begins] += 1
+        begins, process = text.startswith("BEGIN"), _process()
         self.log.append((process, text))
         if begins:
             self.transactions += 1
-        else:
+            self.by_process[process][1] += 1
+        if not begins:
+            self.by_process[process][0] += 1
             self.statements.append(text)
 
     def call(self, frame, event, _argument):

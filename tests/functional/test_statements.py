@@ -133,31 +133,31 @@ def backup_restore(client):
 #: worker, transactions of each).
 PLAIN = [
     (create, (5, 5, 4), (1, 1, 2)),
-    (create_from_snapshot, (8, 7, 6), (1, 1, 2)),
+    (create_from_snapshot, (8, 6, 5), (1, 1, 2)),
     (clone, (7, 6, 5), (1, 1, 2)),
-    (delete, (4, 0, 10), (1, 0, 2)),
-    (extend, (7, 0, 5), (1, 0, 2)),
-    (retype, (11, 6, 16), (1, 1, 2)),
-    (snapshot_create, (7, 0, 5), (1, 0, 2)),
-    (snapshot_delete, (5, 0, 8), (1, 0, 2)),
+    (delete, (3, 0, 7), (1, 0, 2)),
+    (extend, (7, 0, 4), (1, 0, 2)),
+    (retype, (11, 6, 15), (1, 1, 2)),
+    (snapshot_create, (5, 0, 5), (1, 0, 2)),
+    (snapshot_delete, (3, 0, 6), (1, 0, 2)),
     (attachment_create, (4, 0, 0), (1, 0, 0)),
     (attachment_update, (9, 0, 3), (2, 0, 1)),
     (attachment_connect, (9, 0, 3), (2, 0, 1)),
     (attachment_complete, (5, 0, 0), (1, 0, 0)),
-    (attachment_delete, (9, 0, 5), (1, 0, 2)),
+    (attachment_delete, (7, 0, 2), (1, 0, 1)),
     (transfer_create, (5, 0, 0), (1, 0, 0)),
-    (transfer_accept, (17, 0, 0), (2, 0, 0)),
+    (transfer_accept, (14, 0, 0), (2, 0, 0)),
     (group_create, (9, 7, 0), (1, 1, 0)),
 ]
 #: The same on a backend with files, exported by a target.
 FILES = [
     (create, (5, 5, 4), (1, 1, 2)),
-    (delete, (4, 0, 10), (1, 0, 2)),
+    (delete, (3, 0, 7), (1, 0, 2)),
     (attachment_connect, (9, 0, 7), (2, 0, 2)),
-    (attachment_delete, (10, 0, 7), (1, 0, 1)),
-    (backup_create, (8, 0, 9), (1, 0, 2)),
-    (backup_restore, (7, 0, 11), (1, 0, 2)),
-    (backup_delete, (4, 0, 8), (1, 0, 2)),
+    (attachment_delete, (8, 0, 5), (1, 0, 1)),
+    (backup_create, (7, 0, 9), (1, 0, 2)),
+    (backup_restore, (7, 0, 10), (1, 0, 2)),
+    (backup_delete, (3, 0, 7), (1, 0, 2)),
 ]
 #: (path, statements of a page, of it for administrators and all projects); none takes a transaction.
 PAGES = [

@@ -21,13 +21,14 @@ def succeed(tx: db.Transaction, conf: cfg.ConfigOpts, job: db.Row, values: Mappi
     in the action's status. Raises Stale.
     """
     action = lookup.find(job.kind, job.action)
-    if not KINDS[job.kind].finish(tx, job, **values):
+    ended = KINDS[job.kind].finish(tx, job, **values)
+    if not ended:
         return False
     if action is None:
         return True
     gone = keep(tx, conf, job, row, members)
-    if action.done == states.GONE and row is not None and any(action.held(states.Counted)):
-        gone.append((job.kind, row))
+    if action.done == states.GONE and any(action.held(states.Counted)):
+        gone.append((job.kind, ended))
     if gone:
         forget(tx, conf, gone)
     return True
@@ -55,5 +56,4 @@ def needs_row(job: db.Row) -> bool:
         return False
     unnamed = job.stage == list(action.work)[-1] and any(
         hold.column and hold.arg not in args_of(job) for hold in action.held(states.Source))
-    return unnamed or any(action.held(states.NewType)) or (
-        action.done == states.GONE and any(action.held(states.Counted)))
+    return unnamed or any(action.held(states.NewType))

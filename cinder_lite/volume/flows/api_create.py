@@ -114,7 +114,7 @@ class Record(engine.Step):
             args = {name: value for name, value in args.items() if value}
             job_id = holds.insert(tx, self.conf, ctx, "volume", "create", row, allowance=plan.allowance, args=args)
             if row["metadata"]:
-                metadata_index.change(tx, "volume", row["id"], {}, row["metadata"])
+                metadata_index.add(tx, "volume", row)
             quotas.check_max_size(row["size"], self.conf)
         return job_id, new_volumes.inserted({**row, "status": VOLUME.actions["create"].doing}, plan.type)
 

@@ -69,9 +69,10 @@ class CreationJobs:
             source = outcomes.found(volumes.find(tx, row.source_volid), f"its source, volume {row.source_volid},")
             return create.Recipe("volume", driver_views.as_volume(source))
         if row.snapshot_id:
-            source = outcomes.found(snapshots.find(tx, row.snapshot_id), f"its source, snapshot {row.snapshot_id},")
+            source, volume = snapshots.with_volume(tx, row.snapshot_id)
+            source = outcomes.found(source, f"its source, snapshot {row.snapshot_id},")
             return create.Recipe("snapshot", driver_views.as_snapshot(source, outcomes.found(
-                volumes.find(tx, source.volume_id), f"volume {source.volume_id}, the volume of its source,")))
+                volume, f"volume {source.volume_id}, the volume of its source,")))
         image_id = work.args.get("image_id") or row.image_metadata.get("image_id")
         if image_id and not row.backup_id:
             return create.Recipe("image", image_id)

@@ -44,7 +44,7 @@ class MigrationJobs:
 
     def retype(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = outcomes.found(volumes.find(tx, work.job.resource_id))
+            row = work.volume or outcomes.found(volumes.find(tx, work.job.resource_id))
             type_ = types.find(tx, work.args["new_type_id"])
             qos_specs = driver_views.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
         if type_ is None:
@@ -164,8 +164,7 @@ class MigrationJobs:
         """
         source = self.volume.on(service_of(row.host))
         with self.db.write() as tx:
-            VOLUME.lock(tx, row.id)
-            domain.end_all(tx, volumes.find(tx, row.id), except_attachment=work.job.id)
+            domain.end_all(tx, VOLUME.locked(tx, row.id), except_attachment=work.job.id)
         try:
             with work.outside():
                 return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)

@@ -44,7 +44,7 @@ class VolumeJobs:
     def extend(self, work: Work) -> None:
         new_size = work.args["new_size"]
         with self.db.read() as tx:
-            row = outcomes.found(volumes.find(tx, work.job.resource_id))
+            row = work.volume or outcomes.found(volumes.find(tx, work.job.resource_id))
         volume = driver_views.as_volume(row)
         if row.attach_status == states.ATTACHED:
             self.servers.send_when_done(work, client.EXTENDED)
@@ -55,7 +55,7 @@ class VolumeJobs:
 
     def revert(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = outcomes.found(volumes.find(tx, work.job.resource_id))
+            row = work.volume or outcomes.found(volumes.find(tx, work.job.resource_id))
             snapshot_id = work.args["snapshot_id"]
             snapshot = outcomes.found(snapshots.find(tx, snapshot_id), f"snapshot {snapshot_id}")
         work.keep_member(snapshot.id)

@@ -94,13 +94,8 @@ class Attachments:
     @db.retried
     def _begin_connection(self, ctx, id, connector):
         with self.db.write() as tx:
-            volume_id = attachments.get(tx, ctx, id).volume_id
-            volume = self._held(tx, volume_id, self._connecting.service_down)
-            present = {one.id: one for one in attachments.of_volume(tx, volume_id)}
-            row = present.pop(id, None)
-            if row is None:
-                raise errors.AttachmentNotFound(id=id)
-            self._check_connectable(row, volume, volume.status, present.values())
+            volume, row, others = self._of_attachment(tx, ctx, id, self._connecting.service_down)
+            self._check_connectable(row, volume, volume.status, others)
             self._connecting.check_up(volume)
             mode = domain.access_mode(volume, row.attach_mode, connector.get("mode"))
             return volume, domain.begin(tx, volume, connector, mode, id), mode
@@ -145,14 +140,13 @@ class Attachments:
     def complete(self, ctx: context.Context, id: str) -> None:
         """Record that the host has attached the volume: attached, in-use."""
         with self.db.write() as tx:
-            row = attachments.get(tx, ctx, id)
-            volume = self._held(tx, row.volume_id)
+            volume, row, others = self._of_attachment(tx, ctx, id)
             if row.attach_status not in (states.ATTACHING, states.RESERVED) or volume.status not in (
                     states.ATTACHING, states.RESERVED, states.IN_USE):
                 raise errors.InvalidState(kind="volume", reason=(
                     f"its status must be attaching to complete attachment {id}, but it is {volume.status}"))
-            attachments.write(tx, row, attach_status=states.ATTACHED, attached_at=db.now())
-            mirror(tx, volume)
+            changed = attachments.write(tx, row, attach_status=states.ATTACHED, attached_at=db.now())
+            mirror(tx, volume, [*others, changed])
 
     def delete(self, ctx: context.Context, id: str) -> Sequence[db.Row]:
         """Disconnect and remove the attachment. Returns the volume's other attachments."""
@@ -171,17 +165,24 @@ class Attachments:
         Returns the volume, its other attachments, and whether there are connections to remove.
         """
         with self.db.write() as tx:
-            row = attachments.existing(tx, id)
-            volume = self._held(tx, row.volume_id)
+            volume, _, others = self._of_attachment(tx, context.system(), id, self._connecting.service_down)
             domain.import_legacy_export(tx, volume)
             attachments.delete(tx, id)
-            ended = connections.end_of_attachment(tx, id)
-            others = attachments.of_volume(tx, volume.id)
-            if not others:
-                # Connections that were initialized without an attachment end with the last attachment.
-                ended += connections.end_of_volume(tx, volume.id)
+            # Connections that were initialized without an attachment end with the last attachment.
+            ended = connections.end_of_attachment(tx, id) if others else connections.end_of_volume(tx, volume.id)
             mirror(tx, volume, others)
             return volume, others, ended
+
+    @staticmethod
+    def _of_attachment(tx, ctx, id, *columns):
+        """(the volume, locked, with further columns; the attachment; the volume's other attachments, oldest first)."""
+        while True:
+            volume = Attachments._held(tx, attachments.get(tx, ctx, id).volume_id, *columns)
+            present = {one.id: one for one in attachments.of_volume(tx, volume.id)}
+            row = present.pop(id, None)
+            if row is not None:
+                return volume, row, list(present.values())
+            # It was removed, or assigned to another volume, while this transaction waited for the lock.
 
     @staticmethod
     def _held(tx, volume_id, *columns):
@@ -203,13 +204,6 @@ class Attachments:
         self._leave(ctx, volume_id, states.ATTACHING)
 
     @db.retried
-    def _leave(self, ctx, volume_id, status):
-        with self.db.write() as tx:
-            row = self._held(tx, volumes.get(tx, ctx, volume_id).id)
-            if row.status == status:
-                mirror(tx, row)
-
-    @db.retried
     def begin_detaching(self, ctx: context.Context, volume_id: str) -> None:
         """From in-use to detaching."""
         with self.db.write() as tx:
@@ -221,6 +215,13 @@ class Attachments:
     def roll_detaching(self, ctx: context.Context, volume_id: str) -> None:
         """From detaching back to the status that the attachments give."""
         self._leave(ctx, volume_id, states.DETACHING)
+
+    @db.retried
+    def _leave(self, ctx, volume_id, status):
+        with self.db.write() as tx:
+            row = volumes.visible(ctx, volume_id, VOLUME.locked(tx, volume_id))
+            if row.status == status:
+                mirror(tx, row)
 
     def initialize(self, ctx: context.Context, volume_id: str, connector: dict) -> dict:
         """Export the volume to the connector's host. Returns the connection information."""
@@ -235,10 +236,10 @@ class Attachments:
     @db.retried
     def _begin_initialized(self, ctx, volume_id, connector):
         with self.db.write() as tx:
-            VOLUME.lock(tx, volume_id)
-            row = volumes.get(tx, ctx, volume_id)
+            row = volumes.visible(ctx, volume_id, VOLUME.locked(
+                tx, volume_id, *volumes.QOS, self._connecting.service_down))
             domain.check_connectable(row)
-            self._connecting.check_service_up(tx, row)
+            self._connecting.check_up(row)
             mode = domain.access_mode(row, connector.get("mode"))
             return row, domain.begin(tx, row, connector, mode, initialized=True)
 
@@ -258,8 +259,7 @@ class Attachments:
     @db.retried
     def _end_initialized(self, ctx, volume_id, connector):
         with self.db.write() as tx:
-            VOLUME.lock(tx, volume_id)
-            row = volumes.get(tx, ctx, volume_id)
+            row = volumes.visible(ctx, volume_id, VOLUME.locked(tx, volume_id, self._connecting.service_down))
             if row.host is None:
                 raise errors.InvalidState(kind="volume", reason="it has not been placed on a backend")
             domain.end_matching(tx, row, connector)

@@ -25,8 +25,7 @@ class Migrations:
     def migrate(self, ctx: context.Context, id: str, host: str, locked: bool) -> Accepted[None]:
         """Migrate the volume to "host@backend" or "host@backend#pool"; `locked`: it cannot be used meanwhile."""
         with self.db.write() as tx:
-            VOLUME.lock(tx, id)
-            row = volumes.get(tx, ctx, id)
+            row = volumes.visible(ctx, id, VOLUME.locked(tx, id))
             try:
                 find_up(tx, host, self.conf.service_down_time)
             except errors.ServiceUnknown as error:

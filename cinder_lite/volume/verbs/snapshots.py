@@ -11,7 +11,7 @@ from cinder_lite.db import guards, metadata_index, metadata_limits, quotas, snap
 from cinder_lite.db.host_strings import service_of
 from cinder_lite.jobs import cancellation, holds
 from cinder_lite.jobs.accepting import Accepted, accepts
-from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
+from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME, labels
 
 
 class Snapshots:
@@ -24,20 +24,21 @@ class Snapshots:
     def create(self, ctx: context.Context, volume_id: str, name: str | None, description: str | None,
                metadata: dict[str, str], in_use_too: bool) -> Accepted[db.Row | None]:
         """Take a snapshot of the volume; of one in use only with `in_use_too`. Returns the row."""
-        with self.db.read() as tx:
-            volume = volumes.get(tx, ctx, volume_id)
-            allowance = quotas.allowance(tx, self.conf, volume.project_id)
         statuses = (states.AVAILABLE, states.IN_USE) if in_use_too else (states.AVAILABLE,)
+        needed = (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING)
         with self.db.write() as tx:
-            volume = VOLUME.hold(tx, volume_id, statuses, (guards.HAS_PLACE, guards.NOT_FROZEN, guards.NOT_MIGRATING))
+            volume = volumes.visible(ctx, volume_id, VOLUME.locked(tx, volume_id, *labels(needed)))
+            VOLUME.check(volume, volume_id, statuses, needed)
+            allowance = quotas.allowance(tx, self.conf, volume.project_id)
             host = service_of(volume.host)
             row = {"id": randomness.new_id(), "project_id": volume.project_id, "user_id": ctx.user_id,
-                   "volume_id": volume_id, "name": name, "description": description, "size": volume.size,
-                   "progress": "0%", "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
-                   "encryption_key_id": volume.encryption_key_id}
+                   "created_at": db.now(), "status": SNAPSHOT.actions["create"].doing, "volume_id": volume_id,
+                   "name": name, "description": description, "size": volume.size, "progress": "0%",
+                   "volume_type_id": volume.volume_type_id, "metadata": metadata, "facts": {},
+                   "encryption_key_id": volume.encryption_key_id, "counted": True, "consumes_quota": True}
             job_id = holds.insert(tx, self.conf, ctx, "snapshot", "create", row, allowance=allowance, host=host)
-            metadata_index.change(tx, "snapshot", row["id"], {}, metadata)
-            return Accepted(snapshots.find(tx, row["id"]), job_id, self.volume.on(host))
+            metadata_index.add(tx, "snapshot", row)
+            return Accepted(snapshots.inserted(row), job_id, self.volume.on(host))
 
     def get(self, ctx: context.Context, id: str) -> db.Row:
         with self.db.read() as tx:
@@ -65,11 +66,11 @@ class Snapshots:
     def delete(self, ctx: context.Context, id: str, force: bool = False) -> Accepted[None]:
         """Delete the snapshot, whatever its status with force."""
         with self.db.write() as tx:
-            row = snapshots.get(tx, ctx, id)
-            host = service_of(volumes.host_of(tx, row.volume_id))
+            row = snapshots.visible(ctx, id, SNAPSHOT.locked(tx, id, snapshots.HOST))
+            host = service_of(row.volume_host)
             args = cancellation.for_deletion(tx, self.conf, "snapshot", id) if force else {}
             job_id = holds.begin(tx, self.conf, ctx, "snapshot", id, "force_delete" if force else "delete",
-                                 guards.SNAPSHOT_DELETABLE, job={"host": host, "args": args})
+                                 guards.SNAPSHOT_DELETABLE, job={"host": host, "args": args}, is_locked=True)
             return Accepted(None, job_id, self.volume.on(host))
 
     def reset_status(self, ctx: context.Context, id: str, status: str) -> None:

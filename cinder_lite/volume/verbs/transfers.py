@@ -112,13 +112,13 @@ class Transfers:
 
     def _change_owner(self, tx, ctx, row, volume, allowance):
         owner = {"project_id": ctx.project_id, "user_id": ctx.user_id}
-        VOLUME.lock(tx, volume.id)
-        volume = volumes.find(tx, volume.id) or volume
+        volume = VOLUME.locked(tx, volume.id) or volume
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
         counted = [("volume", volume)]
         transferred = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
-        metadata_index.change_project(tx, [volume.id, *(one.id for one in transferred)], ctx.project_id)
+        if volume.admin_metadata or any(one.metadata for one in (volume, *transferred)):
+            metadata_index.change_project(tx, [volume.id, *(one.id for one in transferred)], ctx.project_id)
         for one in transferred:
             SNAPSHOT.write(tx, one.id, **owner)
             if one.counted:

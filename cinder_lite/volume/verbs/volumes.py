@@ -34,11 +34,9 @@ class Volumes:
     def update(self, ctx: context.Context, id: str, **values: Any) -> db.Row:
         """Change the name, the description or the metadata. Returns the row."""
         with self.db.write() as tx:
-            row = volumes.get(tx, ctx, id)
+            row = volumes.visible(ctx, id, VOLUME.locked(tx, id))
             _check_not_locked(row)
             if "metadata" in values:
-                VOLUME.lock(tx, id)
-                row = volumes.get(tx, ctx, id)
                 metadata_limits.check_items(self.conf, values["metadata"], row.metadata)
                 metadata_index.update(tx, row, metadata=values["metadata"])
             if values:
@@ -84,8 +82,7 @@ class Volumes:
         needed = guards.DELETABLE if cascade else (*guards.DELETABLE, guards.NO_SNAPSHOTS)
         action = "force_delete" if force else "delete"
         with self.db.write() as tx:
-            VOLUME.lock(tx, id)
-            row = volumes.get(tx, ctx, id)
+            row = volumes.visible(ctx, id, VOLUME.locked(tx, id))
             host = service_of(row.host)
             args: dict[str, Any] = {"cascade": cascade}
             if force:
