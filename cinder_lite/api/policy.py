@@ -10,7 +10,6 @@ from cinder_lite.conf import plugins
 READER = "(role:reader and project_id:%(project_id)s) or rule:context_is_admin"
 MEMBER = "(role:member and project_id:%(project_id)s) or rule:context_is_admin"
 ADMIN = "rule:context_is_admin"
-ANYONE = ""
 
 #: Entry points that lead to dicts like RULES.
 NAMESPACE = "cinder_lite.policies"

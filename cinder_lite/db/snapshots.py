@@ -25,18 +25,13 @@ def of_volume(tx: db.Transaction, volume_id: str, locked: bool = False) -> Seque
     return tx.execute(query.with_for_update() if locked else query).all()
 
 
-_FOR_DRIVER = ("id", "size", "facts", "name_id", "type_extra_specs", "type_qos_consumer", "type_qos_specs")
+_FOR_DRIVER = ("id", "host", "size", "facts", "name_id", "type_extra_specs", "type_qos_consumer", "type_qos_specs")
 _OWN = (S.c.id, S.c.size, S.c.facts, S.c.volume_id)
 _Snapshot, _Volume = db.row_type(column.name for column in _OWN), db.row_type(_FOR_DRIVER)
 _WITH_VOLUME = sa.select(*_OWN, *(volumes.ROW.selected_columns[name] for name in _FOR_DRIVER)).select_from(
     S.outerjoin(volumes.V, volumes.V.c.id == S.c.volume_id).outerjoin(
         volumes.T, volumes.T.c.id == volumes.V.c.volume_type_id).outerjoin(
         volumes.Q, volumes.Q.c.id == volumes.T.c.qos_specs_id)).where(S.c.id == sa.bindparam("id"))
-
-
-def place_of(tx: db.Transaction, id: str) -> db.Row | None:
-    """A row with the `host` of the snapshot's volume, or None."""
-    return tx.execute(sa.select(volumes.V.c.host).join(S, S.c.volume_id == volumes.V.c.id).where(S.c.id == id)).first()
 
 
 def with_volume(tx: db.Transaction, id: str) -> tuple[Any, Any]:

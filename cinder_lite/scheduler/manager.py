@@ -152,7 +152,7 @@ def _source_of(tx, volume):
     if volume.source_volid:
         return volumes.find(tx, volume.source_volid)
     if volume.snapshot_id:
-        return snapshots.place_of(tx, volume.snapshot_id)
+        return snapshots.with_volume(tx, volume.snapshot_id)[1]
     return None
 
 
