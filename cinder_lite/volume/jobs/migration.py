@@ -44,7 +44,7 @@ class MigrationJobs:
 
     def retype(self, work: Work) -> None:
         with self.db.read() as tx:
-            row = work.volume or outcomes.found(volumes.find(tx, work.job.resource_id))
+            row = outcomes.found(volumes.find(tx, work.job.resource_id))
             type_ = types.find(tx, work.args["new_type_id"])
             qos_specs = driver_views.backend_qos(*qos.of_type(tx, work.args["new_type_id"]))
         if type_ is None:
