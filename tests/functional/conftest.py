@@ -5,7 +5,14 @@ import pytest
 from cinder_lite.cmd import manage
 from tests.functional.client import Client
 from tests.functional.installation import Installation
-from tests.functional.service import Service
+from tests.functional.service import DIRECTORIES, Service, left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left():
+    """Processes of exports outlive a service: whoever starts one ends them."""
+    yield
+    assert not left(*DIRECTORIES)
 
 
 @pytest.fixture(scope="module")

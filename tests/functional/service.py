@@ -1,7 +1,10 @@
 """The whole service in this process: SQLite, in-memory messages, file driver, HTTP on a free loopback port."""
 
+import contextlib
 import os
+import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -51,6 +54,23 @@ volume_driver = null
 """
 
 
+#: The directories of all services of this session, also of removed ones.
+DIRECTORIES = []
+
+
+def left(*directories):
+    """The processes whose arguments name one of the directories, by id."""
+    found = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if any(directory in argument for directory in directories for argument in arguments):
+            found[int(entry.name)] = " ".join(arguments)
+    return found
+
+
 class Service:
     """Start it, talk to `url`, stop it; `state` is its directory. `target` starts a tgtd for exports."""
 
@@ -58,6 +78,7 @@ class Service:
         self.port, self.backends = port or free_port(), backends
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = tempfile.mkdtemp(prefix="cinder-lite-")
+        DIRECTORIES.append(self.state)
         self.target_port = free_port()
         values = {"state": self.state, "target_port": self.target_port, "control_port": self.target_port,
                   "port": self.port}
@@ -97,6 +118,12 @@ class Service:
             self.tgtd.stop()
 
     def remove(self):
+        """Remove its directory, and end the processes that export its volumes, which outlive a service."""
+        for pid, arguments in left(self.state).items():
+            if arguments.startswith("qemu-nbd "):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        until(lambda: not left(self.state), f"the processes of {self.state} to end")
         shutil.rmtree(self.state)
 
     def __enter__(self):
