@@ -98,10 +98,14 @@ def soak(options, daemons):
 
 
 def main():
+    import systems
+
+    from tests import product
     from tests.services import servers
     from tests.services.daemons import Daemons
 
     options = arguments()
+    systems.compile_modules(product.python())
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
         changes = {"DEFAULT": {"enabled_backends": "null", "osapi_volume_workers": 2, "report_interval": 10,

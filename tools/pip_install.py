@@ -27,8 +27,8 @@ FLAGS = {"no-index": "--no-index", "pre": "--prerelease=allow", "require-hashes"
 #: Settings of pip -> environment variables of uv and its libraries.
 VARIABLES = {"cert": ("SSL_CERT_FILE",), "client-cert": ("SSL_CLIENT_CERT",), "timeout": ("UV_HTTP_TIMEOUT",),
              "default-timeout": ("UV_HTTP_TIMEOUT",), "proxy": ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
-#: The behaviour of pip: the best version from all indexes, the certificates of the system.
-LIKE_PIP = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "true"}
+#: The behaviour of pip: the best version from all indexes, the certificates of the system, compiled modules.
+LIKE_PIP = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "true", "UV_COMPILE_BYTECODE": "true"}
 
 
 def main(arguments):

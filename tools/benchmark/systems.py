@@ -2,16 +2,20 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from concurrent import futures
 
 from floor.peer import Floor
 from real_cinder import Cinder
 
+from tests import product
 from tests.services import servers
 from tests.services.daemons import NAMES, Daemons
 from tests.services.processes import until
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROJECT = "11111111111111111111111111111111"
 UNLIMITED = {f"quota_{what}": -1 for what in ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")}
 #: Volumes that are restored from backups are of the default type.
@@ -24,6 +28,14 @@ OPTIONS = {"DEFAULT": {"enabled_backends": "null,file", "osapi_volume_workers": 
 def kind_of(scenario):
     """The volume type of a scenario: `create_latency.rbd` is create_latency with volumes of the type rbd."""
     return scenario.partition(".")[2] or "null"
+
+
+def compile_modules(python):
+    """Compile the modules of an environment, and the tree's, to bytecode, as installations do: without it a service
+    takes twice as long to start, and more memory."""
+    script = "import compileall, sys, sysconfig; [compileall.compile_dir(top, quiet=2) for top in sys.argv[1:] + [" \
+        "sysconfig.get_path('purelib')]]"
+    subprocess.run([python, "-W", "ignore", "-c", script, "cinder_lite"], cwd=TOP, check=True)
 
 
 class Running:
@@ -151,6 +163,7 @@ def own(ceph=None):
                                             "default_volume_type": "rbd"}, "rbd": {
             "volume_driver": "rbd", "volume_backend_name": "rbd", "rbd_ceph_conf": ceph.conf, "rbd_user": "cinder",
             "rbd_pool": "volumes"}}
+    compile_modules(product.python())
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
         with Daemons(mariadb.url, rabbitmq.url, changes=changes, log_lines=0) as daemons:
@@ -174,6 +187,7 @@ def _cold_start(daemons):
 @contextlib.contextmanager
 def cinder(environment, ceph=None):
     """A Cinder of an environment, with servers of its own, and a backend `rbd` on a Ceph."""
+    compile_modules(f"{environment}/bin/python")
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
         with Cinder(environment, mariadb.cinder_url, rabbitmq.url, ceph) as peer:
@@ -194,6 +208,7 @@ def cinder(environment, ceph=None):
 @contextlib.contextmanager
 def floor(daemons, mariadb, rabbitmq):
     """The floor, recorded from the running cinder-lite."""
+    compile_modules(sys.executable)
     with Floor(mariadb, rabbitmq) as peer:
         peer.record(daemons, PROJECT)
         began = time.monotonic()
