@@ -18,13 +18,22 @@ def current(database: db.Database) -> str | None:
     if engines.is_missing(database.url):
         return None
     with database.read() as tx:
+        if not tx.dialect.delete_returning:
+            raise errors.Misconfigured(f"the database server is {_server(tx)}, which lacks DELETE ... RETURNING: use "
+                                       "MariaDB 10.5 or later, PostgreSQL, or SQLite 3.35 or later")
         if not sa.inspect(tx).has_table("alembic_version"):
             return None
         return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def _server(tx):
+    name = "SQLite" if tx.dialect.name == "sqlite" else "MariaDB" if tx.dialect.is_mariadb else "MySQL"
+    return f"{name} {'.'.join(map(str, tx.dialect.server_version_info))}"
+
+
 def sync(database: db.Database, revision: str = "head") -> None:
     """Upgrade the schema to the revision, and insert the default volume type."""
+    current(database)
     # Imported here: daemons only read the revision and do not need alembic.
     import alembic.command
     import alembic.config

@@ -1,5 +1,6 @@
 """Migrations produce the schema; a database of another revision is refused."""
 
+import sqlite3
 import types
 
 import alembic.script
@@ -28,6 +29,19 @@ def test_migrations_lead_to_the_schema(tmp_path):
     assert migrate.current(found) == migrate.HEAD
     with found.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
+
+
+@pytest.mark.parametrize("name,further,expected", [
+    ("sqlite", {}, "SQLite"), ("mysql", {"is_mariadb": False}, "MySQL"), ("mysql", {"is_mariadb": True}, "MariaDB")])
+def test_a_server_without_what_deletions_need_is_refused(tmp_path, monkeypatch, name, further, expected):
+    found = database(tmp_path)
+    migrate.sync(found)
+    for attribute, value in {"name": name, "delete_returning": False, **further}.items():
+        monkeypatch.setattr(found.engines[0].dialect, attribute, value, raising=False)
+    for refused in (migrate.current, migrate.expect_current, migrate.sync):
+        with pytest.raises(errors.Misconfigured) as caught:
+            refused(found)
+        assert f"is {expected} {sqlite3.sqlite_version}, which lacks DELETE ... RETURNING" in str(caught.value)
 
 
 def test_syncing_twice_changes_nothing(tmp_path):
