@@ -82,5 +82,6 @@ def at(schema: Any, version: versions.Version) -> Any:
 
 def _has(version: versions.Version, part: Any) -> bool:
     """Whether the version has a property with that schema."""
-    return not isinstance(part, dict) or (versions.number(part.get("since", "3.0")) <= version
+    return not isinstance(part, dict) or (
+        versions.number(part.get("since", "3.0")) <= version
         and ("until" not in part or version <= versions.number(part["until"])))

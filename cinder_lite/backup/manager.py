@@ -201,7 +201,7 @@ class BackupManager(BackupRPC):
             size = manifest.load(self.store, manifest.Place.of(row)).size
             if size != row.size * GIB:
                 raise outcomes.Refused(f"its size in the record is {row.size} GiB, but the backup in the store has "
-                                     f"{size} bytes")
+                                       f"{size} bytes")
 
     def import_record(self, work: Work) -> None:
         """Make an imported record available if the store has the backup that it names."""
@@ -211,7 +211,7 @@ class BackupManager(BackupRPC):
         concurrency.in_thread(self._check_size, row)
         if not concurrency.in_thread(exists, self.store, self.cinder_backups, row):
             raise outcomes.Refused(f"the store has no backup {row.id} in container {row.container}",
-                                 public=f"the store has no backup {row.id}")
+                                   public=f"the store has no backup {row.id}")
 
 
 def exists(store: stores.Store, legacy: Any, row: db.Row) -> bool:

@@ -28,7 +28,8 @@ _SUM = sa.func.coalesce(sa.func.sum(V.c.size), 0)
 
 _WITH_RESOURCE = functools.reduce(
     lambda joined, table: joined.outerjoin(table, table.c.id == J.c.resource_id), schema.RESOURCES.values(), J)
-LIVE_JOBS = sa.select(J, *(table.c.status.label(f"{kind}_status") for kind, table in schema.RESOURCES.items()),
+LIVE_JOBS = sa.select(
+    J, *(table.c.status.label(f"{kind}_status") for kind, table in schema.RESOURCES.items()),
     V.c.host.label("pool"), V.c.backup_id, B.c.volume_id, B.c.snapshot_id, B.c.restore_volume_id,
 ).select_from(_WITH_RESOURCE).where(J.c.status.in_(states.LIVE_JOB))
 

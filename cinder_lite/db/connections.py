@@ -135,7 +135,8 @@ def _lost(before):
     late = sa.func.coalesce(C.c.updated_at, C.c.created_at) < before
     # The host that copies for a job logs out before its connection ends, even if the job was abandoned.
     copying = sa.or_(J.c.id == C.c.attachment_id, sa.and_(J.c.resource_id == C.c.volume_id, J.c.kind == "leftover"))
-    orphan = sa.and_(C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
+    orphan = sa.and_(
+        C.c.attachment_id.is_not(None), ~sa.exists().where(A.c.id == C.c.attachment_id),
         ~sa.exists().where(copying, J.c.status.in_(states.LIVE_JOB)))
     made = C.c.state.in_((states.CONNECTED, states.RENEWING))
     return sa.or_(sa.and_(C.c.state == states.CONNECTING, late), sa.and_(made, orphan))

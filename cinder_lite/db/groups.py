@@ -29,7 +29,8 @@ def is_set(specs: Mapping[str, str] | None, key: str) -> bool:
 # -- groups
 
 #: Groups, with the names and specs of their types.
-GROUPS = listing.Resource(G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")),
+GROUPS = listing.Resource(
+    G, frozenset(("id", "name", "status", "created_at", "availability_zone", "group_type_id")),
     sa.select(G, T.c.name.label("type_name"), T.c.group_specs).select_from(
         G.outerjoin(T, T.c.id == G.c.group_type_id)), errors.GroupNotFound)
 find, get, page, visible_to = GROUPS.find, GROUPS.get, GROUPS.rows, GROUPS.visible_to
@@ -70,7 +71,8 @@ def legacy(tx: db.Transaction, ids: Collection[str]) -> set[str]:
 
 # -- group snapshots
 
-SNAPSHOTS = listing.Resource(S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")),
+SNAPSHOTS = listing.Resource(
+    S, frozenset(("id", "name", "status", "created_at", "group_id", "group_type_id")),
     sa.select(S, T.c.name.label("type_name")).select_from(S.outerjoin(T, T.c.id == S.c.group_type_id)),
     errors.GroupSnapshotNotFound)
 find_snapshot, get_snapshot, page_of_snapshots = SNAPSHOTS.find, SNAPSHOTS.get, SNAPSHOTS.rows

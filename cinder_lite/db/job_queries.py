@@ -27,7 +27,8 @@ def is_live(tx: db.Transaction, id: str) -> bool:
 
 
 def _waiting(*where):
-    return sa.select(J.c.id).where(J.c.stage == sa.bindparam("stage"), J.c.status.in_(states.LIVE_JOB),
+    return sa.select(J.c.id).where(
+        J.c.stage == sa.bindparam("stage"), J.c.status.in_(states.LIVE_JOB),
         claimable(sa.bindparam("now"), sa.bindparam("owner")),
         sa.func.coalesce(J.c.updated_at, J.c.created_at) <= sa.bindparam("recent"), *where
     ).order_by(J.c.created_at).limit(sa.bindparam("most"))

@@ -216,8 +216,9 @@ def _parts(keys, row, whole):
     in_nulls = row is not None and row[0] is None
     nulls = sa.and_(column.is_(None), _after(rest, row[1:])) if in_nulls else column.is_(None)
     values = column.is_not(None) if in_nulls or row is None else _after(keys, row, null_too=False)
-    parts = {"nulls": (nulls, [_order(key) for key in rest]),
-            "values": (values, [column.asc() if direction == "asc" else column.desc(), *(_order(key) for key in rest)])}
+    last = [_order(key) for key in rest]
+    parts = {"nulls": (nulls, last),
+             "values": (values, [column.asc() if direction == "asc" else column.desc(), *last])}
     names = ("nulls", "values") if direction == "asc" else ("values", "nulls")
     begin = names.index("nulls" if in_nulls else "values") if row is not None else 0
     return [parts[name] for name in names[begin:]]

@@ -49,4 +49,4 @@ _UNSET = dict.fromkeys(Row._fields) | {
 def inserted(values: dict[str, Any], type_: db.Row) -> Any:
     """The row after an INSERT of these values, without a SELECT. `type_` is the row of its type."""
     return Row(**_UNSET | values | {"type_name": type_.name, "type_extra_specs": type_.extra_specs,
-                                      "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})
+                                    "type_encryption": type_.encryption, "type_qos_id": type_.qos_specs_id})

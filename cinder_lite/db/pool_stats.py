@@ -17,12 +17,13 @@ def capabilities(tx: db.Transaction, name: str) -> dict[str, Any]:
 
 
 def update_stats(tx: db.Transaction, name: str, service_host: str, since: datetime.datetime,
-             values: dict[str, Any]) -> None:
+                 values: dict[str, Any]) -> None:
     """Store statistics that were collected from `since` on, plus the volumes that were being created or launched then.
 
     allocated_gb and volume_count are not the backend's: they are kept, or calculated for a new row.
     """
-    pending = tx.execute(sa.select(volumes.TOTAL_SIZE).where(V.c.host == name, V.c.counted.is_(True),
+    pending = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
+        V.c.host == name, V.c.counted.is_(True),
         sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
     values = dict(values, provisioned_gb=values["provisioned_gb"] + pending, measured_at=since)
     if not values["thin"] and values["free_gb"] is not None:

@@ -121,9 +121,9 @@ class Glance:
         auth, who = self._credentials(ctx, server)
         service_type, _, interface = self.conf.glance_catalog_info.split(":")
         client = adapter.Adapter(self._session, auth=auth, service_type=service_type, interface=interface,
-                                endpoint_override=server)
+                                 endpoint_override=server)
         return client.request(path, method, raise_exc=False, log=False, authenticated=auth is not None,
-                             headers={**who, **(headers or {})}, **more)
+                              headers={**who, **(headers or {})}, **more)
 
     def _server(self):
         """The next of the configured servers, None to look it up in the service catalog."""

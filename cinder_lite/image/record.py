@@ -51,7 +51,8 @@ class Image:
         """The image described by a document of Glance's API."""
         properties = {key: value for key, value in document.items()
                       if key not in BASE and not key.startswith(INTERNAL) and isinstance(value, str)}
-        return cls(id=document["id"], status=document["status"], **{name: document.get(name) for name in SAME},
+        return cls(
+            id=document["id"], status=document["status"], **{name: document.get(name) for name in SAME},
             min_disk=document.get("min_disk") or 0, min_ram=document.get("min_ram") or 0,
             hash_algorithm=document.get("os_hash_algo"), hash_value=document.get("os_hash_value"),
             protected=bool(document.get("protected")), locations=_locations(document), properties=properties)

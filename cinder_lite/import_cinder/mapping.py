@@ -60,8 +60,9 @@ def _short(column, length):
 
 
 TIMES: Columns = {"created_at": lambda row, found: row["created_at"] or db.now(), "updated_at": "updated_at"}
-OWNED: Columns = {"id": "id", "project_id": lambda row, found: row["project_id"] or "",
-         "user_id": lambda row, found: row["user_id"] or "", **TIMES}
+OWNED: Columns = {
+    "id": "id", "project_id": lambda row, found: row["project_id"] or "",
+    "user_id": lambda row, found: row["user_id"] or "", **TIMES}
 NAMED = {"name": "name", "description": "description"}
 DISPLAYED = {"name": "display_name", "description": "display_description"}
 
@@ -200,7 +201,7 @@ KINDS = (
         "source_group_id": "source_group_id",
         "volume_types": lambda row, found: {"ids": [one["volume_type_id"] for one in found.lists(
             "group_volume_type_mapping", "group_id").get(row["id"], ())]}},
-        needs={"group_type_id": "group_types"}, reported={"status": "status"}),
+         needs={"group_type_id": "group_types"}, reported={"status": "status"}),
     Kind("group_snapshots", _table("group_snapshots"), {
         **OWNED, **NAMED, "status": statuses.other("group_snapshot"), "group_id": "group_id",
         "group_type_id": "group_type_id"},

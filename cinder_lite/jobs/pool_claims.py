@@ -24,6 +24,7 @@ def take(tx: db.Transaction, conf: cfg.ConfigOpts, name: str, size: int, count: 
     limits = bounds(pool, request)
     if limits.refused or not pools.take(tx, name, size, count, limits):
         available = virtual_free(pool, request.thin)
-        raise errors.NoCapacity(reason=f"The pool {name} has no capacity for {size} GiB more: " + (
-                limits.refused or f"{available:g} GiB can be provisioned there"),
+        why = limits.refused or f"{available:g} GiB can be provisioned there"
+        raise errors.NoCapacity(
+            reason=f"The pool {name} has no capacity for {size} GiB more: {why}",
             public=errors.NO_CAPACITY.format(size=size))

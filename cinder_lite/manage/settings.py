@@ -84,7 +84,7 @@ def _unknown(shared: process.Process) -> Iterator[Finding]:
     for section, option in [*unread.unread(conf), *(unread.unread(conf, described) if described else ())]:
         if option is None:
             yield Finding(f"[{section}]", _advice(section, known, "section") + "; if it describes a backend, add it to "
-                        "[DEFAULT] enabled_backends")
+                          "[DEFAULT] enabled_backends")
         elif others := [other for other in known if _plain(option) in known[other]]:
             yield Finding(f"[{section}] {option}", f"it is valid only in [{'], ['.join(others)}]: move it there")
         elif _plain(option) in drivers:
@@ -210,7 +210,7 @@ def _database(shared: process.Process) -> Iterator[Finding]:
         return
     if not migrate.suffices(found):
         yield Finding(where, f"it is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
-                    "'cinder-lite-manage db sync'")
+                      "'cinder-lite-manage db sync'")
     elif not why:
         yield Finding(where)
 
@@ -222,7 +222,7 @@ def _broker(shared: process.Process) -> Iterator[Finding]:
         yield Finding("[DEFAULT] transport_url", str(error))
         return
     yield Finding(f"broker {ACCOUNTS.sub('', shared.conf.transport_url)}",
-                why and f"{why}; start it, or correct transport_url")
+                  why and f"{why}; start it, or correct transport_url")
 
 
 def _backends(shared: process.Process) -> Iterator[Finding]:

@@ -45,7 +45,8 @@ class Metric:
 Sample = tuple[str, tuple, float]
 
 #: Recorded by the services.
-COUNTED = (Metric(HISTOGRAM, "http_request_seconds", "Time to answer requests.", ("method", "route", "status"), QUICK),
+COUNTED = (
+    Metric(HISTOGRAM, "http_request_seconds", "Time to answer requests.", ("method", "route", "status"), QUICK),
     Metric(HISTOGRAM, "job_seconds", "Age of jobs when a service completed its stage of them.",
            ("kind", "action", "stage", "outcome"), SLOW),
     Metric(COUNTER, "copied_bytes", "Bytes of volumes, images and backups copied by jobs.", ("kind", "action")),
@@ -60,7 +61,8 @@ COUNTED = (Metric(HISTOGRAM, "http_request_seconds", "Time to answer requests.",
     Metric(HISTOGRAM, "database_use_seconds", "Time that database connections were in use.", ("kind",), QUICK),
 )
 #: Read from the database when the scheduler's metrics are requested.
-STANDING = (Metric(GAUGE, "database_up", "Whether the database answers."),
+STANDING = (
+    Metric(GAUGE, "database_up", "Whether the database answers."),
     Metric(GAUGE, "jobs", "Unfinished jobs.", ("kind", "action", "stage", "status")),
     Metric(GAUGE, "jobs_oldest_seconds", "Age of the oldest unfinished job.", ("kind", "action", "stage", "status")),
     Metric(GAUGE, "job_unclaimed_seconds", "Waiting time of the oldest unclaimed job."),

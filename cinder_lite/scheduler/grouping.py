@@ -34,8 +34,9 @@ def refusal(group: db.Row) -> str | None:
 def requests(tx: db.Transaction, group: db.Row) -> list[tuple[str, pool_capacity.Request]]:
     """The requests for the group's types: [(type's name, Request)]."""
     found = [types.find(tx, id) for id in group.volume_types["ids"]]
-    return [(one.name, pool_capacity.Request(size=0, operation="create a group", extra_specs=one.extra_specs,
-                                     zones=(group.availability_zone,))) for one in found if one is not None]
+    return [(one.name, pool_capacity.Request(
+        size=0, operation="create a group", extra_specs=one.extra_specs, zones=(group.availability_zone,)))
+        for one in found if one is not None]
 
 
 def place(wanted: Requests, pools: Sequence[pool_capacity.Pool], filters: Mapping[str, filtering.Filter],

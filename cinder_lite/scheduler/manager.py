@@ -137,9 +137,9 @@ def _requests(tx, job, volume):
         source, because = (groups.find(tx, volume.group_id), "its group is there") if volume.group_id else (None, "")
     hints = job.args.get("hints") or {}
     named = [id for hint in ("same_host", "different_host") for id in _listed(hints.get(hint))]
-    return [pool_capacity.Request.of(job, volume, hints=hints, extra_specs=volume.type_extra_specs or {},
-        only_backend=source.host.split("#")[0] if source is not None else None,
-        only_because=because,
+    return [pool_capacity.Request.of(
+        job, volume, hints=hints, extra_specs=volume.type_extra_specs or {},
+        only_backend=source.host.split("#")[0] if source is not None else None, only_because=because,
         volume_hosts={id: row.host for id in named if (row := volumes.find(tx, id)) is not None and row.host})]
 
 

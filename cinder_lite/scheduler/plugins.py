@@ -23,7 +23,8 @@ FILTERS: dict[str, filters.Filter] = {
     "JsonFilter": hint_filters.json_filter,
     "IgnoreAttemptedHostsFilter": filters.ignore_attempted_hosts,
 }
-WEIGHERS = {one.name: one for one in (Weigher("CapacityWeigher", weighers.capacity, 1.0),
+WEIGHERS = {one.name: one for one in (
+    Weigher("CapacityWeigher", weighers.capacity, 1.0),
     Weigher("AllocatedCapacityWeigher", weighers.allocated_capacity, -1.0),
     Weigher("VolumeNumberWeigher", weighers.volume_number, -1.0),
     Weigher("GoodnessWeigher", backend_functions.goodness, 1.0),

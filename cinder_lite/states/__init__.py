@@ -142,8 +142,7 @@ ATTACHMENT_DRIVEN = (AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING)
 LOCKED = (MAINTENANCE,)
 #: Statuses in which no host is connected: what the volume holds is not there yet, is being overwritten, or is leaving.
 UNCONNECTABLE = (CREATING, DELETING, MAINTENANCE, RESTORING_BACKUP, DOWNLOADING, AWAITING, MANAGING, UNMANAGING,
-       NOT_MANAGED,
-                 "reverting")
+                 NOT_MANAGED, "reverting")
 #: Statuses from which a clone can be made.
 CLONEABLE = (AVAILABLE, IN_USE)
 #: How a status is shown where clients know another word for it.

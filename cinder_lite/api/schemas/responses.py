@@ -44,7 +44,7 @@ INTEGER: Schema = {"type": "integer"}
 REAL: Schema = {"type": "number"}
 LINKS = array_of(object_of({"rel": TEXT, "href": TEXT}))
 _ATTACHED = object_of({"id": UUID, "attachment_id": UUID, "volume_id": UUID, "server_id": nullable(TEXT),
-                   "host_name": nullable(TEXT), "device": nullable(TEXT), "attached_at": nullable(TIME)})
+                       "host_name": nullable(TEXT), "device": nullable(TEXT), "attached_at": nullable(TIME)})
 
 #: Connection information; the first keys are the service's, the others depend on the protocol.
 _CONNECTION: dict[str, Schema] = {
@@ -126,7 +126,7 @@ def _of_view(view: View, version: Version) -> Schema:
     """The schema of a View; fields that a policy guards, or that only some rows have, are optional."""
     fields = view.at(version)
     return object_of({field.name: FIELDS[field.name] for field in fields},
-                 {field.name for field in fields if field.policy is not None or field.when is not None})
+                     {field.name for field in fields if field.policy is not None or field.when is not None})
 
 
 def _of_json(view: Renderer, version: Version) -> Schema:

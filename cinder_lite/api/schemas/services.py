@@ -14,9 +14,9 @@ SWITCH = closed(_SERVICE, **_NAMED)
 DISABLE_WITH_REASON = closed({**_SERVICE, "disabled_reason": {**_REASON, "minLength": 1, "maxLength": 255}}, **_NAMED)
 FREEZE = closed({"host": _HOST, "cluster": NULLABLE_TEXT})
 FAILOVER = closed({"host": _HOST, "backend_id": NULLABLE_TEXT, "cluster": NULLABLE_TEXT})
-_LOGS = {"binary": {"type": "string", "enum": [
-             "cinder-scheduler", "cinder-volume", "cinder-backup", "cinder-api", "", "*"]},
-         "server": NULLABLE_TEXT, "prefix": NULLABLE_TEXT}
+_LOGS = {
+    "binary": {"type": "string", "enum": ["cinder-scheduler", "cinder-volume", "cinder-backup", "cinder-api", "", "*"]},
+    "server": NULLABLE_TEXT, "prefix": NULLABLE_TEXT}
 GET_LEVELS = closed(_LOGS)
 SET_LEVELS = closed({**_LOGS, "level": NULLABLE_TEXT})
 HOST = closed({"status": {"type": "string", "enum": ["enable", "disable"]}}, ["status"])

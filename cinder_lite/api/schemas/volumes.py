@@ -77,7 +77,7 @@ def _without_arguments(action):
 
 RESERVE, UNRESERVE, BEGIN_DETACHING, ROLL_DETACHING, FORCE_DELETE = (
     _without_arguments(action) for action in ("os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching",
-                                    "os-force_delete"))
+                                              "os-force_delete"))
 ATTACH = wrapped("os-attach", closed({
     "instance_uuid": UUID, "host_name": {"type": "string", "maxLength": 255},
     "mountpoint": {"type": "string", "minLength": 1, "maxLength": 255}, "mode": MODE}, ["mountpoint"]))

@@ -21,7 +21,8 @@ def _for_hosts(row: Row, req: Request) -> dict[str, Any]:
 
 
 _COMMON = ("id", Field("status", "attach_status"), Field("instance", "instance_uuid"), "volume_id")
-_MORE = (Field("attached_at", lambda row, req: time(row.attached_at) or ""),
+_MORE = (
+    Field("attached_at", lambda row, req: time(row.attached_at) or ""),
     Field("detached_at", lambda row, req: ""),
     Field("attach_mode", lambda row, req: row.attach_mode or "null"))
 

@@ -16,8 +16,8 @@ def _item(key: str) -> Callable[[dict[str, Any], Request], Any]:
     return lambda one, _req: one[key]
 
 
-_SHORT = (Field("reference", _item("reference")), Field("size", _size), Field("safe_to_manage",
-    _item("safe_to_manage")))
+_SHORT = (Field("reference", _item("reference")), Field("size", _size),
+          Field("safe_to_manage", _item("safe_to_manage")))
 _MORE = (Field("reason_not_safe", _item("reason_not_safe")), Field("cinder_id", _item("cinder_id")),
          Field("extra_info", _item("extra_info")))
 _SOURCE = (Field("source_reference", _item("source_reference")),)

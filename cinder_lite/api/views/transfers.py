@@ -14,7 +14,8 @@ def _links(row: Row, req: Request) -> list[dict[str, str]]:
 _SHORT = ("id", "volume_id", "name", Field("links", _links))
 SUMMARY = View(*_SHORT)
 #: An accepted transfer is deleted, so there is never a destination.
-DETAIL = View(*_SHORT, Field("created_at", created_at), Field("no_snapshots", since="3.55"),
+DETAIL = View(
+    *_SHORT, Field("created_at", created_at), Field("no_snapshots", since="3.55"),
     Field("source_project_id", "project_id", since="3.57"),
     Field("destination_project_id", lambda row, req: None, since="3.57"),
     Field("accepted", lambda row, req: False, since="3.57"))

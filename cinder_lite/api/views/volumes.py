@@ -66,11 +66,13 @@ _COMMON = (
     Field("encryption_key_id", since="3.64",
           when=lambda row, req: row.encryption_key_id not in (None, volumes.FIXED_KEY)),
 )
-_ADMIN = (Field("migration_status", policy="context_is_admin"),
+_ADMIN = (
+    Field("migration_status", policy="context_is_admin"),
     Field("provider_id", since="3.21", policy="context_is_admin"),
     Field("cluster_name", since="3.61", policy="context_is_admin"),
 )
-_MORE = (Field("os-vol-tenant-attr:tenant_id", "project_id", policy="volume_extension:volume_tenant_attribute"),
+_MORE = (
+    Field("os-vol-tenant-attr:tenant_id", "project_id", policy="volume_extension:volume_tenant_attribute"),
     Field("os-vol-host-attr:host", "host", policy="volume_extension:volume_host_attribute"),
     Field("os-vol-mig-status-attr:migstat", "migration_status", policy="volume_extension:volume_mig_status_attribute"),
     Field("os-vol-mig-status-attr:name_id", "name_id", policy="volume_extension:volume_mig_status_attribute"),

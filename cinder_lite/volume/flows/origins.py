@@ -117,7 +117,8 @@ def in_group(tx: db.Transaction, ctx: context.Context, wanted: Wanted, type_: db
         raise errors.InvalidInput(reason=f"Group {group.id} does not take volumes of type {type_.name}.")
     parent = source.parent if source is not None else None
     if parent is not None and service_of(parent.host) != service_of(group.host):
-        raise errors.InvalidInput(reason=f"The source is on {parent.host}, but group {group.id} on {group.host}.",
+        raise errors.InvalidInput(
+            reason=f"The source is on {parent.host}, but group {group.id} on {group.host}.",
             public=f"Invalid input received: The source is on other storage than group {group.id}.")
     return dataclasses.replace(wanted, zone=wanted.zone or group.availability_zone)
 

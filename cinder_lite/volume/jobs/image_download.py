@@ -191,9 +191,10 @@ def allocate(path: str, size: int) -> None:
         os.unlink(path)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise outcomes.Refused(f"image_conversion_dir {os.path.dirname(path)} has no space for the {size} bytes of the "
-                             "image that is converted there; enlarge it, or try again when fewer images are converted",
-                             public="there is no space to convert the image; try again later") from error
+        raise outcomes.Refused(
+            f"image_conversion_dir {os.path.dirname(path)} has no space for the {size} bytes of the image that is "
+            "converted there; enlarge it, or try again when fewer images are converted",
+            public="there is no space to convert the image; try again later") from error
     finally:
         os.close(file)
 

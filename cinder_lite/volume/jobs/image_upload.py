@@ -46,7 +46,7 @@ class ImageUpload:
             # Glance may not have noticed yet that the former attempt was interrupted.
             clock.sleep(self.glance.pause(attempt))
         raise outcomes.Refused(f"image {self.image_id} is still {SAVING} after an interrupted attempt, and Glance does "
-                             "not accept its data again; create another")
+                               "not accept its data again; create another")
 
     def delete_image(self) -> None:
         """Delete the image, which will get no data."""

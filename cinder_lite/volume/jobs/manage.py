@@ -36,7 +36,7 @@ class ManageJobs:
         """The size in whole GiB of the object that the reference names. Raises Refused if it cannot be managed."""
         if not isinstance(self.backend.driver, drivers.ManagesExisting):
             raise outcomes.Refused(f"the driver of {self.backend.name} cannot manage existing volumes or snapshots",
-                                 public="its storage cannot manage existing volumes or snapshots")
+                                   public="its storage cannot manage existing volumes or snapshots")
         with self.db.read() as tx:
             name = ownership.name_of(reference)
             owner = ownership.owners(tx, [name]).get(name)

@@ -62,6 +62,6 @@ class VolumeJobs:
         work.begin()
         if not isinstance(self.driver, drivers.Revertable):
             raise outcomes.Refused(f"the driver of {self.backend.name} cannot revert volumes",
-                                 public="its storage cannot revert volumes")
+                                   public="its storage cannot revert volumes")
         self.exports.reconcile(row.id)
         self.backend.call(self.driver.revert, driver_views.as_volume(row), driver_views.as_snapshot(snapshot, row))

@@ -101,7 +101,7 @@ class TgtTarget(iscsi.IscsiTarget):
         control_port, socket = str(self.options.tgt_control_port), self.options.tgt_control_socket
         try:
             return commands.run_command(["tgtadm", "--control-port", control_port, *arguments],
-                                           env=socket and {"TGT_IPC_SOCKET": socket})
+                                        env=socket and {"TGT_IPC_SOCKET": socket})
         except FileNotFoundError:
             failure = base.TargetError("tgtadm is missing; install the package tgt")
         except subprocess.TimeoutExpired as late:

@@ -63,7 +63,8 @@ class Attachments:
             VOLUME.check(volume, volume_id, _RESERVABLE, _RESERVED_IF)
             present = attachments.of_volume(tx, volume_id)
             self._check_reservable(volume, present, instance_uuid)
-            row = attachments.insert(tx, id=randomness.new_id(), volume_id=volume_id, project_id=volume.project_id,
+            row = attachments.insert(
+                tx, id=randomness.new_id(), volume_id=volume_id, project_id=volume.project_id,
                 instance_uuid=instance_uuid, attach_status=states.RESERVED, connector={}, connection_info={},
                 attach_mode=domain.READ_ONLY if domain.is_read_only(volume) else mode)
             status = mirror(tx, volume, [*present, row])

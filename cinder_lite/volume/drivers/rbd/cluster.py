@@ -209,7 +209,7 @@ class Locks:
 
 
 def retry(call: Callable[[], typing.Any], errors: type[Exception] | tuple[type[Exception], ...],
-              limit: float = 60) -> typing.Any:
+          limit: float = 60) -> typing.Any:
     """Repeat the call on one of the errors, for up to `limit` seconds; a dead client's locks expire within 30."""
     end = time.monotonic() + limit
     while True:
