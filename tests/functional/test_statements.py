@@ -137,7 +137,7 @@ PLAIN = [
     (clone, (7, 6, 5), (1, 1, 2)),
     (delete, (3, 0, 7), (1, 0, 2)),
     (extend, (7, 0, 4), (1, 0, 2)),
-    (retype, (11, 6, 15), (1, 1, 2)),
+    (retype, (11, 6, 16), (1, 1, 2)),
     (snapshot_create, (5, 0, 5), (1, 0, 2)),
     (snapshot_delete, (3, 0, 6), (1, 0, 2)),
     (attachment_create, (4, 0, 0), (1, 0, 0)),
