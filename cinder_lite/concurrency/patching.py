@@ -9,7 +9,7 @@ import sys
 import warnings
 from typing import Any
 
-from cinder_lite.concurrency import current_thread
+from cinder_lite.concurrency import current_thread, postponed
 
 #: {variable of the environment: {its value: the mode}}; the first variable that is set wins. The second is Cinder's.
 VARIABLES = {
@@ -55,6 +55,7 @@ def patch(collect_garbage: bool = True) -> None:
         # Libraries that can use it import it where it is installed: with what it imports, 9 MB and a third of the time
         # to start. None makes that import fail.
         sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]
+        postponed.postpone_all()
 
 
 def _limit_arenas() -> None:

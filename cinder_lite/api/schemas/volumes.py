@@ -29,33 +29,14 @@ _HINTS = {"type": ["object", "null"], **SMALL, "properties": {
     "same_host": _VOLUMES, "different_host": _VOLUMES, "local_to_instance": OPTIONAL_UUID,
     "query": {"type": ["string", "object"]}}}
 
-CREATE = {
-    "type": "object",
-    "properties": {
-        "volume": {
-            "type": "object",
-            "properties": {
-                **_NAMES,
-                "size": {**SIZE, "type": ["integer", "string", "null"]},
-                "volume_type": NULLABLE_TEXT,
-                "metadata": OPTIONAL_METADATA,
-                "snapshot_id": OPTIONAL_UUID,
-                "source_volid": OPTIONAL_UUID,
-                "consistencygroup_id": OPTIONAL_UUID,
-                "multiattach": BOOL,
-                "availability_zone": _ZONE,
-                "image_id": NULLABLE_TEXT,
-                "imageRef": NULLABLE_TEXT,
-                "group_id": {**NULLABLE_TEXT, "since": "3.13"},
-                "backup_id": {**OPTIONAL_UUID, "since": "3.47"},
-            },
-            "additionalProperties": "3.53",
-        },
-        "OS-SCH-HNT:scheduler_hints": _HINTS,
-    },
-    "required": ["volume"],
-    "additionalProperties": False,
-}
+CREATE = {"type": "object", "required": ["volume"], "additionalProperties": False, "properties": {
+    "volume": {"type": "object", "additionalProperties": "3.53", "properties": {
+        **_NAMES, "size": {**SIZE, "type": ["integer", "string", "null"]}, "volume_type": NULLABLE_TEXT,
+        "metadata": OPTIONAL_METADATA, "snapshot_id": OPTIONAL_UUID, "source_volid": OPTIONAL_UUID,
+        "consistencygroup_id": OPTIONAL_UUID, "multiattach": BOOL, "availability_zone": _ZONE,
+        "image_id": NULLABLE_TEXT, "imageRef": NULLABLE_TEXT, "group_id": {**NULLABLE_TEXT, "since": "3.13"},
+        "backup_id": {**OPTIONAL_UUID, "since": "3.47"}}},
+    "OS-SCH-HNT:scheduler_hints": _HINTS}}
 
 UPDATE = wrapped("volume", closed({**_NAMES, "metadata": METADATA}))
 
