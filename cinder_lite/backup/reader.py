@@ -15,7 +15,7 @@ from cinder_lite.backup import index, manifest
 from cinder_lite.backup.stores import base
 from cinder_lite.concurrency import native_threads
 
-SPAN = 1024**2  # most bytes read from an object at a time
+SPAN = 1024**2  # most bytes read from an object at a time, and most bytes of a write of several blocks
 GAP = 64 * 1024  # unneeded bytes between records that are read rather than skipped by a further request
 
 
@@ -107,15 +107,20 @@ class _Reader:
         """Read, verify and write one segment; runs in a thread of its own."""
         records = index.unpack(segment.table)
         unpacker = zstandard.ZstdDecompressor()
+        joined = _Joined(self._write)
         for span in spans(records):
             for record, stored in self._read(segment, span):
                 data = self._checked(segment, record, stored, unpacker)
                 if self.target is not None:
-                    self._check_cancelled()
-                    self.target.write(segment.start + record.block * self.made.block_size, data)
+                    joined.write(segment.start + record.block * self.made.block_size, data)
+        joined.flush()
         if not self.target_is_zero:
             self._zero_between(segment, records)
         return segment
+
+    def _write(self, position, data):
+        self._check_cancelled()
+        self.target.write(position, data)
 
     def _check_cancelled(self):
         """Raise Cancelled, so that nothing is written after a cancellation, when the target may be in use already."""
@@ -168,6 +173,25 @@ class _Reader:
                 self.target.zero(at, begin)
             at = begin + self._length(segment, record)
         self.target.zero(at, segment.end)
+
+
+class _Joined:
+    """Passes on blocks that follow each other in one write of at most SPAN bytes, or one block, aligned to SPAN."""
+
+    def __init__(self, write):
+        self._write, self._start, self._data = write, 0, bytearray()
+
+    def write(self, position, data):
+        end = self._start + len(self._data)
+        if position != end or (position + len(data) - 1) // SPAN != self._start // SPAN:
+            self.flush()
+            self._start = position
+        self._data += data
+
+    def flush(self):
+        if self._data:
+            self._write(self._start, self._data)
+            self._data = bytearray()
 
 
 def spans(records: Iterable[index.Record]) -> Iterator[list[index.Record]]:

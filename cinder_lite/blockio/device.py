@@ -116,6 +116,7 @@ class Target:
             return os.lseek(self._fd, 0, os.SEEK_END)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write, perhaps in the background: then `sync` waits for it and raises its error."""
         with _as_content_errors(f"write at byte {offset}", self.path):
             written = 0
             while written < len(data):

@@ -67,7 +67,7 @@ OPEN = {
     "cinder_lite/volume/drivers/lvm/privileged.py": (("os.urandom", "subprocess"), "runs in the privileged helper"),
     "cinder_lite/volume/drivers/rbd/child.py": (("threading.Thread",), LIBRBD),
     "cinder_lite/volume/drivers/rbd/cluster.py": (("threading.Condition", "time"), LIBRBD),
-    "cinder_lite/volume/drivers/rbd/image_io.py": (("os.urandom",), LIBRBD),
+    "cinder_lite/volume/drivers/rbd/image_io.py": (("os.urandom", "threading.Condition"), LIBRBD),
     "cinder_lite/volume/drivers/rbd/images.py": (("concurrent.futures.ThreadPoolExecutor",), LIBRBD),
     "cinder_lite/volume/drivers/rbd/trash.py": (("threading", "time"), LIBRBD),
 }

@@ -61,6 +61,7 @@ class Place:
     def write_at(self, position, data):
         with content.Target(self.where, self.librbd) as target:
             target.write(position, data)
+            target.sync()
 
     def content(self):
         blocks = {}

@@ -415,27 +415,6 @@ def test_figures_are_those_of_ceph(made, pool):
     driver.delete(one)
 
 
-def test_a_full_pool_refuses_with_that_reason_and_lets_volumes_go(driver, pool):
-    one = filled(driver)
-    taken = snapshot(one)
-    driver.create_snapshot(taken)
-    pool.command("osd", "pool", "set-quota", "volumes", "max_bytes", str(len(DATA) // 2))
-    try:
-        until(lambda: "POOL_FULL" in pool.command("health", "detail"), what="the pool to be full")
-        for refused in (lambda: driver.create(volume()), lambda: driver.from_snapshot(volume(), taken, ignore)):
-            with pytest.raises(base.DriverError, match="the pool is full: raise its quota"):
-                refused()
-        with pytest.raises(device.ContentError, match="the pool is full"):
-            backends.write(driver.path(one), 700 * 1024**2, DATA)
-        driver.delete_snapshot(taken)
-        driver.delete(one)
-    finally:
-        pool.command("osd", "pool", "set-quota", "volumes", "max_bytes", "0")
-    until(lambda: "POOL_FULL" not in pool.command("health", "detail"), what="the pool to have room")
-    driver.clean_up()
-    nothing_left(pool, objects=False)  # librbd leaves small ones of what it could not make
-
-
 @pytest.mark.parametrize(("values", "says"), [
     ({"rbd_pool": "nowhere"}, "no pool nowhere"), ({"rbd_ceph_conf": "/nowhere/ceph.conf"}, "cannot be read"),
     ({"rbd_user": "stranger"}, "client.stranger"), ({"rbd_store_chunk_size": 3}, "power of two")])

@@ -36,6 +36,7 @@ class Pool:
         try:
             self.cluster = rados.Rados(conffile=setup["conf"], rados_id=self.user, clustername=setup["cluster"])
             self.cluster.conf_set("rbd_default_clone_format", "2")
+            self.cluster.conf_set("rbd_cache", "false")  # it acknowledges writes early and loses their errors
             self.cluster.conf_set("client_mount_timeout", str(setup["connect_timeout"]))
             if setup["mon_timeout"]:
                 self.cluster.conf_set("rados_mon_op_timeout", str(setup["mon_timeout"]))

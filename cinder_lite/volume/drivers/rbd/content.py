@@ -85,7 +85,7 @@ class Target(_Image):
         return self._ask("size", number=self.number)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        self._ask("write", number=self.number, offset=offset, data=bytes(data))
+        self._ask("write", number=self.number, offset=offset, data=data)
 
     def zero(self, start: int, end: int) -> None:
         if start < end:
