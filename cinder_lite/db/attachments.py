@@ -42,10 +42,13 @@ def of_volumes(tx: db.Transaction, ids: Collection[str]) -> dict[str, list[db.Ro
     return found
 
 
+_INSERT = sa.insert(A)
+
+
 def insert(tx: db.Transaction, **values: Any) -> Any:
     """Returns the row, without a SELECT."""
     values = {"created_at": db.now(), **values}
-    tx.execute(sa.insert(A), values)
+    tx.execute(_INSERT, values)
     return Row(**dict.fromkeys(Row._fields) | values)
 
 

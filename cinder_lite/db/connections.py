@@ -56,10 +56,13 @@ def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(C.c.backend == backend).order_by(C.c.created_at, C.c.id)).all()
 
 
+_INSERT = sa.insert(C)
+
+
 def insert(tx: db.Transaction, **values: Any) -> Any:
     """Returns the row, without a SELECT."""
     values = {"created_at": db.now(), **values}
-    tx.execute(sa.insert(C), values)
+    tx.execute(_INSERT, values)
     return Row(**_UNSET | values)
 
 

@@ -16,13 +16,14 @@ from cinder_lite.concurrency import randomness
 from cinder_lite.db import schema, volumes
 
 J = schema.jobs
+_INSERT = sa.insert(J)
 
 
 def add(tx: db.Transaction, ctx: context.Context, kind: str, resource_id: str, action: str, stage: str,
         host: str | None = None, args: dict[str, Any] | None = None) -> str:
     """Record a queued job. `host` is the service's (host@backend), None for any. Returns the job's id."""
     id = randomness.new_id()
-    tx.execute(sa.insert(J), {
+    tx.execute(_INSERT, {
         "id": id, "request_id": ctx.request_id, "project_id": ctx.project_id or "", "user_id": ctx.user_id,
         "kind": kind, "resource_id": resource_id, "action": action, "stage": stage, "host": host, "args": args or {},
         "status": states.QUEUED, "created_at": db.now()})

@@ -1,5 +1,6 @@
 """Reads and writes the rows of volume types, their access lists and the projects' default types."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,9 +38,16 @@ def get(tx: db.Transaction, ctx: context.Context, id: str) -> db.Row:
     return row
 
 
+@functools.cache
+def _named(sees_all):
+    wanted = sa.bindparam("wanted")
+    visible = sa.true() if sees_all else _usable(sa.bindparam("project"))
+    return ROW.where(sa.or_(T.c.id == wanted, T.c.name == wanted), visible)
+
+
 def get_by_name_or_id(tx: db.Transaction, ctx: context.Context, name_or_id: str) -> db.Row:
     """The type of that id or name, if the requester may use it. Raises TypeNotFound."""
-    rows = tx.execute(ROW.where(sa.or_(T.c.id == name_or_id, T.c.name == name_or_id), visible_to(ctx))).all()
+    rows = tx.execute(_named(ctx.is_admin), {"wanted": name_or_id, "project": ctx.project_id}).all()
     if not rows:
         raise errors.TypeNotFound(id=name_or_id)
     return min(rows, key=lambda row: row.id != name_or_id)

@@ -69,7 +69,7 @@ class Lifecycle:
 
     def __init__(self, kind: str, table: sa.Table, missing: type[errors.Error]) -> None:
         self.kind, self.table, self.missing = kind, table, missing
-        self.actions = states.ACTIONS[kind]
+        self.actions, self._insert = states.ACTIONS[kind], sa.insert(table)
 
     # -- begin
 
@@ -77,7 +77,7 @@ class Lifecycle:
         """Insert a new row in the action's status, and its job. Returns the job's id, None for an action without a
         stage."""
         found = self.actions[action]
-        tx.execute(sa.insert(self.table), {"status": found.doing, "created_at": db.now(), **row})
+        tx.execute(self._insert, {"status": found.doing, "created_at": db.now(), **row})
         return self._job(tx, ctx, found, row["id"], **job)
 
     def begin(self, tx: db.Transaction, ctx: Any, id: str, action: str, guards: Sequence[Guard] = (),
