@@ -72,12 +72,17 @@ def interval() -> float:
 class Reports:
     """The socket to which workers, after `join`, send notifications instead of to the service manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        """`descriptor` is that of an existing socket."""
         socket = concurrency.native("socket")
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._sock.bind("")  # a free abstract address
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, fileno=descriptor)
+        if descriptor is None:
+            self._sock.bind("")  # a free abstract address
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._credentials = struct.Struct("3i")
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
 
     def join(self) -> None:
         """Called in a worker: send its notifications here."""

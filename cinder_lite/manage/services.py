@@ -36,7 +36,5 @@ def expect_down(tx: db.Transaction, conf: cfg.ConfigOpts, binary: str, host: str
         raise Failed(f"{binary} on {host} is up: stop it first")
 
 
-COMMANDS: Commands = {
-    ("service", "list"): (show, (), True),
-    ("service", "remove"): (remove, (("binary", {}), ("host", {})), True),
-}
+COMMANDS: Commands = {("service", "list"): (show, (), True),
+                      ("service", "remove"): (remove, (("binary", {}), ("host", {})), True)}

@@ -19,10 +19,10 @@ from cinder_lite.host import exit, memory, systemd
 from cinder_lite.observe import log_setup
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.service.supervisor import SIGNALS
 
 LOG = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds between returns of free memory to the system.
 RELEASE_INTERVAL = 30
 

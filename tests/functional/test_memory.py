@@ -100,6 +100,8 @@ def test_workers_share_what_was_imported_before_the_fork():
     with Workers(backends=("null-1",), target=False, default="osapi_volume_workers = 2",
                  sections={"null-1": NULL}) as running:
         workers = [memory(pid) for pid in running.children()]
+        supervisor = memory(running.main.pid)
     assert len(workers) == 2
+    assert supervisor["Anonymous"] < 9 * 1024**2
     # A third is a process's own at first; without sharing, nine tenths are.
     assert max(worker["Private_Dirty"] / worker["Rss"] for worker in workers) < 0.6

@@ -140,6 +140,49 @@ def test_a_worker_that_hangs_is_replaced(manager):
     assert manager.process.stop() == 0, manager.process.tail()
 
 
+def test_a_worker_is_replaced_when_the_configuration_is_usable_again(manager):
+    sync(manager)
+    manager.start("api")
+    manager.hear("READY")
+    file = manager.path / "cinder.conf"
+    usable = file.read_text()
+    dead, other = manager.children()
+    file.write_text(f"{usable}nonsense\n")
+    os.kill(dead, signal.SIGKILL)
+    processes.until(lambda: manager.take() is not None and "cannot start" in manager.process.tail(), what="an attempt")
+    assert other in manager.children()
+    with socket.create_connection(("127.0.0.1", manager.port), timeout=60) as asking:
+        asking.sendall(ASKS)
+        assert asking.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    file.write_text(usable)
+    while manager.take():
+        pass
+    manager.hear("STATUS", "2 of 2 workers")
+    assert f"worker {dead} ended with status -9" in manager.process.tail()
+    assert other in manager.children() and dead not in manager.children()
+    assert manager.process.stop() == 0, manager.process.tail()
+
+
+def has_ended(pid):
+    """Whether the process has ended; its new parent may not have waited for it."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+def test_workers_end_with_their_supervisor(manager):
+    sync(manager)
+    manager.start("api")
+    manager.hear("READY")
+    first, second = manager.children()
+    os.kill(first, signal.SIGKILL)
+    processes.until(lambda: len(manager.children() - {first}) == 2, what="another worker")
+    workers = manager.children()
+    os.kill(manager.process.pid, signal.SIGKILL)
+    processes.until(lambda: all(map(has_ended, workers)), what="the end of all workers")
+
+
 def test_a_service_that_waits_for_the_database_is_not_ready_and_stops_on_sigterm(manager):
     manager.configure("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     manager.start("scheduler")

@@ -11,10 +11,13 @@ import logging
 import typing
 
 from cinder_lite import errors
-from cinder_lite.concurrency import randomness
+from cinder_lite.concurrency import postponed, randomness
 from cinder_lite.volume.flows import lazy_networkx
 
 lazy_networkx.install()
+# For tables of states, and for flows that are stored or sent: 3 MB.
+for name in ("oslo_serialization.msgpackutils", "prettytable", "taskflow.utils.schema_utils"):
+    postponed.postpone(name)
 
 from taskflow import formatters, states, storage, task
 from taskflow.engines.action_engine import engine as action_engine
