@@ -48,6 +48,10 @@ def response(error: Exception, internals: bool) -> Response:
                    "The database cannot be reached at the moment; try again later.")
         status = 503
         headers.append(("Retry-After", "1"))
+    elif isinstance(error, db_errors.DBDeadlock):
+        LOG.error("a transaction was rolled back too often: %s", error)
+        message, status = "Too many requests change the same resource at the moment; try again later.", 503
+        headers.append(("Retry-After", "1"))
     else:
         LOG.error("unexpected error", exc_info=error)
         status, message = 500, HIDDEN

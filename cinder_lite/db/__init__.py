@@ -29,9 +29,14 @@ Unreachable = db_errors.DBConnectionError
 #: The errors of statements while the database is unreachable or refuses the connection.
 ERRORS = (db_errors.DBError, sa.exc.OperationalError)
 
-#: Decorator: repeats a function that opens its own transaction if the transaction is the victim of a deadlock.
-retried = oslo_db_api.wrap_db_retry(max_retries=10, retry_interval=0.02, inc_retry_interval=True, max_retry_interval=1,
-                                    retry_on_deadlock=True, jitter=True)
+#: The error of a transaction that was rolled back for another's sake: in a deadlock, or after a long wait for a lock.
+Contended = db_errors.DBDeadlock
+#: How often such a transaction is repeated. The last error is raised: a request is refused, a job waits for its next
+#: attempt.
+MOST_RETRIES = 10
+#: Decorator: repeats a function that opens its own transaction if the transaction is Contended.
+retried = oslo_db_api.wrap_db_retry(max_retries=MOST_RETRIES, retry_interval=0.02, inc_retry_interval=True,
+                                    max_retry_interval=1, retry_on_deadlock=True, jitter=True)
 
 now = clock.now
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
 
 from cinder_lite.concurrency import clock
@@ -112,3 +113,13 @@ def _acquired(kind, begun, _connection, record, _proxy):
 
 def _released(kind, ended, _connection, record):
     ended(kind, clock.monotonic() - record.info["acquired_at"])
+
+
+def on_contention(engines: tuple[sa.Engine, sa.Engine], rolled_back: Callable[[], None]) -> None:
+    """Call rolled_back() for each transaction that the database rolls back for another's sake (see db.Contended)."""
+    def note(context):
+        # What the handler of oslo.db has made of the driver's error.
+        return isinstance(context.chained_exception, db_errors.DBDeadlock) and rolled_back()
+
+    for engine in engines:
+        sa.event.listen(engine, "handle_error", note)

@@ -59,6 +59,8 @@ COUNTED = (
            ("topic", "method", "outcome"), QUICK),
     Metric(GAUGE, "database_connections", "Database connections in use.", ("kind",)),
     Metric(HISTOGRAM, "database_use_seconds", "Time that database connections were in use.", ("kind",), QUICK),
+    Metric(COUNTER, "database_deadlocks", "Transactions that the database rolled back because of a deadlock or of a "
+           "lock that was not released in time. Each is repeated up to 10 times."),
 )
 #: Read from the database when the scheduler's metrics are requested.
 STANDING = (
@@ -107,15 +109,16 @@ class Meter:
 
     def count(self, name: str, amount: float, *labels: str) -> None:
         """Add to a counter or gauge."""
-        self._metrics[name].labels(*labels).inc(amount)
+        (self._metrics[name].labels(*labels) if labels else self._metrics[name]).inc(amount)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Add to a histogram."""
         self._metrics[name].labels(*labels).observe(seconds)
 
     def watch(self, database: db.Database) -> None:
-        """Record the use of the database's connections."""
+        """Record the use of the database's connections, and its deadlocks."""
         engines.on_use(database.engines, lambda kind: self.count("database_connections", 1, kind), self._used)
+        engines.on_contention(database.engines, lambda: self.count("database_deadlocks", 1))
 
     def _used(self, kind, seconds):
         self.count("database_connections", -1, kind)

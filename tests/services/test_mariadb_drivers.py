@@ -108,7 +108,8 @@ def test_refused_rows_raise_the_same_errors(opened, values, error):
 
 
 def test_the_victim_of_a_deadlock_is_repeated(opened):
-    database, times = opened(), []
+    database, times, rolled_back = opened(), [], []
+    db.engines.on_contention(database.engines, lambda: rolled_back.append(1))
     with database.write() as tx:
         tx.execute(sa.insert(TABLE), [{"id": 1, "number": 0}, {"id": 2, "number": 0}])
     met = threading.Barrier(2)
@@ -127,13 +128,14 @@ def test_the_victim_of_a_deadlock_is_repeated(opened):
         one.start()
     for one in others:
         one.join(60)
-    assert len(times) == 3
+    assert len(times) == 3 and rolled_back == [1]
     with database.read() as tx:
         assert tx.execute(sa.select(TABLE.c.number)).scalars().all() == [2, 2]
 
 
 def test_a_lock_that_is_not_released_is_repeated(opened):
-    database, times = opened("init_command=SET innodb_lock_wait_timeout = 1"), []
+    database, times, rolled_back = opened("init_command=SET innodb_lock_wait_timeout = 1"), [], []
+    db.engines.on_contention(database.engines, lambda: rolled_back.append(1))
     with database.write() as tx:
         tx.execute(sa.insert(TABLE), {"id": 1, "number": 0})
     holder = database.engine.connect()
@@ -150,7 +152,7 @@ def test_a_lock_that_is_not_released_is_repeated(opened):
 
     change()
     holder.close()
-    assert len(times) == 2
+    assert len(times) == 2 and rolled_back == [1]
 
 
 def _id(tx):
