@@ -106,6 +106,6 @@ def mark_stopped(tx: db.Transaction, id: str, owner: str) -> None:
 
 def purge(tx: db.Transaction, seconds: float) -> int:
     """Delete jobs that ended more than so many seconds ago. Returns their number."""
-    return tx.execute(sa.delete(J).where(
-        J.c.status.in_((states.SUCCEEDED, states.FAILED)),
-        J.c.finished_at < db.now() - datetime.timedelta(seconds=seconds))).rowcount
+    # The time of creation, which is earlier, has an index.
+    old = (column < db.now() - datetime.timedelta(seconds=seconds) for column in (J.c.created_at, J.c.finished_at))
+    return tx.execute(sa.delete(J).where(*old, J.c.status.in_((states.SUCCEEDED, states.FAILED)))).rowcount

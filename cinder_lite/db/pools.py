@@ -1,7 +1,9 @@
 """Reads and writes the rows of pools: the capacity that backends report, and the capacity allocated since."""
 
+import datetime
 import functools
-from collections.abc import Sequence
+import operator
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -31,11 +33,27 @@ _WITH_SERVICES = sa.select(
         S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
 
 
-def with_services(tx: db.Transaction, service_host: str | None = None) -> Sequence[db.Row]:
-    """Every pool with its service's state; a service without pools has one row."""
-    query = _WITH_SERVICES.where(S.c.host == service_host) if service_host else _WITH_SERVICES
+def with_services(tx: db.Transaction, service_hosts: Collection[str | None] | None = None) -> Sequence[db.Row]:
+    """Every pool, or those of these services, with its service's state; a service without pools has one row."""
+    query = _WITH_SERVICES if service_hosts is None else _WITH_SERVICES.where(S.c.host.in_(service_hosts))
     # Sorted here: MariaDB would make a temporary table for it.
     return sorted(tx.execute(query), key=lambda row: (row.service_host, row.name or ""))
+
+
+#: What changes between two measurements of a pool, by the names of a Pool; its service and its name come first.
+_CHANGING = sa.select(
+    S.c.host, P.c.name, P.c.measured_at, sa.func.coalesce(S.c.seen_at >= sa.bindparam("alive_since"), False).label(
+        "service_up"), P.c.provisioned_gb, P.c.allocated_gb, P.c.volume_count, P.c.free_gb, S.c.availability_zone,
+    S.c.disabled.label("service_disabled"), S.c.frozen, S.c.backend_up,
+    sa.func.coalesce(S.c.backend_reason, "").label("backend_reason")).select_from(
+        S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
+CHANGING = _CHANGING.selected_columns.keys()[3:]
+
+
+def changing(tx: db.Transaction, down_time: float) -> Sequence[db.Row]:
+    """The rows of `with_services`, in its order: service, name of the pool, time of its measurement, CHANGING."""
+    alive_since = db.now() - datetime.timedelta(seconds=down_time)
+    return sorted(tx.execute(_CHANGING, {"alive_since": alive_since}), key=operator.itemgetter(0, 1))
 
 
 def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:

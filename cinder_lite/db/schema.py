@@ -72,7 +72,7 @@ volumes = _table(
     *_documents("metadata", "admin_metadata", "image_metadata", "facts", "export"),
     sa.Column("launched_at", Time),
     *_listed("status", "name", "size"),
-    sa.Index(None, "host"),
+    sa.Index(None, "host", "launched_at"),
     sa.Index(None, "snapshot_id"),
     sa.Index(None, "source_volid"),
     sa.Index(None, "volume_type_id"),
@@ -303,6 +303,8 @@ messages = _table(
     sa.Column("expires_at", Time, nullable=False),
     sa.Index(None, "project_id", "created_at", "id"),
     sa.Index(None, "resource_uuid"),
+    sa.Index(None, "expires_at"),
+    sa.Index(None, "created_at"),
 )
 
 transfers = _table(

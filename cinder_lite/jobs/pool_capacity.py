@@ -1,6 +1,7 @@
 """Computes the capacity of pools, in GiB: the one place for the filter, the weigher and the UPDATE that takes it."""
 
 import dataclasses
+import functools
 import math
 import typing
 from collections.abc import Mapping
@@ -40,13 +41,15 @@ class Pool:
     online_extend: bool = True
     volume_count: int = 0
     capabilities: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    #: What was calculated from these values, by whatever it depends on besides.
+    known: dict = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @functools.cached_property
     def service_host(self) -> str:
         """The host string of the volume service: "host@backend"."""
         return f"{self.host}@{self.backend}"
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The whole host string: "host@backend#pool"."""
         return f"{self.host}@{self.backend}#{self.pool}"
@@ -92,7 +95,13 @@ class Request:
         described = {"size": volume.size, "name": volume.name, "id": volume.id, "project_id": volume.project_id}
         return cls(size=volume.size, excluded=tuple(job.args.get("tried", ())), volume=described, **more)
 
-    @property
+    @functools.cached_property
+    def kind(self) -> tuple:
+        """All that filters may look at besides the volume itself and the hints."""
+        return (self.size, self.operation, self.zones, tuple(self.extra_specs.items()), self.attached, self.excluded,
+                self.only_backend, self.only_pool, self.only_because, self.existing_pool)
+
+    @functools.cached_property
     def thin(self) -> bool:
         """Whether the volume may be thin; it is where the pool supports it."""
         return str(self.extra_specs.get("provisioning:type", "")).strip().lower() != "thick"

@@ -16,7 +16,7 @@ def take(tx: db.Transaction, conf: cfg.ConfigOpts, name: str, size: int, count: 
 
     Nothing is taken where no such pool was reported. Raises NoCapacity.
     """
-    found = next((one for one in pools.with_services(tx, service_of(name)) if one.name == name), None)
+    found = next((one for one in pools.with_services(tx, [service_of(name)]) if one.name == name), None)
     if found is None or size <= 0:
         return
     pool = as_pool(found, conf.service_down_time)

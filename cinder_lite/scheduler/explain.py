@@ -37,7 +37,8 @@ def for_members(plain: dict | None) -> dict | None:
         return None
     reasons = [] if plain["ranked"] else [FOR_MEMBERS.get(one["filter"], OTHER)
                                           for one in plain["refusals"]] or [NO_STORAGE]
-    return {**plain, "ranked": [], "refusals": [], "reasons": list(dict.fromkeys(reasons))}
+    shown = {**plain, "ranked": [], "refusals": [], "reasons": list(dict.fromkeys(reasons))}
+    return {name: value for name, value in shown.items() if name != "unlisted"}
 
 
 def explain(plain: dict) -> list[str]:
@@ -50,8 +51,10 @@ def explain(plain: dict) -> list[str]:
         return [*waiting, f"{requested}; {'; '.join(plain['reasons']) or STORAGE}"]
     if not ranked and not refusals:
         return [*waiting, f"{requested}; no backend has reported a pool yet"]
-    count = len(ranked) + len(refusals)
-    lines = [*waiting, f"{requested}; {len(ranked) or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
+    more = plain.get("unlisted", {"ranked": 0, "refusals": 0})
+    able = len(ranked) + more["ranked"]
+    count = able + len(refusals) + more["refusals"]
+    lines = [*waiting, f"{requested}; {able or 'none'} of {count} pool{'s' if count > 1 else ''} can take it"]
     for place, one in enumerate(ranked, 1):
         lines.append(f"{place}. {one['pool']}: weight {one['weight']:.3g}{_because(one['weighers'])}")
     lines.extend(f"{one['pool']}: refused by {one['filter']}: {one['reason']}" for one in refusals)

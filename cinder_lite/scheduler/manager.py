@@ -9,11 +9,12 @@ from oslo_db import exception as db_errors
 from cinder_lite import context, db, errors, states
 from cinder_lite.concurrency import locks, randomness
 from cinder_lite.concurrency.pool import Pool
-from cinder_lite.db import groups, job_changes, jobs, pools, snapshots, volumes
+from cinder_lite.db import groups, job_changes, jobs, snapshots, volumes
 from cinder_lite.jobs import holds, outcomes, pool_capacity
 from cinder_lite.jobs.sweeper import Sweeper
 from cinder_lite.scheduler import choose, grouping, plugins, unplaced, waiting
 from cinder_lite.scheduler.placements import MOVES
+from cinder_lite.scheduler.pool_table import PoolTable
 from cinder_lite.scheduler.rpcapi import SchedulerRPC
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class SchedulerManager(SchedulerRPC):
         self.filters = plugins.load_filters(conf.scheduler_default_filters)
         self.weighers = plugins.load_weighers(conf.scheduler_default_weighers, {
             name: conf[option] for name, option in WEIGHTS.items()})
-        self.random = randomness.generator()
+        self.random, self._pools = randomness.generator(), PoolTable()
         self.pool = Pool(conf.scheduler_max_operations)
         self._sweeper = Sweeper(database, conf, states.SCHEDULER, None, None,
                                 lambda job_id: self.run_job(context.system(), job_id))
@@ -91,7 +92,7 @@ class SchedulerManager(SchedulerRPC):
                 return ""
             jobs.requester(job)  # sets the log's context
             requests = requests_of(job)(tx, job, volume) if volume is not None else ()
-            found = [pool_capacity.as_pool(row, self.conf.service_down_time) for row in pools.with_services(tx)]
+            found = self._pools.read(tx, self.conf.service_down_time)
         if job.kind == "group":
             grouping.decide(self, job, found)
             return ""
@@ -99,7 +100,7 @@ class SchedulerManager(SchedulerRPC):
             unplaced.forget(self, job)
             return ""
         for request in requests:
-            decision = choose.choose(request, found, self.filters, self.weighers, self.random)
+            decision = choose.choose(request, found, self.filters, self.weighers, self.random, most=choose.LISTED)
             if decision.ranked:
                 return self._place(job, volume, decision)
         if any(waiting.coming(request, found, self.filters) for request in requests) or not found:

@@ -47,8 +47,12 @@ class Ranked:
 
 def capacity(pool: Pool, request: Request, rng: random.Random) -> Measured:
     """GiB that can still be provisioned."""
-    free = virtual_free(pool, request.thin)
-    return (free, "") if free is not None else (None, "free capacity is infinite or unknown")
+    found = pool.known.get(request.thin)
+    if found is None:
+        free = virtual_free(pool, request.thin)
+        found = (free, "") if free is not None else (None, "free capacity is infinite or unknown")
+        pool.known[request.thin] = found
+    return found
 
 
 def allocated_capacity(pool: Pool, request: Request, rng: random.Random) -> Measured:
@@ -66,25 +70,28 @@ def chance(pool: Pool, request: Request, rng: random.Random) -> Measured:
     return rng.random(), ""
 
 
-def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher], rng: random.Random) -> list[Ranked]:
-    """The pools with their weights, best first; equal ones keep their order."""
-    details = measure_all(pools, request, weighers, rng)
-    ranked = [Ranked(pool, sum(found.weight for found in of_pool), of_pool)
-              for pool, of_pool in zip(pools, details, strict=True)]
-    return sorted(ranked, key=lambda one: -one.weight)
+def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher], rng: random.Random,
+          most: int | None = None) -> list[Ranked]:
+    """The pools with their weights, best first, at most so many; equal ones keep their order."""
+    columns = [_column(pools, request, weigher, rng) for weigher in weighers]
+    weights = [sum(found) for found in zip(*([share * weigher.multiplier for _, share, _ in column]
+                                             for weigher, column in zip(weighers, columns, strict=True)), strict=True)]
+    weights = weights or [0] * len(pools)
+    best = sorted(range(len(pools)), key=lambda index: -weights[index])[:most]
+    return [Ranked(pools[index], weights[index], _details(weighers, columns, index)) for index in best]
 
 
-def measure_all(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher],
-                rng: random.Random) -> list[tuple[Weighed, ...]]:
-    """For each pool a tuple with one Weighed for each weigher."""
-    columns = []
-    for weigher in weighers:
-        found = [weigher.measure(pool, request, rng) for pool in pools]
-        values = [value if value is not None and math.isfinite(value) else None for value, _ in found]
-        shares = _shares(values, weigher.multiplier)
-        columns.append([Weighed(weigher.name, value, share, share * weigher.multiplier, note)
-                        for value, share, (_, note) in zip(values, shares, found, strict=True)])
-    return list(zip(*columns, strict=True)) if columns else [()] * len(pools)
+def _column(pools, request, weigher, rng):
+    """(value, share, note) of each pool."""
+    found = [weigher.measure(pool, request, rng) for pool in pools]
+    values = [value if value is not None and math.isfinite(value) else None for value, _ in found]
+    shares = _shares(values, weigher.multiplier)
+    return list(zip(values, shares, (note for _, note in found), strict=True))
+
+
+def _details(weighers, columns, index):
+    return tuple(Weighed(weigher.name, column[index][0], column[index][1], column[index][1] * weigher.multiplier,
+                         column[index][2]) for weigher, column in zip(weighers, columns, strict=True))
 
 
 def _shares(values, multiplier):

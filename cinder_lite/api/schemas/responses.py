@@ -63,7 +63,8 @@ _DECISION = object_of({
     "ranked": array_of(object_of({"pool": TEXT, "weight": REAL, "weighers": array_of(
         open_object({}, by="Each weigher"))})),
     "refusals": array_of(object_of({"pool": TEXT, "filter": TEXT, "reason": TEXT})),
-    "reasons": array_of(TEXT), "waiting": object_of({"since": TEXT, "seconds": COUNT})}, ("reasons", "waiting"))
+    "reasons": array_of(TEXT), "waiting": object_of({"since": TEXT, "seconds": COUNT}),
+    "unlisted": object_of({"ranked": COUNT, "refusals": COUNT})}, ("reasons", "waiting", "unlisted"))
 _GIB: Schema = {"type": ["number", "string"], "description": "GiB, infinite or unknown"}
 _POOL = open_object({
     "volume_backend_name": TEXT, "pool_name": TEXT, "vendor_name": TEXT, "driver_version": TEXT,

@@ -1,5 +1,6 @@
 """Scheduling decisions: the chosen pool, the reasons of the others, external filters and weighers."""
 
+import dataclasses
 import json
 import sys
 
@@ -10,9 +11,8 @@ from hypothesis import strategies as st
 from cinder_lite import errors
 from cinder_lite.conf import plugins
 from cinder_lite.jobs.pool_capacity import Pool, Request, amount, bounds, virtual_free
-from cinder_lite.scheduler import stochastic, weighers
-from cinder_lite.scheduler.choose import choose
-from cinder_lite.scheduler.explain import explain
+from cinder_lite.scheduler.choose import KEPT, LISTED, choose
+from cinder_lite.scheduler.explain import explain, for_members
 from cinder_lite.scheduler.plugins import FILTERS, WEIGHERS, UnknownName, load_filters, load_weighers
 
 DEFAULTS = load_filters(["AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter"])
@@ -83,10 +83,32 @@ def test_types_ask_for_capabilities():
     assert names(decision) == ["n5@rbd#vms"]
 
 
-def test_the_stochastic_order_has_the_same_pools_and_is_repeatable():
-    first = choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, order=stochastic.weigh)
-    assert first == choose(Request(1), POOLS, DEFAULTS, BY_CAPACITY, order=stochastic.weigh)
-    assert set(names(first)) == {"n1@lvm#vg", "n2@lvm#vg", "n3@lvm#vg", "n5@rbd#vms"}
+def test_a_placement_names_a_bounded_number_of_pools():
+    pools = [Pool(f"n{n}", "lvm", "vg", total_gb=1000, free_gb=n, service_up=n % 3 > 0) for n in range(300)]
+    decision = choose(Request(1), pools, DEFAULTS, BY_CAPACITY, most=LISTED)
+    whole = choose(Request(1), pools, DEFAULTS, BY_CAPACITY)
+    assert decision.ranked == whole.ranked[:LISTED] and decision.refusals == whole.refusals
+    plain = decision.plain()
+    assert plain["unlisted"] == {"ranked": 200 - LISTED, "refusals": 100 - LISTED}
+    assert "; 200 of 300 pools can take it" in explain(plain)[0] and len(explain(plain)) == 1 + 2 * LISTED
+    assert "unlisted" not in for_members(plain)
+    few = choose(Request(1), pools[:LISTED], DEFAULTS, BY_CAPACITY, most=LISTED)
+    assert few.plain() == choose(Request(1), pools[:LISTED], DEFAULTS, BY_CAPACITY).plain()
+    assert len(choose(Request(2000), pools, DEFAULTS, BY_CAPACITY, most=LISTED).plain()["refusals"]) == 300
+
+
+def test_what_pools_keep_is_of_the_same_kind_of_request_alone():
+    requests = [Request(size, zones=zones, extra_specs=specs, excluded=excluded, only_backend=only, hints=hints)
+                for size in range(1, 500, 100) for zones in ((), ("nova",), ("other",))
+                for specs in ({}, {"multiattach": "<is> True"}, {"provisioning:type": "thick"})
+                for excluded in ((), ("n1@lvm",)) for only in (None, "n2@lvm")
+                for hints in ({}, {"same_host": ["x"]})]
+    checks = load_filters(["AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter", "SameBackendFilter"])
+    for filters in (DEFAULTS, checks):
+        for request in requests * 2:
+            fresh = [dataclasses.replace(pool) for pool in POOLS]
+            assert choose(request, POOLS, filters, BY_CAPACITY) == choose(request, fresh, filters, BY_CAPACITY)
+    assert all(len(pool.known) <= KEPT for pool in POOLS)
 
 
 def test_multipliers_replace_the_defaults_of_weighers():
@@ -168,11 +190,10 @@ any_pools = st.lists(
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)
-@given(any_pools, st.integers(0, 1200), st.booleans(), st.booleans())
-def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pools, size, thick, is_random):
+@given(any_pools, st.integers(0, 1200), st.booleans())
+def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pools, size, thick):
     request = Request(size, extra_specs={"provisioning:type": "thick"} if thick else {})
-    order = stochastic.weigh if is_random else weighers.weigh
-    decision = choose(request, pools, DEFAULTS, load_weighers(WEIGHERS), order=order)
+    decision = choose(request, pools, DEFAULTS, load_weighers(WEIGHERS))
     assert len(decision.ranked) + len(decision.refusals) == len(pools)
     for one in decision.ranked:
         assert one.pool.service_up
@@ -183,6 +204,6 @@ def test_every_pool_is_ranked_or_refused_and_ranked_pools_have_the_capacity(pool
         if size and free is not None and (thick or not one.pool.thin):
             assert free >= size
     weights = [one.weight for one in decision.ranked]
-    assert is_random or weights == sorted(weights, reverse=True)
+    assert weights == sorted(weights, reverse=True)
     json.dumps(decision.plain(), allow_nan=False)
     assert explain(decision.plain())

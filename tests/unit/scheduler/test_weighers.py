@@ -1,12 +1,10 @@
-"""Weighers: their values, normalization to weights, and the stochastic order."""
+"""Weighers: their values, and normalization to weights."""
 
-import collections
 import random
 
 import pytest
 
 from cinder_lite.jobs.pool_capacity import Pool, Request
-from cinder_lite.scheduler import stochastic
 from cinder_lite.scheduler.backend_functions import goodness
 from cinder_lite.scheduler.plugins import WEIGHERS
 from cinder_lite.scheduler.weighers import Weigher, weigh
@@ -127,36 +125,3 @@ def test_chance_follows_the_generator():
 def test_a_measure_that_is_not_finite_counts_as_unknown():
     weigher = Weigher("Odd", lambda pool, request, rng: (float("inf") if pool.pool == "a" else 3, ""))
     assert order([pool("a"), pool("b")], weigher) == [("b", 1), ("a", 0)]
-
-
-def first_places(pools, *weighers, draws=3000):
-    rng = random.Random(7)
-    found = collections.Counter()
-    for _ in range(draws):
-        ranked = stochastic.weigh(pools, Request(1), weighers, rng)
-        assert {one.pool.pool for one in ranked} == {one.pool for one in pools}
-        found[ranked[0].pool.pool] += 1
-    return {one.pool: found[one.pool] / draws for one in pools}
-
-
-@pytest.mark.parametrize(
-    ("pools", "weigher", "expected"),
-    [
-        (FREE, named("CapacityWeigher"), {"a": 1 / 6, "b": 3 / 6, "c": 2 / 6}),
-        (FREE, named("CapacityWeigher", 0), {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}),
-        ([pool("x", free_gb="unknown"), pool("y", free_gb=5)], named("CapacityWeigher"), {"x": 0, "y": 1}),
-        # raised until the fullest has no chance: 20, 30 and 0
-        (
-            [pool("a", allocated_gb=10), pool("b", allocated_gb=0), pool("c", allocated_gb=30)],
-            named("AllocatedCapacityWeigher"),
-            {"a": 0.4, "b": 0.6, "c": 0},
-        ),
-        ([pool("x", free_gb="unknown"), pool("y", free_gb=5)], named("CapacityWeigher", -1), {"x": 0.5, "y": 0.5}),
-    ],
-)
-def test_stochastic_order_is_in_proportion(pools, weigher, expected):
-    assert first_places(pools, weigher) == pytest.approx(expected, abs=0.04)
-
-
-def test_stochastic_order_of_nothing_is_nothing():
-    assert stochastic.weigh([], Request(1), (named("CapacityWeigher"),), random.Random(1)) == []
