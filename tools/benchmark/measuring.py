@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SUFFIXES = {"list_latency": ".1000", "backup": ".rbd", "memory": ".after_load"}
 #: A short run of a scenario, so that the first measured one finds modules imported, connections open and caches filled.
 WARM_UP = ("--secs", "1", "--n-latency", "5", "--n-throughput", "32", "--n-snap-latency", "2", "--n-snap", "16",
-           "--n-derived", "2", "--n-attach", "3")
+           "--n-derived", "2", "--n-attach", "3", "--n-image", "1")
 #: Scenarios that measure nothing that a warm-up could change.
 COLD = ("memory", "backup")
 

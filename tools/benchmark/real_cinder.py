@@ -29,6 +29,7 @@ backup_posix_path = {path}/backup
 quota_volumes = -1
 quota_snapshots = -1
 quota_gigabytes = -1
+{glance}
 [null]
 volume_driver = cinder_null.NullDriver
 volume_backend_name = null
@@ -62,8 +63,8 @@ def _librbd(folder):
 class Cinder:
     """API under uWSGI with two processes, scheduler, volume and backup service of the environment in a directory."""
 
-    def __init__(self, environment, database_url, broker_url, ceph=None):
-        """`ceph` is a tests.storage.ceph.Ceph for a backend `rbd`."""
+    def __init__(self, environment, database_url, broker_url, ceph=None, glance=None):
+        """`ceph` is a tests.storage.ceph.Ceph for a backend `rbd`, `glance` a tests.images.images_service.Glance."""
         self.environment = os.path.abspath(environment)
         for name in ("uwsgi", "cinder-scheduler"):
             if not os.path.exists(f"{self.environment}/bin/{name}"):
@@ -78,7 +79,8 @@ class Cinder:
         database = database_url + ("&" if "?" in database_url else "?") + "ssl_disabled=true"
         self.config = self.directory.make("cinder.conf", CONFIG.format(
             path=path, broker=broker_url, database=database, environment=self.environment,
-            backends="null,rbd" if ceph else "null", kind="rbd" if ceph else "null") + (
+            backends="null,rbd" if ceph else "null", kind="rbd" if ceph else "null",
+            glance=f"glance_api_servers = {glance.url}" if glance else "") + (
                 RBD.format(conf=ceph.conf) if ceph else ""))
         self.directory.make("rootwrap.conf", f"[DEFAULT]\nfilters_path={self.environment}/etc/cinder/rootwrap.d\n")
         # Root needs no sudo.

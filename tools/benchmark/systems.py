@@ -8,7 +8,7 @@ import time
 from concurrent import futures
 
 from floor.peer import Floor
-from real_cinder import Cinder
+from real_cinder import HERE, Cinder
 
 from tests import product
 from tests.services import servers
@@ -18,6 +18,8 @@ from tests.services.processes import until
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROJECT = "11111111111111111111111111111111"
 UNLIMITED = {f"quota_{what}": -1 for what in ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes")}
+#: Bytes of the image.
+IMAGE = 256 * 1024**2
 #: Volumes that are restored from backups are of the default type.
 OPTIONS = {"DEFAULT": {"enabled_backends": "null,file", "osapi_volume_workers": 2, "report_interval": 10,
                        "service_down_time": 60, "job_lease": 30, "default_volume_type": "file",
@@ -48,7 +50,7 @@ class Running:
 
     def has(self, scenario):
         """Whether the scenario can be measured."""
-        return scenario not in ("memory", "backup") and kind_of(scenario) == "null"
+        return scenario not in ("memory", "backup", "image") and kind_of(scenario) == "null"
 
     def arguments(self, scenario):
         """What bench.py needs besides."""
@@ -73,17 +75,18 @@ class Running:
 class Started(Running):
     """A system of this machine. `processes` is {name: Process}, request(method, path, body) asks its API."""
 
-    def __init__(self, name, url, processes, mariadb, rabbitmq, request, ceph=None):
+    def __init__(self, name, url, processes, mariadb, rabbitmq, request, ceph=None, glance=None):
         super().__init__(f"{url}/v3/{PROJECT}")
         self.name, self._processes, self._mariadb, self._rabbitmq = name, processes, mariadb, rabbitmq
-        self.request, self._ceph = request, ceph
+        self.request, self._ceph, self._glance = request, ceph, glance
 
     def arguments(self, scenario):
-        kind = kind_of(scenario)
-        return ["--volume-type", kind, *(self._content() if scenario == "backup.rbd" else ())]
+        more = {"backup.rbd": self._content, "image.rbd": lambda: ["--image", self._glance.image]}
+        return ["--volume-type", kind_of(scenario), *more.get(scenario, list)()]
 
     def has(self, scenario):
-        return scenario != "backup" and (kind_of(scenario) == "null" or self._ceph is not None)
+        return scenario not in ("backup", "image") and (kind_of(scenario) == "null" or self._ceph is not None) and (
+            scenario != "image.rbd" or self._glance is not None)
 
     def _content(self):
         rbd = f"rbd -c {self._ceph.conf} --id cinder -p volumes"
@@ -102,7 +105,8 @@ class Started(Running):
 
     def also(self):
         ceph = [self._ceph.mon, self._ceph.mgr, self._ceph.osd] if self._ceph else []
-        return [process.pid for process in (self._rabbitmq.process, *ceph)]
+        glance = [self._glance.process] if self._glance else []
+        return [process.pid for process in (self._rabbitmq.process, *ceph, *glance)]
 
     def logs(self):
         return "".join(f"---- {self.name}: {name}\n{process.tail(40)}" for name, process in self._processes.items())
@@ -124,8 +128,8 @@ class Started(Running):
 class Own(Started):
     """cinder-lite with a null and a file backend."""
 
-    def __init__(self, daemons, mariadb, rabbitmq, ceph):
-        super().__init__("ours", daemons.url, daemons.processes, mariadb, rabbitmq, self._asked, ceph)
+    def __init__(self, daemons, mariadb, rabbitmq, ceph, glance):
+        super().__init__("ours", daemons.url, daemons.processes, mariadb, rabbitmq, self._asked, ceph, glance)
         self._daemons = daemons
 
     def _asked(self, method, path, body=None):
@@ -155,20 +159,45 @@ def ceph():
 
 
 @contextlib.contextmanager
-def own(ceph=None):
-    """cinder-lite, with a backend `rbd` on a Ceph; yields (Own, the three that the floor is made of)."""
-    changes = OPTIONS
+def glance():
+    """A Glance that all measured systems share, for whoever asks, with a raw image, half of it zeros."""
+    from tests.images.images_service import Glance
+
+    class Open(Glance):
+        def __init__(self):
+            super().__init__(libraries=HERE)
+            path = f"{self.directory.path}/paste.ini"
+            with open(path) as file:
+                text = file.read().replace("who rootapp", "anyone who rootapp")
+            with open(path, "w") as file:
+                file.write(f"{text}[filter:anyone]\npaste.filter_factory = glance_anyone:filter_factory\n")
+
+    with Open() as running:
+        running.image = running.create(os.urandom(IMAGE // 2) + bytes(IMAGE // 2))
+        yield running
+
+
+def _options(ceph, glance):
+    """The options of cinder-lite for what it runs with."""
+    default, backend = dict(OPTIONS["DEFAULT"]), {}
+    if glance:
+        default["glance_api_servers"] = glance.url
     if ceph:
-        changes = {**OPTIONS, "DEFAULT": {**OPTIONS["DEFAULT"], "enabled_backends": "null,file,rbd",
-                                            "default_volume_type": "rbd"}, "rbd": {
-            "volume_driver": "rbd", "volume_backend_name": "rbd", "rbd_ceph_conf": ceph.conf, "rbd_user": "cinder",
-            "rbd_pool": "volumes"}}
+        default |= {"enabled_backends": "null,file,rbd", "default_volume_type": "rbd"}
+        backend = {"rbd": {"volume_driver": "rbd", "volume_backend_name": "rbd", "rbd_ceph_conf": ceph.conf,
+                           "rbd_user": "cinder", "rbd_pool": "volumes"}}
+    return {**OPTIONS, "DEFAULT": default, **backend}
+
+
+@contextlib.contextmanager
+def own(ceph=None, glance=None):
+    """cinder-lite, with a backend `rbd` on a Ceph; yields (Own, the three that the floor is made of)."""
     compile_modules(product.python())
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
-        with Daemons(mariadb.url, rabbitmq.url, changes=changes, log_lines=0) as daemons:
+        with Daemons(mariadb.url, rabbitmq.url, changes=_options(ceph, glance), log_lines=0) as daemons:
             daemons.start()
-            system = Own(daemons, mariadb, rabbitmq, ceph)
+            system = Own(daemons, mariadb, rabbitmq, ceph, glance)
             system.cold_starts = [_cold_start(daemons) for _ in range(3)]
             system.make_types("null", "file", *(["rbd"] if ceph else []))
             yield system, (daemons, mariadb, rabbitmq)
@@ -185,18 +214,18 @@ def _cold_start(daemons):
 
 
 @contextlib.contextmanager
-def cinder(environment, ceph=None):
+def cinder(environment, ceph=None, glance=None):
     """A Cinder of an environment, with servers of its own, and a backend `rbd` on a Ceph."""
     compile_modules(f"{environment}/bin/python")
     with servers.MariaDB() as mariadb, servers.RabbitMQ() as rabbitmq:
         servers.started(mariadb, rabbitmq)
-        with Cinder(environment, mariadb.cinder_url, rabbitmq.url, ceph) as peer:
+        with Cinder(environment, mariadb.cinder_url, rabbitmq.url, ceph, glance) as peer:
             def request(method, path, body=None):
                 answer = peer.request(method, PROJECT, path, body)
                 answer.raise_for_status()
                 return answer.json()
 
-            system = Started("Cinder", peer.url, peer.processes, mariadb, rabbitmq, request, ceph)
+            system = Started("Cinder", peer.url, peer.processes, mariadb, rabbitmq, request, ceph, glance)
             peer.make_tables()
             began = time.monotonic()
             peer.start(PROJECT)
