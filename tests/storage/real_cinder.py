@@ -142,7 +142,7 @@ class _Cinder:
 
     def _listed(self, path, key):
         answer = requests.get(f"{self.url}/v3/{PROJECT}/{path}", headers={"X-Auth-Token": f"{PROJECT}:{PROJECT}"},
-                              timeout=60)
+                              timeout=300)
         return answer.json()[key] if answer.ok else []
 
     def stop(self):
@@ -228,5 +228,5 @@ class Project:
 
 def _files_of(module):
     said = subprocess.run(["/usr/bin/python3", "-c", f"import {module}; print({module}.__file__)"], check=True,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=300)
     return said.stdout.split()
