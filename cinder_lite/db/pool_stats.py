@@ -20,11 +20,12 @@ def update_stats(tx: db.Transaction, name: str, service_host: str, since: dateti
                  values: dict[str, Any]) -> None:
     """Store statistics that were collected from `since` on, plus the volumes that were being created or launched then.
 
+    Also those that are being deleted: the object may be gone already, but its job gives the capacity back at its end.
     allocated_gb and volume_count are not the backend's: they are kept, or calculated for a new row.
     """
     pending = tx.execute(sa.select(volumes.TOTAL_SIZE).where(
         V.c.host == name, V.c.counted.is_(True),
-        sa.or_(V.c.status == states.CREATING, V.c.launched_at >= since))).scalar()
+        sa.or_(V.c.status.in_((states.CREATING, states.DELETING)), V.c.launched_at >= since))).scalar()
     values = dict(values, provisioned_gb=values["provisioned_gb"] + pending, measured_at=since)
     if not values["thin"] and values["free_gb"] is not None:
         values["free_gb"] -= pending
