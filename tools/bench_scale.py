@@ -73,7 +73,7 @@ class System:
             file.write(f"[pooled]\npooled_record = {self.record}\n")
         self.daemons.start()
         self.groups = {**self.daemons.processes, "database": self.server.process}
-        self._local = {}
+        self._connections = {}
         self.volumes = []
         if check:
             done = self.daemons.manage("doctor")
@@ -100,7 +100,10 @@ class System:
         return {name: mem.cpu(mem.tree(process.pid)) for name, process in self.groups.items()}
 
     def measured(self, function, operations):
-        """The Cost of one of the `operations` that function() does."""
+        """The Cost of one of the `operations` that function() does, over new connections."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
         rows, before, busy, began = self._rows(), self._cpu(), mem.busy(), time.monotonic()
         me = sum(os.times()[:4])
         function()
@@ -115,10 +118,8 @@ class System:
         return self._rows()
 
     def request(self, method, path, body=None):
-        connection = self._local.setdefault(threading.get_ident(), None)
-        if connection is None:
-            connection = self._local[threading.get_ident()] = http.client.HTTPConnection(
-                "127.0.0.1", self.daemons.port, timeout=600)
+        connection = self._connections.setdefault(threading.get_ident(), http.client.HTTPConnection(
+            "127.0.0.1", self.daemons.port, timeout=600))
         connection.request(method, f"/v3/{seeded.PROJECT}{path}", body and json.dumps(body), {
             "X-Auth-Token": f"admin:{seeded.PROJECT}", "Content-Type": "application/json",
             "OpenStack-API-Version": "volume 3.71"})
@@ -227,8 +228,8 @@ def main():
         systems = [System(KINDS[options.database], size, stack, options.check) for size in sizes]
         for system in systems:
             system.markers = seeded.markers(system.server)
-            system.create(32, options.clients)
-            system.delete(options.clients)
+            system.measured(lambda system=system: system.create(32, options.clients), 32)
+            system.measured(lambda system=system: system.delete(options.clients), 32)
         for _ in range(options.rounds):
             rounds(options, systems, results)
         if options.idle:
