@@ -1,6 +1,7 @@
 """Locks, conditions and events of the process's threads, green or native ones."""
 
 import threading
+import weakref
 from typing import Any
 
 _kind: Any = threading
@@ -35,3 +36,14 @@ def semaphore(places: int) -> threading.Semaphore:
 def local() -> threading.local:
     """An object whose attributes each thread has for itself."""
     return _kind.local()
+
+
+class Named:
+    """A lock for each name; those that nobody holds or waits for take no memory."""
+
+    def __init__(self) -> None:
+        self._guard, self._locks = lock(), weakref.WeakValueDictionary[str, threading.Lock]()
+
+    def __getitem__(self, name: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(name, lock())

@@ -1,6 +1,5 @@
 """Loads the driver and the target of each backend, and calls them under the name host@backend."""
 
-import collections
 import contextlib
 import logging
 import os
@@ -68,7 +67,7 @@ class Backend:
         #: The columns that make a volume belong to this service; set by the service when it has its row.
         self.ownership = volumes.ownership(None)
         #: By volume id: serializes changes of a volume's exports.
-        self.locks: dict[str, contextlib.AbstractContextManager[bool]] = collections.defaultdict(locks.lock)
+        self.locks = locks.Named()
 
     @property
     def protocol(self) -> str | None:
