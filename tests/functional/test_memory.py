@@ -48,17 +48,19 @@ MODULES = {"api": 875, "scheduler": 660, "volume": 682, "backup": 667}
 
 #: Prints the modules that have been executed.
 IMPORTED = """
-import sys, cinder_lite.cmd.{}
+import importlib, sys
+for name in "{}".split():
+    importlib.import_module("cinder_lite." + name)
 from cinder_lite.concurrency.postponed import Postponed
 print(*(name for name, module in sys.modules.items() if module and not isinstance(module, Postponed)))
 """
 
 
 @functools.cache
-def imported(name):
-    """The modules of a service's process before main(), on native threads."""
+def imported(*names):
+    """The modules of a process that imports these modules of the package, on native threads."""
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", IMPORTED.format(name)],
+        [sys.executable, "-W", "ignore", "-c", IMPORTED.format(' '.join(names))],
         env={**os.environ, "CINDER_LITE_CONCURRENCY": "threading"}, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return set(ran.stdout.split())
@@ -67,8 +69,15 @@ def imported(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_a_service_imports_what_it_uses(name):
     absent = ABSENT | GREEN | ({} if name == "api" else OF_THE_API)
-    assert imported(name) & set(absent) == set()
-    assert len(imported(name)) <= MODULES[name]
+    found = imported(f"cmd.{name}")
+    assert found & set(absent) == set()
+    assert len(found) <= MODULES[name]
+
+
+def test_a_flow_imports_what_it_uses():
+    found = imported("cmd.volume", "volume.flows.create")
+    assert found & {"asyncio", "attr", "jsonschema", "prettytable", "xmlrpc.client"} == set()
+    assert len(found) <= MODULES["volume"] + 130
 
 
 #: Builds the rules of an API, then parses one that uses a check of another package; prints before and after.

@@ -9,8 +9,8 @@ import pytest
 from tests.meta.source import TOP
 
 pytestmark = pytest.mark.once
-#: With messages lost in all runs but that of seed 13.
-SEEDS = range(4, 14)
+#: In four of these runs no message is lost.
+SEEDS = range(14, 24)
 
 
 def simulated(*arguments):
