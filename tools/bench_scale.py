@@ -125,7 +125,7 @@ class System:
             "OpenStack-API-Version": "volume 3.71"})
         answer = connection.getresponse()
         text = answer.read()
-        assert answer.status < 300, (answer.status, text)
+        assert answer.status < 300, f"{path}: {answer.status} {text!r}\n{self.daemons.processes['api'].tail()}"
         return json.loads(text) if text else None
 
     def create(self, count, clients):
@@ -187,7 +187,9 @@ def table(options, systems, results):
     print(f"\n{'':28}{'CPU, ms':>16}{'ratio':>8}{'wall, ms':>18}{'rows read':>20}   others\n{few} | {many}")
     met = True
     for name, found in results.items():
-        before, after = found[few], found[many]
+        before, after = found[few], found.get(many)
+        if not after:
+            continue
         cpu, wall = ([min(getattr(one, what) for one in costs) for costs in (before, after)]
                      for what in ("total", "wall"))
         rows = [statistics.median(one.rows or 0 for one in costs) for costs in (before, after)]
@@ -230,11 +232,13 @@ def main():
             system.markers = seeded.markers(system.server)
             system.measured(lambda system=system: system.create(32, options.clients), 32)
             system.measured(lambda system=system: system.delete(options.clients), 32)
-        for _ in range(options.rounds):
-            rounds(options, systems, results)
-        if options.idle:
-            idle(systems, options.idle, results)
-        met = table(options, systems, results)
+        try:
+            for _ in range(options.rounds):
+                rounds(options, systems, results)
+            if options.idle:
+                idle(systems, options.idle, results)
+        finally:
+            met = table(options, systems, results)
         calls = [call for system in systems for call, *_ in pooled.recorded(system.record)]
         print(f"# {calls.count('create')} volumes created, {calls.count('delete')} deleted")
     sys.exit(0 if met else 1)
