@@ -58,8 +58,7 @@ def choose(request: pool_capacity.Request, pools: Iterable[pool_capacity.Pool], 
     key = None if request.hints or not FIXED.issuperset(checks.values()) else (*checks.values(), request.kind)
     fit, refusals = [], []
     for pool in pools:
-        refusal = pool.known.get(key, False)
-        if refusal is False:
+        if (refusal := pool.known.get(key, False)) is False:
             refusal = _refusal(pool, request, checks, key)
         if refusal:
             refusals.append(refusal)

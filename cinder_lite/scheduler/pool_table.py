@@ -17,8 +17,7 @@ class PoolTable:
 
     def read(self, tx: db.Transaction, down_time: float) -> list[Pool]:
         """Every pool as it is now, and one Pool for a service without pools; `down_time` is in seconds."""
-        found: dict[typing.Any, typing.Any] = {}
-        unknown = {}
+        found, unknown = dict[typing.Any, typing.Any](), dict[typing.Any, typing.Any]()
         for row in pools.changing(tx, down_time):
             key, now = row[:2], row[2:]
             entry = found[key] = self._kept.get(key)
