@@ -126,7 +126,7 @@ class Daemons:
         self._started[name] = datetime.datetime.now(datetime.UTC).replace(tzinfo=None).isoformat("T", "microseconds")
         self.processes[name].start()
 
-    def wait(self, limit=60):
+    def wait(self, limit=300):
         """Wait until the API answers and each of the started services has reported itself since it was started."""
         for name in self._started:
             ready = self._healthy if name == "api" else lambda name=name: self._reported(name)
@@ -168,7 +168,7 @@ class Daemons:
         self.processes[name].kill()
         self.launch(name)
 
-    def stop(self, limit=60):
+    def stop(self, limit=300):
         """SIGTERM all that run, and wait for them. Returns {name: exit status} of these."""
         running = [process for process in self.processes.values() if process.running]
         for process in running:

@@ -20,7 +20,7 @@ class NotReady(Exception):
     """The condition was not reached in time, or the process has ended."""
 
 
-def until(condition, limit=60, what="the condition", every=0.02):
+def until(condition, limit=300, what="the condition", every=0.02):
     """Call `condition` until it returns something true, and return that; NotReady after `limit` seconds."""
     end = time.monotonic() + limit
     while True:
@@ -124,7 +124,7 @@ class Process:
                                            cwd="/", start_new_session=True, pass_fds=self._inherits, **self._user)
         _keep("+", self.pid)
 
-    def wait(self, condition, limit=60):
+    def wait(self, condition, limit=300):
         """Wait until the condition is true. Raises NotReady with the end of the log otherwise."""
         def holds():
             if not self.running:
@@ -139,13 +139,13 @@ class Process:
     def send(self, number):
         self._popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, limit=60):
+    def stop(self, number=signal.SIGTERM, limit=300):
         """Ask it to end, and wait; kill it when it has not ended after `limit` seconds. Returns its exit status."""
         if self.running:
             self.send(number)
         return self.wait_end(limit)
 
-    def wait_end(self, limit=60):
+    def wait_end(self, limit=300):
         """Wait until it ends by itself; kill it when it has not after `limit` seconds. Returns its exit status."""
         if self.running:
             try:
