@@ -91,7 +91,8 @@ def test_there_is_no_inconsistency_after_update_host(here, run):
 def test_old_rows_are_purged(here, run):
     days = {day: db.now() - datetime.timedelta(days=day) for day in (0, 3)}
     for ended in days.values():
-        here.add("jobs", kind="volume", action="delete", resource_id="v", status=states.SUCCEEDED, finished_at=ended)
+        here.add("jobs", kind="volume", action="delete", resource_id="v", status=states.SUCCEEDED, created_at=ended,
+                 finished_at=ended)
         here.add("messages", project_id="blue", event_id="x", message_level="ERROR", user_message="x", created_at=ended,
                  expires_at=db.now() + datetime.timedelta(days=1))
     live = here.add("jobs", kind="volume", action="delete", resource_id="v", created_at=days[3])
