@@ -230,7 +230,10 @@ def cinder(environment, ceph=None, glance=None):
             began = time.monotonic()
             peer.start(PROJECT)
             system.cold_starts = [time.monotonic() - began]
-            system.make_types("null", *(["rbd"] if ceph else []))
+            kinds = ["null", *(["rbd"] if ceph else [])]
+            system.make_types(*kinds)
+            # Its scheduler knows a backend from the next report on: until then volumes go to error.
+            until(lambda: len(request("GET", "/scheduler-stats/get_pools")["pools"]) >= len(kinds), 300)
             yield system
 
 
