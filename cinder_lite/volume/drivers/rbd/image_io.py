@@ -29,7 +29,8 @@ class Image:
             self._check()
             self._bytes += len(data)
         try:
-            self.opened.aio_write(data, offset, functools.partial(self._written, len(data)))
+            # The data is kept until it is written: with rbd_disable_zero_copy_writes = false librbd does not copy it.
+            self.opened.aio_write(data, offset, functools.partial(self._written, data))
         except BaseException:
             self._end(len(data), 0)
             raise
@@ -40,8 +41,8 @@ class Image:
             self._changed.wait_for(lambda: self._bytes == 0)
             self._check()
 
-    def _written(self, length, completion):
-        self._end(length, completion.get_return_value())
+    def _written(self, data, completion):
+        self._end(len(data), completion.get_return_value())
 
     def _end(self, length, result):
         with self._changed:
