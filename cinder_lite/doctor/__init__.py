@@ -18,11 +18,14 @@ from cinder_lite.doctor.state import State
 
 #: In the order of repair: a job that is ended leaves its resource to the next check, and usage is summed up when the
 #: rows are right.
-CHECKS = (jobs.without_resource, jobs.status_mismatch, jobs.abandoned, jobs.unserved,
+CHECKS = (
+    jobs.without_resource, jobs.status_mismatch, jobs.abandoned, jobs.unserved,
     resources.without_job, resources.migrations_without_job, resources.lost_attachments, resources.lost_snapshots,
     resources.lost_metadata, resources.metadata_differs, resources.attachments_contradicted, sums.usage, sums.pools,
-    limits.not_applied, exports.lost_connections, exports.unknown_exports, exports.missing_exports,
-    storage.orphans, storage.missing_objects, storage.orphaned_backups, storage.missing_backups)
+    limits.not_applied,
+    exports.lost_connections, exports.unknown_exports, exports.missing_exports,
+    storage.orphans, storage.missing_objects, storage.orphaned_backups, storage.missing_backups,
+)
 #: Passes after which a repair that always leaves a new inconsistency is given up.
 ROUNDS = 6
 

@@ -16,8 +16,12 @@ from cinder_lite.host import exit
 
 #: Metrics that become spans -> the span's name, formatted with the metric's labels.
 SPANS = {
-    "http_request_seconds": "{0} {1}", "job_seconds": "job {1} {0} at {2}", "driver_call_seconds": "driver {1} on {0}",
-    "rpc_call_seconds": "call {1} of {0}", "rpc_served_seconds": "serve {1} of {0}"}
+    "http_request_seconds": "{0} {1}",
+    "job_seconds": "job {1} {0} at {2}",
+    "driver_call_seconds": "driver {1} on {0}",
+    "rpc_call_seconds": "call {1} of {0}",
+    "rpc_served_seconds": "serve {1} of {0}",
+}
 ROOT = "http_request_seconds"
 #: Timeout in seconds for sending the last spans when a process ends.
 FLUSH = 5

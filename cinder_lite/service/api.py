@@ -66,13 +66,17 @@ def domains(shared: process.Process) -> dict[str, Any]:
     groups = Groups(shared.db, shared.conf, shared.scheduler, shared.volume)
     volumes.events = groups.events = shared.events
     return {
-        "creation": creation, "volumes": volumes, "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
+        "creation": creation,
+        "volumes": volumes,
+        "snapshots": Snapshots(shared.db, shared.conf, shared.volume),
         "attachments": Attachments(shared.db, shared.conf, shared.volume),
         "images": Images(shared.db, shared.conf, shared.volume),
         "migrations": Migrations(shared.db, shared.conf, shared.scheduler),
         "migration_completion": MigrationCompletion(shared.db, shared.conf, shared.volume),
         "management": Management(shared.db, shared.conf, shared.scheduler, shared.volume),
-        "backups": Backups(shared.db, shared.conf, shared.backup, creation), "groups": groups,
+        "backups": Backups(shared.db, shared.conf, shared.backup, creation),
+        "groups": groups,
         "group_snapshots": GroupSnapshots(shared.db, shared.conf, shared.volume),
         "transfers": Transfers(shared.db, shared.conf, shared.volume),
-        "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup}}
+        "clients": {"volume": shared.volume, "scheduler": shared.scheduler, "backup": shared.backup},
+    }

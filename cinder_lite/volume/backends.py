@@ -21,8 +21,12 @@ from cinder_lite.volume.targets import base as targets
 LOG = logging.getLogger(__name__)
 
 #: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf works unchanged.
-CINDER_NAMES = {"cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm", "cinder.volume.drivers.rbd.RBDDriver": "rbd",
-                "tgtadm": "tgt", "lioadm": "lio"}
+CINDER_NAMES = {
+    "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
+    "cinder.volume.drivers.rbd.RBDDriver": "rbd",
+    "tgtadm": "tgt",
+    "lioadm": "lio",
+}
 
 
 def load(conf: cfg.ConfigOpts, section: str) -> list[type]:
