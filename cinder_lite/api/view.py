@@ -84,14 +84,14 @@ class _FieldRenderer:
         columns: list[Any] = [field.get or field.name for field in plain]
         get: Callable[[Row], Any] | None = operator.attrgetter(*columns) if columns else None
         self.values = get if get and len(columns) > 1 else (lambda row: (get(row),) if get else ())
-        self.computed = [field for field in fields if callable(field.get) or field.when is not None]
+        self.computed = [(field.name, field.get, field.when) for field in fields
+                         if callable(field.get) or field.when is not None]
 
     def __call__(self, row: Row, req: Request) -> dict[str, Any]:
         shown = dict(zip(self.names, self.values(row), strict=True))
-        for field in self.computed:
-            if field.when is None or field.when(row, req):
-                shown[field.name] = (field.get(row, req) if callable(field.get) else
-                                     getattr(row, field.get or field.name))
+        for name, get, when in self.computed:
+            if when is None or when(row, req):
+                shown[name] = get(row, req) if callable(get) else getattr(row, get or name)
         return shown
 
 

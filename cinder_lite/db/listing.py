@@ -106,8 +106,7 @@ class Listing:
         """A query for the same rows that selects their ids first: MariaDB would read all whole rows before the page,
         too."""
         found = _cut(ids.order_by(*order), paging).subquery("page")
-        tables = _tables_of(query).join(found, found.c.id == self.table.c.id)
-        return sa.select(*query.selected_columns).select_from(tables).order_by(*map(_order, keys))
+        return query.join(found, found.c.id == self.table.c.id).order_by(*map(_order, keys))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,12 +180,6 @@ def _columns(table, conditions):
 def _cut(query, paging):
     query = query.limit(paging.limit)
     return query.offset(paging.offset) if paging.offset else query
-
-
-@functools.lru_cache(32)
-def _tables_of(query):
-    """The joined tables of a query. SQLAlchemy compiles it to find them, which takes longer than all else in a list."""
-    return query.get_final_froms()[0]
 
 
 def _nullable(column):
