@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,9 @@ def _keep_private(path):
 
 
 def _prepare_sqlite(connection, _record):
+    # As the servers have it.
+    connection.create_function("regexp_replace", 3, lambda text, pattern, by: text and re.sub(pattern, by, text),
+                               deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")

@@ -39,8 +39,8 @@ def is_up(row: Any, down_time: float) -> bool:
 
 def of_host(host: sa.ColumnElement) -> sa.ColumnElement[bool]:
     """The condition of the volume service that a column with host strings (host@backend#pool) names."""
-    prefix = S.c.host.concat("#")
-    return sa.and_(S.c.binary == "cinder-volume", sa.func.substr(host, 1, sa.func.length(prefix)) == prefix)
+    # A value, which the index of services finds: a condition on a prefix would be tried on each of them.
+    return sa.and_(S.c.binary == "cinder-volume", S.c.host == sa.func.regexp_replace(host, "#.*", ""))
 
 
 @functools.cache
@@ -61,6 +61,12 @@ def page(tx: db.Transaction, host: str | None = None, binary: str | None = None)
     if binary:
         query = query.where(S.c.binary == binary)
     return tx.execute(query.order_by(S.c.id)).all()
+
+
+def zones(tx: db.Transaction) -> Sequence[str]:
+    """The zones of enabled volume services, up or down."""
+    return tx.execute(sa.select(S.c.availability_zone).distinct().where(
+        S.c.binary == "cinder-volume", S.c.disabled.is_(False))).scalars().all()
 
 
 def find(tx: db.Transaction, binary: str, host: str | None) -> db.Row | None:

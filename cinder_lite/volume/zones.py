@@ -9,4 +9,4 @@ from cinder_lite.db import services
 def known(tx: db.Transaction, conf: cfg.ConfigOpts) -> set[str]:
     """The zones of enabled volume services, up or down, and those named in the configuration."""
     return {conf.storage_availability_zone, conf.default_availability_zone or conf.storage_availability_zone,
-            *(row.availability_zone for row in services.page(tx, binary="cinder-volume") if not row.disabled)}
+            *services.zones(tx)}

@@ -5,8 +5,21 @@ import contextlib
 import re
 import types
 
+import sqlalchemy as sa
+
 from cinder_lite import db
-from cinder_lite.db import connections, job_changes, job_queries, jobs, messages, pool_stats, pools, services
+from cinder_lite.db import (
+    connections,
+    guards,
+    job_changes,
+    job_queries,
+    jobs,
+    messages,
+    pool_stats,
+    pools,
+    schema,
+    services,
+)
 from tests.functional import test_statements as bounds
 from tests.services import daemons, processes, seeded
 from tests.services.crowd import Crowd
@@ -33,6 +46,19 @@ SWEEPS = {
     "metrics of jobs": lambda tx: (job_queries.pending(tx), job_queries.oldest_unclaimed(tx)),
     "pools": lambda tx: (pools.changing(tx, 60), pools.with_services(tx)),
 }
+#: Conditions on the service of a volume and of a snapshot: {name: function(tx)}.
+V, S = schema.volumes, schema.snapshots
+OF_SERVICE = {
+    "down": lambda tx: tx.execute(sa.select(V.c.id, services.down(V.c.host, 60)).order_by(V.c.id).limit(10)).all(),
+    "volume not frozen": lambda tx: _met(tx, V, guards.NOT_FROZEN),
+    "snapshot not frozen": lambda tx: _met(tx, S, guards.SNAPSHOT_NOT_FROZEN),
+    "volume locked": lambda tx: _met(tx, V, guards.NOT_FROZEN, is_locked=True),
+}
+
+
+def _met(tx, table, guard, is_locked=False):
+    query = sa.select(table.c.id, guard.clause).order_by(table.c.id).limit(10)
+    assert [row[1] for row in tx.execute(query.with_for_update(of=table) if is_locked else query)] == [True] * 10
 
 
 def test_pages_and_sweeps_read_as_many_rows_of_few_as_of_many(mariadb, tmp_path):
@@ -62,15 +88,31 @@ def _pages(crowd, markers):
     return read
 
 
-def _sweeps(database):
+def _sweeps(database, sweeps=SWEEPS):
     read = {}
-    for name, sweep in SWEEPS.items():
+    for name, sweep in sweeps.items():
         with database.write() as tx:
             tx.exec_driver_sql("FLUSH STATUS")
             sweep(tx)
             status = dict(tx.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'").all())
             read[name] = sum(map(int, status.values()))
     return read
+
+
+def test_the_service_of_a_volume_or_snapshot_is_found_by_an_index(mariadb, tmp_path):
+    if not mariadb.process.running:
+        mariadb.start()
+    mariadb.emptied()
+    crowd, found = Crowd(mariadb.url, str(tmp_path)), []
+    try:
+        for hosts in (4, 100):
+            seeded.seed(crowd.db, seeded.Size(2_000, 20, 200, hosts))
+            found.append(_sweeps(crowd.db, OF_SERVICE))
+    finally:
+        crowd.close()
+    few, many = found
+    assert {name: (few[name], n) for name, n in many.items() if n > few[name] + MORE} == {}
+    assert all(few.values())
 
 
 # -- operations of the four processes
