@@ -173,8 +173,9 @@ class MariaDB(Server):
     def _process(self):
         data = self.directory.make("data", owner="mysql")
         account = ["--user=mysql"] if os.getuid() == 0 else []
-        settings = [f"--datadir={data}", *account, "--innodb-log-file-size=32M",
-                    f"--innodb-buffer-pool-size={self.memory}M"]
+        # A server that starts deletes the temporary tables of all others that share its directory of them.
+        settings = [f"--datadir={data}", f"--tmpdir={self.directory.make('tmp', owner='mysql')}", *account,
+                    "--innodb-log-file-size=32M", f"--innodb-buffer-pool-size={self.memory}M"]
         subprocess.run(["mariadb-install-db", "--no-defaults", *settings, "--skip-test-db",
                         "--auth-root-authentication-method=normal"], check=True, capture_output=True)
         first = self.directory.make("first.sql", owner="mysql", text="".join(f"{line};\n" for line in (
