@@ -41,7 +41,7 @@ def _is_natural(value):
 
 def _is_uuid(text):
     plain = text.replace("-", "")
-    return len(plain) == 32 and all(letter in "0123456789abcdefABCDEF" for letter in plain)
+    return len(plain) == 32 and not plain.strip("0123456789abcdefABCDEF")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -73,11 +73,9 @@ class Database:
         """The failure of the last seconds, if any: the database answered but could not be used."""
         return self._failures.last
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[Transaction]:
+    def read(self) -> contextlib.AbstractContextManager[Transaction]:
         """A connection for reading; each statement sees the data that is committed when it begins."""
-        with _connected(self._reader) as tx:
-            yield tx
+        return _connected(self._reader)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -118,7 +116,7 @@ class Database:
         self._writer.dispose()
 
 
-def _connected(engine):
+def _connected(engine: sa.Engine) -> Any:
     """A connection of the engine. oslo.db does not recognize the messages of psycopg when connecting fails, nor a pool
     none of whose connections becomes free."""
     try:

@@ -13,7 +13,10 @@ A = schema.attachments
 ROW = sa.select(A)
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in A.c)
-_UPDATE = sa.update(A).where(A.c.id == sa.bindparam("its_id"))
+_MINE = A.c.id == sa.bindparam("its_id")
+_UPDATE, _DELETE = sa.update(A).where(_MINE), sa.delete(A).where(_MINE)
+#: The id of the volume of the attachment `its_id`.
+VOLUME_ID = sa.select(A.c.volume_id).where(_MINE).scalar_subquery()
 _OF_VOLUME = ROW.where(A.c.volume_id == sa.bindparam("volume_id"))
 #: Sorts rows, oldest first: MariaDB would make a temporary table for it.
 AGE = operator.attrgetter("created_at", "id")
@@ -21,7 +24,8 @@ AGE = operator.attrgetter("created_at", "id")
 LISTING = listing.Resource(A, frozenset((
     "id", "volume_id", "attach_status", "instance_uuid", "attached_at", "created_at", "updated_at")),
     ROW, errors.AttachmentNotFound)
-find, get, page, visible_to = LISTING.find, LISTING.get, LISTING.rows, LISTING.visible_to
+find, get, page, visible = LISTING.find, LISTING.get, LISTING.rows, LISTING.visible
+visible_to = LISTING.visible_to
 
 #: attach_status of an attachment -> status of its volume, strongest first.
 STRENGTH = {states.ATTACHED: states.IN_USE, states.ATTACHING: states.ATTACHING, states.RESERVED: states.RESERVED}
@@ -61,7 +65,7 @@ def write(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
 
 def delete(tx: db.Transaction, id: str) -> bool:
     """False if there is no such attachment."""
-    return tx.execute(sa.delete(A).where(A.c.id == id)).rowcount == 1
+    return tx.execute(_DELETE, {"its_id": id}).rowcount == 1
 
 
 def reassign(tx: db.Transaction, from_volume: db.Row, to_volume: db.Row) -> None:

@@ -11,6 +11,7 @@ from cinder_lite.db import attachments, schema, volumes
 
 C, A, J, V = schema.connections, schema.attachments, schema.jobs, schema.volumes
 ROW = sa.select(C)
+_BY_ID = ROW.where(C.c.id == sa.bindparam("id"))
 #: A row like those of ROW.
 Row = db.row_type(column.name for column in C.c)
 _UNSET = dict.fromkeys(Row._fields) | {"initialized": False, "joined": False, "read_only": False, "generation": 1}
@@ -27,7 +28,7 @@ _END_OF_VOLUME, _END_OF_ATTACHMENT = (_END.where(C.c[name] == sa.bindparam("its_
 
 
 def find(tx: db.Transaction, id: str) -> db.Row | None:
-    return tx.execute(ROW.where(C.c.id == id)).first()
+    return tx.execute(_BY_ID, {"id": id}).first()
 
 
 def of_volume(tx: db.Transaction, volume_id: str) -> Sequence[db.Row]:
@@ -57,6 +58,10 @@ def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
 
 
 _INSERT = sa.insert(C)
+_SAME = (C.c.id == sa.bindparam("its_id"), C.c.generation == sa.bindparam("its_generation"))
+_WRITE, _DELETE = sa.update(C).where(*_SAME), sa.delete(C).where(*_SAME)
+_ESTABLISH = _WRITE.where(
+    _ALIVE, C.c.volume_id == sa.bindparam("its_volume"), C.c.backend == sa.bindparam("its_backend"))
 
 
 def insert(tx: db.Transaction, **values: Any) -> Any:
@@ -68,8 +73,11 @@ def insert(tx: db.Transaction, **values: Any) -> Any:
 
 def write(tx: db.Transaction, row: db.Row, **values: Any) -> bool:
     """Change a row. False if its generation has changed or it does not exist."""
-    return tx.execute(sa.update(C).where(C.c.id == row.id, C.c.generation == row.generation).values(
-        updated_at=db.now(), **values)).rowcount == 1
+    return tx.execute(_WRITE, {**_same(row), "updated_at": db.now(), **values}).rowcount == 1
+
+
+def _same(row):
+    return {"its_id": row.id, "its_generation": row.generation}
 
 
 def written(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
@@ -81,10 +89,9 @@ def written(tx: db.Transaction, row: db.Row, **values: Any) -> Any:
 
 def establish(tx: db.Transaction, row: db.Row, location: str | None) -> bool:
     """Record that the connection is established. False if it was ended, changed or assigned to another volume."""
-    return tx.execute(sa.update(C).where(
-        C.c.id == row.id, C.c.generation == row.generation, _ALIVE, C.c.volume_id == row.volume_id,
-        C.c.backend == row.backend).values(
-        state=states.CONNECTED, location=location, updated_at=db.now())).rowcount == 1
+    return tx.execute(_ESTABLISH, {
+        **_same(row), "its_volume": row.volume_id, "its_backend": row.backend, "state": states.CONNECTED,
+        "location": location, "updated_at": db.now()}).rowcount == 1
 
 
 def end(tx: db.Transaction, *where: sa.ColumnElement[bool]) -> int:
@@ -110,7 +117,7 @@ def end_of_attachment(tx: db.Transaction, attachment_id: str) -> int:
 
 def delete(tx: db.Transaction, row: db.Row) -> None:
     """Delete a row, unless its generation has changed."""
-    tx.execute(sa.delete(C).where(C.c.id == row.id, C.c.generation == row.generation))
+    tx.execute(_DELETE, _same(row))
 
 
 def delete_ended(tx: db.Transaction, volume_id: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_errors
@@ -28,12 +29,13 @@ def is_missing(url: sa.URL) -> bool:
 def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], None]) -> tuple[sa.Engine, sa.Engine]:
     """The engines for reading and for writing; note(context) is called with each error of a statement."""
     shared: dict[str, Any] = {
-        "json_serializer": texts.dump, "json_deserializer": texts.load, "pool_reset_on_return": None,
+        "json_serializer": texts.dump, "json_deserializer": orjson.loads, "pool_reset_on_return": None,
         "pool_size": options.max_pool_size, "max_overflow": options.max_overflow}
     if url.get_backend_name() == "sqlite":
         if url.database:
             os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
-        shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "poolclass": sa.QueuePool}
+        shared |= {"connect_args": {"check_same_thread": False, "timeout": 30}, "poolclass": sa.QueuePool,
+                   "json_deserializer": texts.load}
     else:
         shared |= {"pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
                    "connect_args": {**drivers.connect_args(url), **drivers.fast_times(url)}}
@@ -56,7 +58,8 @@ def _engine(url, shared, note, autocommit):
         sa.event.listen(engine, "handle_error", drivers.detect_lost_connection, retval=True)
     # Registered before oslo.db's handler, which replaces the exception.
     sa.event.listen(engine, "handle_error", note)
-    exc_filters.register_engine(engine)
+    # Alone: each statement would look for listeners if there were those of oslo.db for savepoints, which are not used.
+    sa.event.listen(engine, "handle_error", exc_filters.handler, retval=True)
     return engine
 
 

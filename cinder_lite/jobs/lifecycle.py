@@ -25,10 +25,10 @@ def labels(guards: tuple[Guard, ...]) -> tuple[sa.ColumnElement, ...]:
 
 
 @functools.lru_cache
-def _locking(table: sa.Table, columns: tuple[sa.ColumnElement, ...] | None) -> Any:
+def _locking(table: sa.Table, columns: tuple[sa.ColumnElement, ...] | None, by: Any = None) -> Any:
     """The statement that locks a row and reads it with `columns`, or its id alone if they are None."""
     read = sa.select(table.c.id) if columns is None else sa.select(table, *columns)
-    return read.where(table.c.id == sa.bindparam("its_id")).with_for_update()
+    return read.where(table.c.id == (sa.bindparam("its_id") if by is None else by)).with_for_update()
 
 
 @functools.lru_cache
@@ -105,13 +105,14 @@ class Lifecycle:
         self._lock_for(tx, id, guards)
         return self.check(self.locked(tx, id, *labels(tuple(guards))), id, statuses, guards, refusal)
 
-    def locked(self, tx: db.Transaction, id: str, *columns: sa.ColumnElement) -> db.Row | None:
+    def locked(self, tx: db.Transaction, id: str, *columns: sa.ColumnElement, by: Any = None) -> db.Row | None:
         """The row as its table has it, locked until the transaction ends, or None. `columns` are selected besides.
 
-        PostgreSQL reads the row itself after it waited for the lock, but other tables that `columns` name as of the
-        statement's begin: what this lock serializes is read by a later statement. Rows of other tables are not locked.
+        `id` is the row's, or the parameter `its_id` of a subquery `by` that selects it. PostgreSQL reads the row itself
+        after it waited for the lock, but other tables, which are not locked, as of the statement's begin: what this
+        lock serializes is read by a later statement.
         """
-        return tx.execute(_locking(self.table, columns), {"its_id": id}).first()
+        return tx.execute(_locking(self.table, columns, by), {"its_id": id}).first()
 
     def check(self, row: db.Row | None, id: str, statuses: Sequence[str], guards: Sequence[Guard] = (),
               refusal: type[errors.Error] = errors.InvalidState) -> db.Row:

@@ -24,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 #: Casts that are queued while the broker is slow; older ones are dropped, for the sweep finds their jobs.
 BACKLOG = 10000
+_SIGNATURE = functools.cache(inspect.signature)
 
 
 class Sender:
@@ -121,9 +122,9 @@ def _needed(method: Callable[..., Any], arguments: Mapping[str, Any], first: str
     marked = getattr(method, "later", None)
     if not marked:
         return getattr(method, "since", first), dict(arguments)
-    defaults = {name: parameter.default for name, parameter in inspect.signature(method).parameters.items()}
+    defaults = _SIGNATURE(method).parameters
     later = {name: version for name, version in marked.items()
-             if name in arguments and arguments[name] != defaults[name]}
+             if name in arguments and arguments[name] != defaults[name].default}
     sent = {name: value for name, value in arguments.items() if name in later or name not in marked}
     versions = (getattr(method, "since", first), *later.values(), first)
     return max(versions, key=lambda text: [*map(int, text.split("."))]), sent

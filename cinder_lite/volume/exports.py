@@ -198,8 +198,8 @@ class Exports:
 
     @db.retried
     def _delete_ended(self, row, ended):
-        with self.db.write() as tx:
-            # Only what is recorded of an export needs the lock: an ended connection is changed no more.
+        # Only what is recorded of an export needs a transaction: an ended connection is changed no more.
+        with self.db.each() if self.target is None else self.db.write() as tx:
             present = VOLUME.locked(tx, row.id) if self.target is not None else None
             for one in ended:
                 connections.delete(tx, one)

@@ -178,11 +178,12 @@ class Attachments:
     def _of_attachment(tx, ctx, id, *columns):
         """(the volume, locked, with further columns; the attachment; the volume's other attachments, oldest first)."""
         while True:
-            volume = Attachments._held(tx, attachments.get(tx, ctx, id).volume_id, *columns)
+            volume = VOLUME.locked(tx, id, *columns, by=attachments.VOLUME_ID) or Attachments._held(
+                tx, attachments.get(tx, ctx, id).volume_id, *columns)
             present = {one.id: one for one in attachments.of_volume(tx, volume.id)}
             row = present.pop(id, None)
             if row is not None:
-                return volume, row, list(present.values())
+                return volume, attachments.visible(ctx, id, row), list(present.values())
             # It was removed, or assigned to another volume, while this transaction waited for the lock.
 
     @staticmethod
