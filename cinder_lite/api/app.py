@@ -78,13 +78,12 @@ class Application:
         refusal = self.identify(req)
         if refusal is not None:
             return refusal
-        req.version = versions.requested(req.http.headers.get(versions.HEADER)) if api == "v3" else versions.MINIMUM
+        req.version = versions.requested(environ.get("HTTP_OPENSTACK_API_VERSION")) if api == "v3" else versions.MINIMUM
         return self._dispatch(req, "/" + rest)
 
     def identify(self, req: request.Request) -> Response | None:
         """Set the request's context; returns the strategy's own response if it has no requester."""
-        headers = req.http.headers
-        outer = headers.get("X-OpenStack-Request-ID")
+        outer = req.http.environ.get("HTTP_X_OPENSTACK_REQUEST_ID")
         found = self.authenticate(req.http, req.request_id, outer if outer and _REQUEST_ID.fullmatch(outer) else None)
         if isinstance(found, tuple):
             return found

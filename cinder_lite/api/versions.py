@@ -38,6 +38,7 @@ def requested(header: str | None) -> Version:
     raise errors.InvalidVersion(version=header.strip())
 
 
+@functools.lru_cache(maxsize=256)
 def _parse(word: str) -> Version:
     if word == "latest":
         return MAXIMUM

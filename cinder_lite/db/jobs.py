@@ -134,7 +134,8 @@ def _owned(columns: tuple[str, ...], has_no_owner: bool) -> sa.Update:
     its = [J.c[name] == sa.bindparam(f"its_{name}") for name in _ITS]
     if has_no_owner:
         its[-1] = J.c.owner.is_(None)
-    return sa.update(J).where(*its, J.c.status.in_(states.LIVE_JOB)).values(
+    # Literals: a plain list is expanded and searched by a pattern at each execution.
+    return sa.update(J).where(*its, J.c.status.in_([*map(sa.literal, states.LIVE_JOB)])).values(
         {name: sa.bindparam(f"new_{name}") for name in columns})
 
 

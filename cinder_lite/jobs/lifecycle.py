@@ -34,9 +34,9 @@ def _locking(table: sa.Table, columns: tuple[sa.ColumnElement, ...] | None, by: 
 @functools.lru_cache
 def _beginning(table: sa.Table, begins: tuple[str, ...], guards: tuple[Guard, ...], columns: tuple[str, ...]) -> Any:
     """The statement that sets the status of an action, and `columns`."""
-    return sa.update(table).where(
-        table.c.id == sa.bindparam("its_id"), table.c.status.in_(begins), *(guard.clause for guard in guards)
-    ).ordered_values(("previous_status", table.c.status), *((name, sa.bindparam(f"new_{name}")) for name in columns))
+    mine = table.c.id == sa.bindparam("its_id"), table.c.status.in_([*map(sa.literal, begins)])
+    return sa.update(table).where(*mine, *(guard.clause for guard in guards)).ordered_values(
+        ("previous_status", table.c.status), *((name, sa.bindparam(f"new_{name}")) for name in columns))
 
 
 #: The columns of a deleted row that tell what goes with it.

@@ -68,7 +68,8 @@ class _Text(logging.Formatter):
         self._inner = inner
 
     def format(self, record):
-        plain = logging.makeLogRecord(record.__dict__)
+        plain = logging.LogRecord.__new__(logging.LogRecord)  # makeLogRecord first computes what it overwrites
+        plain.__dict__.update(record.__dict__)
         text = self._inner.format(plain)
         head, behind = text, ""
         if plain.exc_text and text.endswith(plain.exc_text):

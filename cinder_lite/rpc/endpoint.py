@@ -16,8 +16,9 @@ class ContextSerializer(oslo_messaging.NoOpSerializer):
     """Sends the context of a request with a message."""
 
     def serialize_context(self, ctx: context.Context) -> dict[str, Any]:
-        # The receiver does not need the token.
-        return {**ctx.to_dict(), "auth_token": None}
+        # Only what the receiver needs: libraries copy it several times.
+        unread = ("auth_token", "project", "user_identity")
+        return {key: value for key, value in ctx.to_dict().items() if value is not None and key not in unread}
 
     def deserialize_context(self, ctxt: dict[str, Any]) -> context.Context:
         return context.Context.from_dict(ctxt)

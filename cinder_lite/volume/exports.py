@@ -59,7 +59,9 @@ class Exports:
     @db.retried
     def _record(self, volume_id, attachment_id, connector):
         with self.db.write() as tx:
-            row = self._locked(tx, volume_id)
+            row = VOLUME.locked(tx, volume_id)
+            if row is None:
+                raise errors.VolumeNotFound(id=volume_id)
             attachment = attachment_id and attachments.find(tx, attachment_id)
             if attachment is not None or attachment_id is None:
                 domain.check_connectable(row)
@@ -96,13 +98,6 @@ class Exports:
             self.target.check_connector(connector or {})
             named = domain.assign_export(tx, rows, one, driver_views.as_volume(row).name, self.target)
             return row, named, [named if other is one else other for other in rows]
-
-    @staticmethod
-    def _locked(tx, volume_id):
-        row = VOLUME.locked(tx, volume_id)
-        if row is None:
-            raise errors.VolumeNotFound(id=volume_id)
-        return row
 
     def _export(self, row, name, rows):
         """Export as the active connections of that export, among `rows`, require. Returns the Export."""

@@ -14,7 +14,7 @@ class NoAuth:
 
     def __call__(self, http: webob.Request, request_id: str, global_id: str | None) -> context.Context | Response:
         """A Context, or (status, headers, body) for a request without a token."""
-        token = http.headers.get("X-Auth-Token")
+        token = http.environ.get("HTTP_X_AUTH_TOKEN")
         if token is None:
             user = http.headers.get("X-Auth-User", "admin")
             project = http.headers.get("X-Auth-Project-Id", "admin")
