@@ -64,8 +64,8 @@ class BackupManager(BackupRPC):
             # The stored objects belong to the worker that took over.
             raise errors.Stale(id=work.job.id, attempt=work.job.attempt) from error
         except (stores.StoreError, manifest.BackupError, device.ContentError):
-            with outcomes.quiet(f"removing the stored objects of backup {row.id}"):
-                concurrency.in_thread(manifest.delete, self.store, place)
+            work.clean_up(f"removing the stored objects of backup {row.id}",
+                          lambda: concurrency.in_thread(manifest.delete, self.store, place))
             raise
         finally:
             # The volume may have been attached, and therefore frozen, in a former attempt.
@@ -91,7 +91,8 @@ class BackupManager(BackupRPC):
                 holds.schedule_copy_cleanup(tx, work.job, row, copy_id)
 
         try:
-            with work.outside():
+            # The worker that took over may read the copy.
+            with work.outside(), work.fence:
                 host.close_local(work.ctx, volume_id=volume_id, copy_id=copy_id)
         except calls.NoAnswer as error:
             raise outcomes.Interrupted from error
@@ -173,9 +174,9 @@ class BackupManager(BackupRPC):
                    "cancelled": work.cancelled}
         legacy = self.cinder_backups.of(row)
         if legacy is not None:
-            legacy.restore(chain, where, **options)
+            legacy.restore(chain, where, fence=work.fence, **options)
         else:
-            with device.target(where) as target:
+            with device.target(where, work.fence) as target:
                 restore.restore(self.store, manifest.Place.of(row), target, threads=self.conf.backup_threads, **options)
 
     # -- delete, import

@@ -34,14 +34,15 @@ class RateLimiter:
 
 def copy(from_where: Mapping, to_where: Mapping, size: int, start: int = 0, limit: int = 0,
          progress: Callable[[int, int], object] = lambda done, whole: None,
-         cancelled: Callable[[], bool] = lambda: False) -> None:
+         cancelled: Callable[[], bool] = lambda: False, fence: device.Fence = device.UNFENCED) -> None:
     """Copy the bytes from `start` to `size` between two devices (see cinder_lite.blockio.device).
 
     Holes and zeros are skipped, so the destination must read as zeros there already. `progress(done, whole)` counts
-    only bytes that a crash of the host cannot lose. `limit` is in bytes per second. Raises Cancelled, ContentError.
+    only bytes that a crash of the host cannot lose. `limit` is in bytes per second; `fence` guards each write. Raises
+    Cancelled, ContentError, and what `fence` raises.
     """
     limiter = RateLimiter(limit)
-    with device.source(from_where) as source, device.target(to_where) as target:
+    with device.source(from_where) as source, device.target(to_where, fence) as target:
         durable = start
         for begin, end in source.extents(start, size):
             for position in range(begin, end, CHUNK):

@@ -20,6 +20,8 @@ NAMESPACE = "cinder_lite.blockio"
 KEEP_SIZE, PUNCH_HOLE = 1, 2  # flags of fallocate(2)
 NO_HOLES_TO_PUNCH = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 PIECE = 1024**2
+#: Bytes that are zeroed between two checks of a fence.
+ZEROED = 1024**3
 
 
 class ContentError(errors.Explained):
@@ -46,10 +48,19 @@ def source(where: Mapping) -> typing.Any:
     return opener.Source(details)
 
 
-def target(where: Mapping) -> typing.Any:
-    """A writer of the device at that location, to be entered as a context. Raises Misconfigured for an unknown kind."""
+#: A context that guards a write: see cinder_lite.jobs.fence.
+Fence = contextlib.AbstractContextManager[object]
+#: Guards nothing: for what no other process writes.
+UNFENCED: Fence = contextlib.nullcontext()
+
+
+def target(where: Mapping, fence: Fence = UNFENCED) -> typing.Any:
+    """A writer of the device at that location, to be entered as a context. Each write is guarded by `fence`.
+
+    Raises Misconfigured for an unknown kind.
+    """
     opener, details = _opener(where)
-    return opener.Target(details)
+    return _Fenced(opener.Target(details), fence)
 
 
 def _opener(where):
@@ -139,6 +150,32 @@ class Target:
         """Flush written data to stable storage."""
         with _as_content_errors("sync", self.path):
             os.fsync(self._fd)
+
+
+class _Fenced:
+    """A target each of whose writes enters a fence, which raises when this process must not write any more."""
+
+    def __init__(self, target: typing.Any, fence: Fence) -> None:
+        self._target, self._fence = target, fence
+        self.size, self.sync = target.size, target.sync
+
+    def __enter__(self) -> typing.Self:
+        # A writer of an image begins to exclude others when it is opened.
+        with self._fence:
+            self._target.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._target.__exit__(*exception)
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        with self._fence:
+            self._target.write(offset, data)
+
+    def zero(self, start: int, end: int) -> None:
+        for begin in range(start, end, ZEROED):
+            with self._fence:
+                self._target.zero(begin, min(begin + ZEROED, end))
 
 
 class _Paths:

@@ -19,7 +19,7 @@ def copy(source: int, destination: int, size: int, progress: Callable[[int, int]
     """Copy `source` into the empty file `destination` (both descriptors).
 
     The copy has `size` bytes, cut off or padded with zeros; 0 means the size of the source. `progress(done, whole)`
-    counts bytes of the source. Returns True if blocks are shared. Raises OSError.
+    counts bytes of the source, and may raise to stop the copy. Returns True if blocks are shared. Raises OSError.
     """
     whole = os.fstat(source).st_size
     size = size or whole
@@ -47,6 +47,7 @@ def copy_data(source: int, destination: int, whole: int, progress: Callable[[int
     """Copy the data that is not zero within the first `whole` bytes; the rest of `destination` stays a hole."""
     for start, end in extents(source, 0, whole):
         for position in range(start, end, CHUNK):
+            progress(position, whole)
             chunk = os.pread(source, min(CHUNK, end - position), position)
             for begin, stop in runs(chunk):
                 _write(destination, memoryview(chunk)[begin:stop], position + begin)

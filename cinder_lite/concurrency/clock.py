@@ -47,6 +47,16 @@ def monotonic() -> float:
     return _clock.monotonic()
 
 
+def since_boot() -> float:
+    """Seconds since the host was started, with those in which it was suspended; never set back."""
+    return system.clock_gettime(system.CLOCK_BOOTTIME) if _clock is system else _clock.monotonic()
+
+
+def is_simulated() -> bool:
+    """Whether the times are not the kernel's."""
+    return _clock is not system
+
+
 def sleep(seconds: float) -> None:
     """Let other threads, green or native, run for so many seconds."""
     _clock.sleep(seconds)

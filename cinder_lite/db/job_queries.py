@@ -93,11 +93,12 @@ def still_running(tx: db.Transaction, ids: Collection[str]) -> Sequence[str]:
         J.c.id.in_(ids), J.c.status.not_in(states.LIVE_JOB), J.c.lease_until > db.now())).scalars().all()
 
 
-def owned(tx: db.Transaction, owner: str, ids: Collection[str]) -> dict[str, int]:
-    """{id: attempt} of the jobs among these that the owner works on."""
-    rows = tx.execute(sa.select(J.c.id, J.c.attempt).where(
+def owned(tx: db.Transaction, owner: str, ids: Collection[str]) -> dict[str, tuple[int, float]]:
+    """{id: (attempt, seconds left of the lease)} of the jobs among these that the owner works on."""
+    now = db.now()
+    rows = tx.execute(sa.select(J.c.id, J.c.attempt, J.c.lease_until).where(
         J.c.id.in_(ids), J.c.owner == owner, J.c.status == states.RUNNING))
-    return {row.id: row.attempt for row in rows}
+    return {row.id: (row.attempt, (row.lease_until - now).total_seconds()) for row in rows}
 
 
 def visible_to(ctx: context.Context, all_projects: bool) -> listing.Condition:

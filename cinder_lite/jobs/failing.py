@@ -27,13 +27,10 @@ def unsupported(work: "Work") -> None:
 def stopped(worker: "Worker", work: "Work", error: Exception) -> str:
     """End the job whose work raised the error, whatever that is. Returns the outcome for the metrics."""
     job = work.job
-    if isinstance(error, errors.Stale):
-        LOG.warning("%s", error)
-        let_go(worker, job)
-    elif isinstance(error, Interrupted | db_errors.DBConnectionError):
+    if isinstance(error, errors.Stale | Interrupted | db_errors.DBConnectionError):
         if not isinstance(error, Interrupted):
-            # The work is repeated when the database is available again.
-            LOG.warning("%s of %s %s waits for the database: %s", job.action, job.kind, job.resource_id, error)
+            # The work is repeated when the database is available again, by this worker unless another one has it.
+            LOG.warning("%s of %s %s was stopped: %s", job.action, job.kind, job.resource_id, error)
         worker.persist(job, lambda tx: job_changes.hand_back(tx, job, args=work.args))
     else:
         _fail(worker, work, error)

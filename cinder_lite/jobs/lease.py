@@ -1,10 +1,13 @@
 """The progress of running jobs, and whether they are still this worker's."""
 
+import contextlib
 import typing
+from collections.abc import Callable
 
-from cinder_lite import db, errors
-from cinder_lite.concurrency import clock
-from cinder_lite.db import job_changes
+from cinder_lite import db, states
+from cinder_lite.db import job_changes, job_queries
+from cinder_lite.jobs.fence import Fence
+from cinder_lite.jobs.outcomes import quiet
 
 if typing.TYPE_CHECKING:
     from cinder_lite.jobs.worker import Worker
@@ -16,13 +19,21 @@ class Lease:
     job: db.Row
     args: dict[str, typing.Any]
     _worker: "Worker"
-    #: When the lease was last confirmed, in seconds of the monotonic clock; whether another worker has the job.
+    #: When the lease was last confirmed, in seconds of the monotonic clock; when the job was claimed, of since_boot.
     confirmed: float
-    superseded = False
+    _claimed: float
+    _fence: Fence | None = None
     #: Units done, and all of them; the percentage that the database has; bytes that the metrics have, None for unknown.
     at = (0, 0)
     recorded = 0
     _counted: int | None = None
+
+    @property
+    def fence(self) -> Fence:
+        """Guards what the worker writes."""
+        # Most jobs need none. One thread's is kept if two make it at the same time.
+        return self._fence or vars(self).setdefault("_fence", Fence(
+            self.job.id, self.job.attempt, self._worker.conf.job_lease, self._claimed))
 
     def progress(self, done: int, whole: int) -> None:
         """Report progress in bytes. May be called often and from native threads: it never blocks.
@@ -30,8 +41,7 @@ class Lease:
         Raises Stale when another worker has the job, so that the caller stops.
         """
         self.at = (done, whole)
-        if self._lost():
-            raise errors.Stale(id=self.job.id, attempt=self.job.attempt)
+        self.fence.check()
         if self._worker.meter is not None:
             self._worker.meter.count("copied_bytes", max(0, done - (done if self._counted is None else self._counted)),
                                      self.job.kind, self.job.action)
@@ -47,11 +57,18 @@ class Lease:
 
     def cancelled(self) -> bool:
         """Whether to stop where the work can be resumed: the service stops, or another worker has the job."""
-        return self._lost() or self._worker.stopping
+        return self.fence.is_lost() or self._worker.stopping
 
-    def _lost(self):
-        """Whether another worker has the job, or may have it: its lease has not been confirmed for so long."""
-        return self.superseded or clock.monotonic() - self.confirmed > self._worker.conf.job_lease
+    def has_failed(self) -> bool:
+        """Whether the job was ended as failed from outside, so that no worker will use what this attempt has left."""
+        with self._worker.db.read() as tx:
+            job = job_queries.get(tx, self.job.id)
+        return job is None or job.status == states.FAILED
+
+    def clean_up(self, what: str, function: Callable[[], object]) -> None:
+        """Remove by function() what this attempt has left, unless another worker may use it; `what` is for the log."""
+        with quiet(what), contextlib.nullcontext() if self.has_failed() else self.fence:
+            function()
 
     @property
     def percent(self) -> int:

@@ -25,18 +25,20 @@ class Recorder:
         self.start, self.stop = periodic.start, periodic.stop
 
     def _record(self):
-        now = clock.monotonic()
+        now, read_at = clock.monotonic(), clock.since_boot()
         # Jobs that have just begun cost no statement: most end within a moment.
         working = [work for work in list(self._working.values()) if now - work.confirmed >= INTERVAL]
         if not working:
             return
         with self.db.read() as tx:
-            owned = job_queries.owned(tx, self._owner, [work.job.id for work in working])
+            left = job_queries.owned(tx, self._owner, [work.job.id for work in working])
         for work in working:
-            if owned.get(work.job.id) != work.job.attempt:
-                work.superseded = True
+            attempt, seconds = left.get(work.job.id, (None, 0))
+            if attempt != work.job.attempt:
+                work.fence.supersede()
                 continue
             work.confirmed = now
+            work.fence.confirm(seconds, read_at)
             if work.percent != work.recorded:
                 self._record_progress(work)
 
@@ -47,7 +49,7 @@ class Recorder:
             work.recorded = work.percent
         except errors.Stale as error:
             LOG.warning("%s", error)
-            work.superseded = True
+            work.fence.supersede()
 
     @staticmethod
     def _log_error(error):

@@ -21,7 +21,8 @@ class Work(Lease):
     The action's holds (jobs.holds) are released when the job fails; handlers register nothing for that.
     """
 
-    def __init__(self, worker: "Worker", job: db.Row) -> None:
+    def __init__(self, worker: "Worker", job: db.Row, claimed: float) -> None:
+        """`claimed` is a moment of clock.since_boot before the job was claimed."""
         self.job = job
         self.args: dict[str, Any] = dict(job.args) if isinstance(job.args, dict) else {}
         self.ctx = jobs.requester(job)
@@ -34,9 +35,14 @@ class Work(Lease):
         #: Id of a source or member -> columns that it gets when the job succeeds (see holds.succeed).
         self.members: dict[str, Any] = {}
         self.next_stage: tuple[str, str | None] | None = None
-        self._worker, self.confirmed = worker, clock.monotonic()
+        self._worker, self.confirmed, self._claimed = worker, clock.monotonic(), claimed
         # A resumed job reports first from where it is resumed.
         self._counted = None if getattr(job, "progress", 0) else 0
+
+    def close(self) -> None:
+        """Call when the attempt has ended."""
+        if self._fence is not None:
+            self._fence.close()
 
     def begin(self) -> None:
         """Call before the work itself. Raises Refused when the service has died in too many attempts."""

@@ -84,10 +84,11 @@ class Worker:
 
     def _run(self, job_id):
         try:
+            claimed = clock.since_boot()
             job, volume = self._claim(job_id) if not self.stopping else (None, None)
             self.unclaimed.pop(job_id, None)
             if job is not None:
-                work = self._working[job_id] = Work(self, job)
+                work = self._working[job_id] = Work(self, job, claimed)
                 # A resource has two jobs when the first one was ended from outside and its worker has not stopped yet.
                 with self._one_at_a_time(job.resource_id) as waited:
                     work.volume = None if waited else volume
@@ -98,7 +99,9 @@ class Worker:
             if job_id not in self._working:
                 failing.not_claimed(self, job_id, error)
         finally:
-            self._working.pop(job_id, None)
+            work = self._working.pop(job_id, None)
+            if work is not None:
+                work.close()
             with self._lock:
                 self._taken.discard(job_id)
 

@@ -108,9 +108,10 @@ class Chunks:
             if name.startswith(f"{place.container}/{place.prefix}"):
                 self.store.delete(name)
 
-    def restore(self, chain: Sequence[db.Row], where: Mapping, **how: typing.Any) -> None:
+    def restore(self, chain: Sequence[db.Row], where: Mapping, fence: device.Fence,
+                **how: typing.Any) -> None:
         """Write the newest backup of the chain to a volume's location."""
-        with device.target(where) as target:
+        with device.target(where, fence) as target:
             restore(self.store, [Place.of(row) for row in reversed(chain)], chain[0].size, target, **how)
 
 

@@ -55,17 +55,17 @@ class Images:
             self._pool(row).delete(**self._which(row))
 
     def restore(self, chain: Sequence[db.Row], where: Mapping, target_is_zero: bool, start: int,
-                progress: Callable[[int, int], object], cancelled: Callable[[], bool]) -> None:
+                progress: Callable[[int, int], object], cancelled: Callable[[], bool], fence: device.Fence) -> None:
         """Write the newest backup of the chain; a former `done` as `start` resumes there."""
         row = chain[0]
         found = self._pool(row).location(**self._which(row))
         if found is None:
             raise stores.ObjectMissing(f"{row.container}/volume-{row.volume_id}.backup.{row.id}")
-        with device.target(where) as target:
+        with device.target(where, fence) as target:
             if not target_is_zero and not start:
                 target.zero(0, target.size())
                 target.sync()
         try:
-            copy.copy(found, where, row.size * GIB, start, progress=progress, cancelled=cancelled)
+            copy.copy(found, where, row.size * GIB, start, progress=progress, cancelled=cancelled, fence=fence)
         except copy.Cancelled as error:
             raise manifest.Cancelled("the restore was cancelled") from error

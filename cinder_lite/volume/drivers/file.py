@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from oslo_config import cfg
 
 from cinder_lite.blockio import sparse
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers import base
 
 OPTIONS = (
@@ -23,6 +24,8 @@ OPTIONS = (
 )
 
 PREFIXES = ("volume-", "snapshot-")
+#: The end of the name of a folder of incomplete files; of such a file in a former release.
+PART = ".part"
 #: Attempts at a copy, which is repeated if the source was modified meanwhile.
 ATTEMPTS = 3
 
@@ -30,7 +33,9 @@ ATTEMPTS = 3
 class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting, base.ClonesImages):
     """Sparse files with Cinder's names of volumes.
 
-    A copy has a temporary name, `.NAME.part`, until it is complete and on the disk. Snapshots of a volume in use are
+    A copy is in the folder `.NAME.part` until it is complete and on the disk. Each call makes a file of its own there
+    and removes those of former calls: a call that was stopped meanwhile, and that another one has repeated, fails when
+    it gives its file the final name. Snapshots of a volume in use are
     consistent if blocks can be shared; otherwise the copy fails if the volume was modified meanwhile.
     """
 
@@ -57,8 +62,8 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
     def clean_up(self) -> None:
         with _as_driver_errors(f"cannot clean up {self.directory}"):
             for entry in self._entries():
-                if entry.name.startswith(tuple(f".{prefix}" for prefix in PREFIXES)) and entry.name.endswith(".part"):
-                    _unlink(entry.path)
+                if entry.name.startswith(tuple(f".{prefix}" for prefix in PREFIXES)) and entry.name.endswith(PART):
+                    _remove_part(entry.path)
 
     def pools(self) -> tuple[base.PoolStats, ...]:
         """One pool, named after the backend.
@@ -208,7 +213,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         with (_as_driver_errors(f"cannot copy {source_name} to {name}"),
               self._opened(source_name, os.O_RDONLY) as source):
             for _ in range(ATTEMPTS):
-                with contextlib.suppress(_Changed), self._new_file(name) as made:
+                with contextlib.suppress(_Changed), self._new_file(name, replace) as made:
                     before = _state(source)
                     if not sparse.copy(source, made, size, progress) and _state(source) != before:
                         raise _Changed
@@ -217,27 +222,38 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
                                "it and try again, or put file_volume_dir on XFS or btrfs")
 
     @contextlib.contextmanager
-    def _new_file(self, name):
-        """A new empty file (its descriptor), which is synced and renamed to `name` when the block succeeds."""
-        part, path = os.path.join(self.directory, f".{name}.part"), os.path.join(self.directory, name)
-        _unlink(part)
-        file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    def _new_file(self, name, replace=False):
+        """A new empty file (its descriptor), which is synced and renamed to `name` when the block succeeds.
+
+        Unless `replace`, an existing file of that name stays.
+        """
+        path = os.path.join(self.directory, name)
+        folder = self._part(name)
+        _remove_part(folder)
+        file, part = _new_part(folder)
         try:
             yield file
             os.fsync(file)
-            os.rename(part, path)
-        except BaseException:
-            _unlink(part)
-            raise
+            if replace:
+                os.rename(part, path)
+            else:
+                with contextlib.suppress(FileExistsError):
+                    os.link(part, path)
         finally:
             os.close(file)
+            _unlink(part)
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
         self._sync()
 
     def _remove(self, name):
         with _as_driver_errors(f"cannot delete {name}"):
-            _unlink(os.path.join(self.directory, f".{name}.part"))
+            _remove_part(self._part(name))
             if _unlink(os.path.join(self.directory, name)):
                 self._sync()
+
+    def _part(self, name):
+        return os.path.join(self.directory, f".{name}{PART}")
 
     def _sync(self):
         """Make changes of names durable."""
@@ -284,6 +300,28 @@ def _found(name, status):
 def _state(file):
     status = os.fstat(file)
     return status.st_size, status.st_mtime_ns
+
+
+def _new_part(folder):
+    """(descriptor, path) of a new file in a new folder, which a former call may remove when it ends."""
+    part = os.path.join(folder, randomness.token_hex(8))
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), part
+
+
+def _remove_part(folder):
+    """Remove incomplete files."""
+    try:
+        for name in os.listdir(folder):
+            _unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    except NotADirectoryError:
+        _unlink(folder)
+    except FileNotFoundError:
+        pass
 
 
 def _unlink(path):

@@ -3,8 +3,9 @@
 import dataclasses
 import logging
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_calls
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.flows import copies, engine
@@ -43,6 +44,7 @@ def build_flows(driver: drivers.Driver) -> dict[str, engine.Flow]:
 
 
 def run(flows: Mapping[str, engine.Flow], volume: drivers.Volume, recipe: Recipe,
-        progress: Callable[[int, int], object]) -> dict | None:
+        work: Work) -> dict | None:
     """Create the volume. Returns the driver's facts. Raises the driver's error after removing what was created."""
-    return engine.run(flows[recipe.kind], LOG, volume=volume, source=recipe.source, progress=progress)["facts"]
+    return engine.run(flows[recipe.kind], LOG, volume=volume, source=recipe.source, progress=work.progress,
+                      work=work)["facts"]

@@ -43,7 +43,7 @@ class CreationJobs:
             if recipe.kind == "image":
                 facts = self.images.create(self._flows, work, row, volume, recipe.source)
             else:
-                facts = create.run(self._flows, volume, recipe, work.progress)
+                facts = create.run(self._flows, volume, recipe, work)
         except drivers.DriverError as error:
             if self._try_elsewhere(work, row, error):
                 return

@@ -13,7 +13,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from cinder_lite import concurrency
+from cinder_lite import concurrency, errors
 from cinder_lite.blockio import copy, device, sparse
 from cinder_lite.image import download, formats, qemu
 from cinder_lite.image.glance import PIECE, Glance
@@ -55,7 +55,7 @@ class ImageDownload:
     # -- raw images
 
     def _stream(self, where, size):
-        with opened(device.target(where)) as target:
+        with opened(device.target(where, self.work.fence)) as target:
             sink = _VolumeSink(target, self.is_zero)
             self._fetch(where, sink)
             if not self.is_zero:
@@ -100,10 +100,11 @@ class ImageDownload:
             formats.check_fits(disk, gigabytes)
             qemu.check(path, qemu_format)
             if "path" in where:
-                qemu.to_raw(path, qemu_format, where["path"], self.is_zero, self._converted)
+                with self.work.fence:  # qemu-img ends with this process
+                    qemu.to_raw(path, qemu_format, where["path"], self.is_zero, self._converted)
             else:
                 self._convert_through_file(raw, path, qemu_format, where, disk, gigabytes)
-            with opened(device.target(where)) as target:
+            with opened(device.target(where, self.work.fence)) as target:
                 if not self.is_zero:
                     concurrency.in_thread(target.zero, disk, gigabytes * drivers.GIB)
                 concurrency.in_thread(target.sync)
@@ -118,10 +119,11 @@ class ImageDownload:
         os.truncate(raw, disk)
         qemu.to_raw(path, qemu_format, raw, True, self._converted)
         if not self.is_zero:
-            with opened(device.target(where)) as target:
+            with opened(device.target(where, self.work.fence)) as target:
                 concurrency.in_thread(target.zero, 0, gigabytes * drivers.GIB)
         try:
-            concurrency.in_thread(copy.copy, {"path": raw}, where, disk, cancelled=self.work.cancelled)
+            concurrency.in_thread(copy.copy, {"path": raw}, where, disk, cancelled=self.work.cancelled,
+                                  fence=self.work.fence)
         except copy.Cancelled as error:
             raise outcomes.Interrupted from error
 
@@ -130,7 +132,7 @@ class ImageDownload:
         if not os.path.exists(path):
             self.work.args["copied"] = 0
             concurrency.in_thread(allocate, path, self.image.size)
-        with opened(device.target({"path": path})) as target:
+        with opened(device.target({"path": path}, self.work.fence)) as target:
             self._fetch({"path": path}, target, steps=2)
 
 
@@ -211,8 +213,9 @@ def conversion_files(conf: cfg.ConfigOpts, work: Work, disk_format: str) -> Iter
     is_resumed = False
     try:
         yield files
-    except outcomes.Interrupted:
-        is_resumed = not work.superseded
+    except (outcomes.Interrupted, errors.Stale):
+        is_resumed = True  # also if that cannot be read now
+        is_resumed = not work.has_failed()
         raise
     finally:
         for name in () if is_resumed else files:

@@ -66,7 +66,7 @@ class ImageJobs:
             if facts is not None:
                 return facts
         download = self._download(work, image, is_zero=True)
-        return create.run(flows, volume, create.Recipe("image", download.fill), work.progress)
+        return create.run(flows, volume, create.Recipe("image", download.fill), work)
 
     def _without_copying(self, flows, work, row, volume, image):
         """Clone the image in Glance's store or in the image cache. Returns the facts, None if neither works."""
@@ -79,7 +79,7 @@ class ImageJobs:
             if cached is None:
                 return None
             try:
-                return create.run(flows, volume, create.Recipe("volume", cached), work.progress) or {}
+                return create.run(flows, volume, create.Recipe("volume", cached), work) or {}
             except drivers.DriverError as error:
                 LOG.warning("%s of the image cache cannot be cloned, the image is downloaded: %s", cached.name, error)
                 self.cache.evict_missing(cached)
@@ -93,7 +93,7 @@ class ImageJobs:
         if not isinstance(self.backend.driver, drivers.ClonesImages) or image.disk_format != "raw":
             return None
         for location in download.at_hand(image, self.conf.allowed_direct_url_schemes):
-            facts = create.run(flows, volume, create.Recipe("location", location), work.progress)
+            facts = create.run(flows, volume, create.Recipe("location", location), work)
             if facts is not None:
                 return facts
         return None
@@ -144,13 +144,10 @@ class ImageJobs:
                 row = outcomes.found(row)
                 with self._content(work, row) as where:
                     upload.send(where, row.size * drivers.GIB)
-        except outcomes.Interrupted:
-            if work.superseded:
-                upload.delete_image()
-            raise
-        except Exception:
-            with outcomes.quiet(f"deleting image {work.args['image_id']}, which has no data"):
-                upload.delete_image()
+        except Exception as error:
+            # A worker that took over uploads to the image, or has done so.
+            if not isinstance(error, outcomes.Interrupted | errors.Stale) or work.has_failed():
+                work.clean_up(f"deleting image {work.args['image_id']}, which has no data", upload.delete_image)
             raise
 
     @contextlib.contextmanager
@@ -166,8 +163,8 @@ class ImageJobs:
         try:
             yield self.backend.snapshot_content(frozen)
         finally:
-            with outcomes.quiet(f"removing {frozen.name}, from which an image was uploaded"):
-                self.backend.call(self.backend.driver.delete_snapshot, frozen)
+            work.clean_up(f"removing {frozen.name}, from which an image was uploaded",
+                          lambda: self.backend.call(self.backend.driver.delete_snapshot, frozen))
 
     # -- after a crash
 

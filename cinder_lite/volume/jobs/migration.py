@@ -138,9 +138,10 @@ class MigrationJobs:
         try:
             self._keep(work, name_id=None)
         except errors.Stale:
-            # The job was ended meanwhile, and the database has the other name.
+            # If the job was ended meanwhile, the database has the other name; a worker that took over renames it too.
             with outcomes.quiet(f"renaming {own.name} back to {copy.name}"):
-                self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
+                if work.has_failed():
+                    self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
             raise
 
     def _start_swap(self, work, row, facts):
@@ -227,7 +228,7 @@ class MigrationJobs:
             work.progress(done, whole)
 
         copying.copy(source, destination, size * drivers.GIB, work.args.get("copied", 0),
-                     self.conf.volume_copy_bps_limit, progress, work.cancelled)
+                     self.conf.volume_copy_bps_limit, progress, work.cancelled, work.fence)
 
     def remove(self, work: Work) -> None:
         """Remove a volume from a former place; repeated until it succeeds."""

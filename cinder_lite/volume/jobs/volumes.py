@@ -64,4 +64,5 @@ class VolumeJobs:
             raise outcomes.Refused(f"the driver of {self.backend.name} cannot revert volumes",
                                    public="its storage cannot revert volumes")
         self.exports.reconcile(row.id)
-        self.backend.call(self.driver.revert, driver_views.as_volume(row), driver_views.as_snapshot(snapshot, row))
+        with work.fence:
+            self.backend.call(self.driver.revert, driver_views.as_volume(row), driver_views.as_snapshot(snapshot, row))

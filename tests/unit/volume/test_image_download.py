@@ -16,12 +16,12 @@ def test_space_is_allocated_before_it_is_needed(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["some"]
 
 
-@pytest.mark.parametrize(("error", "superseded", "kept"), [
+@pytest.mark.parametrize(("error", "failed", "kept"), [
     (None, False, False), (ValueError, False, False), (outcomes.Interrupted, False, True),
     (outcomes.Interrupted, True, False)])
-def test_files_are_kept_only_for_resuming(tmp_path, error, superseded, kept):
+def test_files_are_kept_only_for_resuming(tmp_path, error, failed, kept):
     conf = types.SimpleNamespace(image_conversion_dir=str(tmp_path / "conversion"))
-    work = types.SimpleNamespace(superseded=superseded, job=types.SimpleNamespace(id="1"))
+    work = types.SimpleNamespace(has_failed=lambda: failed, job=types.SimpleNamespace(id="1"))
     path = tmp_path / "conversion" / "1.qcow2"
     try:
         with image_download.conversion_files(conf, work, "qcow2") as (here, raw):

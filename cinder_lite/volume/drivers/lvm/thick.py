@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from oslo_config import cfg
 from oslo_utils import strutils
 
+from cinder_lite import errors
 from cinder_lite.blockio import copy
 from cinder_lite.blockio import device as content
 from cinder_lite.volume.drivers import base
@@ -70,6 +71,8 @@ class Thick:
             if self.options.lvm_zero_new_volumes:
                 self._zero(self.group.device(name), 0, size)
             yield True
+        except errors.Stale:
+            raise  # another worker has the volume by now
         except BaseException:
             self.group.remove(name)
             raise
