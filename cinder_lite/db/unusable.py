@@ -10,6 +10,9 @@ FULL, READ_ONLY, BROKEN = "its disk is full", "it is read-only", "its disk repor
 NO_MEMORY, CONNECTIONS = "it has no memory left", "it has too many connections"
 LOCKED = "another process holds its lock"
 DAMAGED, CLOSED = "its file is damaged", "its file cannot be opened"
+ALONE = "its node has lost the other nodes of its cluster"
+#: What another node may not suffer from: the next attempt gets a new connection, which a balancer may lead to it.
+OF_ONE_NODE = (READ_ONLY, ALONE)
 
 #: Seconds for which a failure of the database is reported after its last occurrence.
 REPORTED = 30.0
@@ -17,9 +20,10 @@ REPORTED = 30.0
 SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL,
           26: DAMAGED}
 #: Errors of MySQL and MariaDB; 1030 is an error of the storage engine, whose text has the system's error number.
+#: Of a node of Galera without a majority, 1047 refuses statements and 1180 ends a COMMIT that has not happened.
 MYSQL = {3: FULL, 1021: FULL, 1026: BROKEN, 1037: NO_MEMORY, 1038: NO_MEMORY, 1040: CONNECTIONS, 1041: NO_MEMORY,
-         1114: FULL, 1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY, 1836: READ_ONLY,
-         3675: FULL}
+         1047: ALONE, 1114: FULL, 1180: ALONE, 1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY,
+         1836: READ_ONLY, 3675: FULL}
 ENGINE_ERROR = 1030
 #: SQLSTATEs of PostgreSQL, and their first two characters.
 POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CONNECTIONS, "53": "it lacks resources",
@@ -65,6 +69,7 @@ class Failures:
         found = reason(self._dialect, context.original_exception)
         if found is not None and not context.is_disconnect:
             self._at, self._found = clock.monotonic(), Unusable(found, context.original_exception)
+            context.is_disconnect = found in OF_ONE_NODE and self._dialect != "sqlite"
             raise self._found
 
     @property

@@ -12,7 +12,8 @@ from cinder_lite.db import unusable
 @pytest.mark.parametrize("number, reason", [
     (1114, unusable.FULL), (1021, unusable.FULL), (3, unusable.FULL), (1290, unusable.READ_ONLY),
     (1792, unusable.READ_ONLY),
-    (1836, unusable.READ_ONLY), (1040, unusable.CONNECTIONS), (1026, unusable.BROKEN), (1062, None), (1213, None),
+    (1836, unusable.READ_ONLY), (1047, unusable.ALONE), (1180, unusable.ALONE),
+    (1040, unusable.CONNECTIONS), (1026, unusable.BROKEN), (1062, None), (1213, None),
     (1205, None)])
 def test_mysql(number, reason):
     assert unusable.reason("mysql", pymysql.err.OperationalError(number, "text")) == reason
