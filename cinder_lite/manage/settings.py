@@ -16,6 +16,7 @@ import difflib
 import functools
 import os
 import re
+import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from oslo_config import cfg
@@ -23,7 +24,7 @@ from oslo_config import cfg
 from cinder_lite import conf as configuration
 from cinder_lite import db, errors
 from cinder_lite.conf import unread
-from cinder_lite.db import drivers, migrate
+from cinder_lite.db import clusters, drivers, migrate
 from cinder_lite.host import effective_user, host_lock
 from cinder_lite.manage import OK, VIOLATED, Commands, Failed, counted
 from cinder_lite.manage.database import reason
@@ -31,6 +32,8 @@ from cinder_lite.rpc import notification_bus, transport
 from cinder_lite.service import process
 
 DAEMONS = tuple(f"cinder-lite-{name}" for name in ("all", "api", "scheduler", "volume", "backup"))
+#: Seconds within which the loss of a broker's host should be noticed.
+SOON = 20
 #: Names and passwords in the URL of a broker, which may have several hosts.
 ACCOUNTS = re.compile(r"[^/,@]*@")
 
@@ -201,7 +204,7 @@ def _database(shared: process.Process) -> Iterator[Finding]:
         where = f"database {drivers.description(shared.db.url)}"
         if why := drivers.replaced(shared.conf.database.connection):
             yield Finding(where, why)
-        found = migrate.current(shared.db)
+        found, problems = migrate.current(shared.db), [*clusters.problems(shared.db)]
     except errors.Misconfigured as error:
         yield Finding(where, str(error))
         return
@@ -211,7 +214,9 @@ def _database(shared: process.Process) -> Iterator[Finding]:
     if not migrate.suffices(found):
         yield Finding(where, f"it is at revision {found or 'none'}, this release needs {migrate.HEAD}: run "
                       "'cinder-lite-manage db sync'")
-    elif not why:
+        return
+    yield from (Finding(where, one) for one in problems)
+    if not why and not problems:
         yield Finding(where)
 
 
@@ -223,6 +228,21 @@ def _broker(shared: process.Process) -> Iterator[Finding]:
         return
     yield Finding(f"broker {ACCOUNTS.sub('', shared.conf.transport_url)}",
                   why and f"{why}; start it, or correct transport_url")
+
+
+def _brokers(shared: process.Process) -> Iterator[Finding]:
+    """Options that do not suit a broker of several hosts."""
+    options = shared.conf[transport.RABBIT]
+    if "," not in urllib.parse.urlsplit(shared.conf.transport_url).netloc:
+        return
+    for name in ("rabbit_quorum_queue", "rabbit_transient_quorum_queue"):
+        if not options[name]:
+            yield Finding(f"[{transport.RABBIT}] {name}", "transport_url names several hosts, and messages are lost "
+                          "with the host that has their queue: set it to true, and a new virtual host in transport_url")
+    if not 0 < options.heartbeat_timeout_threshold <= SOON:
+        yield Finding(f"[{transport.RABBIT}] heartbeat_timeout_threshold",
+                      f"transport_url names several hosts, and the loss of one is noticed after "
+                      f"{options.heartbeat_timeout_threshold} s: set it to 10, and heartbeat_rate to 2")
 
 
 def _backends(shared: process.Process) -> Iterator[Finding]:
@@ -277,6 +297,6 @@ def _store(shared: process.Process) -> Iterator[Finding]:
     yield Finding(f"backup store {shared.conf.backup_driver}", problem)
 
 
-CHECKS: tuple[Check, ...] = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _backends,
-                             _limits, _store)
+CHECKS: tuple[Check, ...] = (_files, _unknown, deprecated, values, _sections, refused, _database, _broker, _brokers,
+                             _backends, _limits, _store)
 COMMANDS: Commands = {("config", "check"): (check, (), False)}

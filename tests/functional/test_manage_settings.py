@@ -11,6 +11,8 @@ from tests.functional.installation import BACKEND
 
 pytestmark = pytest.mark.once
 
+SEVERAL = "transport_url = rabbit://me:secret@127.0.0.1:1,me:secret@127.0.0.1:2/v"
+
 
 @pytest.fixture
 def run(here, capsys):
@@ -64,6 +66,10 @@ def test_right_settings_are_called_right(run, right):
     ("/backups", "/cinder.conf", "backup store posix: "),
     ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabbit://me:secret@127.0.0.1:1,me:secret@127.0.0.1:2/v",
      "broker rabbit://127.0.0.1:1,127.0.0.1:2/v: "),
+    ("[DEFAULT]", f"[DEFAULT]\n{SEVERAL}", "rabbit_quorum_queue: transport_url names several hosts, and messages are"),
+    ("[DEFAULT]", f"[DEFAULT]\n{SEVERAL}", "rabbit_transient_quorum_queue: transport_url names several hosts"),
+    ("[DEFAULT]", f"[DEFAULT]\n{SEVERAL}", "heartbeat_timeout_threshold: transport_url names several hosts, and the "
+     "loss of one is noticed after 60 s: set it to 10"),
     ("[DEFAULT]", "[DEFAULT]\ntransport_url = rabit://here/", "[DEFAULT] transport_url: "),
     ("connection = sqlite:///", "connection = /", "[database] connection: the database's URL is not like 'mysql"),
     ("connection = sqlite:///", "connection = mongodb:///",

@@ -58,6 +58,37 @@ def test_the_services_understand_every_setting(directory, choices):
         assert keystone.configuration_error(conf) is None
 
 
+BROKERS = "rabbit://cinder:s@10.91.0.11:5672,cinder:s@10.91.0.12:5672/cinder"
+CLUSTER = f"""[DEFAULT]
+transport_url = {BROKERS}
+[database]
+connection = mysql://cinder:s@10.91.0.100/cinder?read_timeout=30
+[login]
+address = 10.91.0.100
+password = known
+"""
+
+
+def test_hosts_of_a_cluster_share_its_servers_and_its_login(directory, monkeypatch):
+    monkeypatch.setattr(install, "is_installed", lambda _package: False)
+    file = directory / "cluster.conf"
+    file.write_text(CLUSTER)
+    choices, _ = settings.parse(["--services", "--cluster", str(file)])
+    assert {"mariadb-server", "rabbitmq-server"}.isdisjoint(install.packages(choices, None))
+    assert not any(step.needed for step in install.installing(choices, None) if "RabbitMQ" in step.text)
+    texts = written(directory, services=True, cluster=str(file))
+    assert "http://10.91.0.100:8776/v3" in texts["admin.rc"] and settings.login_password() == "known"
+    file.unlink()  # it has passwords, and a later run does not need it
+    assert settings.parse([])[0] == choices and settings.wants_mysqlclient(choices)
+    conf = configuration.load(argv=["--config-file", settings.CONF])
+    assert (conf.transport_url, conf.database.connection.partition("@")[2]) == (
+        BROKERS, "10.91.0.100/cinder?read_timeout=30")
+    rabbit = conf.oslo_messaging_rabbit
+    assert rabbit.rabbit_quorum_queue and rabbit.rabbit_transient_quorum_queue
+    assert rabbit.heartbeat_timeout_threshold == 10
+    assert unread.unread(conf) == []
+
+
 def test_each_server_gets_a_separate_password(directory):
     written(directory, services=True)
     first = settings.passwords()
@@ -127,6 +158,9 @@ def test_choices_need_not_be_repeated(directory):
     (["--address", "::"], "--address cannot be '::'"),
     (["--address", "192.0.2.77"], "--address cannot be '192.0.2.77', which is not an address of this machine"),
     (["--address", "127.1"], "--address cannot be '127.1'"),
+    (["--cluster", "/etc/cluster.conf"], "--cluster needs --services and the absolute path of a file"),
+    (["--services", "--cluster", "cluster.conf"], "--cluster needs --services and the absolute path of a file"),
+    (["--services", "--cluster", "/nosuch"], "--cluster: /nosuch has no [DEFAULT] transport_url"),
 ])
 def test_invalid_choices_are_refused(capsys, said, why):
     with pytest.raises(SystemExit):

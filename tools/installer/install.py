@@ -57,7 +57,7 @@ def run(command, text="", **options):
 def packages(choices, wheels):
     """Return the missing Debian packages."""
     wanted = [*PACKAGES["always"], *PACKAGES[choices.backend], *(PACKAGES["tgt"] if choices.exports else ())]
-    if choices.services:
+    if choices.services and not choices.cluster:
         wanted += [*PACKAGES["services"], *PACKAGES[choices.database]]
     if settings.wants_mysqlclient(choices):
         # No index has wheels of it.
@@ -231,7 +231,7 @@ def installing(choices, wheels):
         Step(f"write {settings.HTPASSWD}", write_password,
              choices.auth == "http_basic" and not os.path.exists(settings.HTPASSWD)),
         Step(f"configure {choices.database} and RabbitMQ: a user cinder with a password, a database, a virtual host",
-             lambda: set_up_servers(choices), choices.services),
+             lambda: set_up_servers(choices), choices.services and not choices.cluster),
         Step("upgrade the database schema to this release (cinder-lite-manage db sync)", sync_database),
         Step(f"enable and start {' '.join(units(choices))}", lambda: start(choices)),
         Step("remove the environment of the former release", remove_former_environments, VENV.exists()),

@@ -18,6 +18,11 @@ CONF, CHOICES, LOGIN, CLOUDS = (f"{DIRECTORY}/{name}" for name in ("cinder.conf"
 HTPASSWD, HTROLES = f"{DIRECTORY}/htpasswd", f"{DIRECTORY}/htroles"
 ISCSI_PORT = 3260
 PROJECT = "00000000000000000000000000000001"
+#: What the file of --cluster has to have, and the settings that go with a broker of several nodes: queues on all of
+#: them, and a lost node noticed within 10 s instead of 60 s. docs/ha.md explains them.
+SHARED = (("DEFAULT", "transport_url"), ("database", "connection"))
+SEVERAL_BROKERS = {"rabbit_quorum_queue": "true", "rabbit_transient_quorum_queue": "true",
+                   "heartbeat_timeout_threshold": 10, "heartbeat_rate": 2}
 SOCKET = "/run/mysqld/mysqld.sock"
 
 
@@ -34,6 +39,7 @@ class Choices:
     auth: str = "http_basic"
     keystone_url: str = ""
     address: str = "127.0.0.1"
+    cluster: str = ""
 
     @property
     def exports(self):
@@ -74,6 +80,10 @@ def parse(argv):
                      "the targets listen there")
     if other.wheels and not os.path.isdir(other.wheels):
         parser.error(f"--wheels: there is no directory {other.wheels}")
+    if choices.cluster and not (choices.services and os.path.isabs(choices.cluster)):
+        parser.error("--cluster needs --services and the absolute path of a file")
+    if choices.cluster and not before and not all(cluster(choices).has_option(*option) for option in SHARED):
+        parser.error(f"--cluster: {choices.cluster} has no [DEFAULT] transport_url or no [database] connection")
     if choices.auth == "keystone" and not choices.keystone_url:
         parser.error("--auth keystone needs --keystone-url, as in http://keystone:5000/v3")
     return choices, other
@@ -104,11 +114,23 @@ def files(choices):
     """Return {path: text} of the settings of a first installation, with new secrets."""
     found = {CONF: configuration(choices), CHOICES: json.dumps(dataclasses.asdict(choices), indent=1) + "\n"}
     if choices.auth == "http_basic":
-        host = f"[{choices.address}]" if ":" in choices.address else choices.address
+        address = cluster(choices).get("login", "address", fallback=choices.address)
+        host = f"[{address}]" if ":" in address else address
         found[HTROLES] = f"# NAME:PROJECT:ROLE,ROLE\nadmin:{PROJECT}:admin\n"
         found[LOGIN], found[CLOUDS] = login.http_basic(f"http://{host}:8776/v3", PROJECT, CLOUDS, "admin",
-                                                       login_password() or secret())
+                                                       login_password() or cluster(choices).get(
+                                                           "login", "password", fallback=secret()))
     return found
+
+
+def cluster(choices):
+    """Return what the hosts of a cluster share, by the file of --cluster; empty without it.
+
+    [DEFAULT] transport_url, [database] connection, and perhaps [login] address and password of the administrator.
+    """
+    conf = configparser.ConfigParser(interpolation=None)
+    conf.read(choices.cluster or ())
+    return conf
 
 
 def is_to_be_written(path):
@@ -131,7 +153,12 @@ def configuration(choices):
                     "my_ip": choices.address, "osapi_volume_listen": choices.address},
         choices.backend: {"volume_driver": choices.backend, "volume_backend_name": choices.backend, **backend(choices)},
     }
-    if choices.services:
+    if choices.cluster:
+        sections["DEFAULT"] |= {"osapi_volume_workers": 2}
+        for section, option in SHARED:
+            sections.setdefault(section, {})[option] = cluster(choices).get(section, option, fallback="")
+        sections["oslo_messaging_rabbit"] = SEVERAL_BROKERS
+    elif choices.services:
         sections["DEFAULT"] |= {"osapi_volume_workers": 2,
                                 "transport_url": f"rabbit://cinder:{secret()}@127.0.0.1:5672/cinder"}
         sections["database"] = {"connection": {
@@ -176,6 +203,7 @@ def extras():
 def wants_mysqlclient(choices):
     """Whether the URL of the database leaves the driver of MariaDB open or names mysqlclient."""
     chosen = "mysql:" if choices.services and choices.database == "mariadb" else ""
+    chosen = cluster(choices).get("database", "connection", fallback=chosen)
     return written().get("database", "connection", fallback=chosen).startswith(("mysql:", "mariadb:", "mysql+mysqldb:"))
 
 
