@@ -26,6 +26,8 @@ package_tests() {
             iproute2) echo "$package|command -v ip" ;;
             rabbitmq-server) echo "$package|ls /usr/lib/rabbitmq/bin/rabbitmq-server" ;;
             mariadb-server) echo "$package|command -v mariadbd mariadb-install-db" ;;
+            galera-4) echo "$package|ls /usr/lib/galera/libgalera_smm.so" ;;
+            haproxy|keepalived|rsync) echo "$package|command -v $package" ;;
             postgresql) echo "$package|ls /usr/lib/postgresql/*/bin/postgres" ;;
             *) echo "$package|dpkg -s $package" ;;
         esac
