@@ -80,8 +80,7 @@ def _keep_private(path):
 
 def _prepare_sqlite(connection, _record):
     # As the servers have it.
-    connection.create_function("regexp_replace", 3, lambda text, pattern, by: text and re.sub(pattern, by, text),
-                               deterministic=True)
+    connection.create_function("regexp_replace", 3, lambda text, *to: text and re.sub(*to, text), deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")

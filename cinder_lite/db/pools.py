@@ -4,7 +4,7 @@ import datetime
 import functools
 import operator
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -40,20 +40,26 @@ def with_services(tx: db.Transaction, service_hosts: Collection[str | None] | No
     return sorted(tx.execute(query), key=lambda row: (row.service_host, row.name or ""))
 
 
-#: What changes between two measurements of a pool, by the names of a Pool; its service and its name come first.
-_CHANGING = sa.select(
-    S.c.host, P.c.name, P.c.measured_at, sa.func.coalesce(S.c.seen_at >= sa.bindparam("alive_since"), False).label(
-        "service_up"), P.c.provisioned_gb, P.c.allocated_gb, P.c.volume_count, P.c.free_gb, S.c.availability_zone,
-    S.c.disabled.label("service_disabled"), S.c.frozen, S.c.backend_up,
-    sa.func.coalesce(S.c.backend_reason, "").label("backend_reason")).select_from(
-        S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
-CHANGING = _CHANGING.selected_columns.keys()[3:]
+#: All of a service that is a part of its pools, as one text.
+_FLAGS = S.c.disabled, S.c.frozen, S.c.backend_up, sa.func.coalesce(S.c.seen_at >= sa.bindparam("alive_since"), False)
+_STATE = functools.reduce(operator.add, (*(sa.cast(flag, sa.String) for flag in _FLAGS), S.c.availability_zone, "\n",
+                                         sa.func.coalesce(S.c.backend_reason, "")))
+#: What changes of a pool between two measurements, by the names of a Pool.
+CHANGING = ("provisioned_gb", "allocated_gb", "volume_count", "free_gb")
+# Without a join: it would take longer than all else.
+_CHANGING = sa.union_all(
+    sa.select(P.c.name, P.c.measured_at, *(P.c[name] for name in CHANGING), sa.null().label("state")),
+    sa.select(S.c.host, sa.null(), *(sa.null() for _ in CHANGING), _STATE).where(S.c.binary == "cinder-volume"))
 
 
-def changing(tx: db.Transaction, down_time: float) -> Sequence[db.Row]:
-    """The rows of `with_services`, in its order: service, name of the pool, time of its measurement, CHANGING."""
+def changing(tx: db.Transaction, down_time: float) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
+    """(name, time of measurement, CHANGING) of all pools by name; and {service: its state as a text}.
+
+    The rows are the driver's, whose times need not be datetimes: SQLAlchemy's take twice the time to make and compare.
+    """
     alive_since = db.now() - datetime.timedelta(seconds=down_time)
-    return sorted(tx.execute(_CHANGING, {"alive_since": alive_since}), key=operator.itemgetter(0, 1))
+    rows = sorted(tx.execute(_CHANGING, {"alive_since": alive_since}).cursor.fetchall(), key=operator.itemgetter(0))
+    return [row for row in rows if row[-1] is None], {row[0]: row[-1] for row in rows if row[-1] is not None}
 
 
 def take(tx: db.Transaction, name: str, size: int, count: int, bounds: Bounds) -> bool:

@@ -64,9 +64,8 @@ def page(tx: db.Transaction, host: str | None = None, binary: str | None = None)
 
 
 def zones(tx: db.Transaction) -> Sequence[str]:
-    """The zones of enabled volume services, up or down."""
-    return tx.execute(sa.select(S.c.availability_zone).distinct().where(
-        S.c.binary == "cinder-volume", S.c.disabled.is_(False))).scalars().all()
+    """The zone of each enabled volume service, up or down."""
+    return tx.scalars(sa.select(S.c.availability_zone).where(S.c.binary == "cinder-volume", ~S.c.disabled)).all()
 
 
 def find(tx: db.Transaction, binary: str, host: str | None) -> db.Row | None:

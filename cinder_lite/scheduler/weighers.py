@@ -77,7 +77,7 @@ def weigh(pools: Sequence[Pool], request: Request, weighers: Sequence[Weigher], 
     weights = [sum(found) for found in zip(*([share * weigher.multiplier for _, share, _ in column]
                                              for weigher, column in zip(weighers, columns, strict=True)), strict=True)]
     weights = weights or [0] * len(pools)
-    best = sorted(range(len(pools)), key=lambda index: -weights[index])[:most]
+    best = sorted(range(len(pools)), key=weights.__getitem__, reverse=True)[:most]
     return [Ranked(pools[index], weights[index], _details(weighers, columns, index)) for index in best]
 
 
