@@ -50,10 +50,9 @@ def forget(tx: db.Transaction, conf: cfg.ConfigOpts, gone: Iterable[tuple[str, A
         if kind in ("volume", "snapshot") and (row.metadata or getattr(row, "admin_metadata", None)):
             metadata_index.remove(tx, row.id)
         if kind == "volume":
-            # A volume that was available and detached has no attachments.
+            # A volume that was available and detached has neither.
             if (row.previous_status, row.attach_status) != (states.AVAILABLE, states.DETACHED):
                 attachments.delete_all(tx, row.id)
-            connections.delete_all(tx, row.id)
-            if states.AWAITING in (row.status, row.previous_status):
                 transfers.delete_of_volume(tx, row.id)
+            connections.delete_all(tx, row.id)
     uncount(tx, conf, [(kind, row) for kind, row in gone if getattr(row, "counted", True)])
