@@ -36,7 +36,8 @@ class FrozenCopy(Holding, of=states.FrozenCopy):
             volume, copy_id = _volume_of_backup(tx, job.resource_id), job.resource_id
         else:
             volume, copy_id = row, job.id
-        if volume is not None and volume.host and job.attempt and volume.attach_status != states.DETACHED:
+        # Whether there is one depends on attachments that may have ended since the work began.
+        if volume is not None and volume.host and job.attempt:
             schedule_copy_cleanup(tx, job, volume, copy_id)
 
 
