@@ -29,6 +29,7 @@ ELSEWHERE = {
     "./tools/run-tests": ("tests/meta/test_run_tests.py", "run-tests"),
     ".tox/venv/bin/python -m pytest": ("tox.ini", "pytest"),
     ".tox/venv/bin/python tools/bench": ("tests/unit/test_bench.py", '"--help"'),
+    ".tox/venv/bin/python -m tests.simulation": ("tests/functional/test_simulated.py", "tests.simulation"),
     ".tox/venv/bin/tox run -e cinder": ("tox.ini", "tox run -q -e keystone,glance,judges,nova,cinder"),
     "apt-get install -y lvm2": ("tests/systemd/test_installation.py", "Installation"),
     "export OS_": ("tests/acceptance/test_logins.py", "docs/identity.md"),
