@@ -7,8 +7,8 @@ The objects of a backup, in a store's container:
     backup_<id>/<run>/<group>/index             the locations of a group's blocks (index.py)
     backup_<id>/<run>/<group>/<segment>         the stored blocks of a segment, concatenated
 
-A run is one attempt from the beginning. An attempt that resumes an earlier one keeps its name; one that cannot resume
-has a new name and removes the old objects, so that runs are never mixed.
+A run is one attempt, so that a worker that has lost the job replaces no object of the one that has it. An attempt that
+resumes earlier ones refers to the groups that they have completed; one that cannot resume removes all old objects.
 """
 
 import dataclasses
@@ -106,7 +106,8 @@ class Generation:
 class Manifest:
     """A backup, or the progress of one. Sizes are in bytes.
 
-    `chain` has the full backup first and this one last. `groups` has for each group, in order, the index in `chain` of
+    `chain` has the full backup first and this one last; a backup that was interrupted is in it once for each of its
+    runs. `groups` has for each group, in order, the index in `chain` of
     the backup whose index describes it (an unchanged group has its parent's), or EMPTY if it is all zeros; during the
     backup it has only the completed groups. `origin` identifies the content, so that only the same content is resumed.
     """
@@ -178,9 +179,18 @@ def load_progress(store: base.Store, place: Place) -> Manifest | None:
 
 def save(store: base.Store, name: str, manifest: Manifest) -> None:
     """Write a manifest or a progress document."""
+    store.put(name, _encoded(manifest))
+
+
+def add(store: base.Store, place: Place, manifest: Manifest) -> bool:
+    """Write the manifest unless there is one; returns whether it did."""
+    return store.add(place.manifest, _encoded(manifest))
+
+
+def _encoded(manifest):
     body = json.dumps(dataclasses.asdict(manifest), separators=(",", ":")).encode()
     head = f"{MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode()
-    store.put(name, (head, body))
+    return head, body
 
 
 def exists(store: base.Store, place: Place) -> bool:

@@ -88,8 +88,9 @@ def write(store: base.Store, place: manifest.Place, source: typing.Any, size: in
     store.sweep()
     with contextlib.suppress(base.ObjectMissing):
         there, begun = manifest.load(store, place), manifest.load_progress(store, place)
-        if begun is None or begun.run == there.run:
+        if begun is None or there.own in begun.chain:
             return _result(place, there)
+        store.delete(place.manifest)  # of a worker that had lost the backup by then
     base_backup = _parent(store, parent, layout, size)
     made = _begin(store, place, size, layout, base_backup, f"{origin} {source.identity()}".strip())
     writer = _Writer(store, source, made, base_backup, layout, cancelled)
@@ -104,9 +105,10 @@ def write(store: base.Store, place: manifest.Place, source: typing.Any, size: in
                 progress(one.segment.end, size)
             if writer.finish_group(group, finished):
                 _keep_progress(store, place, made)
-    _keep_progress(store, place, made)
     made.object_count += 1
-    manifest.save(store, place.manifest, made)
+    _keep_progress(store, place, made)
+    if not manifest.add(store, place, made):
+        raise _superseded(store, place, made)
     store.delete(place.progress)
     return _result(place, made)
 
@@ -142,7 +144,10 @@ def _begin(store, place, size, layout, parent, origin):
                               groups=[], object_count=0, stored_bytes=0)
     old = manifest.load_progress(store, place)
     if old is not None and _same(old, new):
-        return _validated(store, old)
+        # The run resumed may still be under way, by a worker that has lost the job: it gets no further objects.
+        resumed = dataclasses.replace(old, chain=[*old.chain, own])
+        manifest.save(store, place.progress, resumed)
+        return _validated(store, resumed, len(shape.chain))
     store.delete(place.progress)
     store.delete_folder(place.folder)
     manifest.save(store, place.progress, new)
@@ -150,36 +155,45 @@ def _begin(store, place, size, layout, parent, origin):
 
 
 def _same(old, new):
-    """Whether both are runs of the same backup, which differ only in the run's name and progress."""
-    chain = [*old.chain[:-1], dataclasses.replace(old.own, run=new.run)]
+    """Whether both are runs of the same backup, which differ only in the runs' names and progress."""
+    chain = [*old.chain[:new.generation], new.own]
     return dataclasses.replace(old, chain=chain, groups=[], object_count=0, stored_bytes=0) == new
 
 
-def _validated(store, made):
-    """The manifest reduced to the groups that are complete in the store, with recomputed sums."""
+def _validated(store, made, first):
+    """The manifest reduced to the groups that are complete in the store, with recomputed sums.
+
+    Generations from `first` on are runs of this backup; what else they have stored is removed.
+    """
     groups, made.object_count, made.stored_bytes = made.groups, 0, 0
     made.groups = []
     for group, generation in enumerate(groups):
         made.groups.append(generation)
-        if generation != made.generation:
+        if generation < first:
             continue
         try:
-            sizes = _sizes(store, made, group)
+            sizes = _sizes(store, made, group, generation)
         except (base.ObjectMissing, base.Corrupt):
             made.groups.pop()
             break
         made.object_count += len(sizes)
         made.stored_bytes += sum(sizes)
+    for generation, run in enumerate(made.chain[first:], first):
+        for name in list(store.names(run.folder)):
+            group = int(name.removeprefix(f"{run.folder}/").partition("/")[0])
+            if made.groups[group:group + 1] != [generation]:
+                store.delete(name)
     return made
 
 
-def _sizes(store, made, group):
+def _sizes(store, made, group, generation):
     """The sizes of the objects of a group. Raises ObjectMissing, or Corrupt for an object of another size."""
-    sizes = [store.size(made.own.index(group))]
+    run = made.chain[generation]
+    sizes = [store.size(run.index(group))]
     for number, table in enumerate(made.tables(store, group)):
-        ends = [one.offset + one.length for one in index.unpack(table) if one.generation == made.generation]
+        ends = [one.offset + one.length for one in index.unpack(table) if one.generation == generation]
         if ends:
-            name = made.own.segment(group, number)
+            name = run.segment(group, number)
             sizes.append(store.size(name))
             if sizes[-1] != max(ends):
                 raise base.Corrupt(name, sizes[-1], f"it should have {max(ends)} bytes")
@@ -190,9 +204,17 @@ def _keep_progress(store, place, made):
     """Record the completed groups. Raises Superseded if the backup belongs to another run."""
     current = manifest.load_progress(store, place)
     if current is None or current.run != made.run:
-        store.delete_folder(made.own.folder)
-        raise manifest.Superseded(f"backup {place.backup_id} was deleted, or started again by another worker")
+        raise _superseded(store, place, made, current)
     manifest.save(store, place.progress, made)
+
+
+def _superseded(store, place, made, current=None):
+    """The error, after removing the run's objects unless the run `current`, or the complete backup, refers to them."""
+    with contextlib.suppress(base.ObjectMissing):
+        current = current or manifest.load(store, place)
+    if current is None or made.own not in current.chain:
+        store.delete_folder(made.own.folder)
+    return manifest.Superseded(f"backup {place.backup_id} was deleted, or started again by another worker")
 
 
 class _Writer:

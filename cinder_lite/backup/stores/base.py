@@ -85,6 +85,13 @@ class Store(abc.ABC):
         callers keep objects below `backup_file_size`.
         """
 
+    def add(self, name: str, parts: Iterable[bytes]) -> bool:
+        """The same unless there is an object of that name already, then False.
+
+        A store that can do both in one operation overrides this: of two workers, one may have lost the backup.
+        """
+        return not self.has(name) and self.put(name, parts) > 0
+
     @abc.abstractmethod
     def get(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         """Up to `size` bytes of an object from `offset` on, None for all of the rest; fewer if the object ends earlier.

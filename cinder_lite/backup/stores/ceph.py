@@ -79,6 +79,9 @@ class CephStore(base.Store):
         self._call("put_object", name=name, data=data)
         return len(data)
 
+    def add(self, name: str, parts: Iterable[bytes]) -> bool:
+        return self._call("add_object", name=name, data=b"".join(parts))
+
     def get(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         there = self.size(name)
         length = there - offset if size is None else min(size, there - offset)

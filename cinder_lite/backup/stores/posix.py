@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from oslo_config import cfg
 
 from cinder_lite.backup.stores import base
+from cinder_lite.blockio import naming
 from cinder_lite.concurrency import clock, randomness
 
 INCOMING = ".incoming"  # no object's name begins with a dot
@@ -51,13 +52,22 @@ class PosixStore(base.Store):
         return self.options.backup_container or os.path.join(backup_id[:2], backup_id[2:4], backup_id)
 
     def put(self, name: str, parts: Iterable[bytes]) -> int:
+        return self._put(name, parts, os.rename)
+
+    def add(self, name: str, parts: Iterable[bytes]) -> bool:
+        try:
+            return self._put(name, parts, naming.name_new) > 0
+        except FileExistsError:
+            return False
+
+    def _put(self, name, parts, publish):
         path = self._path(name)
         aside = os.path.join(self.incoming, randomness.token_hex(16))
         with _failures("cannot put", name):
             _make_folders(self.incoming)
             try:
                 size = _write(aside, parts)
-                _publish(aside, path)
+                _publish(aside, path, publish)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(aside)
@@ -140,13 +150,13 @@ def _private(path, flags):
     return os.open(path, flags, 0o600)
 
 
-def _publish(aside, path):
-    """Rename the file to its path. If a concurrent delete removes the empty folder, it is created again."""
+def _publish(aside, path, publish):
+    """Give the file its path by `publish`. If a concurrent delete removes the empty folder, it is created again."""
     folder = os.path.dirname(path)
     while True:
         _make_folders(folder)
         try:
-            os.rename(aside, path)
+            publish(aside, path)
             return _sync_folder(folder)
         except FileNotFoundError:
             if not os.path.exists(aside):
@@ -185,6 +195,8 @@ def _failures(doing, name):
     """Turn OSError into StoreError with a remedy."""
     try:
         yield
+    except FileExistsError:
+        raise  # an answer, not a failure: see `add`
     except OSError as error:
         remedy = REMEDIES.get(error.errno)
         raise base.StoreError(f"{doing} {name}: {error.strerror}" + (f"; {remedy}" if remedy else "")) from error

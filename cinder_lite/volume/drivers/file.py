@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from oslo_config import cfg
 
-from cinder_lite.blockio import sparse
+from cinder_lite.blockio import naming, sparse
 from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers import base
 
@@ -238,7 +238,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
                 os.rename(part, path)
             else:
                 with contextlib.suppress(FileExistsError):
-                    os.link(part, path)
+                    naming.name_new(part, path)
         finally:
             os.close(file)
             _unlink(part)

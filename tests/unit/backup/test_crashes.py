@@ -150,6 +150,52 @@ def test_of_two_workers_the_later_one_wins(volume, tmp_path):
     assert len(folders) == 2  # the manifest and one run
 
 
+@pytest.mark.parametrize("at", ["index", "segment", "progress", "manifest"])
+def test_the_slower_worker_changes_nothing_of_what_the_faster_one_has_resumed(volume, tmp_path, at):
+    """It is stopped before it stores an object, and goes on after the volume was changed."""
+    objects, path = based(volume), volume(CHANGED)
+
+    class Overtaken(stores.MemoryStore):
+        progress, kept = 0, None
+
+        def put(self, name, parts):
+            kind = name.rsplit("/", 1)[1]
+            self.progress += kind == "progress"
+            self.overtake("segment" if kind.isdigit() else kind)
+            return super().put(name, parts)
+
+        def add(self, name, parts):
+            self.overtake("manifest")
+            return not self.has(name) and super().put(name, parts) > 0
+
+        def overtake(self, kind):
+            # The first group is complete by then.
+            if self.progress > 1 and self.kept is None and at == kind:
+                volumes.write(stores.MortalStore(objects), "two", path, SIZE, parent="one")
+                self.kept = {name: data for name, data in objects.items() if "backup_two" in name}
+                volume("z" * len(CHANGED))
+
+    store = Overtaken()
+    store.objects = objects
+    with contextlib.suppress(manifest.Superseded):
+        volumes.write(store, "two", path, SIZE, parent="one")
+    assert store.kept and all(objects[name] == data for name, data in store.kept.items())
+    assert restored(objects, tmp_path) == pattern(CHANGED)
+
+
+def test_what_an_interrupted_run_has_not_completed_is_removed(volume, tmp_path):
+    objects, path = based(volume), volume(CHANGED)
+    whole = stores.MortalStore(dict(objects))
+    volumes.write(whole, "two", path, SIZE, parent="one")
+    for dies_at in range(3, whole.calls - 2):
+        store = stores.MortalStore(dict(objects), dies_at)
+        with pytest.raises(stores.Crash):
+            volumes.write(store, "two", path, SIZE, parent="one")
+        volumes.write(stores.MortalStore(store.objects), "two", path, SIZE, parent="one")
+        assert len(store.objects) == len(whole.objects)
+        assert sum(map(len, store.objects.values())) <= sum(map(len, whole.objects.values())) + 500
+
+
 def test_a_worker_of_a_deleted_backup_stops_and_cleans_up(volume):
     objects, path = based(volume), volume(CHANGED)
     start = dict(objects)

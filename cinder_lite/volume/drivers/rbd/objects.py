@@ -18,7 +18,7 @@ LISTS, LIST = ".lists", ".list/"
 class Objects:
     """The calls of the store, with the store's names."""
 
-    CALLS = ("put_object", "get_object", "object_size", "delete_object", "objects", "forget_objects")
+    CALLS = ("put_object", "add_object", "get_object", "object_size", "delete_object", "objects", "forget_objects")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -34,6 +34,19 @@ class Objects:
         self._list(LISTS, _part(name))
         self._list(LIST + _part(name), name)
         self._ioctx.write_full(name, data)
+
+    def add_object(self, name: str, data: bytes = b"") -> bool:
+        """Create an object, in one operation; False if there is one."""
+        self._list(LISTS, _part(name))
+        self._list(LIST + _part(name), name)
+        with rados.WriteOpCtx() as operation:
+            operation.new(rados.LIBRADOS_CREATE_EXCLUSIVE)
+            operation.write_full(data)
+            try:
+                self._ioctx.operate_write_op(operation, name)
+            except rados.ObjectExists:
+                return False
+        return True
 
     def get_object(self, name: str, offset: int, length: int) -> bytes | None:
         """The object's bytes, None if there is no object."""
