@@ -237,6 +237,9 @@ def main():
                 rounds(options, systems, results)
             if options.idle:
                 idle(systems, options.idle, results)
+        except Exception:
+            print(*(system.daemons.logs(200) for system in systems), sep="\n", file=sys.stderr)
+            raise
         finally:
             met = table(options, systems, results)
         calls = [call for system in systems for call, *_ in pooled.recorded(system.record)]
