@@ -331,6 +331,13 @@ class DefaultTypeMissing(Error):
     message = "The default volume type '{name}' could not be found: create it or set default_volume_type."
 
 
+class NameTaken(Error):
+    """Another process has the name of a service."""
+
+    message = "{binary} {host} is run by another process, on {machine}"
+    for_members = HIDDEN
+
+
 class Stale(Error):
     """Another owner has claimed the job: the result of this attempt must not be recorded."""
 

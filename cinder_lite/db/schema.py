@@ -262,6 +262,7 @@ services = _table(
     sa.Column("replication_status", sa.String(40)),
     sa.Column("rpc_version", sa.String(20)),
     *_ids("instance"),
+    *_texts("lock_id"),
     *_timestamps(),
     sa.Column("seen_at", Time),
     sa.UniqueConstraint("host", "binary"),

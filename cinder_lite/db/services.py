@@ -15,15 +15,43 @@ S = schema.services
 ROW = sa.select(S)
 
 
+def take(tx: db.Transaction, binary: str, host: str, instance: str, lock: str, down_time: float) -> bool:
+    """Give a process the name of a service. Returns whether a former process of the name has surely ended.
+
+    `lock` is that of host_lock.HostLock, which the process holds: a former one with the same lock has ended. One on
+    another machine may be up for `down_time` seconds after its last heartbeat, unless it has recorded its end. Raises
+    NameTaken.
+    """
+    row = find(tx, binary, host)
+    if row is None:
+        return True
+    # A former release records no lock.
+    is_here = row.lock_id in (None, lock)
+    is_down = sa.or_(S.c.seen_at.is_(None), S.c.seen_at < db.now() - datetime.timedelta(seconds=down_time))
+    taken = tx.execute(sa.update(S).where(
+        S.c.id == row.id, S.c.instance == row.instance if row.instance else S.c.instance.is_(None),
+        sa.true() if is_here else is_down).values(instance=instance, lock_id=lock))
+    if taken.rowcount == 0:
+        raise _taken(row)
+    return is_here
+
+
 def beat(tx: db.Transaction, binary: str, host: str, zone: str, instance: str, **values: Any) -> db.Row:
-    """Record a heartbeat; the first one inserts the row. Returns the row."""
+    """Record a heartbeat; the first one inserts the row. Returns the row. Raises NameTaken."""
     where = (S.c.binary == binary, S.c.host == host)
-    changed = tx.execute(sa.update(S).where(*where).values(
-        availability_zone=zone, instance=instance, seen_at=db.now(), **values))
+    changed = tx.execute(sa.update(S).where(*where, S.c.instance == instance).values(
+        availability_zone=zone, seen_at=db.now(), **values))
     if changed.rowcount == 0:
+        row = find(tx, binary, host)
+        if row is not None:
+            raise _taken(row)
         tx.execute(sa.insert(S).values(uuid=randomness.new_id(), binary=binary, host=host, availability_zone=zone,
                                        instance=instance, created_at=db.now(), seen_at=db.now(), **values))
     return tx.execute(ROW.where(*where)).one()
+
+
+def _taken(row):
+    return errors.NameTaken(binary=row.binary, host=row.host, machine=(row.lock_id or "?").partition("/")[0])
 
 
 def mark_down(tx: db.Transaction, binary: str, host: str, instance: str) -> None:

@@ -9,6 +9,7 @@ release before would go on beside one of this release. tests/unit/host/test_host
 import fcntl
 import logging
 import os
+import socket
 import tempfile
 from typing import TextIO
 
@@ -31,6 +32,14 @@ class HostLock:
         self.instance = randomness.new_id()
         self._file: TextIO | None = None
 
+    @property
+    def id(self) -> str:
+        """Machine, boot and file of the lock: while it is held, no other process holds one of the same id."""
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+        found = os.stat(self.path)
+        return f"{socket.gethostname()}/{boot}/{found.st_dev:x}:{found.st_ino:x}"
+
     def acquire(self) -> None:
         """Wait for the lock; does nothing if it is held already."""
         if self._file is not None:
@@ -44,9 +53,8 @@ class HostLock:
             except BlockingIOError:
                 if not is_logged:
                     LOG.warning("%s is locked by another process of this service; waiting for it to end", self.path)
-                    systemd.notify(status=f"waiting for another process of this service, which locks {self.path}, to "
-                                          f"end")
                     is_logged = True
+                systemd.notify_waiting(f"another process of this service, which locks {self.path}, to end")
                 clock.sleep(0.2)
 
     def release(self) -> None:

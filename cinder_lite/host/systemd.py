@@ -27,6 +27,11 @@ def notify(**facts: object) -> bool:
     return _send(facts)
 
 
+def notify_waiting(what: str) -> None:
+    """Report that the start waits for `what`, and that it is not to be ended for that within half a minute."""
+    notify(status=f"waiting for {what}", extend_timeout_usec=30_000_000)
+
+
 def _send(facts: dict[str, Any], descriptors: Sequence[int] = ()) -> bool:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:

@@ -7,7 +7,6 @@ from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
-from cinder_lite.db import job_changes
 from cinder_lite.service import heartbeat, process
 from cinder_lite.service.registered import RegisteredService
 
@@ -50,8 +49,7 @@ class BackupService(RegisteredService):
 
     def start(self) -> None:
         self.register()
-        heartbeat.wait_for_database(
-            lambda: job_changes.expire_leases(self.process.db, "backup", [self.conf.host], self.heartbeat.owner))
+        heartbeat.wait_for_database(lambda: self.expire_leases("backup"))
         self.serve(BackupRPC, self.manager)
         # In a thread of its own: a store that answers slowly must not block restores or jobs that are resumed.
         self._checks.start(now=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from cinder_lite.concurrency.periodic import Periodic
+from cinder_lite.db import job_changes
 from cinder_lite.host import host_lock
 from cinder_lite.rpc.interface import Interface
 from cinder_lite.rpc.server import Server
@@ -32,7 +33,7 @@ class RegisteredService:
         self.process, self.conf = shared, shared.conf
         self.lock = host_lock.HostLock(self.conf.state_path, binary, name)
         self.heartbeat = heartbeat.Heartbeat(
-            shared.db, self.conf, binary, name, zone, self.lock.instance, columns, recorded)
+            shared.db, self.conf, binary, name, zone, self.lock, columns, recorded)
         self._tasks: list[Periodic] = []
         self._server: Server | None = None
 
@@ -46,6 +47,11 @@ class RegisteredService:
         """Lock the name, and report the service as up."""
         self.lock.acquire()
         self.heartbeat.start()
+
+    def expire_leases(self, stage: str) -> None:
+        """Make the jobs of a former process claimable at once if it has surely ended; else they are by their leases."""
+        if self.heartbeat.is_successor:
+            job_changes.expire_leases(self.process.db, stage, [self.heartbeat.host], self.heartbeat.owner)
 
     def serve(self, interface: type[Interface], manager: object) -> None:
         """Receive messages for this name, and start the worker."""

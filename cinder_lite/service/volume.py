@@ -5,7 +5,7 @@ import logging
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
-from cinder_lite.db import job_changes, pool_stats, volumes
+from cinder_lite.db import pool_stats, volumes
 from cinder_lite.host import network
 from cinder_lite.jobs import outcomes
 from cinder_lite.nova.events import ServerEvents
@@ -76,7 +76,7 @@ class BackendService(RegisteredService):
         self.register()
         self.backend.check()
         self.heartbeat.beat()
-        job_changes.expire_leases(self.process.db, "volume", [self.backend.name], self.heartbeat.owner)
+        self.expire_leases("volume")
         self._clean_up()
         self.measure()
         self._measuring.start()

@@ -1,0 +1,148 @@
+"""Of two services under one name the second one waits, and one that was taken for down ends when it goes on."""
+
+import datetime
+import os
+import types
+
+import pytest
+
+from cinder_lite import conf, context, db, errors
+from cinder_lite.db import jobs, migrate, schema, services
+from cinder_lite.host.host_lock import HostLock
+from cinder_lite.service.heartbeat import Heartbeat
+from cinder_lite.service.registered import RegisteredService
+
+BINARY, HOST = "cinder-volume", "one@lvm"
+
+
+@pytest.fixture
+def database(tmp_path):
+    made = db.Database(types.SimpleNamespace(
+        connection=f"sqlite:///{tmp_path}/names.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
+        connection_recycle_time=3600))
+    migrate.sync(made)
+    yield made
+    made.dispose()
+
+
+class Machine:
+    """A process of the name whose lock is below a directory of its own."""
+
+    def __init__(self, database, directory, conf):
+        directory.mkdir(exist_ok=True)
+        self.db, self.lock, self.statuses = database, HostLock(str(directory), BINARY, HOST), []
+        self.lock.acquire()
+        self.heartbeat = Heartbeat(database, conf, BINARY, HOST, "nova", self.lock, dict, None)
+        self.heartbeat.end_process = self.statuses.append
+
+    def take(self):
+        with self.db.write() as tx:
+            return services.take(tx, BINARY, HOST, self.lock.instance, self.lock.id, 60)
+
+
+@pytest.fixture
+def machine(database, tmp_path):
+    settings, made = conf.load([], files=[]), []
+
+    def make(name):
+        made.append(Machine(database, tmp_path / name, settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.lock.release()
+
+
+def row(database):
+    with database.read() as tx:
+        return services.get(tx, BINARY, HOST)
+
+
+def silent(database, seconds):
+    """The last heartbeat was so many seconds ago."""
+    with database.write() as tx:
+        tx.execute(schema.services.update().values(seen_at=db.now() - datetime.timedelta(seconds=seconds)))
+
+
+def test_on_another_machine_the_second_waits_until_the_first_is_down(database, machine):
+    first, second = machine("first"), machine("second")
+    assert first.take()
+    first.heartbeat.beat()
+    for seconds in (0, 50):
+        silent(database, seconds)
+        with pytest.raises(errors.NameTaken, match=f"cinder-volume one@lvm is run by another process, on "
+                                                   f"{os.uname().nodename}"):
+            second.take()
+        assert row(database).instance == first.lock.instance
+    silent(database, 61)
+    # Its jobs are claimed by their leases: nobody has seen it end.
+    assert second.take() is False
+    second.heartbeat.beat()
+    assert row(database).instance == second.lock.instance
+    with pytest.raises(errors.NameTaken):
+        first.heartbeat.beat()
+    assert (first.statuses, second.statuses) == ([1], [])
+    assert row(database).instance == second.lock.instance
+
+
+def test_one_that_has_recorded_its_end_is_followed_at_once(database, machine):
+    first, second = machine("first"), machine("second")
+    first.take()
+    first.heartbeat.beat()
+    first.heartbeat.stop()
+    assert second.take() is False
+
+
+def test_a_killed_one_is_followed_at_once_on_its_own_machine(database, machine):
+    killed = machine("first")
+    killed.take()
+    killed.heartbeat.beat()
+    killed.lock.release()
+    assert machine("first").take()
+
+
+def test_after_a_boot_the_lock_is_another_one(machine):
+    first = machine("first")
+    name, boot, file = first.lock.id.split("/")
+    assert (name, boot) == (os.uname().nodename, open("/proc/sys/kernel/random/boot_id").read().strip())
+    assert file == "{0.st_dev:x}:{0.st_ino:x}".format(os.stat(first.lock.path))
+    assert machine("second").lock.id.startswith(f"{name}/{boot}/")
+
+
+def test_a_service_of_a_former_release_is_followed_as_before(database, machine):
+    with database.write() as tx:
+        services.beat(tx, BINARY, HOST, "nova", "former")
+    assert machine("first").take()
+
+
+def test_a_removed_row_is_made_again(database, machine):
+    first = machine("first")
+    first.take()
+    first.heartbeat.beat()
+    with database.write() as tx:
+        services.remove(tx, BINARY, HOST)
+    first.heartbeat.beat()
+    found = row(database)
+    assert (found.instance, found.lock_id, first.statuses) == (first.lock.instance, first.lock.id, [])
+
+
+@pytest.mark.parametrize(("former", "attempts"), [("ended", 2), ("silent", 1)])
+def test_jobs_of_one_that_may_be_up_wait_for_their_leases(database, machine, former, attempts):
+    with database.write() as tx:
+        id = jobs.add(tx, context.Context(), "volume", "1", "delete", "volume", HOST)
+    first = machine("first")
+    first.take()
+    first.heartbeat.beat()
+    with database.each() as tx:
+        assert jobs.claim(tx, id, first.heartbeat.owner, 3600)[0] is not None
+    if former == "ended":
+        first.lock.release()
+    silent(database, 61)
+    second = machine("first" if former == "ended" else "second")
+    second.heartbeat.is_successor = second.take()
+    RegisteredService.expire_leases(types.SimpleNamespace(
+        heartbeat=second.heartbeat, process=types.SimpleNamespace(db=database)), "volume")
+    with database.each() as tx:
+        jobs.claim(tx, id, second.heartbeat.owner, 30)
+    with database.read() as tx:
+        assert tx.execute(schema.jobs.select()).one().attempt == attempts
