@@ -27,7 +27,7 @@ def unsupported(work: "Work") -> None:
 def stopped(worker: "Worker", work: "Work", error: Exception) -> str:
     """End the job whose work raised the error, whatever that is. Returns the outcome for the metrics."""
     job = work.job
-    if isinstance(error, errors.Stale | Interrupted | db_errors.DBConnectionError | db_errors.DBDeadlock):
+    if isinstance(error, errors.Stale | Interrupted | db_errors.DBConnectionError):
         if not isinstance(error, Interrupted):
             # The work is repeated when the database is available again, by this worker unless another one has it.
             LOG.warning("%s of %s %s was stopped: %s", job.action, job.kind, job.resource_id, error)

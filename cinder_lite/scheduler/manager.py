@@ -72,7 +72,7 @@ class SchedulerManager(SchedulerRPC):
                 self.volume.on(host).run_job(ctx, job_id=job_id)
         except errors.Stale as error:
             LOG.info("another scheduler has decided: %s", error)
-        except (db_errors.DBConnectionError, db_errors.DBDeadlock) as error:
+        except db_errors.DBConnectionError as error:
             LOG.warning("job %s waits for the database: %s", job_id, error)
         except Exception as error:
             # The outermost loop of a scheduler's work: the job is still queued, the sweep finds it again.
