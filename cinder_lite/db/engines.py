@@ -18,6 +18,11 @@ from cinder_lite.db import drivers, texts
 
 #: Seconds after which an idle connection is checked before it is used again.
 IDLE_CHECK = 5.0
+#: Seconds after which the database ends a transaction that waits for its client's next statement: the machine of the
+#: client is lost or stopped, and others wait for the locks. On a connection that is lost, it would be hours.
+IDLE_IN_TRANSACTION = 10
+LIMITS = {"postgresql": "SET idle_in_transaction_session_timeout = '{}s'",
+          "mysql": "SET SESSION idle_transaction_timeout = {}"}
 
 
 def is_missing(url: sa.URL) -> bool:
@@ -53,6 +58,8 @@ def _engine(url, shared, note, autocommit):
     else:
         level = "AUTOCOMMIT" if autocommit else "READ COMMITTED"
         engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
+        if not autocommit:
+            sa.event.listen(engine, "connect", functools.partial(_limit_idleness, engine.dialect))
         sa.event.listen(engine, "checkin", _note_idle)
         sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
         sa.event.listen(engine, "handle_error", drivers.detect_lost_connection, retval=True)
@@ -86,6 +93,14 @@ def _prepare_sqlite(connection, _record):
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+
+
+def _limit_idleness(dialect, connection, _record):
+    # MySQL, unlike MariaDB, has no such limit.
+    with contextlib.suppress(dialect.loaded_dbapi.Error), contextlib.closing(connection.cursor()) as cursor:
+        limit = LIMITS["postgresql" if dialect.name == "postgresql" else "mysql"]
+        cursor.execute(limit.format(IDLE_IN_TRANSACTION))
+        connection.commit()
 
 
 def _note_idle(_connection, record):
