@@ -29,7 +29,7 @@ def problems(database: db.Database) -> Iterator[str]:
     if int(galera.get("wsrep_cluster_size", 0)) < 2:
         return
     if "read_timeout" not in query:
-        yield ("a statement whose node of Galera is lost waits for it for a quarter of an hour: add read_timeout=30 to "
+        yield ("a statement whose node of Galera is lost waits for it for a quarter of an hour: add read_timeout=15 to "
                "the URL")
     if galera["wsrep_node_address"] == database.url.host and galera["wsrep_sync_wait"] == "0":
         yield ("the URL names one node of Galera, and services on other nodes see its changes late: let it lead to a "

@@ -8,7 +8,7 @@ class Cluster:
     """Eleven machines on one network. `members` is {name of the tier: its machines}."""
 
     def __init__(self):
-        self.network = network.Network()
+        self.network, self.other = network.Network(), None
         self.shared = processes.Directory("cluster-shared")
         try:
             named = {"host": (1, 3), "broker": (11, 3), "database": (21, 3), "balancer": (31, 2)}
@@ -34,11 +34,7 @@ class Cluster:
             tier.start()
             tier.wait()
         self.broker.wait()
-        self.hosts.start()
-        self.wait()
-        for machine in self.members["host"]:
-            load.request("POST", "/types", {"volume_type": {
-                "name": machine.name, "extra_specs": {"volume_backend_name": machine.name}}})
+        self.start_hosts()
         return self
 
     def wait(self, changed="broker"):
@@ -54,12 +50,19 @@ class Cluster:
         self.hosts.write(connections)
         for machine in self.members["host"]:
             machine.kill()
-            machine.start()
+        self.start_hosts()
+
+    def start_hosts(self):
+        """Make the tables and one type of volumes for each host."""
+        self.hosts.start()
         self.wait()
+        for machine in self.members["host"]:
+            load.request("POST", "/types", {"volume_type": {
+                "name": machine.name, "extra_specs": {"volume_backend_name": machine.name}}})
 
     def connect(self):
-        """A connection to the database through the balancers."""
-        return database.connect(balancer.ADDRESS)
+        """A connection to the database that the services use, by default through the balancers."""
+        return self.other.connect() if self.other else database.connect(balancer.ADDRESS)
 
     def emptied(self):
         """Delete all volumes, whatever state clients left them in, and wait until nothing is left."""

@@ -67,7 +67,7 @@ class Hosts:
             machine.processes["api"].wait(lambda machine=machine: balancer.leads_to_api(machine.address))
         for machine in self.machines:
             for name in ("scheduler", "volume", "backup"):
-                query = (f"SELECT 1 FROM services WHERE `binary` = 'cinder-{name}' AND seen_at > '{since}' "
+                query = (f"SELECT 1 FROM services AS s WHERE s.binary = 'cinder-{name}' AND seen_at > '{since}' "
                          f"AND host LIKE '{machine.name}%'")
                 machine.processes[name].wait(lambda query=query: rows(query))
 

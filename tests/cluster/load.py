@@ -4,10 +4,12 @@ Every request is recorded with its times. An accepted request is a promise; one 
 or not. `gap` is the longest time without a success of its kind.
 """
 
+import collections
 import dataclasses
 import http.client
 import json
 import random
+import re
 import threading
 import time
 import uuid
@@ -204,6 +206,13 @@ class Load:
     def gaps(self, since):
         """The gap of each kind that is probed, as text."""
         return ", ".join(f"{kind} {self.gap(kind, since):.1f} s" for kind in PROBED)
+
+    def failures(self, since):
+        """Those of requests that ended after that time, each kind of answer once, with their number."""
+        found = collections.Counter(
+            (one.kind, one.status, one.what.split()[0], re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", one.answer)[:160])
+            for one in self.requests if one.ended > since and not one.is_success)
+        return "\n".join(f"{count} {' '.join(map(str, what))}" for what, count in found.most_common(20))
 
     def broken(self):
         """The promises that were not kept, a line each; for an idle service."""

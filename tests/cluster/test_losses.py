@@ -54,6 +54,7 @@ def test_a_lost_member(whole, figures, tier, how):
                    f"{max(one.ended - one.began for one in requests):.1f} s; {len(requests)} requests, "
                    f"{sum(not one.is_success for one in requests)} failed {failed}; lost for {gone - began:.0f} s, "
                    f"back after {back - gone:.0f} s")
+    print(clients.failures(began))
     assert [one for one in requests if not one.is_allowed] == []
     assert max(one.ended - one.began for one in requests) < BOUND
     checks.await_rest(whole, whole, BOUND)

@@ -14,6 +14,7 @@ def statuses(clients, since):
 
 
 def promises_kept(whole, clients):
+    print(clients.failures(0))
     checks.await_rest(whole, whole, BOUND)
     assert [one for one in clients.requests if not one.is_allowed] == []
     assert [*clients.broken(), *checks.usage(whole)] == []

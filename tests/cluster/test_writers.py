@@ -8,7 +8,7 @@ from tests.services import checks, processes
 
 REQUESTS, LIMIT = 1000, 300
 #: A URL for a host that has a node of its own; reads see what was committed on other nodes.
-DIRECT = "mysql://cinder:SECRET@{}/cinder?connect_timeout=5&read_timeout=30&init_command=SET%20wsrep_sync_wait%3D1"
+DIRECT = "mysql://cinder:SECRET@{}/cinder?connect_timeout=5&read_timeout=15&init_command=SET%20wsrep_sync_wait%3D1"
 
 
 def conflicts(whole):

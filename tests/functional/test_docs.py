@@ -45,8 +45,9 @@ ELSEWHERE = {
     "ceph auth get-or-create": ("tests/storage/ceph.py", "get-or-create"),
     "cinder-lite qos-": ("tests/acceptance/test_cinder_shell.py", '"qos-create"'),
     "cinder-lite-manage import-cinder": ("tests/storage/test_adopting_ceph.py", '"import-cinder", "--from"'),
-    **dict.fromkeys(("rabbitmqctl", "mariadb -e", "haproxy -c", "keepalived -t"), ("tests/cluster/test_page.py",
-                                                                                   "WHERE")),
+    **dict.fromkeys(("rabbitmqctl", "mariadb -e", "haproxy -c", "keepalived -t"),
+                    ("tests/cluster/test_page.py", "WHERE")),
+    "psql -c": ("tests/cluster/pair.py", 'page.commands("psql")'),
     "cinder-lite-manage db sync": ("tests/functional/test_manage.py", '"db", "sync"')}
 #: Pages whose commands have a test of their own, because they change the machine.
 OWN = {"docs/install.md", "docs/monitoring.md"}

@@ -62,7 +62,7 @@ BROKERS = "rabbit://cinder:s@10.91.0.11:5672,cinder:s@10.91.0.12:5672/cinder"
 CLUSTER = f"""[DEFAULT]
 transport_url = {BROKERS}
 [database]
-connection = mysql://cinder:s@10.91.0.100/cinder?read_timeout=30
+connection = mysql://cinder:s@10.91.0.100/cinder?read_timeout=15
 [login]
 address = 10.91.0.100
 password = known
@@ -82,7 +82,7 @@ def test_hosts_of_a_cluster_share_its_servers_and_its_login(directory, monkeypat
     assert settings.parse([])[0] == choices and settings.wants_mysqlclient(choices)
     conf = configuration.load(argv=["--config-file", settings.CONF])
     assert (conf.transport_url, conf.database.connection.partition("@")[2]) == (
-        BROKERS, "10.91.0.100/cinder?read_timeout=30")
+        BROKERS, "10.91.0.100/cinder?read_timeout=15")
     rabbit = conf.oslo_messaging_rabbit
     assert rabbit.rabbit_quorum_queue and rabbit.rabbit_transient_quorum_queue
     assert rabbit.heartbeat_timeout_threshold == 10
