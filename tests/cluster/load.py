@@ -26,7 +26,7 @@ KINDS = (*PROBED, "life")
 #: Owners leave the host to the scheduler, or name it by the type of its volumes.
 PLACES = ({}, *({"volume_type": f"host{number}"} for number in (1, 2, 3)))
 #: Seconds that a client waits for an answer, and for a volume before it goes on with another.
-PATIENCE, LOOKING = 60, 3
+PATIENCE, LOOKING = 30, 3
 #: What a request may be answered while a member is lost, besides success; 0 is none, of a lost balancer. The 500 is
 #: a call to a volume service that is lost itself.
 UNAVAILABLE = (0, 502, 503, 504)
