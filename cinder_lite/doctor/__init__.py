@@ -77,8 +77,11 @@ class Doctor:
 
     def _pass(self):
         with self.db.read() as tx:
-            containers = audit.containers(tx)
-        self.inventory.refresh(containers)
+            containers, rows = audit.containers(tx), services.page(tx)
+        # The services have noticed which of these hang: they would hold up this process too.
+        self.inventory.refresh(containers, {
+            (row.binary, row.host): row.backend_reason for row in rows
+            if row.backend_reason and services.is_up(row, self.conf.service_down_time)})
         with audit.moment(self.db) as tx:
             state = State(tx, self.conf, tuple(audit.live_jobs(tx)), tuple(services.page(tx)), self.inventory)
             return [finding for check in CHECKS for finding in check(state)]

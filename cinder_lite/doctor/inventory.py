@@ -1,7 +1,7 @@
 """Lists the objects and exports of this host's backends, and the objects in its backup store."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from oslo_config import cfg
 
@@ -33,21 +33,31 @@ class Inventory:
         self.stored: dict[tuple[str, str], bool] = {}
         self._notes: dict[str, str] = {}
 
-    def refresh(self, containers: Iterable[str]) -> None:
-        """List everything anew. `containers` are the containers that backups are known to be in."""
-        self.objects, self.exported, self.stored, self._notes = {}, {}, {}, {}
-        for backend in self.backends:
+    def refresh(self, containers: Iterable[str], down: Mapping[tuple[str, str], str]) -> None:
+        """List everything anew. `containers` are the containers that backups are known to be in.
+
+        `down` is {(binary, host): reason} of services whose backend or store does not work, which is not listed.
+        """
+        self.objects, self.exported, self.stored = {}, {}, {}
+        reasons = {backend.name: down.get(("cinder-volume", backend.name)) for backend in self.backends}
+        self._notes = {name: f"backend {name} was not checked: {reason}" for name, reason in reasons.items() if reason}
+        working = [backend for backend in self.backends if not reasons[backend.name]]
+        for backend in working:
             try:
                 self.objects[backend.name] = backend.call(_names, backend.driver)
             except drivers.DriverError as error:
                 self._notes[backend.name] = f"backend {backend.name} was not checked: {error}"
-        for backend in self.backends:
+        for backend in working:
             try:
                 self._list_exports(backend)
             except targets.TargetError as error:
                 subject = f"exports of backend {backend.name}"
                 self._notes[subject] = f"{subject} were not checked: {error}"
-        concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
+        reason = down.get(("cinder-backup", self.conf.host))
+        if reason:
+            self._notes["store"] = f"the backup store was not checked: {reason}"
+        else:
+            concurrency.in_thread(self._list_store, sorted(self._folders(containers)))
 
     def _list_exports(self, backend):
         if backend.target is not None:

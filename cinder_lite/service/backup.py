@@ -7,6 +7,7 @@ from cinder_lite.backup import stores
 from cinder_lite.backup.manager import BackupManager
 from cinder_lite.backup.rpcapi import BackupRPC
 from cinder_lite.backup.stores import base
+from cinder_lite.concurrency.awaited import Awaited
 from cinder_lite.service import heartbeat, process
 from cinder_lite.service.registered import RegisteredService
 
@@ -26,21 +27,29 @@ class BackupService(RegisteredService):
         self.worker = shared.metered(self.manager.worker)
         self._checks = self.every(self.conf.backup_check_interval, self.check,
                                   "checking the store failed, will be tried again")
-        self.failure: str | None = None
+        self._failure: str | None = None
+        self._awaited = Awaited()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the store cannot be used, or None."""
+        return self._awaited.hanging(self.conf.service_down_time) or self._failure
 
     def _columns(self):
-        return {"backend_up": self.failure is None, "backend_reason": self.failure}
+        failure = self.failure
+        return {"backend_up": failure is None, "backend_reason": failure}
 
     def check(self) -> None:
         """Check the store; a change is logged and reported at once."""
         failure = None
         try:
-            concurrency.in_thread(self.store.check)
+            with self._awaited.answer():
+                concurrency.in_thread(self.store.check)
         except base.StoreError as error:
             failure = str(error)
-        if failure == self.failure:
+        if failure == self._failure:
             return
-        self.failure = failure
+        self._failure = failure
         if failure:
             LOG.warning("the store cannot be used: %s", failure)
         else:
@@ -55,5 +64,6 @@ class BackupService(RegisteredService):
         self._checks.start(now=True)
 
     def status(self) -> str:
-        store = f"store down ({self.failure}), " if self.failure else ""
+        failure = self.failure
+        store = f"store down ({failure}), " if failure else ""
         return f"backup: {store}{self.manager.worker.status()}"

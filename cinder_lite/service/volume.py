@@ -60,7 +60,8 @@ class BackendService(RegisteredService):
         self.started, self.tried, self.access_requested = False, False, False
 
     def _columns(self):
-        return {"backend_up": self.backend.up, "backend_reason": self.backend.reason, "rpc_version": VolumeRPC.version}
+        problem = self.backend.problem(self.conf.service_down_time)
+        return {"backend_up": problem is None, "backend_reason": problem, "rpc_version": VolumeRPC.version}
 
     def _recorded(self, row):
         """Assign the backend's volumes to the service's row: at start, and when the row was created again."""
@@ -94,7 +95,12 @@ class BackendService(RegisteredService):
     @property
     def failure(self) -> str | None:
         """Why the backend does not work, or None."""
-        return None if self.started and self.backend.up else self.backend.reason or "it is being started"
+        return self.backend.problem(self.conf.service_down_time) or (None if self.started else "it is being started")
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a check of the backend has had no answer for as long as makes a service down."""
+        return self.backend.hangs(self.conf.service_down_time) is not None
 
     def _clean_up(self):
         """Remove incomplete objects of a former process, and export again what it exported."""
@@ -143,8 +149,15 @@ class VolumeService:
     def start(self) -> None:
         for backend in self.backends:
             concurrency.spawn(self._start, backend)
+        concurrency.spawn(self._watch_start)
         if any(backend.backend.target is not None for backend in self.backends):
             concurrency.spawn(self._watch)
+
+    def _watch_start(self):
+        """Do not wait for a backend that hangs: it cannot restore its exports."""
+        while not self.ready and not self._stopping:
+            clock.sleep(RETRY)
+            self._enable_access()
 
     def _watch(self):
         """Have backends check their addresses after each change of the host's network."""
@@ -174,7 +187,7 @@ class VolumeService:
         Not each backend by itself: hosts take a volume that is not exported yet for a deleted one, and backends may
         share a portal.
         """
-        if all(backend.tried for backend in self.backends):
+        if all(backend.tried or backend.hangs for backend in self.backends):
             for backend in self.backends:
                 with outcomes.quiet(f"enabling access to {backend.backend.name}"):
                     backend.enable_access()

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from cinder_lite import conf as configuration
 from cinder_lite import errors
 from cinder_lite.concurrency import locks
+from cinder_lite.concurrency.awaited import Awaited
 from cinder_lite.conf import plugins
 from cinder_lite.conf.backend import DRIVERS, TARGETS
 from cinder_lite.db import volumes
@@ -68,6 +69,7 @@ class Backend:
             self.target = target(self.options, os.path.join(conf.state_path, "targets", section))
         self.up, self.addresses = False, ()
         self.reason: str | None = "it is being started"
+        self._checks = Awaited()
         #: The columns that make a volume belong to this service; set by the service when it has its row.
         self.ownership = volumes.ownership(None)
         #: By volume id: serializes changes of a volume's exports.
@@ -94,13 +96,22 @@ class Backend:
     def failure(self) -> str | None:
         """Why the backend does not work now, with the remedy; None if it works."""
         try:
-            self.call(self.driver.check)
-            if self.target is not None:
-                self.call(self.target.check)
-                self.addresses = self.call(self.target.addresses)
+            with self._checks.answer():
+                self.call(self.driver.check)
+                if self.target is not None:
+                    self.call(self.target.check)
+                    self.addresses = self.call(self.target.addresses)
         except (drivers.DriverError, targets.TargetError) as error:
             return str(error)
         return None
+
+    def problem(self, limit: float) -> str | None:
+        """Why the backend does not work, or a check of it that has had no answer for `limit` seconds; or None."""
+        return self.hangs(limit) or (None if self.up else self.reason)
+
+    def hangs(self, limit: float) -> str | None:
+        """A sentence if a check has had no answer for `limit` seconds, or None."""
+        return self._checks.hanging(limit)
 
     def addresses_changed(self) -> bool:
         """Whether the addresses on which volumes are exported differ from those of the last check."""
@@ -137,7 +148,9 @@ class Backend:
 
     def measure(self) -> list[tuple[str, dict]]:
         """The pools as they are now: [(name, columns of db.pools)]."""
-        return [(f"{self.name}#{stats.name}", self._values(stats)) for stats in self.call(self.driver.pools)]
+        with self._checks.answer():
+            found = self.call(self.driver.pools)
+        return [(f"{self.name}#{stats.name}", self._values(stats)) for stats in found]
 
     def _values(self, stats):
         is_number = isinstance(stats.total_gb, int | float), isinstance(stats.free_gb, int | float)

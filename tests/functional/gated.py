@@ -1,8 +1,9 @@
-"""A file driver and a target whose calls a test can block or fail, with files in a directory."""
+"""A file driver, a target and a backup store whose calls a test can block or fail, with files in a directory."""
 
 import os
 import time
 
+from cinder_lite.backup.stores.posix import PosixStore
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.file import FileDriver
 from cinder_lite.volume.targets import base as targets
@@ -19,6 +20,10 @@ class GatedDriver(FileDriver):
             time.sleep(0.02)
         if os.path.exists(os.path.join(directory, f".fail-{method}")):
             raise base.DriverError(f"{method} was made to fail")
+
+    def check(self):
+        self._pass("check")
+        super().check()
 
     def create(self, volume):
         self._pass("create")
@@ -78,3 +83,12 @@ class GatedTarget(NbdTarget):
         self._pass("before-remove")
         super().remove(name)
         self._pass("remove")
+
+
+class GatedStore(PosixStore):
+    """The same for a store: its check waits while `.hold-check` exists in its directory."""
+
+    def check(self):
+        while os.path.exists(os.path.join(self.root, ".hold-check")):
+            time.sleep(0.02)
+        super().check()
