@@ -135,6 +135,38 @@ def test_a_failed_copy_leaves_nothing(plain):
     assert os.listdir(plain.directory) == [source.name]
 
 
+@pytest.mark.parametrize("then", ["changed", "deleted"])
+@pytest.mark.parametrize("call", ["create", "clone", "revert"])
+def test_a_call_that_was_repeated_meanwhile_changes_nothing(plain, monkeypatch, call, then):
+    """It was stopped before its file got the volume's name; the next one was completed, and its volume changed."""
+    source, made = filled(plain), volume()
+    taken = snapshot(source)
+    plain.create_snapshot(taken)
+    calls = {"create": lambda: plain.create(made), "clone": lambda: plain.clone(made, source, ignore),
+             "revert": lambda: plain.revert(source, taken)}
+    its, names = source if call == "revert" else made, set()
+
+    def stopped(file):
+        monkeypatch.undo()
+        fsync(file)
+        calls[call]()
+        if then == "deleted":
+            plain.delete(its)
+        else:
+            with open(plain.path(its), "r+b") as changed:
+                changed.write(b"changed")
+        names.update(os.listdir(plain.directory))
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(base.DriverError):
+        calls[call]()
+    assert set(os.listdir(plain.directory)) == names
+    if then == "changed":
+        with open(plain.path(its), "rb") as file:
+            assert file.read(7) == b"changed"
+
+
 @pytest.mark.parametrize("call", ["create", "clone", "snapshot", "delete", "clean_up"])
 def test_leftovers_are_swept(plain, call):
     source, made = filled(plain), volume()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cinder_lite import scheduler, states
 from cinder_lite.db import connections, guards, job_changes, jobs, pools, quotas, types
-from cinder_lite.jobs import lease
+from cinder_lite.jobs import fence
 from cinder_lite.jobs.holds import base, counted, recounted
 from cinder_lite.jobs.lifecycle import Lifecycle
 from cinder_lite.scheduler import choose as _choose  # noqa: F401 - an attribute of its package
@@ -127,7 +127,7 @@ def old_attempts_write():
 @mutant
 def never_lost():
     """A worker goes on after its lease."""
-    lease.Lease._lost = lambda self: False
+    fence.Fence.is_lost = lambda self: False
 
 
 @mutant

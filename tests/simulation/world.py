@@ -84,7 +84,7 @@ class World:
         randomness.install(random.Random(f"ids of {self.seed}"))
         concurrency.install(self)
         # Their order is the system's; here each item is a step of the thread that waits for them.
-        native_threads.map_in_threads = lambda function, items, threads: map(function, items)
+        native_threads.map_in_threads = lambda function, items, threads: (function(item) for item in items)
         random.seed(self.seed)
         # Libraries: what they read from the module, and what Python's own have imported from it.
         time.time, time.monotonic, time.perf_counter = self.time, self.monotonic, self.monotonic

@@ -236,8 +236,10 @@ class MigrationJobs:
         with self._repeated(volume.name):
             if work.args.get("attached"):
                 self._detach_source(work, work.args["attached"])
-            self.backend.remove_exports(volume)
-            self.backend.call(self.backend.driver.delete, volume)
+            # The volume may have been migrated back by then, if another worker did this before.
+            with work.fence:
+                self.backend.remove_exports(volume)
+                self.backend.call(self.backend.driver.delete, volume)
 
     def remove_copy(self, work: Work) -> None:
         """Remove the frozen copy of a volume that an ended job has read; repeated until it succeeds."""
