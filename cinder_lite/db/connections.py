@@ -57,6 +57,12 @@ def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(C.c.backend == backend).order_by(C.c.created_at, C.c.id)).all()
 
 
+def established(tx: db.Transaction, backend: str) -> set[str]:
+    """The names of the exports of established connections."""
+    where = C.c.backend == backend, C.c.state == states.CONNECTED, C.c.export_name.is_not(None)
+    return set(tx.execute(sa.select(C.c.export_name).where(*where)).scalars())
+
+
 _INSERT = sa.insert(C)
 _SAME = (C.c.id == sa.bindparam("its_id"), C.c.generation == sa.bindparam("its_generation"))
 _WRITE, _DELETE = sa.update(C).where(*_SAME), sa.delete(C).where(*_SAME)

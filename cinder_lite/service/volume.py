@@ -113,6 +113,12 @@ class BackendService(RegisteredService):
         """Check and measure the backend, and record its pools for the scheduler."""
         was_up, old_addresses = self.backend.up, self.backend.addresses
         since = db.now()
+        target = self.backend.target
+        lost = was_up and self.manager.exports.are_lost()
+        if lost and target is not None:
+            LOG.warning("the target of %s has lost exports; making them again", self.backend.name)
+            # The check must not let hosts connect before all exports are back.
+            target.access_enabled = False
         self.backend.check()
         found = self.backend.measure() if self.backend.up else []
         with self.process.db.write() as tx:
@@ -124,10 +130,10 @@ class BackendService(RegisteredService):
             self.heartbeat.beat()
             if self.backend.up:
                 self._clean_up()
-                if self.access_requested:
-                    self.enable_access()
-        elif self.backend.addresses != old_addresses:
+        elif lost or self.backend.addresses != old_addresses:
             self.manager.exports.restore()
+        if self.access_requested:
+            self.enable_access()
         if self.backend.up:
             lost_snapshots.record(self.process.db, self.conf, self.backend)
             self.backend.call(self.backend.driver.run_maintenance)

@@ -253,6 +253,21 @@ class Exports:
                 with outcomes.quiet(f"restoring the exports of volume {row.id}"), self.backend.locks[row.id]:
                     self._restore(row.id, here)
 
+    def are_lost(self) -> bool:
+        """Whether the export of an established connection is missing: the target's daemon was restarted, or has ended.
+
+        False also if the target does not answer, which its `check` reports.
+        """
+        if self.target is None:
+            return False
+        with self.db.read() as tx:
+            wanted = connections.established(tx, self.backend.name)
+        try:
+            exported = self.backend.call(self.target.exported) if wanted else {}
+        except targets.TargetError:
+            return False
+        return not all(exported.get(name) for name in wanted)
+
     def _import_legacy(self):
         with self.db.read() as tx:
             found = connections.unconverted(tx, self.backend.name)
