@@ -26,12 +26,12 @@ ONE, TWO = ({"host": name, "initiator": f"iqn.2026-01.org.example:{name}"} for n
 SERVER = "11111111-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 
-def serving(*helpers):
-    """A service with two backends for each target."""
+def serving(*helpers, default=""):
+    """A service with two backends for each target; `default` are further settings."""
     sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers
                 for n in (1, 2)}
     default = ("job_sweep_interval = 0.2\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\n"
-               "quota_gigabytes = 2000")
+               f"quota_gigabytes = 2000\n{default}")
     return Service(backends=tuple(sections), sections=sections, default=default, target="tgt" in helpers)
 
 
@@ -48,8 +48,12 @@ def client(service):
 
 @pytest.fixture(scope="module")
 def types(service):
-    client = Client(service.url)
-    for name in service.backends:
+    add_types(Client(service.url), service.backends)
+
+
+def add_types(client, backends):
+    """Volume types of each backend: of that alone, also for several hosts, and one to which a retype moves nothing."""
+    for name in backends:
         for kind, more in (("", {}), ("-shared", {"multiattach": "<is> True"}), ("-plain", {})):
             specs = {"volume_backend_name": name, **more} if kind != "-plain" else {"volume_backend_name": name}
             client("POST", "/types", {"volume_type": {"name": name + kind, "extra_specs": specs}}, expect=200)
