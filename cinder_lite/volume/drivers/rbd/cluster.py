@@ -179,10 +179,32 @@ class Pool:
             found |= page
         return found
 
-    def strike(self, key: str) -> None:
-        """Remove an entry from the journal."""
+    def become_writer(self, key: str) -> None:
+        """Make this client the one that writes to an image, after excluding the former one from the cluster.
+
+        `key` is the journal's entry of the image. A former writer did not end in order: it may be stopped, and execute
+        its requests when it goes on.
+        """
+        own = json.dumps({"owner": self.owner, "address": self.address()})
+        while True:
+            former = self.noted(key).get(key)
+            if former is not None and former["address"] != self.address():
+                self._fence([former["address"]])
+            with rados.WriteOpCtx() as operation:
+                operation.omap_cmp(key, json.dumps(former) if former else "")
+                self.ioctx.set_omap(operation, (key,), (own.encode(),))
+                try:
+                    return self.ioctx.operate_write_op(operation, JOURNAL)
+                except rados.ObjectNotFound:
+                    self.note(key, address=self.address())
+                except rados.Error as error:
+                    if error.errno != errno.ECANCELED:
+                        raise
+
+    def strike(self, *keys: str) -> None:
+        """Remove entries from the journal."""
         with rados.WriteOpCtx() as operation:
-            self.ioctx.remove_omap_keys(operation, (key,))
+            self.ioctx.remove_omap_keys(operation, keys)
             with contextlib.suppress(rados.ObjectNotFound):
                 self.ioctx.operate_write_op(operation, JOURNAL)
 

@@ -17,9 +17,13 @@ WINDOW = 8 * 1024**2
 
 
 class Image:
-    """An open image, whose writes overlap. After a failed one every further write or wait raises its error."""
+    """An open image, whose writes overlap. After a failed one every further write or wait raises its error.
 
-    def __init__(self, image: rbd.Image) -> None:
+    If `writable`, the journal has this client as the image's writer.
+    """
+
+    def __init__(self, image: rbd.Image, writable: bool = False) -> None:
+        self.writable = writable
         self.opened, self._bytes, self._error, self._changed = image, 0, 0, threading.Condition()
 
     def write(self, offset: int, data: bytes) -> None:
@@ -73,7 +77,9 @@ class Opened:
         except rbd.ImageNotFound as error:
             raise Failure(f"{image}{'@' + snapshot if snapshot else ''} is not in pool {self.pool.name}") from error
         number = next(self._numbers)
-        self._images[number] = Image(opened)
+        if writable:
+            self.pool.become_writer(f"writing/{opened.id()}")
+        self._images[number] = Image(opened, writable)
         if not snapshot:
             return number, ""
         return number, f"{self.pool.identity()}:{opened.id()}:{opened.snap_get_id(snapshot)}"
@@ -82,6 +88,8 @@ class Opened:
         image = self._images.pop(number)
         try:
             image.wait()
+            if image.writable:
+                self.pool.strike(f"writing/{image.opened.id()}")
         finally:
             image.opened.close()
 

@@ -59,12 +59,12 @@ class Removal:
         self._cancelled.add(name)
         try:
             # Removing a clone removes its parent's snapshot, and librbd aborts if two of one image are removed at once.
-            source, _, _, _, origin = self._facts(name)
+            source, _, id, _, origin = self._facts(name)
             with self.pool.locks(name, (begun or {}).get("source", ""), source):
                 self.images.remove_incomplete(name, begun)
                 parent = None if self.images.moved_to_trash(name) else self._delete(name, delay)
                 self._drop_clone_snapshot(name, *origin)
-                self.pool.strike(f"flatten/{name}")
+                self.pool.strike(f"flatten/{name}", f"writing/{id}")
         finally:
             self._cancelled.discard(name)
         if parent is not None and delay is None:
