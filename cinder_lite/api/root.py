@@ -13,6 +13,9 @@ from cinder_lite.api.request import Request
 if TYPE_CHECKING:
     from cinder_lite.api.app import Application
 
+#: Paths that need nothing but this process, for load balancers.
+QUICK = frozenset(("/healthcheck",))
+
 
 def respond(app: "Application", req: Request, path: str) -> Response:
     """The response for a path without a resource. Raises NotFound."""

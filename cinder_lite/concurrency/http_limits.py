@@ -22,7 +22,8 @@ class Limits:
 
     `request_timeout`: seconds for sending a request. `body`: bytes of its body that the application gets. `head`:
     bytes of its head. `received`: bytes of a body that are received at all, so that the client gets the refusal.
-    `idle`: seconds without a request after which a connection is closed. `refuse(status, sentence)` builds the
+    `idle`: seconds without a request after which a connection is closed. `quick`: paths that are answered, without a
+    query, even while all `requests` places are taken. `refuse(status, sentence)` builds the
     answer to requests that never reach the application.
     """
 
@@ -34,6 +35,11 @@ class Limits:
     head: int = 65536
     received: int = 16 * 1024**2
     idle: float = 75
+    quick: frozenset[str] = frozenset()
+
+    def is_quick(self, path: str, query: str | None) -> bool:
+        """Whether a request is answered without waiting for others."""
+        return path in self.quick and not query
 
 
 def raise_file_limit(connections: int) -> None:

@@ -50,7 +50,7 @@ class WSGIServer:
     def __init__(self, sock: socket.socket, application: Callable[..., Iterable[bytes]], limits: http_limits.Limits,
                  log: logging.Logger):
         self.sock, self.limits, self.log = sock, limits, log
-        self.application = http_slots.Slots(application, limits.requests)
+        self.application = http_slots.Slots(application, limits)
         self._server: Any = None
 
     def start(self) -> None:

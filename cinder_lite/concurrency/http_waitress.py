@@ -24,7 +24,7 @@ def build_server(sock: socket.socket, application: Callable[..., Iterable[bytes]
     unix = sock.family == socket.AF_UNIX
     address = sock.getsockname()
     return (_Unix if unix else _TCP)(
-        application, _sock=sock, bind_socket=False, limits=limits, dispatcher=_Threads(),
+        application, _sock=sock, bind_socket=False, limits=limits, dispatcher=_Threads(limits),
         sockinfo=(sock.family, sock.type, sock.proto, None if unix else address[:2]),
         adj=Adjustments(
             connection_limit=limits.connections, ident=None,
@@ -38,13 +38,27 @@ class _Threads(ThreadedTaskDispatcher):
 
     most = 0
 
+    def __init__(self, limits):
+        super().__init__()
+        self._limits, self._aside = limits, None if limits is None else _Threads(None)
+
     def add_task(self, task):
         """Called by the server's thread, and by threads that have served a request and are free themselves."""
+        request = task.requests[0]
+        if self._aside is not None and request.error is None and self._limits.is_quick(request.path, request.query):
+            self._aside.most = min(self.most, 1)
+            self._aside.add_task(task)
+            return
         with self.lock:
             running = len(self.threads) - self.stop_count
             wanted = min(self.most, self.active_count + len(self.queue) + 1)
         self.set_thread_count(max(running, wanted))
         super().add_task(task)
+
+    def shutdown(self, *arguments, **options):
+        if self._aside is not None:
+            self._aside.shutdown(*arguments, **options)
+        return super().shutdown(*arguments, **options)
 
 
 class _RequestTimeouts:

@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 from cinder_lite import errors
-from cinder_lite.api import fault
+from cinder_lite.api import fault, root
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
 from cinder_lite.concurrency import http_limits, http_server
@@ -34,7 +34,7 @@ class ApiService:
         self._server = http_server.WSGIServer(sock, self.application, http_limits.Limits(
             connections=self.conf.osapi_volume_connections, requests=self.conf.osapi_volume_threads,
             request_timeout=self.conf.client_request_timeout, body=self.conf.osapi_max_request_body_size,
-            refuse=fault.rejection), LOG)
+            refuse=fault.rejection, quick=root.QUICK), LOG)
 
     def start(self) -> None:
         self._server.start()

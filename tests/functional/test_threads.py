@@ -21,7 +21,7 @@ target_helper = tests.functional.gated.GatedTarget
 OPTIONS = {"osapi_volume_threads": 6, "rpc_max_waiting": 2, "executor_thread_pool_size": 5, "volume_max_operations": 3,
            "backup_max_operations": 2, "backup_threads": 2, "scheduler_max_operations": 2}
 #: What every process has, what each of its services has, and the services of this one: docs/limits.md has the table.
-OF_A_PROCESS, OF_A_SERVICE, SERVICES = 10, 8, 3
+OF_A_PROCESS, OF_HEALTH, OF_A_SERVICE, SERVICES = 10, 1, 8, 3
 #: Many more of everything than the bound.
 MANY = 40
 
@@ -29,7 +29,7 @@ MANY = 40
 def most(options):
     """The bound of docs/limits.md for cinder-lite-all with one backend and messages in memory."""
     waiting = 4 * options["rpc_max_waiting"]
-    return (OF_A_PROCESS + options["osapi_volume_threads"]
+    return (OF_A_PROCESS + OF_HEALTH + options["osapi_volume_threads"]
             + SERVICES * (OF_A_SERVICE + options["executor_thread_pool_size"])
             + options["scheduler_max_operations"] + options["volume_max_operations"] + waiting
             + options["backup_max_operations"] * (1 + options["backup_threads"]) + waiting)
@@ -37,7 +37,7 @@ def most(options):
 
 def at_rest(options):
     """The same without jobs and messages: threads that serve requests are kept."""
-    return OF_A_PROCESS + options["osapi_volume_threads"] + SERVICES * OF_A_SERVICE
+    return OF_A_PROCESS + OF_HEALTH + options["osapi_volume_threads"] + SERVICES * OF_A_SERVICE
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ def reach(module, names, reason):
 
 #: Package (as setup.cfg has it) -> what is used of it.
 REACHED_INTO = {
+    "keystonemiddleware": reach("api/auth/keystone.py", "_identity_server",
+                                "no public call bounds those that wait for Keystone, beside cached tokens"),
     "oslo.config": reach("conf/unread.py", "_opts _groups", "no public call lists the options that are registered"),
     "oslo.context": reach("concurrency/thread_calls.py", "_request_store",
                           "a context can be set for a thread by its own method, but none removes it"),
@@ -74,6 +76,7 @@ UNDOCUMENTED = {"eventlet", "networkx"}
 
 #: What has to look so: a signature, or the attributes that the methods of a class set or use.
 SHAPES = {
+    "keystonemiddleware.auth_token:AuthProtocol": {"_identity_server"},
     "oslo_config.cfg:ConfigOpts": {"_opts", "_groups"},
     "oslo_config.cfg:OptGroup": {"_opts"},
     "oslo_context.context:get_current": "()",
@@ -116,7 +119,7 @@ SHAPES = {
     "waitress.task:ThreadedTaskDispatcher": {"lock", "queue", "threads", "active_count", "stop_count"},
     "waitress.server:BaseWSGIServer": {"active_channels", "task_dispatcher", "trigger", "channel_class"},
     "waitress.channel:HTTPChannel": {"request", "requests", "total_outbufs_len", "close_when_flushed", "creation_time"},
-    "waitress.parser:HTTPRequestParser": {"body_rcv", "body_bytes_received", "error", "completed"},
+    "waitress.parser:HTTPRequestParser": {"body_rcv", "body_bytes_received", "error", "completed", "path", "query"},
     "eventlet.wsgi:server":
         "(sock, site, log, environ, max_size, max_http_version, protocol, server_event, minimum_chunk_size, "
         "log_x_forwarded_for, custom_pool, keepalive, log_output, log_format, url_length_limit, debug, socket_timeout, "
