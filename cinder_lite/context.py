@@ -6,6 +6,9 @@ from oslo_context import context as oslo_context
 class Context(oslo_context.RequestContext):
     """A request's user, project, roles and ids. `project_id`, `user_id`, `request_id` as in oslo.context."""
 
+    #: The moment (clock.time) after which the requester no longer waits for the answer; None without a limit.
+    ends: float | None = None
+
     @property
     def is_service(self) -> bool:
         """Whether another service acts on behalf of the user. `service_roles` holds accepted roles only."""

@@ -89,6 +89,7 @@ class Application:
             return found
         found.is_admin = self.policy.is_administrator(found)
         scope.expect_scope(found)
+        found.ends = clock.time() + self.conf.osapi_response_timeout
         req.ctx = found
         return None
 

@@ -14,6 +14,9 @@ OPTIONS = {
         cfg.IntOpt("client_request_timeout", default=60, min=1,
                    help="Seconds within which a client must send a whole request, headers and body. After that the "
                         "request is answered with 408."),
+        cfg.IntOpt("osapi_response_timeout", default=120, min=1,
+                   help="Seconds within which a request is answered: the calls of other services that are made for it, "
+                        "one after another, wait for what is left of them."),
         cfg.StrOpt("auth_strategy", default="noauth", choices=["noauth", "http_basic", "keystone"],
                    help="How requests are authenticated. noauth accepts the token 'user:project' without a check and "
                         "treats everybody as an administrator; it is refused on other addresses than loopback unless "

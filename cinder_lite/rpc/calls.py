@@ -56,26 +56,28 @@ class TooOld(errors.Error):
 
 
 class Calls:
-    """The calls of one client. `waiting` bounds those that wait for answers; `timeout` is in seconds."""
+    """The calls of one client. `waiting` bounds those that wait for answers."""
 
-    def __init__(self, transport: Any, topic: str, timeout: float, waiting: bulkhead.Bulkhead):
-        self._topic, self._timeout, self._waiting = topic, timeout, waiting
+    def __init__(self, transport: Any, topic: str, waiting: bulkhead.Bulkhead):
+        self._topic, self._waiting = topic, waiting
         self._replies = _ReplyQueue(transport)
 
-    def call(self, send: Callable[[], Any], host: str | None, method: str, meter: Any) -> Any:
+    def call(self, send: Callable[[], Any], host: str | None, method: str, meter: Any, timeout: float) -> Any:
         """The answer to `send`, which calls the method on that host. Raises NoAnswer, TooOld and the method's errors.
 
-        `meter` measures it, unless that is None.
+        `meter` measures it, unless that is None. `timeout`: seconds until `send` gives up, 0 when it is too late.
         """
-        values: dict[str, Any] = {"topic": self._topic, "host": host or "any host", "seconds": self._timeout}
+        values: dict[str, Any] = {"topic": self._topic, "host": host or "any host", "seconds": round(timeout)}
+        if not timeout:
+            raise NoAnswer(**values)
         try:
             with self._waiting.place((self._topic, host)):
-                return self._answer(send, method, values, meter)
+                return self._answer(send, method, values, meter, timeout)
         except bulkhead.Full as full:
             raise Busy(**values) from full
 
-    def _answer(self, send, method, values, meter):
-        if not self._replies.wait(min(self._timeout, CONNECT_TIMEOUT)):
+    def _answer(self, send, method, values, meter, timeout):
+        if not self._replies.wait(min(timeout, CONNECT_TIMEOUT)):
             raise BrokerUnavailable(**values)
         try:
             with timed(meter, "rpc_call_seconds", self._topic, method):

@@ -6,6 +6,7 @@ thread of their own, are tried once, and never block the sender.
 """
 
 import collections
+import copy
 import functools
 import inspect
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 import oslo_messaging
 
 from cinder_lite import concurrency
-from cinder_lite.concurrency import bulkhead, clock, locks
+from cinder_lite.concurrency import budget, bulkhead, clock, locks
 from cinder_lite.rpc import calls
 from cinder_lite.rpc.endpoint import ContextSerializer
 from cinder_lite.rpc.interface import Interface, methods
@@ -77,11 +78,11 @@ class Client:
 
     def __init__(self, transport: Any, interface: type[Interface], sender: Sender, timeout: float,
                  waiting: bulkhead.Bulkhead):
-        self.interface, self.sender = interface, sender
-        self.calls = calls.Calls(transport, interface.topic, timeout, waiting)
+        self.interface, self.sender, self.timeout = interface, sender, timeout
+        self.calls = calls.Calls(transport, interface.topic, waiting)
         self._client = oslo_messaging.get_rpc_client(
             transport, oslo_messaging.Target(topic=interface.topic, version=interface.version),
-            serializer=ContextSerializer(), timeout=timeout)
+            serializer=ContextSerializer())
         self._methods = methods(interface)
 
     def on(self, host: str | None) -> "_Bound":
@@ -102,18 +103,24 @@ class _Bound:
             raise AttributeError(f"{self._owner.interface.__name__} has no method {name}")
         return functools.partial(self._cast if kind == "cast" else self._call, name)
 
-    def _prepared(self, name, arguments, retry):
+    def _prepared(self, name, arguments, retry, timeout=None):
         interface = self._owner.interface
         version, sent = _needed(getattr(interface, name), arguments, f"{interface.version.partition('.')[0]}.0")
-        return self._owner._client.prepare(server=self._host, retry=retry, version=version), sent
+        return self._owner._client.prepare(server=self._host, retry=retry, version=version,
+                                           timeout=timeout), sent
 
     def _cast(self, name, ctx, **arguments):
         prepared, sent = self._prepared(name, arguments, 0)
         self._owner.sender.put(lambda: prepared.cast(ctx, name, **sent), self._owner.interface.topic, name)
 
     def _call(self, name, ctx, **arguments):
-        prepared, sent = self._prepared(name, arguments, 1)
-        return self._owner.calls.call(lambda: prepared.call(ctx, name, **sent), self._host, name, self._owner.meter)
+        seconds = budget.remaining(ctx, self._owner.timeout)
+        prepared, sent = self._prepared(name, arguments, 1, seconds)
+        # The service does not begin what this caller no longer waits for.
+        asking = copy.copy(ctx)
+        asking.ends = clock.time() + seconds
+        return self._owner.calls.call(lambda: prepared.call(asking, name, **sent), self._host, name,
+                                      self._owner.meter, seconds)
 
 
 def _needed(method: Callable[..., Any], arguments: Mapping[str, Any], first: str) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import oslo_messaging
 
 from cinder_lite import context, errors
-from cinder_lite.concurrency import clock
+from cinder_lite.concurrency import budget, clock
 from cinder_lite.rpc.interface import Interface, methods
 
 
@@ -18,10 +18,13 @@ class ContextSerializer(oslo_messaging.NoOpSerializer):
     def serialize_context(self, ctx: context.Context) -> dict[str, Any]:
         # Only what the receiver needs: libraries copy it several times.
         unread = ("auth_token", "project", "user_identity")
-        return {key: value for key, value in ctx.to_dict().items() if value is not None and key not in unread}
+        sent = {**ctx.to_dict(), "ends": ctx.ends}
+        return {key: value for key, value in sent.items() if value is not None and key not in unread}
 
     def deserialize_context(self, ctxt: dict[str, Any]) -> context.Context:
-        return context.Context.from_dict(ctxt)
+        ctx = context.Context.from_dict(ctxt)
+        ctx.ends = ctxt.get("ends")
+        return ctx
 
 
 @contextlib.contextmanager
@@ -43,10 +46,12 @@ def build(interface: type[Interface], manager: object, server: Any) -> object:
 
     `server` has the meter of the calls.
     """
-    def exposing(method):
+    def exposing(method, kind):
         @functools.wraps(method)
         def answer(_self, ctx, **arguments):
             try:
+                if kind == "call" and not budget.remaining(ctx, 1):
+                    raise errors.Unavailable(f"{method.__name__} came when its caller no longer waited for it.")
                 with timed(server.meter, "rpc_served_seconds", interface.topic, method.__name__):
                     return method(ctx, **arguments)
             except errors.Error as error:
@@ -54,6 +59,6 @@ def build(interface: type[Interface], manager: object, server: Any) -> object:
         answer.exposed = True
         return answer
 
-    members = {name: exposing(getattr(manager, name)) for name in methods(interface)}
+    members = {name: exposing(getattr(manager, name), kind) for name, kind in methods(interface).items()}
     members["target"] = oslo_messaging.Target(version=interface.version)
     return type("Endpoint", (), members)()
