@@ -51,3 +51,8 @@ class Bulkhead(Places):
     def place(self, part: Hashable) -> contextlib.AbstractContextManager[None]:
         """Count the block as a caller of that part. Raises Full when there are too many."""
         return self.hold({part: self._limit, ALL: PARTS * self._limit})
+
+    def full(self) -> list[Any]:
+        """The parts whose callers are refused."""
+        with self._lock:
+            return [part for part, held in self.held.items() if part is not ALL and held >= self._limit]

@@ -5,6 +5,7 @@ import itertools
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import requests
 from keystoneauth1 import adapter, loading, session, token_endpoint
@@ -12,9 +13,10 @@ from keystoneauth1 import exceptions as ksa_errors
 from oslo_config import cfg
 
 from cinder_lite import context, errors
-from cinder_lite.concurrency import clock
+from cinder_lite.concurrency import budget, clock
 from cinder_lite.conf.credentials import SERVICE_USER
 from cinder_lite.image.record import Image
+from cinder_lite.observe import outgoing
 
 LOG = logging.getLogger(__name__)
 
@@ -41,13 +43,17 @@ class BrokenOff(errors.Explained):
 
 
 class Glance:
-    """A client of the image service; thread-safe. `pause(n)` returns the seconds to wait after n failures."""
+    """A client of the image service; thread-safe. `pause(n)` returns the seconds to wait after n failures.
 
-    def __init__(self, conf: cfg.ConfigOpts, pause: Callable[[int], float] = pause) -> None:
+    At most `limit` requests wait at a time, any number if it is None.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, pause: Callable[[int], float] = pause, limit: int | None = None) -> None:
         self.conf, self.pause = conf, pause
         insecure, authorities = conf.glance_api_insecure, conf.glance_ca_certificates_file
-        self._session = session.Session(verify=False if insecure else authorities or True,
-                                        timeout=conf.glance_request_timeout)
+        self._session = cast(Any, session.Session(verify=False if insecure else authorities or True,
+                                                  timeout=conf.glance_request_timeout))
+        self._session.request = outgoing.watched(self._session.request, conf, "Glance", limit)
         self._auth = self._service_user()
         self._turn = itertools.count()
 
@@ -112,6 +118,8 @@ class Glance:
                 detail = f"{answer.url}: {reason}"
             # The URL goes to the log alone.
             LOG.warning("request to Glance failed, %s: %s", "retrying" if attempt < attempts else "giving up", detail)
+            if not budget.remaining(ctx, 1):
+                break
             if attempt < attempts:
                 clock.sleep(self.pause(attempt))
         raise errors.ImageServiceUnavailable(reason=reason)
@@ -120,6 +128,8 @@ class Glance:
         server = self._server()
         auth, who = self._credentials(ctx, server)
         service_type, _, interface = self.conf.glance_catalog_info.split(":")
+        # At least a second: requests refuses 0.
+        more.setdefault("timeout", max(1, budget.remaining(ctx, self.conf.glance_request_timeout)))
         client = adapter.Adapter(self._session, auth=auth, service_type=service_type, interface=interface,
                                  endpoint_override=server)
         return client.request(path, method, raise_exc=False, log=False, authenticated=auth is not None,

@@ -7,6 +7,7 @@ from oslo_config import cfg
 
 from cinder_lite import errors
 from cinder_lite.conf.credentials import NOVA
+from cinder_lite.observe import outgoing
 
 #: The first microversion that returns the attachment's id.
 MICROVERSION = "2.89"
@@ -22,10 +23,13 @@ class NovaRefused(errors.Explained):
 
 
 class Nova:
-    """Calls Nova with the credentials of the section [nova]; without credentials Nova is not used."""
+    """Calls Nova with the credentials of the section [nova]; without credentials Nova is not used.
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self.conf, self._adapter = conf, None
+    At most `limit` requests wait at a time, any number if it is None.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, limit: int | None = None) -> None:
+        self.conf, self._limit, self._adapter = conf, limit, None
 
     @property
     def is_configured(self) -> bool:
@@ -81,7 +85,10 @@ class Nova:
                 register(self.conf, NOVA)
             auth = loading.load_auth_from_conf_options(self.conf, NOVA)
             if auth is not None:
-                session = loading.load_session_from_conf_options(self.conf, NOVA)
+                # keystoneauth waits without limit by default.
+                session = loading.load_session_from_conf_options(
+                    self.conf, NOVA, timeout=self.conf[NOVA].timeout or outgoing.TIMEOUT)
+                session.request = outgoing.watched(session.request, self.conf, "Nova", self._limit)
                 self._adapter = loading.load_adapter_from_conf_options(
                     self.conf, NOVA, session=session, auth=auth, service_type="compute")
         return self._adapter

@@ -15,7 +15,7 @@ class DetachGuard:
     """Refuses detachments that users have to request from Nova."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._nova = client.Nova(conf)
+        self._nova = client.Nova(conf, conf.rpc_max_waiting)
 
     def check(self, ctx: context.Context, attachments: Iterable[db.Row]) -> None:
         """Raise ServerUsesVolume unless the requester may remove each of the attachments."""

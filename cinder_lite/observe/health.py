@@ -6,13 +6,20 @@ import typing
 from oslo_config import cfg
 
 from cinder_lite import db
-from cinder_lite.concurrency import clock
+from cinder_lite.concurrency import awaited, bulkhead, clock
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.db import job_queries, services
 from cinder_lite.jobs import wait_reasons
+from cinder_lite.observe import outgoing
 from cinder_lite.rpc import transport
 
 #: The part that each service reports the state of.
 PARTS = {"cinder-volume": "backend", "cinder-backup": "store"}
+
+#: Seconds that the database has for its part of the examination.
+DATABASE_TIMEOUT = 5
+#: Each examination takes a thread for as long as the database does not answer.
+_CHECKS = Pool(4)
 
 
 class Shared(typing.Protocol):
@@ -27,11 +34,17 @@ class Shared(typing.Protocol):
     @property
     def transport(self) -> typing.Any: ...
 
+    @property
+    def waiting(self) -> bulkhead.Bulkhead: ...
+
 
 def examine(shared: Shared) -> dict:
     """The state as JSON data: `problems` are sentences with remedies, and `healthy` is true if there are none."""
     down_time = shared.conf.service_down_time
-    database, facts = _query(shared.db, down_time)
+    try:
+        database, facts = awaited.within(_CHECKS, DATABASE_TIMEOUT, lambda: _query(shared.db, down_time))
+    except awaited.Late as late:
+        database, facts = {"up": False, "error": str(late)}, None
     found = {"database": database, "broker": _broker(shared)}
     problems = [f"the database cannot be used: {database['error']}" if not database["up"] else None,
                 f"the message broker cannot be reached: {found['broker']['error']}; requests are accepted, and start "
@@ -44,6 +57,7 @@ def examine(shared: Shared) -> dict:
         found["jobs"] = {**facts.counts, "oldest_unclaimed": facts.oldest}
         problems += [_problem_of(service) for service in found["services"]]
         problems += facts.waiting
+    problems += [*_crowded(shared.waiting), *outgoing.problems(shared.conf)]
     problems = [problem for problem in problems if problem]
     return {"healthy": not problems, "problems": problems, **found}
 
@@ -56,6 +70,13 @@ class Facts:
     counts: dict
     oldest: dict | None
     waiting: list
+
+
+def _crowded(waiting):
+    """Sentences about the services for which as many requests of this process wait as may."""
+    for topic, host in waiting.full():
+        yield (f"too many requests wait for the service '{topic}' on {host or 'any host'}, which may hang: look at its "
+               "log and its storage")
 
 
 def _query(database, down_time):

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from oslo_config import cfg
 
 from cinder_lite import db
-from cinder_lite.concurrency import http_limits, http_server, native_threads
+from cinder_lite.concurrency import awaited, http_limits, http_server, native_threads
+from cinder_lite.concurrency.pool import Pool
 from cinder_lite.conf.metrics import PORTS
 from cinder_lite.db import engines, job_queries, pools, services
 
@@ -57,6 +58,8 @@ COUNTED = (
            ("topic", "method", "outcome"), QUICK),
     Metric(HISTOGRAM, "rpc_served_seconds", "Time to process messages of other services.",
            ("topic", "method", "outcome"), QUICK),
+    Metric(HISTOGRAM, "outgoing_request_seconds", "Time waited for replies of Keystone, Glance and Nova.",
+           ("service", "outcome"), QUICK),
     Metric(GAUGE, "database_connections", "Database connections in use.", ("kind",)),
     Metric(HISTOGRAM, "database_use_seconds", "Time that database connections were in use.", ("kind",), QUICK),
     Metric(COUNTER, "database_deadlocks", "Transactions that the database rolled back because of a deadlock or of a "
@@ -79,6 +82,9 @@ STANDING = (
 )
 GIB = 1024**3
 BACKUP = "cinder-backup"
+#: Seconds that the database has for its metrics, each of which takes a thread for as long as it does not answer.
+DATABASE_TIMEOUT = 5
+_CHECKS = Pool(4)
 
 
 class Meter:
@@ -166,11 +172,14 @@ class MultiprocessCollector:
 
 def standing(database: db.Database, down_time: int) -> Iterator[Sample]:
     """Yield a Sample for each gauge in STANDING."""
-    try:
+    def read():
         with database.read() as tx:
-            found = (job_queries.pending(tx), job_queries.oldest_unclaimed(tx), services.page(tx),
-                     pools.with_services(tx))
-    except db.ERRORS as error:
+            return (job_queries.pending(tx), job_queries.oldest_unclaimed(tx), services.page(tx),
+                    pools.with_services(tx))
+
+    try:
+        found = awaited.within(_CHECKS, DATABASE_TIMEOUT, read)
+    except (*db.ERRORS, awaited.Late) as error:
         LOG.warning("metrics read from the database are missing: %s", error)
         yield "database_up", (), 0
         return
@@ -178,7 +187,7 @@ def standing(database: db.Database, down_time: int) -> Iterator[Sample]:
     now = db.now()
     for row in found[0]:
         labels = row.kind, row.action, row.stage, row.status
-        yield "jobs", labels, row.count  # type: ignore[misc]
+        yield "jobs", labels, row.count
         yield "jobs_oldest_seconds", labels, (now - row.since).total_seconds()
     unclaimed = found[1]
     since = unclaimed and (unclaimed.updated_at or unclaimed.created_at)

@@ -8,7 +8,7 @@ from oslo_config import cfg
 from oslo_messaging import opts
 
 from cinder_lite import errors
-from cinder_lite.concurrency import locks
+from cinder_lite.concurrency import awaited
 from cinder_lite.concurrency.pool import Pool
 from cinder_lite.rpc import oslo_internals
 
@@ -57,18 +57,11 @@ def unreachable(transport: oslo_messaging.Transport) -> str | None:
     probe = oslo_internals.probe(transport)
     if probe is None:
         return None
-    reasons: list[str] = []
-    ended = locks.event()
-
-    def attempt():
-        try:
-            probe()
-        except Exception as error:
-            # Each library raises its own classes, and any of them is the reason.
-            reasons.append(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-        ended.set()
-
-    _CHECKS.submit(attempt)
-    if not ended.wait(CONNECT_TIMEOUT):
-        return f"it has not answered within {CONNECT_TIMEOUT} s"
-    return reasons[0] if reasons else None
+    try:
+        awaited.within(_CHECKS, CONNECT_TIMEOUT, probe)
+    except awaited.Late as late:
+        return str(late)
+    except Exception as error:
+        # Each library raises its own classes, and any of them is the reason.
+        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return None

@@ -12,6 +12,7 @@ from cinder_lite import db, errors
 from cinder_lite.concurrency import bulkhead
 from cinder_lite.db import migrate
 from cinder_lite.jobs import installed
+from cinder_lite.observe import outgoing
 from cinder_lite.rpc import notification_bus, transport
 from cinder_lite.rpc.client import Client, Sender
 from cinder_lite.rpc.interface import Interface
@@ -62,11 +63,13 @@ class Process:
     @functools.cached_property
     def meter(self) -> Any:
         """The receiver of measurements: metrics, traces or both; None where both are off."""
-        if not self.conf.tracing.enabled:
-            return self.metrics
-        from cinder_lite.observe import tracing
+        found = self.metrics
+        if self.conf.tracing.enabled:
+            from cinder_lite.observe import tracing
 
-        return tracing.Tracer(self.conf.tracing.endpoint, self.conf.prog, self.metrics)
+            found = tracing.Tracer(self.conf.tracing.endpoint, self.conf.prog, self.metrics)
+        outgoing.Outgoing.meter = found
+        return found
 
     def metered(self, thing: T, *others: Any) -> T:
         """Set the `meter` of objects that measure; returns the first."""

@@ -1,13 +1,16 @@
 """A part that hangs or is slow is named by health, doctor, metrics and the service list, and others go on."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 import requests
 
 from cinder_lite.concurrency import http_server
+from cinder_lite.observe import outgoing
 from tests.functional.client import PROJECT, Client
 from tests.functional.service import Service, until
 from tests.functional.test_metrics import parsed
@@ -23,12 +26,33 @@ target_helper = tests.functional.gated.GatedTarget
 SECTIONS = {"hung": GATED.format(name="hung"),
             "other": GATED.format(name="other") + "[metrics]\nenabled = true\n"}
 DEFAULT = ("service_down_time = 2\nbackend_stats_polling_interval = 1\nbackup_check_interval = 1\nrpc_max_waiting = 2\n"
-           "osapi_volume_threads = 6\nbackup_driver = tests.functional.gated.GatedStore\nquota_volumes = -1")
+           "osapi_volume_threads = 6\nbackup_driver = tests.functional.gated.GatedStore\n"
+           "glance_api_servers = {glance}\nglance_num_retries = 0\nglance_request_timeout = 10\nquota_volumes = -1")
+IMAGE = "5a4e4a7a-de6e-41b2-8aef-6f9913a58540"
+
+
+class Silent:
+    """Accepts connections, and answers nothing until the `with` block ends."""
+
+    def __enter__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *exception):
+        self._socket.close()
 
 
 @pytest.fixture(scope="module")
-def service():
-    with Service(backends=("hung", "other"), sections=SECTIONS, default=DEFAULT, target=False) as running:
+def glance():
+    with Silent() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def service(glance):
+    with Service(backends=("hung", "other"), sections=SECTIONS, default=DEFAULT.format(glance=glance.url),
+                 target=False) as running:
         client = Client(running.url)
         for name in ("hung", "other"):
             client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
@@ -104,6 +128,38 @@ def test_a_store_whose_check_hangs_is_named(service, client, gate, metrics):
     assert state(client, "cinder-backup", "test") == "down"
     assert metrics()["backup_store_up"]['host="test"'] == 0
     assert "the backup store was not checked: it has not answered for " in manage_doctor(service)
+
+
+def test_a_backend_for_which_too_many_wait_is_named(service, client, gate):
+    ids = [client.made("volumes", size=1, volume_type="hung")["id"] for _ in range(2)]
+    os.makedirs(os.path.join(service.state, "targets", "hung"), exist_ok=True)
+    connector = {"host": "one", "initiator": "iqn.2026-01.org.example:one"}
+    asking = [threading.Thread(target=client, args=("POST", f"/volumes/{id}/action", {
+        "os-initialize_connection": {"connector": connector}})) for id in ids]
+    gate("targets/hung", "before-export")
+    for thread in asking:
+        thread.start()
+    named(service, "too many requests wait for the service 'cinder_lite-volume' on test@hung, which may hang")
+    assert requests.get(f"{service.url}/healthcheck", timeout=60).text == "OK"
+
+
+def test_a_silent_glance_takes_few_places_and_is_named(service, client, metrics, monkeypatch):
+    monkeypatch.setattr(outgoing, "SLOW", 0.2)
+    answers = []
+    body = {"volume": {"size": 1, "imageRef": IMAGE}}
+    asking = [threading.Thread(target=lambda: answers.append(client("POST", "/volumes", body)[0]))
+              for _ in range(12)]
+    for thread in asking:
+        thread.start()
+    until(lambda: len(answers) == len(asking) - 2, "all but those that may wait to be refused")
+    assert set(answers) == {503}
+    assert named(service, "Glance is slow: it has not answered for ").endswith("check it and the network to it")
+    assert client.made("volumes", size=1, volume_type="other")["status"] == "available"
+    for thread in asking:
+        thread.join()
+    assert set(answers) == {503} and len(answers) == len(asking)
+    named(service, "Glance did not answer the last request: ConnectTimeout")
+    assert metrics()["outgoing_request_seconds_count"]['outcome="failed",service="Glance"'] == 2
 
 
 def test_a_backend_that_hangs_at_the_start_does_not_keep_hosts_from_others():

@@ -1,6 +1,8 @@
 """/healthcheck: liveness for load balancers, problems with remedies for administrators."""
 
 import datetime
+import threading
+import types
 import uuid
 
 import pytest
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, states
 from cinder_lite.db import schema
+from cinder_lite.observe import health, metrics
 from tests.functional.client import PROJECT
 from tests.functional.service import Service
 
@@ -99,3 +102,37 @@ def test_a_file_takes_a_host_out_of_the_load_balancer(service, flag):
     assert detailed(service)[0] == 200
     flag.unlink()
     assert requests.get(f"{service.url}/healthcheck", timeout=60).status_code == 200
+
+
+class Hanging:
+    """A database that answers nothing until it is released."""
+
+    trouble = None
+
+    def __init__(self):
+        self.released = threading.Event()
+
+    def read(self):
+        self.released.wait(60)
+        raise db.Unreachable("released")
+
+
+def test_a_database_that_hangs_is_named(service, monkeypatch):
+    monkeypatch.setattr(health, "DATABASE_TIMEOUT", 0.1)
+    hanging = Hanging()
+    shared = types.SimpleNamespace(conf=service.conf, db=hanging, transport=service.process.transport,
+                                   waiting=service.process.waiting)
+    try:
+        found = health.examine(shared)
+    finally:
+        hanging.released.set()
+    assert found["problems"] == ["the database cannot be used: it has not answered within 0.1 s"]
+
+
+def test_the_metric_of_a_database_that_hangs_is_0(monkeypatch):
+    monkeypatch.setattr(metrics, "DATABASE_TIMEOUT", 0.1)
+    hanging = Hanging()
+    try:
+        assert list(metrics.standing(hanging, 60)) == [("database_up", (), 0)]
+    finally:
+        hanging.released.set()

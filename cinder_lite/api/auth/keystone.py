@@ -8,11 +8,14 @@ from keystoneauth1 import exceptions, loading
 from keystonemiddleware import auth_token, opts
 from oslo_config import cfg
 
-from cinder_lite import context
+from cinder_lite import context, errors
 from cinder_lite.api.fault import Response
+from cinder_lite.observe import outgoing
 
 GROUP = "keystone_authtoken"
 CONFIRMED = "Confirmed"
+#: Seconds to wait for Keystone: the library's default is no limit.
+TIMEOUT = 10
 #: The options that a login with a password needs: one of each row.
 PASSWORD = (("auth_url",), ("username", "user_id"), ("password",),
             ("project_name", "project_id", "system_scope", "domain_id", "domain_name"))
@@ -28,10 +31,16 @@ class Keystone:
         _register(conf)
         self._service_roles = frozenset(conf[GROUP].service_token_roles)
         self._middleware = auth_token.AuthProtocol(_accepted, {"oslo_config_config": conf})
+        # Not its session: those who wait for the token of the service itself have no request under way.
+        server = self._middleware._identity_server
+        server.verify_token = outgoing.watched(server.verify_token, conf, "Keystone", conf.rpc_max_waiting)
 
     def __call__(self, http: webob.Request, request_id: str, global_id: str | None) -> context.Context | Response:
         """A Context, or the middleware's (status, headers, body) for a request that it refuses."""
-        answer = http.get_response(self._middleware)
+        try:
+            answer = http.get_response(self._middleware)
+        except exceptions.ConnectTimeout as error:  # which the middleware forgets among those that it answers
+            raise errors.Unavailable("Keystone did not answer in time; try again later.") from error
         environ = http.environ
         if answer.status_int != 200 or environ.get("HTTP_X_IDENTITY_STATUS") != CONFIRMED:
             return answer.status_int, _without_length(answer.headerlist), answer.body
@@ -60,6 +69,7 @@ def _register(conf: cfg.ConfigOpts) -> None:
     for group, options in opts.list_auth_token_opts():
         conf.register_opts(options, group=group)
     conf.set_default("service_token_roles_required", True, group=GROUP)
+    conf.set_default("http_connect_timeout", TIMEOUT, group=GROUP)
 
 
 def configuration_error(conf: cfg.ConfigOpts) -> str | None:

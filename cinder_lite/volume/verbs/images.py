@@ -29,7 +29,7 @@ class Images:
     def glance(self) -> "Glance":
         from cinder_lite.image.glance import Glance
 
-        return Glance(self.conf)
+        return Glance(self.conf, limit=self.conf.rpc_max_waiting)
 
     # -- finding an image
 
