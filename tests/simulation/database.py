@@ -20,12 +20,18 @@ class Server:
 
     def __init__(self, here):
         self.world, self.writer, self._waiting = here, None, []
+        self._dialect = self._compiled = None
         #: function(): called after each commit.
         self.committed = lambda: None
 
     def serve(self, engines, on):
         """Connect the engines of a node."""
         for engine in engines:
+            # Statements are compiled once for all nodes.
+            if self._dialect is None:
+                self._dialect, self._compiled = engine.dialect, engine._compiled_cache
+            engine.dialect = engine.pool._dialect = self._dialect
+            engine._compiled_cache = self._compiled
             sa.event.listen(engine, "before_cursor_execute", self._before)
             sa.event.listen(engine, "after_cursor_execute", self._after)
         on.when_killed.append(lambda: self._end_of(on))

@@ -1,10 +1,13 @@
 """Runs of worlds: what is drawn for one from its seed, and what it found."""
 
+import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 import time
 import traceback
@@ -148,6 +151,10 @@ class Runner:
         self._template = os.path.join(self.top, "template")
         os.mkdir(self._template)
         apart(sync, self._template)
+        # What a run imports is imported once, here, and not by each run.
+        for name in apart(_imported, shutil.copytree(self._template, os.path.join(self.top, "first"))):
+            with contextlib.suppress(ImportError):
+                dir(importlib.import_module(name))
         return self
 
     def __exit__(self, *raised):
@@ -160,6 +167,12 @@ class Runner:
             return apart(run, plan, state) or {"seed": plan.seed, "broken": "the process died", "story": []}
         finally:
             shutil.rmtree(state)
+
+
+def _imported(top):
+    """Names of the modules that a run needs."""
+    run(dataclasses.replace(Plan.of(0), faults=(), kinds=("create", "snapshot", "back_up", "attach", "migrate")), top)
+    return sorted(name for name, module in sys.modules.items() if module is not None)
 
 
 def apart(function, *arguments):
