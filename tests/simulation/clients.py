@@ -5,22 +5,23 @@ import eventlet
 from tests.simulation.site import Lost
 
 PROJECTS = ("a0000000000000000000000000000001", "b0000000000000000000000000000002")
-#: The longest time in seconds between two requests of a client, and how long it waits for its last result.
-THINKING, WAITING = 6, 60
+#: The longest time in seconds that a client waits for its last result, and how often it takes the resource that was
+#: last taken by any.
+WAITING, MEETING = 60, 0.35
 
 
 class Client:
     """One user of a project. `rng` draws which of the `actions`, functions of the client, it does; the first two
-    are always `first`."""
+    are always `first`. `thinking` is the longest time in seconds between two requests."""
 
-    def __init__(self, site, name, project, rng, requests, first, actions):
+    def __init__(self, site, name, project, rng, requests, thinking, first, actions):
         self.site, self.name, self.project, self.rng, self.requests = site, name, project, rng, requests
-        self.first, self.actions = first, actions
+        self.thinking, self.first, self.actions = thinking, first, actions
         self.accepted = []
 
     def run(self):
         for number in range(self.requests):
-            eventlet.sleep(self.rng.uniform(0, THINKING))
+            eventlet.sleep(self.rng.uniform(0, self.thinking))
             action = self.first if number < 2 else self.rng.choice(self.actions)
             try:
                 action(self)
@@ -38,8 +39,14 @@ class Client:
         rows = self.site.rows(f'SELECT * FROM "{kind}" WHERE project_id = ? ORDER BY created_at, id', self.project)
         fitting = [row for row in rows if all(row[key] in (value if isinstance(value, tuple) else (value,))
                                               for key, value in having.items())]
+        # Clients meet at the same resource, whatever its status has become meanwhile.
+        met = [row for row in rows if row["id"] == self.site.recent.get((kind, self.project))]
         chosen = fitting if fitting and self.rng.random() < 0.9 else rows
-        return self.rng.choice(chosen) if chosen else None
+        chosen = met if met and self.rng.random() < MEETING else chosen
+        found = self.rng.choice(chosen) if chosen else None
+        if found is not None:
+            self.site.recent[kind, self.project] = found["id"]
+        return found
 
     def settle(self):
         """Wait a while, as for the end of the last request."""

@@ -55,6 +55,8 @@ class Plan:
     faults: tuple[faults.Fault, ...]
     #: Seconds by which the clock of the second host is ahead of that of the first.
     skew: float
+    #: The longest time in seconds between two requests of a client.
+    thinking: float
 
     @classmethod
     def of(cls, seed):
@@ -63,7 +65,8 @@ class Plan:
         families = ["users"] + [name for name in ("groups", "images", "administrators") if rng.random() < 0.5]
         kinds = tuple(dict.fromkeys(one.__name__ for name in families for one in FAMILIES[name] if rng.random() < 0.7))
         return cls(seed, rng.choice((1, 2, 3, 3, 5)), rng.choice((20, 40, 40)), kinds or ("create",),
-                   tuple(faults.draw(rng, STEPS)), rng.choice((0.0, 0.0, rng.uniform(-SKEW, SKEW))))
+                   tuple(faults.draw(rng, STEPS)), rng.choice((0.0, 0.0, rng.uniform(-SKEW, SKEW))),
+                   rng.choice((0.5, 2.0, 6.0)))
 
     def functions(self):
         """The requests, some of them several times."""
@@ -116,8 +119,8 @@ def _prepare(site, users, plan):
     """The types, which an administrator makes first, and the clients."""
     functions = plan.functions()
     users += [clients.Client(site, f"client {number}", clients.PROJECTS[number % 2],
-                             random.Random(f"client {number} of {plan.seed}"), plan.requests, user_requests.create,
-                             functions) for number in range(plan.clients)]
+                             random.Random(f"client {number} of {plan.seed}"), plan.requests, plan.thinking,
+                             user_requests.create, functions) for number in range(plan.clients)]
     for name, backend in admin_requests.TYPES.items():
         site.create_type(users[0].send, name, backend)
     _, document = users[0].send("POST", "/group_types", {"group_type": {

@@ -101,6 +101,8 @@ class Site:
         self.reset = set()
         #: (pool, name on the backend) of what was unmanaged.
         self.unmanaged = set()
+        #: (table, project) -> id of the resource that a client took last.
+        self.recent = {}
         #: Types and group types by name.
         self.ids = {}
 
