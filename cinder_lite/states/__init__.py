@@ -220,7 +220,7 @@ _VOLUME = (
     Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, {VOLUME: "images.reimage"},
            (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
            remedy=FAIL, writes=True),
-    Action("reimage_reserved", (RESERVED,), DOWNLOADING, RESERVED, ERROR, {VOLUME: "images.reimage"},
+    Action("reimage_reserved", (RESERVED,), DOWNLOADING, BACK, ERROR, {VOLUME: "images.reimage"},
            (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
            remedy=FAIL, writes=True),
     Action("manage", (), MANAGING, AVAILABLE, NOT_MANAGED, {SCHEDULER: "manage", VOLUME: "manage.manage"}, (Counted(),),
