@@ -14,6 +14,9 @@ OWNERS = 3
 #: Seconds within which clients must succeed again, and the longest that a request may wait: far above what is
 #: measured, for machines that are busy with other things.
 BOUND = 90
+#: Gaps of each tier alone, measured with other clients on the same programs, to compare with.
+ALONE = {"host": "the balancer alone: 2 to 4 s", "broker": "the broker alone: 1 s, by cable 17 s",
+         "database": "Galera alone: 3 to 7 s", "balancer": "keepalived alone: 2.3 s"}
 #: Seconds for which a member is lost at least: what notices the loss late must have its time.
 LOSS = 20
 #: A machine whose processes are all stopped keeps its addresses: of a balancer, one process is stopped.
@@ -50,7 +53,7 @@ def test_a_lost_member(whole, figures, tier, how):
         processes.until(lambda: clients.successes(back) >= 10, BOUND, f"work with {member.name} again")
     requests = [one for one in clients.requests if one.ended >= began]
     failed = sorted({one.status for one in requests if not one.is_success})
-    figures.append(f"{tier} {' '.join(how)}: without {clients.gaps(began)}; longest request "
+    figures.append(f"{tier} {' '.join(how)}: without {clients.gaps(began)} ({ALONE[tier]}); longest request "
                    f"{max(one.ended - one.began for one in requests):.1f} s; {len(requests)} requests, "
                    f"{sum(not one.is_success for one in requests)} failed {failed}; lost for {gone - began:.0f} s, "
                    f"back after {back - gone:.0f} s")
