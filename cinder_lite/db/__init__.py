@@ -8,7 +8,8 @@ READ COMMITTED (SQLite: one writer at a time).
 import collections
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,11 +35,27 @@ Contended = db_errors.DBDeadlock
 #: How often such a transaction is repeated. The last error is raised: a request is refused, a job waits for its next
 #: attempt.
 MOST_RETRIES = 10
-#: Decorator: repeats a function that opens its own transaction if the transaction is Contended.
-retried = oslo_db_api.wrap_db_retry(max_retries=MOST_RETRIES, retry_interval=0.02, inc_retry_interval=True,
-                                    max_retry_interval=1, retry_on_deadlock=True, jitter=True)
+_if_contended = oslo_db_api.wrap_db_retry(max_retries=MOST_RETRIES, retry_interval=0.02, inc_retry_interval=True,
+                                          max_retry_interval=1, retry_on_deadlock=True, jitter=True)
 
 now = clock.now
+
+
+def retried(function: Callable[..., Any]) -> Any:
+    """Decorator: repeats a function that opens its own transaction if the transaction is Contended, or as once_more."""
+    repeated = _if_contended(function)
+    return functools.wraps(function)(lambda *args, **kwargs: once_more(repeated, *args, **kwargs))
+
+
+def once_more(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of a function, called again if it lost its connection before anything was committed: a cluster has
+    another node. A new connection that is refused is not tried again."""
+    try:
+        return function(*args, **kwargs)
+    except Unreachable as error:
+        if not getattr(error, engines.NOTHING_COMMITTED, False):
+            raise
+    return function(*args, **kwargs)
 
 
 def is_recent(time: datetime.datetime | None, seconds: float) -> bool:

@@ -21,6 +21,8 @@ IDLE_CHECK = 5.0
 #: Seconds after which the database ends a transaction that waits for its client's next statement: the machine of the
 #: client is lost or stopped, and others wait for the locks. On a connection that is lost, it would be hours.
 IDLE_IN_TRANSACTION = 10
+#: The attribute of errors after which a function can be called again.
+NOTHING_COMMITTED = "nothing_committed"
 LIMITS = {"postgresql": "SET idle_in_transaction_session_timeout = '{}s'",
           "mysql": "SET SESSION idle_transaction_timeout = {}"}
 
@@ -67,7 +69,17 @@ def _engine(url, shared, note, autocommit):
     sa.event.listen(engine, "handle_error", note)
     # Alone: each statement would look for listeners if there were those of oslo.db for savepoints, which are not used.
     sa.event.listen(engine, "handle_error", exc_filters.handler, retval=True)
+    if dialect != "sqlite":
+        sa.event.listen(engine, "handle_error", functools.partial(_mark_repeatable, autocommit))
     return engine
+
+
+def _mark_repeatable(autocommit, context):
+    """Mark the error of a connection that was lost when nothing had been committed on it; a COMMIT has no statement."""
+    error, statement = context.chained_exception, context.statement
+    if isinstance(error, db_errors.DBConnectionError) and statement and (
+            not autocommit or statement.startswith("SELECT")):
+        setattr(error, NOTHING_COMMITTED, True)
 
 
 def _keep_private(path):
