@@ -37,10 +37,6 @@ class Limits:
     idle: float = 75
     quick: frozenset[str] = frozenset()
 
-    def is_quick(self, path: str, query: str | None) -> bool:
-        """Whether a request is answered without waiting for others."""
-        return path in self.quick and not query
-
 
 def raise_file_limit(connections: int) -> None:
     """Raise the soft limit of open files, which is lower than our own limits on most systems."""

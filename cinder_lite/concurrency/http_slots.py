@@ -19,7 +19,7 @@ class Slots:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         with self._counting:
             self.busy += 1
-        quick = self._limits.is_quick(environ.get("PATH_INFO", ""), environ.get("QUERY_STRING"))
+        quick = environ.get("PATH_INFO") in self._limits.quick and not environ.get("QUERY_STRING")
         try:
             with contextlib.nullcontext() if quick else self._places:
                 return self._application(environ, start_response)

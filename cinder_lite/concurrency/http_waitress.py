@@ -45,7 +45,8 @@ class _Threads(ThreadedTaskDispatcher):
     def add_task(self, task):
         """Called by the server's thread, and by threads that have served a request and are free themselves."""
         request = task.requests[0]
-        if self._aside is not None and request.error is None and self._limits.is_quick(request.path, request.query):
+        if self._aside is not None and request.error is None and request.path in self._limits.quick and (
+                not request.query):
             self._aside.most = min(self.most, 1)
             self._aside.add_task(task)
             return

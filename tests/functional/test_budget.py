@@ -10,7 +10,7 @@ SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
 #: What a plain create may cost over the three services.
 STATEMENTS, TRANSACTIONS = 14, 4
 #: The same for the own files in which a function runs: all their lines, and those without blanks, comments, docstrings.
-LINES, CODE_LINES = 4945, 3135
+LINES, CODE_LINES = 5000, 3178
 #: What an attachment with a connector may cost over the API and the volume service.
 ATTACH_STATEMENTS, ATTACH_TRANSACTIONS = 12, 3
 #: The same on a backend with a target, whose exports are recorded besides.
