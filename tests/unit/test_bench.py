@@ -117,4 +117,4 @@ def test_a_documented_command_has_its_options(command):
 
 def test_commands_are_documented():
     assert {command.split()[0] for command in COMMANDS} == {
-        "tools/bench", "tools/bench_scale.py", "tools/bench_soak.py"}
+        "tools/bench", "tools/bench_gray.py", "tools/bench_scale.py", "tools/bench_soak.py"}
