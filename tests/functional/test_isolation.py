@@ -27,6 +27,9 @@ from tests.functional.test_connections import (
 )
 from tests.meta.source import TOP
 
+#: What is tested is the target and what is recorded, not threads.
+pytestmark = pytest.mark.once
+
 
 def name_of(one):
     return one.name
