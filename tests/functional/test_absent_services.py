@@ -74,8 +74,10 @@ def problems(service):
 def scheduled_once(service):
     """A scheduler was there, and has ended."""
     scheduler = SchedulerService(service.process)
+    scheduler.lock.acquire()
     scheduler.heartbeat.start()
     scheduler.heartbeat.stop()
+    scheduler.lock.release()
 
 
 def test_an_api_without_other_services_is_unhealthy(service, client, started):

@@ -36,7 +36,7 @@ class Stored:
 class Glance:
     """Has the methods of cinder_lite.image.glance.Glance; the images are those of the world."""
 
-    def __init__(self, conf, pause=glance.pause):
+    def __init__(self, conf, pause=glance.pause, limit=None):
         self.conf, self.pause = conf, pause
 
     @staticmethod

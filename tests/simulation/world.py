@@ -22,6 +22,7 @@ from eventlet.hubs import poll
 
 from cinder_lite import concurrency
 from cinder_lite.concurrency import clock, native_threads, randomness
+from cinder_lite.host import host_lock
 
 #: Green threads, and the same order of sets in each run.
 ENVIRONMENT = {"CINDER_LITE_CONCURRENCY": "eventlet", "PYTHONHASHSEED": "0"}
@@ -85,6 +86,8 @@ class World:
         concurrency.install(self)
         # Their order is the system's; here each item is a step of the thread that waits for them.
         native_threads.map_in_threads = lambda function, items, threads: (function(item) for item in items)
+        # A machine has one boot, and its files have other inodes in each run.
+        host_lock.HostLock.id = property(lambda lock: lock.path)
         random.seed(self.seed)
         # Libraries: what they read from the module, and what Python's own have imported from it.
         time.time, time.monotonic, time.perf_counter = self.time, self.monotonic, self.monotonic
