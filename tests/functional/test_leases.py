@@ -1,25 +1,21 @@
 """An attempt whose lease ended stops; it removes what it has left only if no other worker may use that."""
 
-import types
 
 import pytest
 
-from cinder_lite import conf, context, db, errors, states
+from cinder_lite import conf, context, errors, states
 from cinder_lite.concurrency import clock
-from cinder_lite.db import job_changes, job_queries, jobs, migrate
+from cinder_lite.db import job_changes, job_queries, jobs
 from cinder_lite.jobs.worker import Worker
+from tests import databases
 
 HOST = "one@lvm"
 
 
 @pytest.fixture
 def database(tmp_path):
-    made = db.Database(types.SimpleNamespace(
-        connection=f"sqlite:///{tmp_path}/leases.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
-        connection_recycle_time=3600))
-    migrate.sync(made)
-    yield made
-    made.dispose()
+    with databases.synced(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -7,22 +7,19 @@ import types
 import pytest
 
 from cinder_lite import conf, context, db, errors
-from cinder_lite.db import jobs, migrate, schema, services
+from cinder_lite.db import jobs, schema, services
 from cinder_lite.host.host_lock import HostLock
 from cinder_lite.service.heartbeat import Heartbeat
 from cinder_lite.service.registered import RegisteredService
+from tests import databases
 
 BINARY, HOST = "cinder-volume", "one@lvm"
 
 
 @pytest.fixture
 def database(tmp_path):
-    made = db.Database(types.SimpleNamespace(
-        connection=f"sqlite:///{tmp_path}/names.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
-        connection_recycle_time=3600))
-    migrate.sync(made)
-    yield made
-    made.dispose()
+    with databases.synced(tmp_path) as found:
+        yield found
 
 
 class Machine:

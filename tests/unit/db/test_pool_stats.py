@@ -1,13 +1,13 @@
 """Measured pools: what jobs are about to take or to give back is counted in them."""
 
 import datetime
-import types
 
 import pytest
 import sqlalchemy as sa
 
-from cinder_lite import db, states
-from cinder_lite.db import migrate, pool_stats, pools, schema
+from cinder_lite import states
+from cinder_lite.db import pool_stats, pools, schema
+from tests import databases
 
 POOL, SINCE = "h@b#p", datetime.datetime(2026, 1, 2)
 BEFORE, AFTER = SINCE - datetime.timedelta(seconds=1), SINCE + datetime.timedelta(seconds=1)
@@ -18,13 +18,8 @@ MEASURED = {"total_gb": 100.0, "total_word": None, "free_gb": 90.0, "free_word":
 
 @pytest.fixture
 def tx(tmp_path):
-    made = db.Database(types.SimpleNamespace(
-        connection=f"sqlite:///{tmp_path}/test.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
-        connection_recycle_time=3600))
-    migrate.sync(made)
-    with made.write() as tx:
+    with databases.synced(tmp_path) as made, made.write() as tx:
         yield tx
-    made.dispose()
 
 
 @pytest.mark.parametrize(("status", "launched_at", "is_pending"), [

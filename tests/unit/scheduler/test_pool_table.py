@@ -2,15 +2,15 @@
 
 import datetime
 import random
-import types
 
 import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db
-from cinder_lite.db import migrate, pool_stats, pools, schema, services
+from cinder_lite.db import pool_stats, pools, schema, services
 from cinder_lite.jobs.pool_capacity import Bounds, as_pool
 from cinder_lite.scheduler.pool_table import PoolTable
+from tests import databases
 
 DOWN_TIME = 60
 STATS = {"total_gb": 1000.0, "total_word": None, "free_gb": 900.0, "free_word": None, "provisioned_gb": 100.0,
@@ -21,12 +21,8 @@ UNKNOWN = {**STATS, "total_gb": None, "total_word": "infinite", "free_gb": None,
 
 @pytest.fixture
 def database(tmp_path):
-    made = db.Database(types.SimpleNamespace(
-        connection=f"sqlite:///{tmp_path}/test.sqlite", max_pool_size=5, max_overflow=5, pool_timeout=5,
-        connection_recycle_time=3600))
-    migrate.sync(made)
-    yield made
-    made.dispose()
+    with databases.synced(tmp_path) as found:
+        yield found
 
 
 def measure(tx, host, number, values):
