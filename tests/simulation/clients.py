@@ -63,3 +63,15 @@ def with_one(kind, **having):
         act.__name__ = function.__name__
         return act
     return decorate
+
+
+def reset_of(kind, path, action="os-reset_status"):
+    """The request that sets a drawn resource of the table `kind` to a drawn status."""
+    @with_one(kind)
+    def reset(client, row):
+        client.site.reset.add(row["id"])
+        client.send("POST", f"/{path}/{row['id']}/action", {action: {
+            "status": client.rng.choice(("available", "error"))}})
+
+    reset.__name__ = f"reset_{kind}"
+    return reset

@@ -1,6 +1,6 @@
 """What users do with groups in a world: groups, their members, their snapshots, and copies of both."""
 
-from tests.simulation.clients import with_one
+from tests.simulation.clients import reset_of, with_one
 
 #: The types that are made before the clients begin.
 TYPE, GROUP_TYPE = "plain", "consistent"
@@ -52,18 +52,8 @@ def copy_group(client, row):
     client.send("POST", "/groups/action", {"create-from-src": {"source_group_id": row["id"]}})
 
 
-@with_one("volume_groups")
-def reset_group(client, row):
-    client.site.reset.add(row["id"])
-    client.send("POST", f"/groups/{row['id']}/action", {"reset_status": {
-        "status": client.rng.choice(("available", "error"))}})
-
-
-@with_one("group_snapshots")
-def reset_group_snapshot(client, row):
-    client.site.reset.add(row["id"])
-    client.send("POST", f"/group_snapshots/{row['id']}/action", {"reset_status": {
-        "status": client.rng.choice(("available", "error"))}})
+reset_group = reset_of("volume_groups", "groups", "reset_status")
+reset_group_snapshot = reset_of("group_snapshots", "group_snapshots", "reset_status")
 
 
 REQUESTS = (create_group, create_member, create_member, change_members, delete_group, snapshot_group, snapshot_group,

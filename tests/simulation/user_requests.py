@@ -5,7 +5,7 @@ import json
 import eventlet
 
 from tests.simulation import contents
-from tests.simulation.clients import PROJECTS, with_one
+from tests.simulation.clients import PROJECTS, reset_of, with_one
 from tests.simulation.site import BACKENDS
 
 SERVER = "6a2f5c33-9c35-4b7b-9a2d-2f0c2f7b9c11"
@@ -146,25 +146,9 @@ def withdraw(client, row):
     client.send("DELETE", f"/volume-transfers/{row['id']}")
 
 
-@with_one("volumes")
-def reset(client, row):
-    client.site.reset.add(row["id"])
-    client.send("POST", f"/volumes/{row['id']}/action", {"os-reset_status": {
-        "status": client.rng.choice(("available", "error"))}})
-
-
-@with_one("snapshots")
-def reset_snapshot(client, row):
-    client.site.reset.add(row["id"])
-    client.send("POST", f"/snapshots/{row['id']}/action", {"os-reset_status": {
-        "status": client.rng.choice(("available", "error"))}})
-
-
-@with_one("backups")
-def reset_backup(client, row):
-    client.site.reset.add(row["id"])
-    client.send("POST", f"/backups/{row['id']}/action", {"os-reset_status": {
-        "status": client.rng.choice(("available", "error"))}})
+reset = reset_of("volumes", "volumes")
+reset_snapshot = reset_of("snapshots", "snapshots")
+reset_backup = reset_of("backups", "backups")
 
 
 @with_one("volumes")
