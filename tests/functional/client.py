@@ -54,6 +54,11 @@ class Client:
         """Create a resource and wait until it is available."""
         return self.settled(kind, self.create(kind, **body)["id"])
 
+    def type_of(self, backend):
+        """Create a volume type of that name, whose volumes are on the backend of that name."""
+        return self("POST", "/types", {"volume_type": {
+            "name": backend, "extra_specs": {"volume_backend_name": backend}}}, expect=200)["volume_type"]
+
     def why(self, id):
         """Return the errors of the jobs of a resource."""
         jobs = self("GET", f"/jobs?resource_id={id}", expect=200)["jobs"]

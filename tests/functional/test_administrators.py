@@ -51,9 +51,7 @@ def gate(service):
 @pytest.fixture(scope="module")
 def types(service):
     client = Client(service.url)
-    return {name: client("POST", "/types", {"volume_type": {
-        "name": name, "extra_specs": {"volume_backend_name": name}}}, expect=200)["volume_type"]["id"]
-        for name in ("one", "two")}
+    return {name: client.type_of(name)["id"] for name in ("one", "two")}
 
 
 def sound(service, client):

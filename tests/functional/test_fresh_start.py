@@ -83,8 +83,7 @@ def starting():
 
 
 def typed(client, name):
-    return client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
-                  expect=200)["volume_type"]["name"]
+    return client.type_of(name)["name"]
 
 
 def grouped(client, *types):

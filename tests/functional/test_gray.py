@@ -55,8 +55,7 @@ def service(glance):
                  target=False) as running:
         client = Client(running.url)
         for name in ("hung", "other"):
-            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}},
-                   expect=200)
+            client.type_of(name)
         yield running
 
 

@@ -270,8 +270,7 @@ def test_a_copy_is_resumed_after_a_kill():
     with Killable(configured) as service:
         client = service.client
         for name in ("one", "two"):
-            specs = {"volume_backend_name": name}
-            client("POST", "/types", {"volume_type": {"name": name, "extra_specs": specs}}, expect=200)
+            client.type_of(name)
         id = client.made("volumes", size=1, volume_type="one")["id"]
         with open(os.path.join(service.state, "one", f"volume-{id}"), "r+b") as file:
             for _ in range(150):
