@@ -92,13 +92,13 @@ class Supervisor:
     def _start(self):
         # Signals are held back until the worker is registered here and has its own handlers there.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        own = os.getpid()
         pid = os.fork()
         if not pid:
             try:
-                end_with_parent()
+                begin_worker(own)
                 self._reports.join()
                 os.environ[VARIABLE] = json.dumps({"sockets": self._sockets, "log": self._log})
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
                 os.execv(self._program[0], self._program)
             finally:
                 os._exit(1)
@@ -159,6 +159,12 @@ class Supervisor:
         self._ready = systemd.notify(**facts) and "ready" in facts or self._ready
 
 
-def end_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when its parent ends in any way (prctl(2))."""
+def begin_worker(parent: int) -> None:
+    """In a process that `parent` has just forked with SIGNALS blocked: the kernel sends it SIGTERM when the parent ends
+    in any way (prctl(2)), or has ended by now; SIGNALS are unblocked, with the default actions."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -25,15 +25,13 @@ def run(prog: str, count: int, build: Callable[[], Daemon], sockets: dict[str, s
 
 
 def _fork(build, reports):
+    own = os.getpid()
     pid = os.fork()
     if pid:
         return pid
-    supervisor.end_with_parent()
     status: int | str | None = 1
     try:
-        for number in supervisor.SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, supervisor.SIGNALS)
+        supervisor.begin_worker(own)
         reports.join()
         with exit.on_misconfiguration():
             build().run()

@@ -86,8 +86,8 @@ def test_a_write_stops_before_a_stopped_process_is_killed_and_that_before_others
 def running(tmp_path, how, seconds=1.0):
     path = tmp_path / "marks"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, how, str(seconds), path], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True)
-    assert writer.stdout.readline() == "ready\n"
+                              stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"ready\n"
     return writer, path
 
 
@@ -102,7 +102,6 @@ def test_a_process_that_is_stopped_within_a_write_does_not_complete_it(tmp_path)
         os.kill(writer.pid, signal.SIGSTOP)
         processes.until(lambda: state(writer.pid) == "Z", what="the kernel to kill it")
         os.kill(writer.pid, signal.SIGCONT)
-        writer.communicate("go on\n")
     assert (writer.returncode, path.read_text()) == (-signal.SIGKILL, "in")
 
 
@@ -112,5 +111,5 @@ def test_no_other_process_is_killed(tmp_path, how):
     with writer:
         end = clock.since_boot() + 0.5
         processes.until(lambda: clock.since_boot() > end, what="the end of the first lease")
-        writer.communicate("go on\n")
+        writer.communicate(b"go on\n")
     assert (writer.returncode, path.read_text()) == (0, "inoutlater")
