@@ -1,6 +1,8 @@
 """The database of a world: SQLite in a file, seen through connections that may break, with one writer at a time."""
 
 import contextlib
+import functools
+import re
 
 import greenlet
 import sqlalchemy as sa
@@ -15,14 +17,23 @@ STATEMENT = 0.002
 LOST_BEFORE, LOST_AFTER = "connection lost before", "connection lost after"
 
 
+@functools.cache
+def written(statement):
+    """The table that a statement changes, "" for a SELECT."""
+    found = re.match(r'(?:INSERT(?: OR \w+)? INTO|UPDATE(?: OR \w+)?|DELETE FROM)\s+"?(\w+)', statement)
+    return found[1] if found else ""
+
+
 class Server:
     """The database server. It owns the writer's lock, so that a second writer waits as a thread and blocks nobody."""
 
     def __init__(self, here):
         self.world, self.writer, self._waiting = here, None, []
         self._dialect = self._compiled = None
-        #: function(): called after each commit.
-        self.committed = lambda: None
+        #: The tables that the present transaction has changed.
+        self.changed = set()
+        #: function(tables): called after each commit, with those that it changed.
+        self.committed = lambda tables: None
 
     def serve(self, engines, on):
         """Connect the engines of a node."""
@@ -30,6 +41,7 @@ class Server:
             # Statements are compiled once for all nodes.
             if self._dialect is None:
                 self._dialect, self._compiled = engine.dialect, engine._compiled_cache
+                self._compiled.capacity = 5000
             engine.dialect = engine.pool._dialect = self._dialect
             engine._compiled_cache = self._compiled
             sa.event.listen(engine, "before_cursor_execute", self._before)
@@ -53,11 +65,14 @@ class Server:
         on = world.node()
         return LOST_BEFORE if on is not None and self.world.cut(on.host) else self.world.fault
 
-    def _after(self, connection, _cursor, statement, _parameters, _context, _many):
+    def _after(self, connection, cursor, statement, _parameters, _context, _many):
+        if cursor.rowcount > 0:
+            self.changed.add(written(statement))
         if statement.startswith(("COMMIT", "ROLLBACK")):
             self._release(connection)
             if statement == "COMMIT":
-                self.committed()
+                tables, self.changed = self.changed, set()
+                self.committed(tables)
         if connection.info.pop("lost after", False):
             self._roll_back(connection)
             raise db_errors.DBConnectionError(Exception("simulated: the connection was lost"))

@@ -1,46 +1,43 @@
 """Runs of worlds: what is drawn for one from its seed, and what it found."""
 
-import contextlib
+import collections
 import dataclasses
-import importlib
+import gc
 import json
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 import traceback
 
-from cinder_lite.db import migrate
-from cinder_lite.service import process
-from cinder_lite.service.interfaces import INTERFACES
+from eventlet import patcher
+
 from tests.simulation import (
     admin_requests,
+    beginning,
     clients,
-    contents,
     faults,
     group_requests,
-    histories,
     image_requests,
-    images,
     rules,
     user_requests,
-    world,
 )
-from tests.simulation.site import HOSTS, Site, configured
+from tests.simulation.site import HOSTS
 
 #: The expected number of steps that a request causes: faults are drawn within those of all requests.
 STEPS = 20
 #: The clocks of hosts differ by at most so many seconds.
 SKEW = 2.0
-#: Seconds of the world after the last request, within which everything that was accepted ends, and those after which
-#: what ends with it, such as connections, has ended too.
-BOUND, AFTER = 3600, 200
+#: Seconds of the world after the last request, within which everything that was accepted ends; and those with all
+#: services, after which what ends with it, such as exports, has ended too: more than each of their intervals.
+BOUND, AFTER = 3600, 100
 FAMILIES = {"users": user_requests.REQUESTS, "groups": group_requests.REQUESTS, "images": image_requests.REQUESTS,
             "administrators": admin_requests.REQUESTS}
 #: Seconds of the real clock; the world replaces those of the modules.
 real_seconds = time.monotonic
+#: The world has no part in this.
+waitpid = patcher.original("os").waitpid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,33 +73,19 @@ class Plan:
         return [one for family in FAMILIES.values() for one in family if one.__name__ in self.kinds]
 
 
-def sync(top):
-    """Create the database of a directory."""
-    world.World(0).install()
-    shared = process.Process(configured(top, "h1"), INTERFACES)
-    migrate.sync(shared.db)
-    shared.db.dispose()
-
-
-def run(plan, top):
-    """Run a plan over the database of a directory. Returns what it found: `broken` is the rule that did not hold."""
-    real = real_seconds()
-    here = world.World(plan.seed)
-    here.install()
-    images.install(here)
+def run(plan, site):
+    """Run a plan in an installation. Returns what it found: `broken` is the rule that did not hold."""
+    real, here = real_seconds(), site.world
+    here.begin(plan.seed)
     here.skews = {HOSTS[1]: plan.skew}
-    site = Site(here, top)
     found = {"seed": plan.seed}
     injector = faults.Injector(site)
-    users = []
+    functions, users, before = plan.functions(), [], set(site.histories.statuses)
     try:
-        site.start_all()
-        here.wait_until(lambda: len(site.rows("SELECT 1 FROM pools")) == 3, "the backends")
-        _prepare(site, users, plan)
-        site.contents = contents.Contents(site)
-        site.contents.images(here.images)
-        site.histories = histories.Histories(site)
-        site.server.committed = lambda: _committed(site)
+        users += [clients.Client(site, f"client {number}", clients.PROJECTS[number % 2],
+                                 random.Random(f"client {number} of {plan.seed}"), plan.requests, plan.thinking,
+                                 user_requests.create, functions) for number in range(plan.clients)]
+        site.server.committed = lambda tables: _committed(site, tables)
         injector.cause(plan.faults)
         threads = [here.start(None, user.run) for user in users]
         here.wait_until(lambda: all(thread.dead for thread in threads) or site.failures, "the clients", 100_000, 5)
@@ -111,36 +94,32 @@ def run(plan, top):
     except BaseException as error:
         found |= {"broken": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     return found | {
-        "trace": here.trace, "steps": here.steps, "events": here.events, "seconds": here.seconds,
+        "trace": here.trace, "steps": here.steps, "events": here.events, "seconds": here.seconds - here.began,
         "faults": [[*map(str, one)] for one in injector.caused], "accepted": sum(len(one.accepted) for one in users),
-        "ended": [tuple(row) for row in site.rows(
-            "SELECT kind, action, status, count(*) FROM jobs GROUP BY kind, action, status")],
+        "ended": _ended(site, before),
         "covered": sorted(injector.covered), "story": here.story, "real": real_seconds() - real}
 
 
-def _prepare(site, users, plan):
-    """The types, which an administrator makes first, and the clients."""
-    functions = plan.functions()
-    users += [clients.Client(site, f"client {number}", clients.PROJECTS[number % 2],
-                             random.Random(f"client {number} of {plan.seed}"), plan.requests, plan.thinking,
-                             user_requests.create, functions) for number in range(plan.clients)]
-    for name, backend in admin_requests.TYPES.items():
-        site.create_type(users[0].send, name, backend)
-    _, document = users[0].send("POST", "/group_types", {"group_type": {
-        "name": group_requests.GROUP_TYPE, "group_specs": {"consistent_group_snapshot_enabled": "<is> False"}}})
-    site.ids[group_requests.GROUP_TYPE] = document["group_type"]["id"]
+def _ended(site, before):
+    """[(kind, action, status, number)] of the jobs that are not among those before."""
+    jobs = site.rows("SELECT id, kind, action, status FROM jobs ORDER BY kind, action, status")
+    return [(*job, number) for job, number in collections.Counter(
+        tuple(row)[1:] for row in jobs if row["id"] not in before).items()]
 
 
-def _committed(site):
-    site.contents.advance()
-    site.watch(lambda site: site.histories.advance())
-    site.watch(rules.always)
+def _committed(site, tables):
+    if "jobs" in tables:
+        site.contents.advance()
+    if tables & {"jobs", "attachments"}:
+        site.watch(lambda site: site.histories.advance())
+    site.watch(lambda site: rules.changed(site, tables))
 
 
 def _settle(site):
     """Everything that was accepted ends, and what is then there is right. Raises AssertionError."""
     here = site.world
     here.wait_until(lambda: not rules.unsettled(site) or site.failures, "the end of what was accepted", BOUND, 10)
+    here.wait_until(site.is_whole, "the services", BOUND, 10)
     here.sleep(AFTER)
     if site.failures:
         raise rules.Broken(site.failures[0])
@@ -149,18 +128,18 @@ def _settle(site):
 
 
 class Runner:
-    """Runs plans in processes of their own, over copies of one empty database. A context manager."""
+    """Runs plans in processes of their own, forks of one installation. A context manager."""
 
     def __enter__(self):
         self._directory = tempfile.TemporaryDirectory(prefix="cinder-lite-simulated-", dir="/dev/shm")
-        self.top = self._directory.__enter__()
-        self._template = os.path.join(self.top, "template")
-        os.mkdir(self._template)
-        apart(sync, self._template)
-        # What a run imports is imported once, here, and not by each run.
-        for name in apart(_imported, shutil.copytree(self._template, os.path.join(self.top, "first"))):
-            with contextlib.suppress(ImportError):
-                dir(importlib.import_module(name))
+        self._top = os.path.join(self._directory.__enter__(), "run")
+        self._kept = os.path.join(self._directory.name, "kept")
+        os.mkdir(self._top)
+        self._site = beginning.begin(self._top, [one for family in FAMILIES.values() for one in family])
+        shutil.copytree(self._top, self._kept)
+        # The runs do not collect what they have in common.
+        gc.collect()
+        gc.freeze()
         return self
 
     def __exit__(self, *raised):
@@ -168,17 +147,23 @@ class Runner:
 
     def run(self, plan):
         """What the run of a plan found."""
-        state = shutil.copytree(self._template, os.path.join(self.top, "run"))
-        try:
-            return apart(run, plan, state) or {"seed": plan.seed, "broken": "the process died", "story": []}
-        finally:
-            shutil.rmtree(state)
+        self._restore()
+        return apart(run, plan, self._site) or {"seed": plan.seed, "broken": "the process died", "story": []}
 
-
-def _imported(top):
-    """Names of the modules that a run needs."""
-    run(dataclasses.replace(Plan.of(0), faults=(), kinds=("create", "snapshot", "back_up", "attach", "migrate")), top)
-    return sorted(name for name, module in sys.modules.items() if module is not None)
+    def _restore(self):
+        """Make the files as they were at the beginning. The database is open: its files stay, their bytes change."""
+        for entry in os.scandir(self._top):
+            if entry.is_dir():
+                shutil.rmtree(entry.path)
+            elif not os.path.exists(os.path.join(self._kept, entry.name)):
+                os.remove(entry.path)
+        for entry in os.scandir(self._kept):
+            if entry.is_dir():
+                shutil.copytree(entry.path, os.path.join(self._top, entry.name))
+            else:
+                with open(entry.path, "rb") as kept, open(os.path.join(self._top, entry.name), "r+b") as file:
+                    file.write(kept.read())
+                    file.truncate()
 
 
 def apart(function, *arguments):
@@ -186,7 +171,7 @@ def apart(function, *arguments):
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="cinder-lite-simulated-") as file:
         pid = os.fork()
         if pid:
-            os.waitpid(pid, 0)
+            waitpid(pid, 0)
             text = file.read()
             return json.loads(text) if text else None
         try:

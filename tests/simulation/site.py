@@ -21,7 +21,7 @@ from cinder_lite.service.backup import BackupService
 from cinder_lite.service.interfaces import INTERFACES
 from cinder_lite.service.scheduler import SchedulerService
 from cinder_lite.service.volume import VolumeService
-from tests.simulation import database, network, storage
+from tests.simulation import database, network
 from tests.simulation.world import BEGIN, Node
 
 HOSTS = ("h1", "h2")
@@ -89,7 +89,6 @@ class Site:
 
     def __init__(self, here, top):
         self.world, self.top, here.directory = here, top, top
-        here.portals, here.objects, storage.HERE = {}, {}, here
         self.server, self.broker = database.Server(here), network.Broker(here)
         self.configurations = {host: configured(top, host) for host in HOSTS}
         #: Role, (service, host) -> its present node; the API's nodes have an application.
@@ -161,6 +160,11 @@ class Site:
             if role[1] == host:
                 self.kill(role, seconds)
         self.world.portals.pop(os.path.join(self.top, host), None)
+
+    def is_whole(self):
+        """Whether all nodes run, and each host has its cable."""
+        now = self.world.seconds
+        return all(on.alive and on.resumes <= now and not self.world.cut(on.host) for on in self.nodes.values())
 
     def pull(self, host, seconds):
         """Pull the cable of a host for so many seconds: it reaches neither database nor broker, and no client reaches

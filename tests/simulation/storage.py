@@ -6,12 +6,16 @@ What is stored belongs to the world, and outlives the nodes.
 import dataclasses
 import os
 
+from cinder_lite.api.views import manageable
 from cinder_lite.backup.stores import base as stores
+from cinder_lite.image import formats, record
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.drivers.file import FileDriver
 from cinder_lite.volume.targets import base as targets
 from cinder_lite.volume.targets import iscsi
 
+#: The bytes of a GiB: the marks are in the first of them, and the others would only be copied.
+GIB = 16 * 1024**2
 #: The longest time in seconds that a call takes.
 CALL = 0.05
 #: What a fault does to a call: it fails before or after its work, or takes minutes.
@@ -24,6 +28,14 @@ CAPACITY = 60
 HERE = None
 CALLS = ("create", "delete", "extend", "create_snapshot", "delete_snapshot", "clone", "from_snapshot", "revert",
          "manage", "manage_snapshot")
+
+
+def install(here):
+    """Prepare what a world stores, and use its GiB from now on."""
+    global HERE
+    HERE, here.portals, here.objects = here, {}, {}
+    for module in (drivers, record, formats, manageable):
+        module.GIB = GIB
 
 
 def performed(kind, name, where, error, function):

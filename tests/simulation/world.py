@@ -13,12 +13,11 @@ import random
 import sys
 import threading
 import time
-from typing import NamedTuple
 
 import eventlet
 import greenlet
 from eventlet import hubs
-from eventlet.hubs import poll
+from eventlet.hubs import poll, timer
 
 from cinder_lite import concurrency
 from cinder_lite.concurrency import clock, native_threads, randomness
@@ -28,6 +27,8 @@ from cinder_lite.host import host_lock
 ENVIRONMENT = {"CINDER_LITE_CONCURRENCY": "eventlet", "PYTHONHASHSEED": "0"}
 #: The time at which a world begins, in seconds since 1970.
 BEGIN = 1_800_000_000.0
+#: Seconds within which timers are due at the same time.
+INSTANT = 1e-6
 #: The longest time, in seconds, that a call in another thread takes.
 CALL = 0.05
 
@@ -68,30 +69,35 @@ class World:
     """One run. `rng` draws what happens; ids have a generator of their own, so that one more changes nothing else."""
 
     def __init__(self, seed):
-        self.seed, self.rng, self.seconds = seed, random.Random(seed), 0.0
-        self.events, self.steps, self._hash = 0, 0, hashlib.sha256()
+        self.seconds = 0.0
+        self.begin(seed)
         #: Host -> seconds by which its clock is ahead, and the time until which its cable is pulled.
         self.skews, self.cuts = {}, {}
         #: Where its files lie, which no run has in common with another.
         self.directory = "/nowhere"
-        #: The last lines of the trace, for the story of a failure.
-        self.story = []
         #: function(kind, *facts): called at each step, and may raise or kill.
         self.at_step = lambda kind, *facts: None
+
+    def begin(self, seed):
+        """Draw from a seed from now on, and begin the trace."""
+        self.seed, self.rng, self.began = seed, random.Random(seed), self.seconds
+        #: The last lines of the trace, for the story of a failure.
+        self.events, self.steps, self.story, self._hash = 0, 0, [], hashlib.sha256()
+        randomness.install(random.Random(f"ids of {seed}"))
+        random.seed(seed)
 
     def install(self):
         """Make it the world of this process. No thread may have been started."""
         clock.install(self)
-        randomness.install(random.Random(f"ids of {self.seed}"))
         concurrency.install(self)
         # Their order is the system's; here each item is a step of the thread that waits for them.
         native_threads.map_in_threads = lambda function, items, threads: (function(item) for item in items)
         # A machine has one boot, and its files have other inodes in each run.
         host_lock.HostLock.id = property(lambda lock: lock.path)
-        random.seed(self.seed)
         # Libraries: what they read from the module, and what Python's own have imported from it.
         time.time, time.monotonic, time.perf_counter = self.time, self.monotonic, self.monotonic
         threading._time = queue.time = self.monotonic
+        timer.Timer.__lt__ = lambda one, other: False  # eventlet's is by the address in memory
         hubs.use_hub(type("Hub", (Hub,), {"world": self}))
 
     # -- the clock (concurrency.clock.Clock)
@@ -156,7 +162,7 @@ class World:
     def record(self, *facts):
         """Append an event with its time to the trace."""
         self.events += 1
-        line = self.seconds, self.steps, node(), *facts
+        line = self.seconds - self.began, self.steps, node(), *facts
         self.story.append(line)
         self._hash.update(repr(line).replace(self.directory, "").encode())
 
@@ -164,17 +170,6 @@ class World:
     def trace(self):
         """A hash of all events until now, in order."""
         return self._hash.hexdigest()
-
-
-class Due(NamedTuple):
-    """A timer in the hub's heap; of those with the same time the one with the lower draw is first."""
-
-    seconds: float
-    timer: object
-    draw: float
-
-    def __lt__(self, other):
-        return (self.seconds, self.draw) < (other.seconds, other.draw)
 
 
 class Hub(poll.Hub):
@@ -198,9 +193,10 @@ class Hub(poll.Hub):
             if thread.node is not None and not thread:
                 thread.node.threads.append(thread)
                 timer.tpl = self._begin, (thread, function, *args), kwargs
-        due = Due(self.clock() + timer.seconds, timer, self.world.rng.random())
-        self.next_timers.append(due)
-        return due.seconds
+        # The order of those that are due at the same time is drawn.
+        due = self.world.seconds + timer.seconds + self.world.rng.random() * INSTANT
+        self.next_timers.append((due, timer))
+        return due
 
     def _begin(self, thread, function, *args, **kwargs):
         """Start a thread, unless its node has been killed since, or when that is not paused any more."""
@@ -235,7 +231,7 @@ class Hub(poll.Hub):
         """Serve descriptors that are ready; the next timer is then due."""
         super().wait(0)
         if seconds and not self.next_timers:
-            self.world.seconds = max(self.world.seconds, self.timers[0].seconds)
+            self.world.seconds = max(self.world.seconds, self.timers[0][0])
 
     def default_sleep(self):
         raise AssertionError("every thread waits for another")
