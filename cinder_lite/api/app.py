@@ -109,7 +109,7 @@ class Application:
         scope.expect_project(req.ctx, found)
         if found.policy is not None:
             self._enforce(req, found.policy, arguments)
-        result = db.once_more(found.handler, req) if method == "GET" else found.handler(req)
+        result = db.patiently(found.handler, req) if method == "GET" else found.handler(req)
         shown = found.view(result, req) if found.view is not None else None
         if isinstance(shown, bytes):
             return found.status, [TEXT, *req.headers, *versions.headers(req.version)], shown

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cinder_lite import errors
+from cinder_lite import db, errors
 from cinder_lite.api import lengths
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
@@ -13,6 +13,7 @@ def _rendered(row: Row) -> dict[str, Any]:
     return {"project_id": row.project_id, "volume_type_id": row.volume_type_id}
 
 
+@db.retried
 def set_default(req: Request) -> dict[str, Any]:
     """PUT /default-types/{default_project_id}: set a project's default type."""
     lengths.check_length("The project's id", req.default_project_id)
@@ -40,6 +41,7 @@ def index(req: Request) -> dict[str, Any]:
         return {"default_types": [_rendered(row) for row in types.defaults(tx)]}
 
 
+@db.retried
 def unset(req: Request) -> None:
     """DELETE /default-types/{default_project_id}; a project without a default is no error."""
     with req.db.write() as tx:

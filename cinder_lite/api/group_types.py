@@ -37,6 +37,7 @@ def show(req: Request) -> Row:
         return groups.find_type(tx, name)
 
 
+@db.retried
 def create(req: Request) -> Row:
     """POST /group_types: create a group type."""
     body = req.body
@@ -49,6 +50,7 @@ def create(req: Request) -> Row:
         raise errors.GroupTypeExists(name=body["name"]) from error
 
 
+@db.retried
 def update(req: Request) -> Row:
     """PUT /group_types/{id}: change a group type."""
     values = changes(req.body, "group type")
@@ -60,6 +62,7 @@ def update(req: Request) -> Row:
         raise errors.GroupTypeExists(name=values.get("name")) from error
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /group_types/{id}: delete a group type."""
     with req.db.write() as tx:
@@ -84,6 +87,7 @@ def _spec(row: Row, req: Request) -> Any:
     return row.group_specs[req.key]
 
 
+@db.retried
 def _change(req: Request, change: Callable[[Row], dict[str, Any]]) -> None:
     with req.db.write() as tx:
         row = groups.get_type(tx, req.group_type_id)

@@ -48,6 +48,7 @@ def show(req: Request) -> dict[str, Any]:
         for project, count, gb, snapshots, snapshot_gb in held]}
 
 
+@db.retried
 def update(req: Request) -> dict[str, Any]:
     """PUT /os-hosts/{host}: enable or disable the volume services there."""
     disabled = req.document["status"] == "disable"

@@ -24,6 +24,7 @@ def show(req: Request) -> Row:
         return messages.get(tx, req.ctx, req.message_id)
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /messages/{message_id}: delete a user message."""
     with req.db.write() as tx:

@@ -29,6 +29,7 @@ def show(req: Request) -> Row:
     return _read(req)
 
 
+@db.retried
 def create(req: Request) -> Row:
     """POST /qos-specs: create a QoS spec."""
     specs = dict(req.body)
@@ -40,6 +41,7 @@ def create(req: Request) -> Row:
         raise errors.QosExists(name=name) from error
 
 
+@db.retried
 def update(req: Request) -> dict[str, Any]:
     """PUT /qos-specs/{qos_id}: add keys or change them; the response repeats the request."""
     specs = dict(req.body)
@@ -51,6 +53,7 @@ def update(req: Request) -> dict[str, Any]:
     return {"qos_specs": req.body}
 
 
+@db.retried
 def delete_keys(req: Request) -> None:
     """PUT /qos-specs/{qos_id}/delete_keys: delete keys of a QoS spec."""
     with req.db.write() as tx:
@@ -61,6 +64,7 @@ def delete_keys(req: Request) -> None:
         qos.update(tx, row.id, specs={key: value for key, value in row.specs.items() if key not in req.body})
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /qos-specs/{qos_id}?force=: delete a QoS spec; with force also one that is associated with types."""
     force = req.flag("force")
@@ -88,6 +92,7 @@ def _type(req: Request, tx: db.Transaction) -> Row:
     return types.get(tx, req.ctx, id)
 
 
+@db.retried
 def associate(req: Request) -> None:
     """GET /qos-specs/{qos_id}/associate?vol_type_id=: associate a volume type with a QoS spec."""
     with req.db.write() as tx:
@@ -97,12 +102,14 @@ def associate(req: Request) -> None:
                                     "already.")
 
 
+@db.retried
 def disassociate(req: Request) -> None:
     """GET /qos-specs/{qos_id}/disassociate?vol_type_id=: disassociate a volume type."""
     with req.db.write() as tx:
         qos.disassociate(tx, qos.held(tx, req.qos_id).id, _type(req, tx).id)
 
 
+@db.retried
 def disassociate_all(req: Request) -> None:
     """GET /qos-specs/{qos_id}/disassociate_all: disassociate all volume types."""
     with req.db.write() as tx:

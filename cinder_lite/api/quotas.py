@@ -57,6 +57,7 @@ def _limits(keys: Mapping[str, Target], body: Mapping[str, Any], ignored: Collec
     return {keys[key]: int(value) for key, value in body.items() if key not in ignored and value is not None}
 
 
+@db.retried
 def update(req: Request) -> dict[str, Any]:
     """PUT /os-quota-sets/{target_project_id}: set a project's limits."""
     lengths.check_length("The project's id", req.target_project_id)
@@ -74,6 +75,7 @@ def update(req: Request) -> dict[str, Any]:
     return {"quota_set": {key: found.limit(at) for key, at in keys.items()}}
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /os-quota-sets/{target_project_id}: reset the quota to the defaults."""
     with req.db.write() as tx:
@@ -94,6 +96,7 @@ def show_class(req: Request) -> dict[str, Any]:
         return {"quota_class_set": {"id": req.class_name, **_class(tx, req)}}
 
 
+@db.retried
 def update_class(req: Request) -> dict[str, Any]:
     """PUT /os-quota-class-sets/{class_name}: set the limits of a class."""
     lengths.check_length("The class's name", req.class_name)

@@ -12,6 +12,7 @@ from cinder_lite.api.views.services import VOLUME
 from cinder_lite.db import pools, services, types
 from cinder_lite.jobs import pool_capacity, pool_facts
 from cinder_lite.jobs.pool_capacity import as_pool
+from cinder_lite.rpc import calls
 from cinder_lite.scheduler import choose, plugins
 
 
@@ -21,6 +22,7 @@ def index(req: Request) -> Page:
         return pages.Page(services.page(tx, req.query.get("host"), req.query.get("binary") or req.query.get("service")))
 
 
+@db.retried
 def _switch(req: Request, **values: Any) -> dict[str, Any]:
     body = req.document
     binary, host = body.get("binary") or body.get("service"), body.get("host")
@@ -66,6 +68,7 @@ def _backend(tx: db.Transaction, host: str) -> Row:
     return row
 
 
+@db.retried
 def _freeze(req: Request, frozen: bool) -> None:
     host = _backend_host(req)
     with req.db.write() as tx:
@@ -131,5 +134,7 @@ def _matches(req: Request, row: Row, wanted: Mapping[str, str], type_: Row | Non
 def capabilities(req: Request) -> dict[str, Any]:
     """GET /capabilities/{host}: show a backend's capabilities."""
     with req.db.read() as tx:
-        services.get(tx, "cinder-volume", req.host)
+        row = services.get(tx, VOLUME, req.host)
+    if not services.is_up(row, req.conf.service_down_time):
+        raise calls.Down(topic=req.clients["volume"].interface.topic, host=req.host)
     return req.clients["volume"].on(req.host).capabilities(req.ctx)

@@ -48,6 +48,7 @@ def _expect_unused(tx: db.Transaction, type_: Row, operation: str) -> None:
         raise errors.BadRequest(f"Cannot {operation} encryption specs: volume type {type_.name} is in use.")
 
 
+@db.retried
 def create(req: Request) -> dict[str, Any]:
     """POST /types/{type_id}/encryption: create the type's encryption."""
     with req.db.write() as tx:
@@ -72,6 +73,7 @@ def _named(req: Request, tx: db.Transaction, operation: str) -> Row:
     return type_
 
 
+@db.retried
 def update(req: Request) -> dict[str, Any]:
     """PUT /types/{type_id}/encryption/{encryption_id}: the response repeats the request."""
     with req.db.write() as tx:
@@ -80,6 +82,7 @@ def update(req: Request) -> dict[str, Any]:
     return {"encryption": req.body}
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /types/{type_id}/encryption/{encryption_id}: delete the type's encryption."""
     with req.db.write() as tx:

@@ -15,6 +15,7 @@ from cinder_lite.db import filtering, metadata_limits, new_volumes, quota_limits
 T = schema.volume_types
 
 
+@db.retried
 def create(req: Request) -> Row:
     """POST /types: create a volume type."""
     body = req.body
@@ -91,6 +92,7 @@ def changes(body: Mapping[str, Any], subject: str) -> dict[str, Any]:
     return values
 
 
+@db.retried
 def update(req: Request) -> Row:
     """PUT /types/{type_id}: change a volume type."""
     values = changes(req.body, "type")
@@ -102,6 +104,7 @@ def update(req: Request) -> Row:
         raise errors.TypeExists(name=values.get("name")) from error
 
 
+@db.retried
 def delete(req: Request) -> None:
     """DELETE /types/{type_id}: delete a volume type."""
     with req.db.write() as tx:
@@ -134,6 +137,7 @@ def show_spec(req: Request) -> dict[str, Any]:
     return {req.key: specs[req.key]}
 
 
+@db.retried
 def _change_specs(req: Request, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with req.db.write() as tx:
         row = types.get(tx, req.ctx, req.type_id)
@@ -179,6 +183,7 @@ def list_access(req: Request) -> dict[str, Any]:
                                        for project_id in types.projects(tx, req.type_id)]}
 
 
+@db.retried
 def add_access(req: Request) -> None:
     """addProjectAccess: give a project access to a private type."""
     project_id = req.body["project"]
@@ -191,6 +196,7 @@ def add_access(req: Request) -> None:
         raise errors.AccessExists(type_id=req.type_id, project_id=project_id) from error
 
 
+@db.retried
 def remove_access(req: Request) -> None:
     """removeProjectAccess: revoke a project's access to a private type."""
     with req.db.write() as tx:

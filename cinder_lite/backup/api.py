@@ -119,6 +119,7 @@ class Backups:
 
     # -- other operations
 
+    @db.retried
     def update(self, ctx: context.Context, id: str, **values: typing.Any) -> db.Row | None:
         with self.db.write() as tx:
             backups.get(tx, ctx, id)

@@ -42,20 +42,18 @@ now = clock.now
 
 
 def retried(function: Callable[..., Any]) -> Any:
-    """Decorator: repeats a function that opens its own transaction if the transaction is Contended, or as once_more."""
+    """Decorator: repeats a function that opens its own transaction if that is Contended, or as `patiently`."""
     repeated = _if_contended(function)
-    return functools.wraps(function)(lambda *args, **kwargs: once_more(repeated, *args, **kwargs))
+    return functools.wraps(function)(lambda *args, **kwargs: patiently(repeated, *args, **kwargs))
 
 
-def once_more(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The result of a function, called again if it lost its connection before anything was committed: a cluster has
-    another node. A new connection that is refused is not tried again."""
-    try:
-        return function(*args, **kwargs)
-    except Unreachable as error:
-        if not getattr(error, engines.NOTHING_COMMITTED, False):
-            raise
-    return function(*args, **kwargs)
+def patiently(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of a function, called again for a time while the database is lost, if it has committed nothing."""
+    while True:
+        try:
+            return function(*args, **kwargs)
+        except Unreachable as error:
+            unusable.wait(error)
 
 
 def is_recent(time: datetime.datetime | None, seconds: float) -> bool:
@@ -82,7 +80,7 @@ class Database:
         self.url = drivers.url_of(options.connection)
         self.dialect = self.url.get_backend_name()
         self._failures = unusable.Failures(self.dialect)
-        self._reader, self._writer = engines.build(self.url, options, self._failures.note)
+        self._reader, self._writer = engines.build(self.url, options, self._failures)
         self._one_writer = locks.rlock() if self.dialect == "sqlite" else contextlib.nullcontext()
 
     @property
@@ -92,16 +90,16 @@ class Database:
 
     def read(self) -> contextlib.AbstractContextManager[Transaction]:
         """A connection for reading; each statement sees the data that is committed when it begins."""
-        return _connected(self._reader)
+        return self._connected(self._reader)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction: committed when the block ends, rolled back if it raises."""
         if self.dialect != "sqlite":
-            with _connected(self._writer) as tx, tx.begin():
+            with self._connected(self._writer) as tx, tx.begin():
                 yield tx
             return
-        with self._one_writer, _connected(self._writer) as tx:
+        with self._one_writer, self._connected(self._writer) as tx:
             tx.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield tx
@@ -119,6 +117,13 @@ class Database:
         """
         return self.write() if self.dialect == "sqlite" else self.read()
 
+    def _connected(self, engine):
+        """A connection of the engine. Raises Unreachable."""
+        try:
+            return engine.connect()
+        except (sa.exc.OperationalError, sa.exc.TimeoutError, Unreachable) as error:
+            raise self._failures.of_connecting(error) from getattr(error, "inner_exception", error)
+
     @property
     def engine(self) -> sa.Engine:
         """The engine of migrations and of tools that watch statements."""
@@ -131,12 +136,3 @@ class Database:
     def dispose(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
-
-
-def _connected(engine: sa.Engine) -> Any:
-    """A connection of the engine. oslo.db does not recognize the messages of psycopg when connecting fails, nor a pool
-    none of whose connections becomes free."""
-    try:
-        return engine.connect()
-    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
-        raise Unreachable(error) from error

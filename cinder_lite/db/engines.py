@@ -14,15 +14,13 @@ from oslo_db import exception as db_errors
 from oslo_db.sqlalchemy import exc_filters
 
 from cinder_lite.concurrency import clock
-from cinder_lite.db import drivers, texts
+from cinder_lite.db import drivers, texts, unusable
 
 #: Seconds after which an idle connection is checked before it is used again.
 IDLE_CHECK = 5.0
 #: Seconds after which the database ends a transaction that waits for its client's next statement: the machine of the
 #: client is lost or stopped, and others wait for the locks. On a connection that is lost, it would be hours.
 IDLE_IN_TRANSACTION = 10
-#: The attribute of errors after which a function can be called again.
-NOTHING_COMMITTED = "nothing_committed"
 LIMITS = {"postgresql": "SET idle_in_transaction_session_timeout = '{}s'",
           "mysql": "SET SESSION idle_transaction_timeout = {}"}
 
@@ -33,8 +31,8 @@ def is_missing(url: sa.URL) -> bool:
         not os.path.exists(url.database or ""))
 
 
-def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], None]) -> tuple[sa.Engine, sa.Engine]:
-    """The engines for reading and for writing; note(context) is called with each error of a statement."""
+def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, failures: unusable.Failures) -> tuple[sa.Engine, sa.Engine]:
+    """The engines for reading and for writing, which note the failures of the database."""
     shared: dict[str, Any] = {
         "json_serializer": texts.dump, "json_deserializer": orjson.loads, "pool_reset_on_return": None,
         "pool_size": options.max_pool_size, "max_overflow": options.max_overflow}
@@ -46,10 +44,10 @@ def build(url: sa.URL, options: cfg.ConfigOpts.GroupAttr, note: Callable[[Any], 
     else:
         shared |= {"pool_timeout": options.pool_timeout, "pool_recycle": options.connection_recycle_time,
                    "connect_args": {**drivers.connect_args(url), **drivers.fast_times(url)}}
-    return _engine(url, shared, note, autocommit=True), _engine(url, shared, note, autocommit=False)
+    return _engine(url, shared, failures, autocommit=True), _engine(url, shared, failures, autocommit=False)
 
 
-def _engine(url, shared, note, autocommit):
+def _engine(url, shared, failures, autocommit):
     dialect = url.get_backend_name()
     if dialect == "sqlite":
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
@@ -62,24 +60,16 @@ def _engine(url, shared, note, autocommit):
         engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
         if not autocommit:
             sa.event.listen(engine, "connect", functools.partial(_limit_idleness, engine.dialect))
-        sa.event.listen(engine, "checkin", _note_idle)
+        sa.event.listen(engine, "checkin", functools.partial(_note_idle, failures))
         sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
         sa.event.listen(engine, "handle_error", drivers.detect_lost_connection, retval=True)
     # Registered before oslo.db's handler, which replaces the exception.
-    sa.event.listen(engine, "handle_error", note)
+    sa.event.listen(engine, "handle_error", functools.partial(failures.note, autocommit))
     # Alone: each statement would look for listeners if there were those of oslo.db for savepoints, which are not used.
     sa.event.listen(engine, "handle_error", exc_filters.handler, retval=True)
     if dialect != "sqlite":
-        sa.event.listen(engine, "handle_error", functools.partial(_mark_repeatable, autocommit))
+        sa.event.listen(engine, "handle_error", functools.partial(failures.mark, autocommit))
     return engine
-
-
-def _mark_repeatable(autocommit, context):
-    """Mark the error of a connection that was lost when nothing had been committed on it; a COMMIT has no statement."""
-    error, statement = context.chained_exception, context.statement
-    if isinstance(error, db_errors.DBConnectionError) and statement and (
-            not autocommit or statement.startswith("SELECT")):
-        setattr(error, NOTHING_COMMITTED, True)
 
 
 def _keep_private(path):
@@ -115,7 +105,9 @@ def _limit_idleness(dialect, connection, _record):
         connection.commit()
 
 
-def _note_idle(_connection, record):
+def _note_idle(failures, connection, record):
+    if connection is not None:
+        failures.lost_at = None  # the next loss is another one
     record.info["idle_since"] = clock.monotonic()
 
 

@@ -65,6 +65,12 @@ def is_up(row: Any, down_time: float) -> bool:
     return db.is_recent(row.seen_at, down_time)
 
 
+def is_down(tx: db.Transaction, binary: str, host: str | None, down_time: float) -> bool:
+    """Whether the service is registered and is down."""
+    row = find(tx, binary, host)
+    return row is not None and not is_up(row, down_time)
+
+
 def of_host(host: sa.ColumnElement) -> sa.ColumnElement[bool]:
     """The condition of the volume service that a column with host strings (host@backend#pool) names."""
     # A value, which the index of services finds: a condition on a prefix would be tried on each of them.

@@ -1,7 +1,8 @@
-"""Recognizes errors of databases that answer but cannot execute statements: a full disk, a read-only server."""
+"""Recognizes errors of databases that answer but cannot execute statements, and bounds the wait for a lost one."""
 
 from typing import Any
 
+import sqlalchemy as sa
 from oslo_db import exception as db_errors
 
 from cinder_lite.concurrency import clock
@@ -16,6 +17,9 @@ OF_ONE_NODE = (READ_ONLY, ALONE)
 
 #: Seconds for which a failure of the database is reported after its last occurrence.
 REPORTED = 30.0
+#: Seconds for which callers wait for a lost database, such as for another node of its cluster, and between attempts.
+FAILOVER, INTERVAL = 10.0, 0.2
+REPEATED_UNTIL = "repeated_until"
 #: Primary result codes of SQLite.
 SQLITE = {5: LOCKED, 6: LOCKED, 7: NO_MEMORY, 8: READ_ONLY, 10: BROKEN, 11: DAMAGED, 13: FULL, 14: CLOSED, 22: FULL,
           26: DAMAGED}
@@ -57,22 +61,51 @@ def reason(dialect: str, error: Any) -> str | None:
 
 
 class Failures:
-    """Notes the last failure of a database that answered but could not be used."""
+    """Notes the last failure of a database that answered but could not be used, and since when it has been lost."""
 
     def __init__(self, dialect: str):
         self._dialect = dialect
         self._at: float = 0.0
         self._found: Unusable | None = None
+        self.lost_at: float | None = None
 
-    def note(self, context: Any) -> None:
+    def note(self, autocommit: bool, context: Any) -> None:
         """Raise Unusable for the error of a statement that is such a failure."""
         found = reason(self._dialect, context.original_exception)
         if found is not None and not context.is_disconnect:
             self._at, self._found = clock.monotonic(), Unusable(found, context.original_exception)
             context.is_disconnect = found in OF_ONE_NODE and self._dialect != "sqlite"
+            self.mark(autocommit, context, self._found)
             raise self._found
+
+    def mark(self, autocommit: bool, context: Any, error: BaseException | None = None) -> None:
+        """Mark the error of a connection that was lost before a COMMIT, which has no statement."""
+        statement = context.statement
+        if context.is_disconnect and statement and (not autocommit or statement.startswith("SELECT")):
+            self.lost(error or context.chained_exception)
+
+    def of_connecting(self, error: BaseException) -> BaseException:
+        """The error of a failure to connect. oslo.db does not recognize the messages of psycopg, nor a pool none of
+        whose connections becomes free."""
+        found = error if isinstance(error, db_errors.DBConnectionError) else db_errors.DBConnectionError(error)
+        if not isinstance(error, sa.exc.TimeoutError):
+            self.lost(found)
+        return found
+
+    def lost(self, error: BaseException) -> None:
+        """Mark the error of a call that has committed nothing, and can be repeated for FAILOVER seconds in all."""
+        if self._dialect != "sqlite" and getattr(error, "reason", ALONE) in OF_ONE_NODE:
+            self.lost_at = since = self.lost_at or clock.monotonic()
+            setattr(error, REPEATED_UNTIL, since + FAILOVER)
 
     @property
     def last(self) -> Unusable | None:
         """The failure of the last REPORTED seconds."""
         return self._found if clock.monotonic() - self._at < REPORTED else None
+
+
+def wait(error: BaseException) -> None:
+    """Wait before what raised the error is repeated; raises it if that is not to be repeated, or no longer."""
+    if clock.monotonic() >= getattr(error, REPEATED_UNTIL, 0.0):
+        raise error
+    clock.sleep(INTERVAL)

@@ -86,6 +86,7 @@ class Events:
         self._sender = Periodic(INTERVAL, self.send, self._failed)
         self._sender.start(now=True)
 
+    @db.retried
     def begun(self, job: db.Row, stage: str, host: str) -> None:
         """Record the start of a job; when it was passed on to another service, of what starts only there."""
         with self.db.write() as tx:

@@ -27,6 +27,15 @@ class NoAnswer(errors.Error):
     for_members = "the service that does this did not answer in time; try again later, or ask an administrator"
 
 
+class Down(NoAnswer):
+    """The service that was called is known to be down."""
+
+    status = 503
+    retry_after = 10
+    message = "the service '{topic}' on {host} is down; try again when it is up"
+    for_members = "the service that does this is down; try again when it is up"
+
+
 class BrokerUnavailable(NoAnswer):
     """The request could not be sent."""
 
@@ -56,10 +65,10 @@ class TooOld(errors.Error):
 
 
 class Calls:
-    """The calls of one client. `waiting` bounds those that wait for answers."""
+    """The calls of one client. `waiting` bounds those that wait for answers; see `client.Client` for `is_down`."""
 
-    def __init__(self, transport: Any, topic: str, waiting: bulkhead.Bulkhead):
-        self._topic, self._waiting = topic, waiting
+    def __init__(self, transport: Any, topic: str, waiting: bulkhead.Bulkhead, is_down: Callable[[str, Any], bool]):
+        self._topic, self._waiting, self._is_down = topic, waiting, is_down
         self._replies = _ReplyQueue(transport)
 
     def call(self, send: Callable[[], Any], host: str | None, method: str, meter: Any, timeout: float) -> Any:
@@ -94,7 +103,7 @@ class Calls:
         except oslo_messaging.MessageDeliveryFailure as error:
             raise BrokerUnavailable(**values) from error
         except oslo_messaging.MessagingTimeout as error:
-            raise NoAnswer(**values) from error
+            raise (Down if self._is_down(self._topic, values["host"]) else NoAnswer)(**values) from error
         except errors.Error as error:
             raise errors.as_raised(error) from error
 

@@ -71,15 +71,16 @@ class Sender:
 class Client:
     """Calls the methods of an interface: `client.on(host).method(ctx, ...)` on one server, without `on` on any.
 
-    `waiting` bounds the requests that wait for answers; `timeout` is in seconds.
+    `waiting` bounds the requests that wait for answers; `timeout` is in seconds. `is_down(topic, host)`: after calls
+    without an answer, whether that service is known to be down.
     """
 
     meter: Any = None
 
     def __init__(self, transport: Any, interface: type[Interface], sender: Sender, timeout: float,
-                 waiting: bulkhead.Bulkhead):
+                 waiting: bulkhead.Bulkhead, is_down: Callable[[str, Any], bool] = lambda *_: False):
         self.interface, self.sender, self.timeout = interface, sender, timeout
-        self.calls = calls.Calls(transport, interface.topic, waiting)
+        self.calls = calls.Calls(transport, interface.topic, waiting, is_down)
         self._client = oslo_messaging.get_rpc_client(
             transport, oslo_messaging.Target(topic=interface.topic, version=interface.version),
             serializer=ContextSerializer())

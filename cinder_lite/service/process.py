@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from cinder_lite import db, errors
 from cinder_lite.concurrency import bulkhead
-from cinder_lite.db import migrate
+from cinder_lite.db import migrate, services
 from cinder_lite.jobs import installed
 from cinder_lite.observe import outgoing
 from cinder_lite.rpc import notification_bus, transport
@@ -108,7 +108,12 @@ class Process:
         return self.metered(Sender())
 
     def client(self, interface: type[Interface]) -> Client:
-        return self.metered(Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting))
+        return self.metered(Client(self.transport, interface, self.sender, self.conf.rpc_reply_timeout, self.waiting,
+                                   self._is_down))
+
+    def _is_down(self, topic, host):
+        with self.db.read() as tx:
+            return services.is_down(tx, topic.replace("cinder_lite", "cinder"), host, self.conf.service_down_time)
 
     def server(self, interface: type[Interface], manager: object, host: str) -> Server:
         return self.metered(Server(self.transport, interface, manager, host))

@@ -99,9 +99,8 @@ class ConnectionClient:
             self.check_up(row)
             return
         with self.db.read() as tx:
-            found = row.host and services.find(tx, "cinder-volume", service_of(row.host))
-        if found and not services.is_up(found, self.conf.service_down_time):
-            raise errors.BackendDown(id=row.id)
+            if services.is_down(tx, "cinder-volume", service_of(row.host), self.conf.service_down_time):
+                raise errors.BackendDown(id=row.id)
 
     def end_all(self, ctx: context.Context, volume_id: str) -> None:
         """End and remove all connections of a volume. Raises Unavailable if one may still exist."""

@@ -15,6 +15,10 @@ from tools.kernel_lab import namespaces
 OWN, PREFIX = "10.91.0.254", "10.91.0."
 
 
+class Failed(AssertionError):
+    """A command on a machine has failed."""
+
+
 def ip(*words, inside=None):
     """Run ip(8), in the namespace of a process if its number is given."""
     enter = ["nsenter", "-t", str(inside), "-n"] if inside else []
@@ -77,10 +81,11 @@ class Machine:
         return ["nsenter", "-t", str(self._holder.pid), "-n"]
 
     def run(self, *argv):
-        """The output of a command that runs here, as text; AssertionError if it fails."""
+        """The output of a command that runs here, as text; Failed if it fails."""
         done = subprocess.run([*self.inside, *argv], env={**os.environ, **self.env}, capture_output=True, text=True,
                               cwd="/")
-        assert done.returncode == 0, f"{argv}: status {done.returncode}: {done.stdout}{done.stderr}"
+        if done.returncode:
+            raise Failed(f"{argv}: status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def process(self, name, argv):

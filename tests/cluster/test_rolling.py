@@ -23,6 +23,7 @@ def test_a_rolling_restart(whole, figures, tier):
     figures.append(f"rolling restart of {tier}s: {len(failed)} of {len(clients.requests)} requests failed "
                    f"{sorted({one.status for one in failed})}; longest "
                    f"{max(one.ended - one.began for one in clients.requests):.1f} s")
+    print(clients.failures(0))
     assert [one for one in failed if not one.is_allowed] == []
     checks.await_rest(whole, whole, BOUND)
     assert [*clients.broken(), *checks.usage(whole)] == []

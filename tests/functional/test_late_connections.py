@@ -1,7 +1,9 @@
 """Late, repeated and lost connection requests, and stopped services: exports match the connections."""
 
+import concurrent.futures
 import contextlib
 import datetime
+import functools
 import os
 import threading
 import uuid
@@ -37,22 +39,24 @@ def client(service):
     return Client(service.url)
 
 
-@pytest.fixture
-def hold(service):
-    """A context in which the target waits at a point."""
+@contextlib.contextmanager
+def holding(service, point):
+    """A context in which the target waits at a point, which yields a file that exists when it has got there."""
     directory = os.path.join(service.state, "targets", "gated")
     os.makedirs(directory, exist_ok=True)
+    path, at = (os.path.join(directory, f".{word}-{point}") for word in ("hold", "at"))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(at)
+    open(path, "w").close()
+    try:
+        yield at
+    finally:
+        os.unlink(path)
 
-    @contextlib.contextmanager
-    def holding(point):
-        path = os.path.join(directory, f".hold-{point}")
-        open(path, "w").close()
-        try:
-            yield
-        finally:
-            os.unlink(path)
 
-    return holding
+@pytest.fixture
+def hold(service):
+    return functools.partial(holding, service)
 
 
 def exports(service):
@@ -116,13 +120,9 @@ def test_a_late_connection_does_not_affect_the_next(service, client, hold, point
 def test_a_volume_that_grows_brings_no_ended_export_back(service, client, hold):
     id = client.made("volumes", size=1)["id"]
     assert initialize(client, id)[0] == 200
-    directory = os.path.join(service.state, "targets", "gated")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(directory, ".at-before-export"))
-    with hold("before-export"):
+    with hold("before-export") as at:
         client("POST", f"/volumes/{id}/action", {"os-extend": {"new_size": 2}}, expect=202)
-        until(lambda: os.path.exists(os.path.join(directory, ".at-before-export")),
-              "the export to be made anew for its size")
+        until(lambda: os.path.exists(at), "the export to be made anew for its size")
         client("POST", f"/volumes/{id}/action", {"os-terminate_connection": {"connector": CONNECTOR}})
     client.settled("volumes", id)
     until(lambda: rows(service, volume_id=id) == [], "the connection to be undone")
@@ -262,8 +262,29 @@ def test_a_volume_service_that_is_down_is_not_waited_for():
         for code, body in (attach(client, free), initialize(client, free), client(
                 "PUT", f"/attachments/{reserved}", {"attachment": {"connector": CONNECTOR}})):
             assert code == 503 and "is down" in body["serviceUnavailable"]["message"]
+        name = service.volume.backends[0].backend.name
+        assert f"on {name} is down" in client("GET", f"/capabilities/{name}", expect=503)[
+            "serviceUnavailable"]["message"]
+        says = client("GET", f"/manageable_volumes?host={name}", expect=400)["badRequest"]["message"]
+        assert f"{name} is not up" in says
         assert (status(client, free), status(client, taken)) == ("available", "reserved")
         assert rows(service, volume_id=free) == rows(service, volume_id=taken) == []
         # An end is kept as well: the service does it when it is back.
         client("DELETE", f"/attachments/{found['id']}", expect=200)
         assert [one.state for one in rows(service, volume_id=found["volume_id"])] == [states.ENDING]
+
+
+def test_a_volume_service_that_goes_down_during_a_call_is_named():
+    with Service(backends=("gated",), sections={"gated": SECTION}, default="rpc_reply_timeout = 5",
+                 target=False) as service, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        client = Client(service.url)
+        one, other = (client.made("volumes", size=1)["id"] for _ in range(2))
+        with holding(service, "before-export") as at:
+            answers = [pool.submit(attach, client, one), pool.submit(initialize, client, other)]
+            until(lambda: os.path.exists(at), "the call to have begun")
+            service.volume.backends[0].heartbeat.stop()
+            for answer in answers:
+                code, body = answer.result()
+                assert code == 503 and "is down; try again" in body["serviceUnavailable"]["message"]
+            assert status(client, one) == status(client, other) == "available"
+            assert client("GET", "/attachments", expect=200)["attachments"] == []

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from cinder_lite.rpc import calls
 from tests.functional.client import Client
 from tests.functional.killable import Killable
 from tests.functional.service import Service, until
@@ -131,6 +132,38 @@ def test_a_migrated_volume_has_its_data_and_the_source_is_removed(service, clien
     volume = until(lambda: (found := moved(client, id))["os-vol-host-attr:host"] == "test@one#one" and found,
                    "it to be back")
     assert content(service, "one", f"volume-{id}") == WHOLE
+    clean(service, client, id)
+
+
+class Silent:
+    """The client of the volume service, whose first call has no answer."""
+
+    def __init__(self, client):
+        self._client, self.calls = client, []
+
+    def on(self, host):
+        bound = self._client.on(host)
+        self.calls.append(host)
+        return Unanswered() if len(self.calls) == 1 else bound
+
+
+class Unanswered:
+    def open_local(self, ctx, **values):
+        raise calls.NoAnswer(topic="cinder_lite-volume", host="test@one", seconds=60)
+
+
+def test_a_migration_is_continued_when_the_service_of_its_source_answers_again(service, client, types):
+    id = filled(service, client, free=True)
+    jobs = service.volume.backends[1].worker.handlers[("volume", "migrate")].__self__
+    usual = jobs.volume
+    silent = jobs.volume = Silent(usual)
+    try:
+        act(client, id, "os-migrate_volume", {"host": "test@two"})
+        moved(client, id)
+    finally:
+        jobs.volume = usual
+    assert silent.calls[:2] == ["test@one", "test@one"]
+    assert content(service, "two", f"volume-{id}") == WHOLE
     clean(service, client, id)
 
 

@@ -48,6 +48,11 @@ def test_a_request_and_a_job_that_always_deadlock_end(service, mariadb, ports):
     assert (status, list(answer)) == (503, ["serviceUnavailable"])
     assert deadlocks(ports["api"]) - before["api"] == ATTEMPTS
     execute(mariadb, "DROP TRIGGER victim")
+    before["api"] = deadlocks(ports["api"])
+    execute(mariadb, f"CREATE TRIGGER victim BEFORE INSERT ON volume_types FOR EACH ROW {SIGNAL}")
+    assert service.request("POST", "/types", {"volume_type": {"name": "victim"}})[0] == 503
+    assert deadlocks(ports["api"]) - before["api"] == ATTEMPTS
+    execute(mariadb, "DROP TRIGGER victim")
     execute(mariadb, "CREATE TRIGGER victim BEFORE UPDATE ON jobs FOR EACH ROW "
                      f"IF OLD.stage = 'scheduler' AND NEW.stage = 'volume' THEN {SIGNAL}; END IF")
     status, answer = service.request("POST", "/volumes", body)

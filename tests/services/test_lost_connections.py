@@ -1,4 +1,4 @@
-"""Lost connections: what was not committed is repeated once, and a transaction of a lost client releases its locks."""
+"""Lost connections: what was not committed is repeated, and a transaction of a lost client releases its locks."""
 
 import types
 
@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import db
-from cinder_lite.db import engines, migrate, schema
+from cinder_lite.db import engines, migrate, schema, unusable
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def end(database, tx):
         cursor.execute(kill.format(id))
 
 
-def test_a_transaction_is_repeated_if_its_connection_is_lost_before_the_commit(database, opened):
+def test_a_transaction_is_repeated_if_its_connection_is_lost_before_the_commit(database, opened, monkeypatch):
     here, names = opened(), iter(("first", "second", "third"))
 
     @db.retried
@@ -63,12 +63,14 @@ def test_a_transaction_is_repeated_if_its_connection_is_lost_before_the_commit(d
                 end(database, tx)
             assert rename(tx, name) == 1
 
-    change(("first",))
+    change(("first", "second"))
     with here.read() as tx:
-        assert tx.execute(sa.select(schema.volume_types.c.name)).scalar() == "second"
-    names = iter(("third", "fourth", "fifth"))
+        assert tx.execute(sa.select(schema.volume_types.c.name)).scalar() == "third"
+    # A database that is lost for longer is not waited for.
+    monkeypatch.setattr(unusable, "FAILOVER", 0)
+    names = iter(("fourth", "fifth"))
     with pytest.raises(db.Unreachable):
-        change(("third", "fourth"))
+        change(("fourth",))
     assert next(names) == "fifth"
 
 
@@ -82,7 +84,7 @@ def test_a_read_is_repeated(database, opened):
                 end(database, tx)
             return tx.execute(sa.select(schema.volume_types.c.id)).scalar()
 
-    assert db.once_more(read) and len(times) == 2
+    assert db.patiently(read) and len(times) == 2
 
 
 def test_what_may_have_been_committed_is_not_repeated(database, opened):
@@ -106,3 +108,21 @@ def test_what_may_have_been_committed_is_not_repeated(database, opened):
         with pytest.raises(db.Unreachable):
             one()
     assert times == ["commit", "at once"]
+
+
+def test_a_restarted_database_is_waited_for(database, opened, monkeypatch):
+    monkeypatch.setattr(unusable, "FAILOVER", 300)
+    here, times = opened(), []
+    with here.read() as tx:
+        assert tx.execute(sa.select(schema.volume_types.c.id)).scalar()
+    database.kill()
+
+    @db.retried
+    def change():
+        times.append(1)
+        if len(times) == 3:
+            database.start()
+        with here.write() as tx:
+            return rename(tx, "late")
+
+    assert change() == 1 and len(times) >= 3

@@ -16,6 +16,7 @@ from cinder_lite.jobs import holds, outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
+from cinder_lite.rpc import calls
 from cinder_lite.volume import connections as domain
 from cinder_lite.volume import driver_views, migration_target
 from cinder_lite.volume.backends import Backend
@@ -144,14 +145,18 @@ class MigrationJobs:
                     self.backend.call(self.backend.driver.manage, copy, {"source-name": own.name})
             raise
 
-    def _start_swap(self, work, row, facts):
-        """Ask Nova to copy the data and switch the server to the copy; see verbs.migration_completion for the end."""
+    @db.retried
+    def _record_copy(self, work, row, facts):
+        """Whether a former attempt has asked Nova."""
         with self.db.write() as tx:
             work.still_ours(tx)
             columns = {"facts": facts, **self.backend.ownership}
             first = migration_target.insert(tx, work, row, self.backend.zone, columns)
-            is_requested = not first and bool(attachments.of_volume(tx, work.job.id))
-        if not is_requested:
+            return not first and bool(attachments.of_volume(tx, work.job.id))
+
+    def _start_swap(self, work, row, facts):
+        """Ask Nova to copy the data and switch the server to the copy; see verbs.migration_completion for the end."""
+        if not self._record_copy(work, row, facts):
             try:
                 self.nova.swap(work.args["server"], row.id, work.job.id)
             except errors.Unavailable as error:
@@ -164,13 +169,20 @@ class MigrationJobs:
         The access of all other hosts is revoked.
         """
         source = self.volume.on(service_of(row.host))
+        self._end_access(work, row)
+        try:
+            try:
+                with work.outside():
+                    return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
+            except errors.OnAnotherHost:
+                return self._attach(work, row, source)
+        except calls.NoAnswer as error:
+            raise outcomes.Interrupted from error
+
+    @db.retried
+    def _end_access(self, work, row):
         with self.db.write() as tx:
             domain.end_all(tx, VOLUME.locked(tx, row.id), except_attachment=work.job.id)
-        try:
-            with work.outside():
-                return source.open_local(work.ctx, kind="volume", id=row.id, host=self.conf.host)
-        except errors.OnAnotherHost:
-            return self._attach(work, row, source)
 
     def _attach(self, work, row, source):
         """Attach the volume of another host to this one by its target's protocol. Returns the location of its bytes."""

@@ -82,9 +82,7 @@ class Images:
             known = ", ".join((*formats.UNCONVERTED, *formats.CONVERTED))
             raise errors.InvalidInput(reason=f"Images of volumes can have the disk formats {known}, not {disk_format}.")
         action = "upload_in_use" if force and self.conf.enable_force_upload else "upload"
-        with self.db.write() as tx:
-            row = volumes.get(tx, ctx, id)
-            VOLUME.hold(tx, id, VOLUME.actions[action].begins, _UPLOADABLE)
+        row = self._check_uploadable(ctx, id, action)
         try:
             image = self.glance.create(ctx, disk_format=disk_format, container_format=container_format, **described,
                                        **self._properties(row))
@@ -99,6 +97,13 @@ class Images:
         self.volume.on(service_of(row.host)).run_job(ctx, job_id=job_id)
         with self.db.read() as tx:
             return volumes.get(tx, ctx, id), types.find(tx, row.volume_type_id), image
+
+    @db.retried
+    def _check_uploadable(self, ctx, id, action):
+        with self.db.write() as tx:
+            row = volumes.get(tx, ctx, id)
+            VOLUME.hold(tx, id, VOLUME.actions[action].begins, _UPLOADABLE)
+            return row
 
     @db.retried
     def _begin_upload(self, ctx, id, action, image):

@@ -44,6 +44,7 @@ class Snapshots:
         with self.db.read() as tx:
             return snapshots.get(tx, ctx, id)
 
+    @db.retried
     def update(self, ctx: context.Context, id: str, **values: Any) -> db.Row | None:
         with self.db.write() as tx:
             snapshots.get(tx, ctx, id)
@@ -77,6 +78,7 @@ class Snapshots:
         """Set the status; running jobs are ended first."""
         cancellation.reset(self.db, self.conf, "snapshot", id, status, lambda tx: snapshots.get(tx, ctx, id))
 
+    @db.retried
     def record_status(self, ctx: context.Context, id: str, status: str, progress: str | None) -> None:
         """Record the status that Nova reports of a snapshot that it takes itself (see states.SNAPSHOT_UPDATES)."""
         with self.db.write() as tx:
