@@ -58,9 +58,10 @@ def of_backend(tx: db.Transaction, backend: str) -> Sequence[db.Row]:
 
 
 def established(tx: db.Transaction, backend: str) -> set[str]:
-    """The names of the exports of established connections."""
+    """The names of the exports of established connections to volumes that are not being deleted."""
     where = C.c.backend == backend, C.c.state == states.CONNECTED, C.c.export_name.is_not(None)
-    return set(tx.execute(sa.select(C.c.export_name).where(*where)).scalars())
+    return set(tx.execute(sa.select(C.c.export_name).join_from(C, V, V.c.id == C.c.volume_id).where(
+        *where, V.c.status != states.DELETING)).scalars())
 
 
 _INSERT = sa.insert(C)

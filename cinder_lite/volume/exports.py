@@ -202,7 +202,9 @@ class Exports:
                 domain.save_export(tx, present, f"volume-{present.name_id or present.id}", self.target)
 
     def _renew(self, row, name):
-        """Export again for the remaining connections."""
+        """Export again for the remaining connections. Those of a volume that is being deleted end with it."""
+        if row.status == states.DELETING:
+            return
         with self.db.read() as tx:
             rows = domain.active(connections.of_volume(tx, row.id), name)
         self._record_connected(rows, self._export(row, name, rows).location)

@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from cinder_lite import context, states
-from cinder_lite.db import schema
+from cinder_lite.db import schema, volumes
+from cinder_lite.volume import driver_views
 from cinder_lite.volume.verbs.transfers import Transfers
 from tests.functional.client import Client
 from tests.functional.service import Service, until
@@ -322,6 +323,26 @@ def test_other_actions_keep_the_connection(service, client, helper, keep):
     keep(service, client, id)
     assert reaches(info)
     assert initialized(client, id) == info
+
+
+def test_a_volume_that_is_being_deleted_is_not_exported_again(service, client, helper):
+    """Its exports are removed first, and its connections last: those are not exports that the target has lost."""
+    id = client.made("volumes", size=1, volume_type=f"{helper}-1")["id"]
+    info = initialized(client, id)
+    exports = next(one.manager.exports for one in service.volume.backends if one.backend.section == f"{helper}-1")
+    _set_status(service, id, states.DELETING)
+    with service.process.db.read() as tx:
+        exports.backend.remove_exports(driver_views.as_volume(volumes.find(tx, id)))
+    assert not exports.are_lost()
+    exports.restore()
+    assert not reaches(info)
+    _set_status(service, id, states.AVAILABLE)
+    assert exports.are_lost()
+
+
+def _set_status(service, id, status):
+    with service.process.db.write() as tx:
+        tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == id).values(status=status))
 
 
 def test_hosts_have_secrets_of_their_own_and_go_one_by_one(service, client, helper):
