@@ -1,5 +1,6 @@
 """Runs the jobs that create volumes on a backend."""
 
+import contextlib
 import logging
 from typing import Any
 
@@ -79,10 +80,14 @@ class CreationJobs:
         return create.Recipe("blank")
 
     def _try_elsewhere(self, work, row, error):
-        """Pass the job back to the scheduler to try another backend. Returns False after scheduler_max_attempts."""
+        """Pass the job back to the scheduler to try another backend. Returns False after scheduler_max_attempts, or if
+        the volume is left here, as its removal has failed too. Raises Stale if another worker may have it."""
         failures = [*work.args.get("failures", ()), {"host": row.host, "reason": str(error)}]
         if row.source_volid or row.snapshot_id or len(failures) >= self.conf.scheduler_max_attempts:
             return False
+        with work.fence, contextlib.suppress(drivers.DriverError):
+            if self.backend.call(self.backend.driver.exists, driver_views.as_volume(row)):
+                return False
         LOG.warning("volume %s could not be created on %s, another backend is tried: %s", row.id, row.host, error)
         work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
         work.pass_on("scheduler", None)
