@@ -23,7 +23,7 @@ def held(hold: states.Hold) -> str:
             states.Growth: "quota and capacity of the growth",
             states.NewType: "quota of the new type", states.Destination: "capacity of the destination",
             states.Connections: "connections", states.FrozenCopy: "frozen copy",
-            states.WaitingServers: "waiting servers"}[type(hold)]
+            states.NewImage: "new image", states.WaitingServers: "waiting servers"}[type(hold)]
 
 
 def table() -> str:

@@ -15,8 +15,9 @@ LISTING = listing.Resource(M, frozenset((
     sa.select(M), errors.MessageNotFound)
 get, page = LISTING.get, LISTING.rows
 
-RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "server": "VOLUME", "snapshot": "VOLUME_SNAPSHOT",
-                  "backup": "VOLUME_BACKUP", "group": "VOLUME", "group_snapshot": "VOLUME_SNAPSHOT"}
+RESOURCE_TYPES = {"volume": "VOLUME", "leftover": "VOLUME", "server": "VOLUME", "image": "VOLUME",
+                  "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP", "group": "VOLUME",
+                  "group_snapshot": "VOLUME_SNAPSHOT"}
 
 #: Action of a message -> (its number, its text), as in Cinder.
 ACTIONS = {

@@ -67,6 +67,11 @@ class FrozenCopy(Hold):
 
 
 @dataclasses.dataclass(frozen=True)
+class NewImage(Hold):
+    """The image that the API has made for an upload: deleted when that fails, whether a worker began it or not."""
+
+
+@dataclasses.dataclass(frozen=True)
 class WaitingServers(Hold):
     """Servers that wait for the event of that name, whether the action succeeds or fails."""
 
@@ -170,7 +175,6 @@ _BACKUP_IS = "the backup's own notifications report it"
 _IMAGE_IS = "Glance's notifications report the image"
 _AS_CINDER = "Cinder sends none either"
 _NO_STATUS = "it gives no resource a status"
-_READS = "it reads the volume and leaves it as it is"
 _BY_API = "one transaction of the API begins and ends it"
 _BY_ATTACHMENT = "attachments set and clear this status"
 _DELETE = {VOLUME: "volumes.delete"}
@@ -212,10 +216,10 @@ _VOLUME = (
     Action("retype", (AVAILABLE, IN_USE), RETYPING, BACK, BACK, {SCHEDULER: "retype", VOLUME: "migration.retype"},
            (NewType(), Destination(marked=False)), message=("retype", "unknown"), no_backend=("retype", "no backend"),
            event="volume.retype", remedy=FAIL),
-    Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, {VOLUME: "images.upload"}, no_holds=_READS,
+    Action("upload", (AVAILABLE,), UPLOADING, BACK, BACK, {VOLUME: "images.upload"}, (NewImage(),),
            message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
-    Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, {VOLUME: "images.upload"}, (FrozenCopy(),),
-           message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
+    Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, {VOLUME: "images.upload"},
+           (FrozenCopy(), NewImage()), message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
     # What has the whole content of an image is sound, whatever was wrong before.
     Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, {VOLUME: "images.reimage"},
            (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
@@ -302,7 +306,8 @@ _GROUP_SNAPSHOT = (
            event="group_snapshot.delete", remedy=FAIL),
 )
 
-#: Clean-up of what a pool still has of a volume, and events for servers: these jobs have no resource of their own.
+#: Clean-up of what a pool still has of a volume, events for servers, and the deletion of images without data: these
+#: jobs have no resource of their own.
 _LEFTOVER = (
     Action("remove", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "migration.remove"}, message=("delete", "unknown"),
            no_holds=_NO_STATUS, silent=_AS_CINDER, no_remedy=_NO_STATUS),
@@ -315,11 +320,15 @@ _SERVER = (
     Action("volume-reimaged", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "servers.send"}, no_holds=_NO_STATUS,
            message=("reimage", "unknown"), silent=_AS_CINDER, no_remedy=_NO_STATUS),
 )
+_IMAGE = (
+    Action("delete", (), AVAILABLE, AVAILABLE, AVAILABLE, {VOLUME: "images.delete"}, no_holds=_NO_STATUS,
+           message=("upload", "unknown"), silent=_IMAGE_IS, no_remedy=_NO_STATUS),
+)
 
 #: Kind -> name of the action -> its row.
 ACTIONS: dict[str, dict[str, Action]] = {
     kind: {row.name: row for row in rows} for kind, rows in {
         "volume": _VOLUME, "snapshot": _SNAPSHOT, "backup": _BACKUP, "group": _GROUP, "group_snapshot": _GROUP_SNAPSHOT,
-        "leftover": _LEFTOVER, "server": _SERVER}.items()}
+        "leftover": _LEFTOVER, "server": _SERVER, "image": _IMAGE}.items()}
 #: Kinds whose jobs have no resource of their own.
-STATELESS = ("leftover", "server")
+STATELESS = ("leftover", "server", "image")

@@ -204,6 +204,14 @@ def _copy_left(world):
     return _recorded(world, lambda tx, by, row: holds.schedule_copy_cleanup(tx, by, row, str(uuid.uuid4())))
 
 
+def _image_left(world):
+    id = str(uuid.uuid4())
+    _recorded(world, lambda tx, by, row: jobs.add(
+        tx, context.Context(project_id=PROJECT, user_id="u", overwrite=False), "image", id, "delete", states.VOLUME,
+        row.host.partition("#")[0]))
+    return id
+
+
 def _event(world, name):
     return _recorded(world, lambda tx, by, row: jobs.add(
         tx, context.Context(project_id=PROJECT, user_id="u", overwrite=False), "server", row.id, name, states.VOLUME,
@@ -253,6 +261,7 @@ BEGUN: dict[tuple, tuple[typing.Callable, ...]] = {
     ("group_snapshot", "delete"): (lambda world: _deleted(world, "group_snapshots", world.kept()),),
     ("leftover", "remove"): (_moved_away,),
     ("leftover", "remove_copy"): (_copy_left,),
+    ("image", "delete"): (_image_left,),
     ("server", nova.EXTENDED): (lambda world: _event(world, nova.EXTENDED),),
     ("server", nova.REIMAGED): (lambda world: _event(world, nova.REIMAGED),),
 }

@@ -43,3 +43,14 @@ def test_a_source_that_no_argument_names_is_released(here, begun, succeeded):
         else:
             assert holds.fail(tx, here.conf, job, "it broke")
     assert here.row(table, source).status == status
+
+
+@pytest.mark.parametrize("action", ["upload", "upload_in_use"])
+def test_the_image_of_an_upload_that_no_worker_began_is_deleted(here, action):
+    volume = here.volume(status=states.UPLOADING, previous_status=states.AVAILABLE)
+    job_id = here.add("jobs", kind="volume", action=action, resource_id=volume, stage="volume", host=HOST,
+                      status=states.QUEUED, args={"image_id": "2f1d", "disk_format": "raw"})
+    with here.db.write() as tx:
+        assert holds.fail(tx, here.conf, job_queries.get(tx, job_id), "it was ended by force")
+        found, = job_queries.live_of(tx, "image", "2f1d")
+    assert (found.action, found.host, found.status) == ("delete", HOST, states.QUEUED)

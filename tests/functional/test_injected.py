@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cinder_lite import context, states
 from cinder_lite.db import job_queries, jobs
 from cinder_lite.doctor import Doctor
+from cinder_lite.image import glance
 from cinder_lite.jobs import worker
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.jobs.notifications import Events
@@ -53,7 +54,16 @@ class Injected(Exception):
 def service():
     sections = {name: BACKEND.format(name=name) for name in ("one", "two")}
     with Service(backends=("one", "two"), sections=sections, default=DEFAULT, target=False) as running:
+        for one in running.volume.backends:
+            one.images.glance = NoImages(running.process.conf)
         yield running
+
+
+class NoImages(glance.Glance):
+    """An image service that cannot be reached but for deleting images."""
+
+    def delete(self, ctx, id):
+        """There is none."""
 
 
 class Bus:

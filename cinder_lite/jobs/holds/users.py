@@ -1,11 +1,11 @@
-"""Claims and releases what hosts and servers have of a volume: connections, frozen copies, and awaited events."""
+"""Claims and releases what hosts and servers have of a volume: connections, copies, new images, awaited events."""
 
 from oslo_config import cfg
 
 from cinder_lite import db, states
 from cinder_lite.db import attachments, backups, connections, jobs, volumes
 from cinder_lite.db.host_strings import service_of
-from cinder_lite.jobs.holds.base import Holding, Start
+from cinder_lite.jobs.holds.base import Holding, Start, args_of
 from cinder_lite.jobs.holds.cleanup import schedule_copy_cleanup
 
 
@@ -45,6 +45,18 @@ def _volume_of_backup(tx, id):
     """The volume that a backup is made of, itself and not a snapshot of it; or None."""
     row = backups.find(tx, id)
     return volumes.find(tx, row.volume_id) if row is not None and row.snapshot_id is None else None
+
+
+class NewImage(Holding, of=states.NewImage):
+    """See states.NewImage."""
+
+    no_claim = "the API makes it before the job is recorded"
+
+    @staticmethod
+    def release(tx: db.Transaction, _conf: cfg.ConfigOpts, _hold: states.NewImage, job: db.Row, _kind: str,
+                _row: db.Row | None) -> None:
+        if image_id := args_of(job).get("image_id"):
+            jobs.add(tx, jobs.requester(job, overwrite=False), "image", image_id, "delete", states.VOLUME, job.host)
 
 
 class WaitingServers(Holding, of=states.WaitingServers):

@@ -150,6 +150,15 @@ class ImageJobs:
                 work.clean_up(f"deleting image {work.args['image_id']}, which has no data", upload.delete_image)
             raise
 
+    def delete(self, work: Work) -> None:
+        """Delete the image of an upload that failed; repeated until it succeeds."""
+        work.begin()
+        try:
+            self.glance.delete(work.ctx, work.job.resource_id)
+        except errors.Error as error:
+            LOG.warning("image %s, which has no data, cannot be deleted yet: %s", work.job.resource_id, error)
+            raise outcomes.Interrupted from error
+
     @contextlib.contextmanager
     def _content(self, work, row):
         """The location of the volume's bytes, of a temporary snapshot if the volume is in use."""
