@@ -266,7 +266,7 @@ class HostNotFound(NotFound):
 
 
 class ClusterNotFound(NotFound):
-    message = "Cluster {name} could not be found: services share no backends here, so there are no clusters."
+    message = "Cluster {name} could not be found."
 
 
 class JobNotFound(NotFound):

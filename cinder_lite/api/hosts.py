@@ -1,19 +1,18 @@
-"""Handles /os-hosts, /clusters and /workers."""
+"""Handles /os-hosts and /workers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api.body import is_true
+from cinder_lite.api.clusters import place
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 from cinder_lite.api.views.services import VOLUME, state
 from cinder_lite.api.views.volumes import time
-from cinder_lite.db import services, volumes
+from cinder_lite.db import members, services, volumes
 
 SCHEDULER = "cinder-scheduler"
-_CLUSTER_FILTERS = ("name", "binary", "is_up", "disabled", "num_hosts", "num_down_hosts")
-_CLUSTER_FILTERS_SINCE_26 = ("replication_status", "frozen", "active_backend_id")
 
 
 # -- hosts
@@ -30,7 +29,7 @@ def index(req: Request) -> dict[str, Any]:
 
 
 def _volume_services(req: Request, tx: db.Transaction) -> Sequence[Row]:
-    rows = services.page(tx, req.host, VOLUME)
+    rows = [*services.page(tx, req.host, VOLUME), *members.of_host(tx, req.host)]
     if not rows:
         raise errors.HostNotFound(host=req.host)
     return rows
@@ -58,27 +57,6 @@ def update(req: Request) -> dict[str, Any]:
     return {"host": req.host, "status": "disabled" if disabled else "enabled"}
 
 
-# -- clusters: services never share a backend, so there are none
-
-def list_clusters(req: Request) -> dict[str, Any]:
-    """GET /clusters and /clusters/detail: an empty list."""
-    known = _CLUSTER_FILTERS + (_CLUSTER_FILTERS_SINCE_26 if req.at("3.26") else ())
-    unknown = sorted(set(req.filters()) - set(known))
-    if unknown:
-        raise errors.InvalidInput(reason=f"Invalid filters {', '.join(unknown)}. Valid filters: {', '.join(known)}.")
-    return {"clusters": []}
-
-
-def show_cluster(req: Request) -> None:
-    """GET /clusters/{name}: not found, as there are no clusters."""
-    raise errors.ClusterNotFound(name=req.name)
-
-
-def switch_cluster(req: Request) -> None:
-    """PUT /clusters/enable and /clusters/disable: not found, as there are no clusters."""
-    raise errors.ClusterNotFound(name=req.document["name"])
-
-
 # -- workers
 
 def clean_up(req: Request) -> dict[str, list[dict[str, Any]]]:
@@ -87,24 +65,26 @@ def clean_up(req: Request) -> dict[str, list[dict[str, Any]]]:
     Nothing is started: a job whose lease has expired is resumed by any service that can reach its data.
     """
     body = req.document or {}
-    if body.get("cluster_name"):
-        raise errors.InvalidInput(reason=f"There is no cluster {body['cluster_name']}.")
+    cluster = place(req, {"cluster": body.get("cluster_name")})
     up = _flag(body, "is_up")
     disabled = _flag(body, "disabled")
     with req.db.read() as tx:
         rows = services.page(tx, body.get("host"), body.get("binary"))
-        place = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
-    if place == "":
+        held_by = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
+    if held_by == "":
         raise errors.InvalidInput(reason=f"There is no resource {body['resource_id']} that is on a host.")
-    other_scheduler = any(row.binary == SCHEDULER and state(row, req) == "up" for row in rows)
+    # Those whose jobs any of them takes: the schedulers, and the members of each cluster.
+    sharing = {row.cluster_name or row.binary for row in rows if state(row, req) == "up"
+               and (row.cluster_name or row.binary == SCHEDULER)}
     found: dict[str, list[dict[str, Any]]] = {"cleaning": [], "unavailable": []}
     for row in rows:
         is_up = state(row, req) == "up"
         wanted = (is_up == bool(up) and disabled in (None, row.disabled)
                   and str(body.get("service_id") or row.id) == str(row.id)
-                  and (place is None or place.partition("#")[0] == row.host))
+                  and cluster in (None, row.cluster_name)
+                  and (held_by is None or held_by.partition("#")[0] in (row.host, row.cluster_name)))
         if wanted:
-            resumed = is_up or (row.binary == SCHEDULER and other_scheduler)
+            resumed = is_up or (row.cluster_name or row.binary) in sharing
             found["cleaning" if resumed else "unavailable"].append({
                 "id": row.id, "host": row.host, "binary": row.binary, "cluster_name": row.cluster_name})
     return found

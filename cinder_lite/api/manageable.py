@@ -5,17 +5,16 @@ from typing import Any
 
 from cinder_lite import errors
 from cinder_lite.api.body import is_true, names
+from cinder_lite.api.clusters import place
 from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
 
 
-def _host(given: Mapping[str, Any]) -> str:
-    """The host that a body or a query names. Raises InvalidInput for a cluster, as there are none."""
-    host, cluster = given.get("host"), given.get("cluster")
-    if cluster and not host:
-        raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
-    if not host or cluster:
+def _host(req: Request, given: Mapping[str, Any]) -> str:
+    """The host or cluster that a body or a query names. Raises InvalidInput."""
+    host = place(req, given)
+    if host is None:
         raise errors.InvalidInput(reason="Exactly one host is needed, as host@backend or host@backend#pool.")
     return host
 
@@ -26,7 +25,7 @@ def manage_volume(req: Request) -> Row:
     req.attached, req.consistency_groups = {}, set()
     try:
         return req.management.manage(
-            req.ctx, _host(body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
+            req.ctx, _host(req, body), body["ref"], body.get("volume_type"), metadata=body.get("metadata") or {},
             bootable=is_true(body.get("bootable") or False), availability_zone=body.get("availability_zone"),
             **names(body))
     except errors.ServiceUnknown as error:
@@ -63,7 +62,7 @@ def unmanage_snapshot(req: Request) -> None:
 def _page(req: Request, kind: str) -> Page:
     """The page of the driver's findings that the query requests."""
     paging = req.paging()
-    found = req.management.manageable(req.ctx, kind, _host(req.query))
+    found = req.management.manageable(req.ctx, kind, _host(req, req.query))
     for key, direction in reversed(paging.sort or (("reference", "desc"),)):
         if key not in ("reference", "size"):
             raise errors.InvalidInput(reason=f"These can be sorted by reference and size, not by {key}.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from cinder_lite import db, errors
 from cinder_lite.api import filters, pages
+from cinder_lite.api.clusters import place
 from cinder_lite.api.pages import Page
 from cinder_lite.api.request import Request
 from cinder_lite.api.view import Row
@@ -52,11 +53,9 @@ def disable_with_reason(req: Request) -> dict[str, Any]:
 
 
 def _backend_host(req: Request) -> str:
-    """The backend that a body names. Raises InvalidInput for a cluster, as there are none."""
-    host, cluster = req.document.get("host"), req.document.get("cluster")
-    if cluster:
-        raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
-    if not host:
+    """The backend that a body names by host or cluster. Raises InvalidInput."""
+    host = place(req, req.document)
+    if host is None:
         raise errors.InvalidInput(reason="host is needed: the backend's, as host@backend.")
     return host
 

@@ -5,6 +5,7 @@ from typing import Any
 from cinder_lite import errors
 from cinder_lite.api import pages
 from cinder_lite.api.body import is_true
+from cinder_lite.api.clusters import place
 from cinder_lite.api.request import Request
 from cinder_lite.api.views import uploads
 from cinder_lite.db import volumes
@@ -93,12 +94,10 @@ def complete_extend(req: Request) -> None:
 def migrate(req: Request) -> None:
     """os-migrate_volume: migrate a volume to another backend or pool."""
     body = req.body
-    host, cluster = body.get("host"), body.get("cluster")
-    if bool(host) == bool(cluster):
+    host = place(req, body)
+    if host is None:
         raise errors.InvalidInput(reason="Exactly one of host and cluster is needed." if req.at("3.16") else
                                   "A host is needed: host@backend or host@backend#pool.")
-    if cluster:
-        raise errors.InvalidInput(reason=f"There is no cluster {cluster}; name a host.")
     req.migrations.migrate(req.ctx, req.volume_id, host, is_true(body.get("lock_volume") or False))
 
 

@@ -100,4 +100,6 @@ def _exists(path):
 def backend_options(conf: cfg.ConfigOpts, name: str, *classes: Any) -> Any:
     """The section of one backend, with the options of these driver and target classes registered."""
     conf.register_opts([*BACKEND, *(option for one in classes for option in one.OPTIONS)], group=name)
+    conf.set_default("cluster", conf.cluster, group=name)
+    conf.set_default("backend_host", conf.host, group=name)
     return conf[name]

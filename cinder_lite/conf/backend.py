@@ -14,6 +14,9 @@ OPTIONS = {
                    help="Maximum rate at which one volume is copied, in bytes per second; 0 for no limit."),
         cfg.IntOpt("volume_max_operations", default=64, min=1, max=1000,
                    help="Maximum number of operations that one backend runs concurrently."),
+        cfg.StrOpt("cluster",
+                   help="Default of the option `cluster` of the backends' sections. Leave it unset where a backend of "
+                        "this host is its own."),
     ],
 }
 
@@ -34,5 +37,9 @@ BACKEND = [
     cfg.StrOpt("backend_availability_zone",
                help="Availability zone of this backend. Default: storage_availability_zone."),
     cfg.StrOpt("backend_host",
-               help="Host part of this backend's name, for a backend that several hosts can serve. Default: host."),
+               help="Host part of this backend's name, for a backend that hosts serve one after the other; in a "
+                    "cluster, of this service's own name. Default: host."),
+    cfg.StrOpt("cluster",
+               help="Name of the cluster of hosts that serve this backend at the same time, the same on each of them: "
+                    "the host part of the backend's name. Needs a driver whose storage all of them reach (rbd, nfs)."),
 ]

@@ -1,7 +1,6 @@
 """Changes jobs under way: their leases, attempts, progress and decisions; requeues them, and ends them early."""
 
 import datetime
-from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,13 +10,15 @@ from cinder_lite.db.jobs import J, reason_columns, write_owned
 
 
 @db.retried
-def expire_leases(database: db.Database, stage: str, hosts: Collection[str] | None, owner: str) -> None:
-    """Make the jobs of the hosts' former processes claimable, which must have ended.
+def expire_leases(database: db.Database, stage: str, host: str, owner: str, shared: bool = False) -> None:
+    """Make the jobs of the host's former processes claimable, which must have ended.
 
+    Of a `shared` host only the jobs of former processes of the service `owner`, the part of it before the last slash.
     Their leases expire one second ago, so that the doctor does not report them as abandoned.
     """
+    former = J.c.owner.startswith(f"{owner.rpartition('/')[0]}/", autoescape=True) if shared else sa.true()
     with database.write() as tx:
-        tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host.in_(hosts), J.c.status == states.RUNNING,
+        tx.execute(sa.update(J).where(J.c.stage == stage, J.c.host == host, J.c.status == states.RUNNING, former,
                                       J.c.owner != owner).values(lease_until=db.now() - datetime.timedelta(seconds=1)))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from cinder_lite import db
-from cinder_lite.db import schema
+from cinder_lite.db import members, schema
 
 P, S, V = schema.pools, schema.services, schema.volumes
 
@@ -30,7 +30,7 @@ class Bounds(Protocol):
 _WITH_SERVICES = sa.select(
     *(column for column in P.c if column is not P.c.service_host), S.c.host.label("service_host"),
     S.c.availability_zone, S.c.disabled, S.c.frozen, S.c.backend_up, S.c.backend_reason, S.c.seen_at).select_from(
-        S.outerjoin(P, P.c.service_host == S.c.host)).where(S.c.binary == "cinder-volume")
+        S.outerjoin(P, P.c.service_host == S.c.host)).where(members.ARE_BACKENDS)
 
 
 def with_services(tx: db.Transaction, service_hosts: Collection[str | None] | None = None) -> Sequence[db.Row]:
@@ -49,7 +49,7 @@ CHANGING = ("provisioned_gb", "allocated_gb", "volume_count", "free_gb")
 # Without a join: it would take longer than all else.
 _CHANGING = sa.union_all(
     sa.select(P.c.name, P.c.measured_at, *(P.c[name] for name in CHANGING), sa.null().label("state")),
-    sa.select(S.c.host, sa.null(), *(sa.null() for _ in CHANGING), _STATE).where(S.c.binary == "cinder-volume"))
+    sa.select(S.c.host, sa.null(), *(sa.null() for _ in CHANGING), _STATE).where(members.ARE_BACKENDS))
 
 
 def changing(tx: db.Transaction, down_time: float) -> tuple[list[tuple[Any, ...]], dict[str, str]]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from cinder_lite import db, errors
 from cinder_lite.concurrency import randomness
-from cinder_lite.db import schema
+from cinder_lite.db import members, schema
 
 S = schema.services
 ROW = sa.select(S)
@@ -88,8 +88,8 @@ def down(host: sa.ColumnElement, down_time: float) -> sa.Label[bool]:
 
 
 def page(tx: db.Transaction, host: str | None = None, binary: str | None = None) -> Sequence[db.Row]:
-    """Services by binary and host; `host` matches the whole name or the part before @."""
-    query = ROW
+    """Services by binary and host, without clusters; `host` matches the whole name or the part before @."""
+    query = ROW.where(members.IS_PROCESS)
     if host:
         query = query.where(sa.or_(S.c.host == host, S.c.host.startswith(host + "@", autoescape=True)))
     if binary:
@@ -99,7 +99,7 @@ def page(tx: db.Transaction, host: str | None = None, binary: str | None = None)
 
 def zones(tx: db.Transaction) -> Sequence[str]:
     """The zone of each enabled volume service, up or down."""
-    return tx.scalars(sa.select(S.c.availability_zone).where(S.c.binary == "cinder-volume", ~S.c.disabled)).all()
+    return tx.scalars(sa.select(S.c.availability_zone).where(members.ARE_BACKENDS, ~S.c.disabled)).all()
 
 
 def find(tx: db.Transaction, binary: str, host: str | None) -> db.Row | None:

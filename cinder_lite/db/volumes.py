@@ -1,6 +1,6 @@
 """Reads, lists and filters the rows of volumes. Only the lifecycle engine changes statuses."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,18 +81,18 @@ def on_host(tx: db.Transaction, service_host: str) -> Sequence[db.Row]:
     return tx.execute(ROW.where(V.c.host.startswith(service_host + "#", autoescape=True))).all()
 
 
-def ownership(service_uuid: str | None) -> dict[str, Any]:
-    """The columns of a volume by which os-brick decides whether hosts share a target and need a lock.
+def ownership(service_uuid: str | None, cluster: str | None = None) -> dict[str, Any]:
+    """The columns of a volume of a service, or of a cluster of that name.
 
-    Every volume has its own target, whatever the driver.
+    By the first two os-brick decides whether hosts share a target and need a lock. Every volume has its own target,
+    whatever the driver.
     """
-    return {"service_uuid": service_uuid, "shared_targets": False}
+    return {"service_uuid": service_uuid, "shared_targets": False, "cluster_name": cluster}
 
 
-def set_service(tx: db.Transaction, service_host: str, service_uuid: str) -> None:
-    """Assign all volumes of a backend to the service."""
-    values = ownership(service_uuid)
-    differs = sa.or_(*(sa.or_(V.c[name].is_(None), V.c[name] != value) for name, value in values.items()))
+def set_service(tx: db.Transaction, service_host: str, values: Mapping[str, Any]) -> None:
+    """Give all volumes of a backend the columns of `ownership`."""
+    differs = sa.or_(*(V.c[name].is_distinct_from(value) for name, value in values.items()))
     tx.execute(sa.update(V).where(V.c.host.startswith(f"{service_host}#", autoescape=True), differs).values(**values))
 
 

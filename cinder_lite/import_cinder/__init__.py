@@ -74,7 +74,7 @@ class _Import:
         for kind in KINDS:
             self._import(kind)
         for row in services.page(self.tx, binary="cinder-volume"):
-            volumes.set_service(self.tx, row.host, row.uuid)
+            volumes.set_service(self.tx, row.host, volumes.ownership(row.uuid))
 
     def _import(self, kind):
         here, names = imported.keys(self.tx, kind.name), self._names(kind)

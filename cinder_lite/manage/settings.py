@@ -121,12 +121,12 @@ def _plain(name: str) -> str:
 
 def _described(conf: cfg.ConfigOpts) -> list[str]:
     """The backends whose drivers exist; registers the options of their sections."""
-    from cinder_lite.volume import backends
+    from cinder_lite.volume import loading
 
     found = []
     for section in conf.enabled_backends:
         with contextlib.suppress(errors.Misconfigured):
-            backends.options(conf, section)
+            loading.load(conf, section)
             found.append(section)
     return found
 
@@ -166,7 +166,7 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     from cinder_lite.api.auth import strategy
     from cinder_lite.observe import log_setup, tracing
     from cinder_lite.scheduler import plugins as choice
-    from cinder_lite.volume import backends
+    from cinder_lite.volume import loading
 
     yield from (("log", functools.partial(log_setup.check_writable, prog=prog)) for prog in DAEMONS)
     yield "[DEFAULT] state_path", lambda conf: host_lock.check_directory(conf.state_path)
@@ -176,7 +176,7 @@ def _refusals() -> Iterator[tuple[str, Callable[[cfg.ConfigOpts], object]]]:
     yield "installed packages", lambda _conf: installed.routes()
     yield "[DEFAULT] scheduler_default_filters", lambda conf: choice.load_filters(conf.scheduler_default_filters)
     yield "[DEFAULT] scheduler_default_weighers", lambda conf: choice.load_weighers(conf.scheduler_default_weighers)
-    yield "[DEFAULT] enabled_backends", backends.enabled
+    yield "[DEFAULT] enabled_backends", loading.enabled
     yield "[tracing] enabled", tracing.expect_library_if_enabled
     yield f"[{transport.NOTIFICATIONS}] transport_url", lambda conf: (
         notification_bus.is_enabled(conf) and notification_bus.Bus(conf))

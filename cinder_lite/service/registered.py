@@ -35,7 +35,7 @@ class RegisteredService:
         self.heartbeat = heartbeat.Heartbeat(
             shared.db, self.conf, binary, name, zone, self.lock, columns, recorded)
         self._tasks: list[Periodic] = []
-        self._server: Server | None = None
+        self._servers: list[Server] = []
 
     def every(self, interval: float, function: Callable[[], object], problem: str) -> Periodic:
         """A periodic task, to be started, that ends with the service; `problem` begins the log line of an error."""
@@ -48,21 +48,25 @@ class RegisteredService:
         self.lock.acquire()
         self.heartbeat.start()
 
-    def expire_leases(self, stage: str) -> None:
+    def expire_leases(self, stage: str, cluster: str | None = None) -> None:
         """Make the jobs of a former process claimable at once if it has surely ended; else they are by their leases."""
         if self.heartbeat.is_successor:
-            job_changes.expire_leases(self.process.db, stage, [self.heartbeat.host], self.heartbeat.owner)
+            job_changes.expire_leases(self.process.db, stage, cluster or self.heartbeat.host, self.heartbeat.owner,
+                                      shared=cluster is not None)
 
-    def serve(self, interface: type[Interface], manager: object) -> None:
-        """Receive messages for this name, and start the worker."""
-        self._server = server = self.process.server(interface, manager, self.heartbeat.host)
-        server.start()
+    def serve(self, interface: type[Interface], manager: object, cluster: str | None = None) -> None:
+        """Receive messages for this name, and messages for the cluster in turn with the other members of it; start the
+        worker."""
+        for name in filter(None, (self.heartbeat.host, cluster)):
+            server = self.process.server(interface, manager, name)
+            self._servers.append(server)
+            server.start()
         self.worker.start()
 
     def stop(self, timeout: float) -> None:
         """Stop everything, the worker within `timeout` seconds, and report the service as ended."""
-        if self._server is not None:
-            self._server.stop()
+        for server in self._servers:
+            server.stop()
         for task in self._tasks:
             task.stop()
         self.worker.stop(timeout)

@@ -5,13 +5,13 @@ import logging
 from cinder_lite import concurrency, db
 from cinder_lite.concurrency import clock
 from cinder_lite.conf import unread
-from cinder_lite.db import pool_stats, volumes
+from cinder_lite.db import members, pool_stats, volumes
 from cinder_lite.host import network
 from cinder_lite.jobs import outcomes
 from cinder_lite.nova.events import ServerEvents
 from cinder_lite.service import process
 from cinder_lite.service.registered import RegisteredService
-from cinder_lite.volume import backends
+from cinder_lite.volume import backends, loading
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.jobs import lost_snapshots
 from cinder_lite.volume.jobs.creation import CreationJobs
@@ -38,7 +38,7 @@ class BackendService(RegisteredService):
 
     def __init__(self, shared: process.Process, section: str) -> None:
         self.backend = backends.Backend(shared.conf, section)
-        super().__init__(shared, BINARY, self.backend.name, self.backend.zone, self._columns, self._recorded)
+        super().__init__(shared, BINARY, self.backend.member, self.backend.zone, self._columns, self._recorded)
         self._owner_uuid = None  # the service's uuid that is recorded with the backend's volumes
         migration = MigrationJobs(shared.db, self.conf, self.backend, shared.volume)
         manage = ManageJobs(shared.db, self.conf, self.backend)
@@ -61,29 +61,58 @@ class BackendService(RegisteredService):
 
     def _columns(self):
         problem = self.backend.problem(self.conf.service_down_time)
-        return {"backend_up": problem is None, "backend_reason": problem, "rpc_version": VolumeRPC.version}
+        return {"backend_up": problem is None, "backend_reason": problem, "rpc_version": VolumeRPC.version,
+                "cluster_name": self.backend.cluster}
 
     def _recorded(self, row):
         """Assign the backend's volumes to the service's row: at start, and when the row was created again."""
-        self.backend.ownership = volumes.ownership(row.uuid)
-        if row.uuid != self._owner_uuid:
+        if self.backend.cluster is not None:
+            row = self._beat_cluster()
+        if row is not None and row.uuid != self._owner_uuid:
+            self.backend.ownership = volumes.ownership(row.uuid, self.backend.cluster)
             with self.process.db.write() as tx:
-                volumes.set_service(tx, self.backend.name, row.uuid)
+                volumes.set_service(tx, self.backend.name, self.backend.ownership)
             self._owner_uuid = row.uuid
+
+    @db.retried
+    def _beat_cluster(self):
+        """Record in the cluster's row that a member is alive, once the storage has been identified; the row."""
+        if self.backend.cluster_id is None:
+            return None
+        with self.process.db.write() as tx:
+            return members.beat(tx, self.backend.name, self.backend.cluster_id, self.backend.zone, self._columns(),
+                                self.conf.service_down_time)
 
     def start(self) -> None:
         """Start the backend; can be called again after it has raised."""
         # Registered before the check, which may take long: requests that only this backend can take wait for it.
         self.register()
+        if self.backend.cluster is not None:
+            self._find_cluster()
         self.backend.check()
         self.heartbeat.beat()
-        self.expire_leases("volume")
+        self.expire_leases("volume", self.backend.cluster)
         self._clean_up()
         self.measure()
         self._measuring.start()
         self._sweeping.start()
-        self.serve(VolumeRPC, self.manager)
+        self.serve(VolumeRPC, self.manager, self.backend.cluster)
         self.started = True
+
+    def _find_cluster(self):
+        with self.process.db.write() as tx:
+            row = members.find(tx, self.backend.name)
+            # Those of a service that was in no cluster.
+            pool_stats.delete_others(tx, self.backend.member, [])
+        self.backend.cluster_id = row and row.uuid
+
+    def stop(self, timeout: float) -> None:
+        """Stop as other services do, and record it for the cluster."""
+        super().stop(timeout)
+        if self.backend.cluster is not None:
+            with outcomes.quiet(f"recording the end of a member of {self.backend.cluster}"):
+                with self.process.db.write() as tx:
+                    members.settle(tx, self.backend.cluster)
 
     def enable_access(self) -> None:
         """Let hosts connect; report the backend as down if that fails."""
@@ -148,7 +177,7 @@ class VolumeService:
     """All enabled backends. They start concurrently, so that a slow one delays no other."""
 
     def __init__(self, shared: process.Process) -> None:
-        self.backends = [BackendService(shared, section) for section in backends.enabled(shared.conf)]
+        self.backends = [BackendService(shared, section) for section in loading.enabled(shared.conf)]
         self._stopping, self.ready = False, False
         unread.log_unread(shared.conf, shared.conf.enabled_backends)
 

@@ -8,64 +8,30 @@ from collections.abc import Callable
 
 from oslo_config import cfg
 
-from cinder_lite import conf as configuration
-from cinder_lite import errors
 from cinder_lite.concurrency import locks
 from cinder_lite.concurrency.awaited import Awaited
-from cinder_lite.conf import plugins
-from cinder_lite.conf.backend import DRIVERS, TARGETS
 from cinder_lite.db import volumes
-from cinder_lite.volume import driver_calls
+from cinder_lite.volume import driver_calls, loading
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
 
 LOG = logging.getLogger(__name__)
 
-#: Cinder's driver classes and target helpers -> ours, so that an existing cinder.conf works unchanged.
-CINDER_NAMES = {
-    "cinder.volume.drivers.lvm.LVMVolumeDriver": "lvm",
-    "cinder.volume.drivers.rbd.RBDDriver": "rbd",
-    "tgtadm": "tgt",
-    "lioadm": "lio",
-}
-
-
-def load(conf: cfg.ConfigOpts, section: str) -> list[type]:
-    """The classes of a backend's driver and target. Raises Misconfigured if one is not installed."""
-    found = configuration.backend_options(conf, section)
-    classes = []
-    for option, namespace in (("volume_driver", DRIVERS), ("target_helper", TARGETS)):
-        try:
-            classes.append(plugins.load(namespace, found[option], CINDER_NAMES))
-        except errors.Misconfigured as error:
-            raise errors.Misconfigured(f"[{section}] {option}: {error}") from error
-    return classes
-
-
-def options(conf: cfg.ConfigOpts, section: str) -> cfg.ConfigOpts:
-    """The options of a backend's section; loads only its own driver and target."""
-    return configuration.backend_options(conf, section, *load(conf, section))
-
-
-def enabled(conf: cfg.ConfigOpts) -> list[str]:
-    """The sections of the backends. Raises Misconfigured if there are none."""
-    if not conf.enabled_backends:
-        raise errors.Misconfigured("enabled_backends is empty: name the sections that describe the backends")
-    return conf.enabled_backends
-
-
 class Backend:
     """The driver and target of one section. Its methods block; calls of the driver and target run in native threads."""
 
     def __init__(self, conf: cfg.ConfigOpts, section: str) -> None:
-        driver, target = load(conf, section)
-        self.options = configuration.backend_options(conf, section, driver, target)
+        (driver, target), self.options = loading.load(conf, section)
         self.section = section
-        self.name = f"{self.options.backend_host or conf.host}@{section}"
+        #: The name of the service, of its cluster or None, and the cluster's id, once it is that of the storage.
+        self.member = f"{self.options.backend_host}@{section}"
+        self.cluster = f"{self.options.cluster}@{section}" if self.options.cluster else None
+        self.cluster_id: str | None = None
+        self.name = self.cluster or self.member
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
         self.driver = driver(self.options, section)
         self.target = None
-        if isinstance(self.driver, drivers.HasPath):
+        if isinstance(self.driver, drivers.HasPath) and not isinstance(self.driver, drivers.Connects):
             self.target = target(self.options, os.path.join(conf.state_path, "targets", section))
         self.up, self.addresses = False, ()
         self.reason: str | None = "it is being started"
@@ -98,6 +64,8 @@ class Backend:
         try:
             with self._checks.answer():
                 self.call(self.driver.check)
+                if self.cluster is not None:
+                    self.cluster_id = self.call(self.driver.join, self.cluster, self.cluster_id)
                 if self.target is not None:
                     self.call(self.target.check)
                     self.addresses = self.call(self.target.addresses)

@@ -6,9 +6,8 @@ from typing import Any
 from oslo_config import cfg
 
 from cinder_lite import context, db, states
-from cinder_lite.jobs import handlers
 from cinder_lite.jobs.worker import Worker
-from cinder_lite.volume import capabilities
+from cinder_lite.volume import capabilities, cluster_jobs
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.exports import Exports
 from cinder_lite.volume.local_content import LocalContent
@@ -20,14 +19,12 @@ class VolumeManager(VolumeRPC):
 
     def __init__(self, database: db.Database, conf: cfg.ConfigOpts, backend: Backend, owner: str, exports: Exports,
                  owners: Mapping[str, Any]) -> None:
-        """`owner` names the process in the jobs that it claims.
-
-        `owners` are the objects with handlers, {name in states.Action.work: object}; "manage" is one of them.
+        """`owner` names the process in jobs. `owners` are objects with handlers: {name in states.Action.work: object}.
         """
         self.backend, self.exports, self.manage = backend, exports, owners["manage"]
         self.content = LocalContent(database, conf, backend, exports)
         self.worker = Worker(database, conf, states.VOLUME, backend.name, owner,
-                             handlers.bind(states.VOLUME, owners, backend), conf.volume_max_operations)
+                             cluster_jobs.bind(database, backend, owners), conf.volume_max_operations)
 
     def run_job(self, ctx: context.Context, job_id: str) -> None:
         self.worker.wake(job_id)

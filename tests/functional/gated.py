@@ -6,6 +6,7 @@ import time
 from cinder_lite.backup.stores.posix import PosixStore
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.file import FileDriver
+from cinder_lite.volume.drivers.nfs import NfsDriver
 from cinder_lite.volume.targets import base as targets
 from cinder_lite.volume.targets.nbd import NbdTarget
 
@@ -60,6 +61,16 @@ class GatedDriver(FileDriver):
     def snapshot_path(self, snapshot):
         self._pass("snapshot_path")
         return super().snapshot_path(snapshot)
+
+
+class GatedNfsDriver(NfsDriver):
+    """The NFS driver, whose creates wait while `.hold-create` exists and then leave `.at-create`."""
+
+    def create(self, volume):
+        while os.path.exists(os.path.join(self.directory, ".hold-create")):
+            open(os.path.join(self.directory, ".at-create"), "w").close()
+            time.sleep(0.02)
+        return super().create(volume)
 
 
 class GatedTarget(NbdTarget):

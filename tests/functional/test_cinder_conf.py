@@ -7,7 +7,7 @@ import pytest
 from cinder_lite import conf, db
 from cinder_lite.backup import stores, writer
 from cinder_lite.conf import unread
-from cinder_lite.volume import backends
+from cinder_lite.volume import backends, loading
 
 pytestmark = pytest.mark.once
 
@@ -161,6 +161,6 @@ def test_known_options_are_not_reported_as_unknown(tmp_path):
     file = tmp_path / "cinder.conf"
     file.write_text(KOLLA.format(state=tmp_path))
     loaded = conf.load(argv=["--config-file", str(file)])
-    options = backends.options(loaded, "rbd-1")
+    options = loading.load(loaded, "rbd-1")[1]
     assert options.rbd_pool
     assert {*unread.unread(loaded), *unread.unread(loaded, ["rbd-1"])} == FILES["kolla"][3]

@@ -90,7 +90,7 @@ REFUSING = {
     "cinder_lite/observe/log_setup.py set_up": "errors after check_writable has succeeded",
     "cinder_lite/host/exit.py on_misconfiguration": "where all of them end",
     "cinder_lite/observe/tracing.py expect_library": "test_tracing: here the library is installed",
-    "cinder_lite/volume/backends.py load": None, "cinder_lite/volume/backends.py enabled": None,
+    "cinder_lite/volume/loading.py load": None, "cinder_lite/volume/loading.py enabled": None,
     "cinder_lite/wsgi/hosted.py configuration": "test_wsgi: under a WSGI server alone",
 }
 

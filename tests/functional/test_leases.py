@@ -35,7 +35,7 @@ def run(database):
 
 
 def take_over(database, job):
-    job_changes.expire_leases(database, states.VOLUME, [HOST], "another")
+    job_changes.expire_leases(database, states.VOLUME, HOST, "another")
     with database.each() as tx:
         assert jobs.claim(tx, job.id, "another", 30)[0] is not None
 

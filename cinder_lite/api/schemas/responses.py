@@ -236,7 +236,7 @@ PLAIN: dict[tuple[str, str, str | None], Schema] = {
     ("GET", "/clusters/detail", None): object_of({"clusters": array_of(object_of(_CLUSTER_DETAIL, _SINCE_26))}),
     ("GET", "/clusters/{name}", None): object_of({"cluster": object_of(_CLUSTER_DETAIL, _SINCE_26)}),
     **dict.fromkeys([("PUT", f"/clusters/{verb}", None) for verb in ("enable", "disable")],
-                    object_of({"cluster": object_of(_CLUSTER, _SINCE_26)})),
+                    object_of({"cluster": object_of({**_CLUSTER, "disabled_reason": nullable(TEXT)}, _SINCE_26)})),
     ("GET", "/capabilities/{host}", None): _CAPABILITIES,
     ("GET", "/extensions", None): object_of({"extensions": array_of(_EXTENSION)}),
     ("GET", "/extensions/{alias}", None): object_of({"extension": _EXTENSION}),

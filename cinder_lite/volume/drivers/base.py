@@ -99,6 +99,8 @@ class Driver(abc.ABC):
     OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = ()
     #: The protocol by which hosts reach the volumes ("iSCSI", "ceph", ...), None if a target exports them.
     protocol: typing.ClassVar[str | None] = None
+    #: Why services of several hosts cannot share a backend, unless the driver is Shared.
+    unshared: typing.ClassVar[str] = "its volumes are reached from one host alone"
     vendor = "Open Source"
     #: Records the duration of calls (see cinder_lite.observe.metrics); set by the service.
     meter: typing.Any = None
@@ -201,6 +203,22 @@ class Connects(abc.ABC):
     @abc.abstractmethod
     def snapshot_content(self, snapshot: Snapshot) -> dict:
         """The location of the snapshot's bytes, like `content`."""
+
+
+class Shared(abc.ABC):
+    """A driver whose storage several hosts reach, so that services of a cluster can use one backend at the same time.
+
+    Its calls are right also while services on other hosts make calls for other volumes; `clean_up` leaves what those
+    may be making.
+    """
+
+    @abc.abstractmethod
+    def join(self, cluster: str, id: str | None) -> str:
+        """The cluster's id, which is recorded in the storage, so that all members have the same storage.
+
+        `id` is the one in the database; None if there is none, and then a new one is recorded, unless the storage has
+        one. Raises BackendDown if the storage has another or none.
+        """
 
 
 @dataclasses.dataclass(frozen=True)

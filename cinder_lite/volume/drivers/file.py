@@ -5,8 +5,9 @@ import errno
 import os
 import stat
 import tempfile
+import typing
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from oslo_config import cfg
 
@@ -39,7 +40,9 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
     consistent if blocks can be shared; otherwise the copy fails if the volume was modified meanwhile.
     """
 
-    OPTIONS = OPTIONS
+    OPTIONS: typing.ClassVar[tuple[cfg.Opt, ...]] = OPTIONS
+    #: The access mode of new files.
+    mode = 0o600
 
     @property
     def directory(self) -> str:
@@ -60,10 +63,15 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
                                    "units write there (ReadWritePaths=)") from error
 
     def clean_up(self) -> None:
-        with _as_driver_errors(f"cannot clean up {self.directory}"):
-            for entry in self._entries():
-                if entry.name.startswith(tuple(f".{prefix}" for prefix in PREFIXES)) and entry.name.endswith(PART):
-                    _remove_part(entry.path)
+        with as_driver_errors(f"cannot clean up {self.directory}"):
+            for folder in self.incomplete():
+                remove_part(folder)
+
+    def incomplete(self) -> Iterator[str]:
+        """The paths of the folders of incomplete files."""
+        for entry in self._entries():
+            if entry.name.startswith(tuple(f".{prefix}" for prefix in PREFIXES)) and entry.name.endswith(PART):
+                yield entry.path
 
     def pools(self) -> tuple[base.PoolStats, ...]:
         """One pool, named after the backend.
@@ -71,7 +79,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         The provisioned capacity is the sizes of volumes and the occupied blocks of snapshots: a snapshot never grows,
         but its blocks stop being shared when its volume changes.
         """
-        with _as_driver_errors(f"cannot measure {self.directory}"):
+        with as_driver_errors(f"cannot measure {self.directory}"):
             disk = os.statvfs(self.directory)
             provisioned = 0
             for entry in self._entries():
@@ -88,7 +96,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
     def create(self, volume: base.Volume) -> dict:
         """Create the file; an existing one stays unchanged."""
         if not os.path.exists(self.path(volume)):
-            with _as_driver_errors(f"cannot create {volume.name}"), self._new_file(volume.name) as made:
+            with as_driver_errors(f"cannot create {volume.name}"), self._new_file(volume.name) as made:
                 os.ftruncate(made, volume.size * base.GIB)
         return {}
 
@@ -96,7 +104,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         self._remove(volume.name)
 
     def extend(self, volume: base.Volume, new_size: int) -> None:
-        with _as_driver_errors(f"cannot extend {volume.name}"), self._opened(volume.name, os.O_WRONLY) as file:
+        with as_driver_errors(f"cannot extend {volume.name}"), self._opened(volume.name, os.O_WRONLY) as file:
             wanted, present = new_size * base.GIB, os.fstat(file).st_size
             if wanted < present:
                 raise base.DriverError(f"{volume.name} has {present} bytes and cannot shrink to {new_size} GiB")
@@ -121,7 +129,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
 
     def revert(self, volume: base.Volume, snapshot: base.Snapshot) -> None:
         """Replace the volume by a copy of the snapshot, atomically."""
-        with _as_driver_errors(f"cannot revert {volume.name}"), self._opened(volume.name, os.O_RDONLY) as file:
+        with as_driver_errors(f"cannot revert {volume.name}"), self._opened(volume.name, os.O_RDONLY) as file:
             size = os.fstat(file).st_size
         self._copy(snapshot.name, volume.name, size, _quiet, replace=True)
 
@@ -131,7 +139,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         path = urllib.parse.unquote(url.path)
         if url.scheme != "file" or not os.access(path, os.R_OK):
             return None
-        with (_as_driver_errors(f"cannot clone {path} to {volume.name}"), contextlib.suppress(_Unshared),
+        with (as_driver_errors(f"cannot clone {path} to {volume.name}"), contextlib.suppress(_Unshared),
               open(path, "rb") as source):
             with self._new_file(volume.name) as made:
                 if not sparse.reflink(source.fileno(), made):
@@ -141,7 +149,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         return None
 
     def names(self) -> Iterable[tuple[str, int | None]]:
-        with _as_driver_errors(f"cannot list {self.directory}"):
+        with as_driver_errors(f"cannot list {self.directory}"):
             found = []
             for entry in self._entries():
                 if entry.name.startswith(PREFIXES):
@@ -159,7 +167,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         return self._foreign(lambda name: name.startswith("snapshot-"))
 
     def _foreign(self, wanted):
-        with _as_driver_errors(f"cannot list {self.directory}"):
+        with as_driver_errors(f"cannot list {self.directory}"):
             found = []
             for entry in sorted(self._entries(), key=lambda entry: entry.name):
                 if wanted(entry.name) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
@@ -171,7 +179,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         name = self.name_of(reference)
         if name != os.path.basename(name) or name.startswith("."):
             raise base.DriverError(f"'{name}' is not the name of a file in {self.directory}")
-        with _as_driver_errors(f"cannot inspect {name}"):
+        with as_driver_errors(f"cannot inspect {name}"):
             status = os.lstat(os.path.join(self.directory, name))
         if not stat.S_ISREG(status.st_mode):
             raise base.DriverError(f"{name} in {self.directory} is not a regular file")
@@ -188,7 +196,7 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
 
     def _rename(self, old, new):
         before, after = (os.path.join(self.directory, name) for name in (old, new))
-        with _as_driver_errors(f"cannot rename {old}"):
+        with as_driver_errors(f"cannot rename {old}"):
             if old == new or (not os.path.lexists(before) and os.path.exists(after)):
                 return
             if os.path.lexists(after):
@@ -210,12 +218,12 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         """Copy a file to `name` unless that exists; the copy has `size` bytes (0: the source's size)."""
         if not replace and os.path.exists(os.path.join(self.directory, name)):
             return
-        with (_as_driver_errors(f"cannot copy {source_name} to {name}"),
+        with (as_driver_errors(f"cannot copy {source_name} to {name}"),
               self._opened(source_name, os.O_RDONLY) as source):
             for _ in range(ATTEMPTS):
                 with contextlib.suppress(_Changed), self._new_file(name, replace) as made:
-                    before = _state(source)
-                    if not sparse.copy(source, made, size, progress) and _state(source) != before:
+                    before = self._state(source_name)
+                    if not sparse.copy(source, made, size, progress) and self._state(source_name) != before:
                         raise _Changed
                     return
         raise base.DriverError(f"{source_name} is being written to, and {self.directory} cannot share blocks; detach "
@@ -229,9 +237,10 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         """
         path = os.path.join(self.directory, name)
         folder = self._part(name)
-        _remove_part(folder)
+        remove_part(folder)
         file, part = _new_part(folder)
         try:
+            os.fchmod(file, self.mode)
             yield file
             os.fsync(file)
             if replace:
@@ -247,10 +256,16 @@ class FileDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExistin
         self._sync()
 
     def _remove(self, name):
-        with _as_driver_errors(f"cannot delete {name}"):
-            _remove_part(self._part(name))
+        with as_driver_errors(f"cannot delete {name}"):
+            remove_part(self._part(name))
             if _unlink(os.path.join(self.directory, name)):
                 self._sync()
+
+    def _state(self, name):
+        # Opened anew: a client of NFS asks the server for the present times when a file is opened.
+        with self._opened(name, os.O_RDONLY) as file:
+            status = os.fstat(file)
+        return status.st_size, status.st_mtime_ns
 
     def _part(self, name):
         return os.path.join(self.directory, f".{name}{PART}")
@@ -281,7 +296,7 @@ class _Changed(Exception):
 
 
 @contextlib.contextmanager
-def _as_driver_errors(what):
+def as_driver_errors(what: str) -> Iterator[None]:
     """Turn OSError into a DriverError whose text begins with `what`."""
     try:
         yield
@@ -297,11 +312,6 @@ def _found(name, status):
     return base.Manageable({"source-name": name}, status.st_size, reason)
 
 
-def _state(file):
-    status = os.fstat(file)
-    return status.st_size, status.st_mtime_ns
-
-
 def _new_part(folder):
     """(descriptor, path) of a new file in a new folder, which a former call may remove when it ends."""
     part = os.path.join(folder, randomness.token_hex(8))
@@ -312,7 +322,7 @@ def _new_part(folder):
             return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), part
 
 
-def _remove_part(folder):
+def remove_part(folder: str) -> None:
     """Remove incomplete files."""
     try:
         for name in os.listdir(folder):

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers import base
 
 
-class NullDriver(base.Driver, base.Connects, base.Revertable):
+class NullDriver(base.Driver, base.Connects, base.Revertable, base.Shared):
     """Every call succeeds without effect; the capacity is infinite.
 
-    It stores no names: `names()` is empty and `exists()` always true. `connection` has the form of iSCSI's with a type
-    that no host can attach by mistake.
+    `exists()` is always true. `connection` has the form of iSCSI's with a type that no host can attach by mistake.
     """
 
     protocol = "null"
@@ -17,9 +17,11 @@ class NullDriver(base.Driver, base.Connects, base.Revertable):
     def check(self) -> None:
         pass
 
+    def join(self, cluster: str, id: str | None) -> str:
+        return id or randomness.new_id()
+
     def pools(self) -> tuple[base.PoolStats, ...]:
-        return (base.PoolStats(name=self.backend, total_gb="infinite", free_gb="infinite", thin=True, thick=True,
-                               multiattach=True),)
+        return (base.PoolStats(self.backend, "infinite", "infinite", thin=True, thick=True, multiattach=True),)
 
     def create(self, volume: base.Volume) -> dict:
         return {}
@@ -55,8 +57,7 @@ class NullDriver(base.Driver, base.Connects, base.Revertable):
 
     def content(self, volume: base.Volume | base.Snapshot) -> dict:
         """Always raises DriverError: there is no data to read, write, export or back up."""
-        raise base.DriverError(f"backend {self.backend} uses the null driver: {volume.name} holds no data; choose a "
-                               "backend with another driver")
+        raise base.DriverError(f"{self.backend} has the null driver: {volume.name} holds no data; choose another one")
 
     def snapshot_content(self, snapshot: base.Snapshot) -> dict:
         return self.content(snapshot)

@@ -13,7 +13,8 @@ LABELS = {
     "activate", "activate_snapshot", "addresses", "adopt", "adopt_snapshot", "apply_qos", "check", "cipher", "clean_up",
     "clear", "clone", "clone_image", "connection", "create", "create_snapshot", "deactivate", "delete",
     "delete_snapshot", "disconnect", "exists", "export", "exported", "extend", "foreign_snapshots", "foreign_volumes",
-    "from_snapshot", "inspect", "lost_snapshots", "pools", "remove", "replication_targets", "resize", "revert", "tend",
+    "from_snapshot", "inspect", "join", "lost_snapshots", "pools", "remove", "replication_targets", "resize", "revert",
+    "tend",
 }
 #: Methods that are called directly.
 NOT_MEASURED = {"check_connector", "content", "name_of", "names", "new_auth", "path", "present", "sharing",

@@ -18,6 +18,8 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting
     """Logical volumes, thin or thick, on disks of this host."""
 
     OPTIONS = OPTIONS
+    unshared = ("hosts that change one volume group must lock it against each other (lvmlockd), which this driver does "
+                "not support")
     #: Bytes per unit of a volume's `size`.
     unit = base.GIB
 

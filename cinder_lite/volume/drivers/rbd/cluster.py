@@ -5,14 +5,14 @@ import contextlib
 import errno
 import json
 import os
-import threading
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import rados
 import rbd
 
+from cinder_lite.volume.drivers.rbd import locking
 from cinder_lite.volume.drivers.rbd.limiting import has_limits
 from cinder_lite.volume.drivers.rbd.protocol import Failure
 
@@ -27,11 +27,11 @@ EVICTING = 128
 class Pool:
     """The backend's pool: `ioctx` for librbd's calls, `locks` that serialize calls for one image, the journal."""
 
-    CALLS = ("address", "probe", "measure", "identity", "monitors", "keyring")
+    CALLS = ("address", "probe", "measure", "identity", "monitors", "keyring", "join")
 
     def __init__(self, setup: dict) -> None:
         self.name, self.user, self.owner = setup["pool"], setup["user"] or "admin", setup["owner"]
-        self.locks = Locks()
+        self.locks: locking.Locks = locking.Locks()
         self._others: dict[str, typing.Any] = {}
         try:
             self.cluster = rados.Rados(conffile=setup["conf"], rados_id=self.user, clustername=setup["cluster"])
@@ -43,6 +43,8 @@ class Pool:
             self.cluster.connect()
             self._fence(setup["fence"])
             self.ioctx = self._opened(self.name)
+            if setup["shared"]:
+                self.locks = locking.SharedLocks(self._opened(self.name), self.owner)
         except (rados.Error, OSError) as error:
             raise Failure(self._why(error, setup), "down") from error
 
@@ -158,6 +160,27 @@ class Pool:
 
     # -- the journal
 
+    def join(self, cluster: str, id: str | None, proposed: str) -> str:
+        """The id of a cluster of services, which is in the journal; see drivers.base.Shared."""
+        key = f"cluster/{cluster}"
+        if id is None:
+            with rados.WriteOpCtx() as operation:
+                # Compared as empty if there is none.
+                operation.omap_cmp(key, "")
+                self.ioctx.set_omap(operation, (key,), (json.dumps({"owner": self.owner, "id": proposed}).encode(),))
+                try:
+                    self.ioctx.operate_write_op(operation, JOURNAL)
+                except rados.ObjectNotFound:
+                    self.note(key, id=proposed)
+                except rados.Error as error:
+                    if error.errno != errno.ECANCELED:
+                        raise
+        found = self.noted(key).get(key, {}).get("id", "")
+        if id not in (None, found):
+            raise Failure(f"pool {self.name} is not that of the cluster {cluster}: its journal has another id of it, "
+                          "or none; give all hosts of the cluster the same rbd_ceph_conf and rbd_pool", "down")
+        return found
+
     def note(self, key: str, **values: object) -> None:
         """Record in the journal that an operation begins."""
         with rados.WriteOpCtx() as operation:
@@ -207,28 +230,6 @@ class Pool:
             self.ioctx.remove_omap_keys(operation, keys)
             with contextlib.suppress(rados.ObjectNotFound):
                 self.ioctx.operate_write_op(operation, JOURNAL)
-
-
-class Locks:
-    """Locks by name."""
-
-    def __init__(self) -> None:
-        self._held: set[str] = set()
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def __call__(self, *names: str) -> Iterator[None]:
-        """Hold the locks of all the names at once; "" has no lock."""
-        wanted = set(names) - {""}
-        with self._changed:
-            self._changed.wait_for(lambda: self._held.isdisjoint(wanted))
-            self._held.update(wanted)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._held.difference_update(wanted)
-                self._changed.notify_all()
 
 
 def retry(call: Callable[[], typing.Any], errors: type[Exception] | tuple[type[Exception], ...],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from oslo_config import cfg
 
+from cinder_lite.concurrency import randomness
 from cinder_lite.volume.drivers import base
 from cinder_lite.volume.drivers.rbd import content, qos
 from cinder_lite.volume.drivers.rbd.options import OPTIONS
@@ -16,7 +17,8 @@ PREFIXES = ("volume-", "snapshot-")
 MIB = 1024**2
 
 
-class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, base.ManagesExisting, base.Revertable):
+class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, base.ManagesExisting, base.Revertable,
+                base.Shared):
     """Images with Cinder's names of volumes. librbd is called in a separate process (see `supervisor`)."""
 
     OPTIONS = OPTIONS
@@ -27,7 +29,8 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
         self.cluster = Cluster(
             conf=options.rbd_ceph_conf, cluster=options.rbd_cluster_name, user=options.rbd_user, pool=options.rbd_pool,
             timeout=options.rbd_call_timeout, connect_timeout=options.rados_connect_timeout,
-            owner=f"{socket.gethostname()}@{backend}")
+            owner=f"{options.backend_host if options.cluster else socket.gethostname()}@{backend}",
+            shared=bool(options.cluster))
         self.librbd = Librbd(self.cluster)
         self._version = object()
         self._provisioned: tuple[object, int | None] = (None, None)
@@ -46,6 +49,10 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
         except base.DriverError as error:
             raise base.BackendDown(str(error)) from error
 
+    def join(self, cluster: str, id: str | None) -> str:
+        """The id is in the pool's journal."""
+        return self.librbd.call("join", cluster=cluster, id=id, proposed=randomness.new_id())
+
     def clean_up(self) -> None:
         self.librbd.call("clean_up")
         if self.options.rbd_exclusive_cinder_pool:
@@ -59,7 +66,8 @@ class RbdDriver(base.Driver, base.AppliesQos, base.ClonesImages, base.Connects, 
     def pools(self) -> tuple[base.PoolStats, ...]:
         """One pool, named after the backend; the free capacity is Ceph's, after replication."""
         version = self._version
-        known = self.options.rbd_exclusive_cinder_pool and self._provisioned[0] is version
+        known = (self.options.rbd_exclusive_cinder_pool and not self.cluster.shared
+                 and self._provisioned[0] is version)
         found = self.librbd.call("measure", images=not known)
         if not known:
             self._provisioned = version, found["promised"]

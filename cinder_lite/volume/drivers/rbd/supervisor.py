@@ -53,10 +53,12 @@ class Cluster:
     timeout: int
     connect_timeout: int
     owner: str = ""
+    #: Whether services on other hosts change the pool's images too.
+    shared: bool = False
 
     def setup(self, fence: Sequence[str]) -> dict:
         return {"conf": self.conf, "cluster": self.cluster, "user": self.user, "pool": self.pool, "owner": self.owner,
-                "connect_timeout": self.connect_limit, "fence": fence,
+                "shared": self.shared, "connect_timeout": self.connect_limit, "fence": fence,
                 "mon_timeout": self.connect_timeout if self.connect_timeout > 0 else None}
 
     @property
