@@ -51,6 +51,11 @@ def settle(tx: db.Transaction, name: str) -> None:
     tx.execute(sa.update(S).where(S.c.binary == BINARY, S.c.host == name).values(seen_at=latest, updated_at=db.now()))
 
 
+def backends(tx: db.Transaction) -> Sequence[db.Row]:
+    """The rows of all backends: of clusters, and of volume services that are in none."""
+    return tx.execute(sa.select(S).where(ARE_BACKENDS).order_by(S.c.host)).all()
+
+
 def clusters(tx: db.Transaction) -> Sequence[tuple[db.Row, list[db.Row]]]:
     """(the row of a cluster, the rows of its members) of each cluster, by name."""
     rows = tx.execute(sa.select(S).where(S.c.cluster_name.is_not(None)).order_by(S.c.host)).all()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from oslo_config import cfg
 
 from cinder_lite import db
-from cinder_lite.db import imported, metadata_index, services, volumes
+from cinder_lite.db import imported, members, metadata_index, services, volumes
 from cinder_lite.import_cinder.database import CinderDatabase
 from cinder_lite.import_cinder.mapping import KINDS
 from cinder_lite.import_cinder.source import TABLES, HostMap, Records
@@ -73,8 +73,8 @@ class _Import:
     def all(self):
         for kind in KINDS:
             self._import(kind)
-        for row in services.page(self.tx, binary="cinder-volume"):
-            volumes.set_service(self.tx, row.host, volumes.ownership(row.uuid))
+        for row in members.backends(self.tx):
+            volumes.set_service(self.tx, row.host, volumes.ownership(row.uuid, row.cluster_name))
 
     def _import(self, kind):
         here, names = imported.keys(self.tx, kind.name), self._names(kind)
@@ -161,8 +161,8 @@ def _parents_first(kind, rows):
 
 def _add_notes(found, database, conf, report):
     for row in found.rows["clusters"]:
-        report.notes.append(f"cluster {row['name']} of {row['binary']}: clusters are not supported; one service "
-                            "manages the volumes of all its hosts if --host-map gives them one name")
+        report.notes.append(f"cluster {row['name']} of {row['binary']}: give its hosts its name by --host-map, "
+                            "and set `cluster` of the backends to that name")
     for row in found.rows["consistencygroups"]:
         report.notes.append(f"consistency group {row['id']} is not imported: it predates groups")
     for row in found.rows["group_type_projects"]:
@@ -176,7 +176,6 @@ def _add_notes(found, database, conf, report):
         report.notes.append(f"--host-map {old}: no record has this host")
     hosts = {found.hosts(row["host"]) for row in found.rows["volumes"]} - {None}
     with database.read() as tx:
-        known = {row.host for row in services.page(tx, binary="cinder-volume") if services.is_up(
-            row, conf.service_down_time)}
+        known = {row.host for row in members.backends(tx) if services.is_up(row, conf.service_down_time)}
     for service in sorted({host.partition("#")[0] for host in hosts} - known):
         report.notes.append(f"volumes are on {service}, whose service is not up")

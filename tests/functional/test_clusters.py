@@ -14,6 +14,7 @@ from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
 from cinder_lite.service.volume import VolumeService
 from cinder_lite.volume.drivers.nfs import MARK
+from tests.functional import test_docs
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 from tests.meta.source import TOP
@@ -272,6 +273,39 @@ def test_the_cluster_of_all_backends_can_be_named_once():
     backend = VolumeService(process.Process(configured, INTERFACES)).backends[0].backend
     assert (backend.name, backend.member) == ("c@null-1", "test@null-1")
     here.remove()
+
+
+BEFORE = """
+[rbd-1]
+volume_driver = null
+backend_host = ceph
+"""
+
+
+def test_the_commands_of_the_page(tmp_path, monkeypatch):
+    """They move the volumes of a backend into a cluster, and show it."""
+    page = "docs/active-active.md"
+    here = Service(backends=("rbd-1",), sections={"rbd-1": BEFORE}, target=False, host="stor1")
+    person = test_docs.Person(here, str(tmp_path), monkeypatch)
+    shown, moving = [], []
+    for command in test_docs.commands(page):
+        (moving if moving or command == test_docs.STOPPED else shown).append(command)
+    assert len(shown) > 3 and len(moving) == 4
+    with here:
+        volume = Client(here.url).made("volumes", size=1)
+        for command in moving:
+            if command == test_docs.STARTED:
+                with open(here.config_file) as file:
+                    text = file.read()
+                with open(here.config_file, "w") as file:
+                    file.write(text.replace("backend_host = ceph", "cluster = blue"))
+            assert person.types(page, command) is None
+        for command in shown:
+            assert person.types(page, command) is None
+        moved = Client(here.url)("GET", f"/volumes/{volume['id']}", expect=200)["volume"]
+        assert (moved["os-vol-host-attr:host"], moved["cluster_name"]) == ("blue@rbd-1#rbd-1", "blue@rbd-1")
+        rows = Client(here.url)("GET", "/os-services?binary=cinder-volume", expect=200)["services"]
+        assert [row["host"] for row in rows] == ["stor1@rbd-1"]
 
 
 def test_a_job_waits_for_the_worker_of_another_member_that_was_ended_from_outside(cluster):

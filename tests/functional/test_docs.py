@@ -50,7 +50,7 @@ ELSEWHERE = {
     "psql -c": ("tests/cluster/pair.py", 'page.commands("psql")'),
     "cinder-lite-manage db sync": ("tests/functional/test_manage.py", '"db", "sync"')}
 #: Pages whose commands have a test of their own, because they change the machine.
-OWN = {"docs/install.md", "docs/monitoring.md"}
+OWN = {"docs/active-active.md", "docs/install.md", "docs/monitoring.md"}
 STOPPED, STARTED = "# with the services stopped", "# with the services started"
 SECTION = """
 [{name}]
