@@ -6,7 +6,8 @@ import uuid
 
 from oslo_config import cfg
 
-from cinder_lite.volume.drivers import base, file, null
+from cinder_lite import conf as configuration
+from cinder_lite.volume.drivers import base, file, nfs, null
 
 MIB, GIB = 1024**2, 1024**3
 CAP_SYS_ADMIN = 1 << 21
@@ -17,7 +18,7 @@ def options(declared, **values):
     conf = cfg.ConfigOpts()
     conf([])
     conf.register_group(cfg.OptGroup("backend"))
-    conf.register_opts(declared, group="backend")
+    conf.register_opts([*declared, *configuration.BACKEND], group="backend")
     for name, value in values.items():
         conf.set_override(name, value, group="backend")
     return conf.backend
@@ -26,6 +27,14 @@ def options(declared, **values):
 def file_driver(directory):
     """A file driver on a directory that does not exist yet."""
     made = file.FileDriver(options(file.OPTIONS, file_volume_dir=str(directory / uuid.uuid4().hex)), "backend")
+    made.check()
+    return made
+
+
+def nfs_driver(directory):
+    """An NFS driver on a directory that does not exist yet."""
+    made = nfs.NfsDriver(options(nfs.OPTIONS, file_volume_dir=str(directory / uuid.uuid4().hex), nas_host="192.0.2.7",
+                                 nas_share_path="/volumes"), "backend")
     made.check()
     return made
 
@@ -40,6 +49,7 @@ def can_mount():
 #: Name -> function of (a temporary directory, the `disks` fixture) that gives a driver on an empty backend.
 DRIVERS = {
     "file": lambda directory, disks: file_driver(directory),
+    "nfs": lambda directory, disks: nfs_driver(directory),
     "null": lambda directory, disks: null.NullDriver(options(null.NullDriver.OPTIONS), "backend"),
 }
 #: File systems that share blocks.

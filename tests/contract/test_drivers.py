@@ -1,6 +1,7 @@
 """The contract of all drivers: each call, its repetition, and the resulting bytes."""
 
 import random
+import uuid
 
 import pytest
 
@@ -34,6 +35,19 @@ def test_a_working_backend_passes_its_check_and_reports_pools(driver):
         assert pool.provisioned_gb == 0
         assert pool.thin or pool.thick
     assert len({pool.name for pool in driver.pools()}) == len(driver.pools()) > 0
+
+
+def test_all_hosts_of_a_cluster_find_one_id_in_the_storage(driver):
+    if not isinstance(driver, base.Shared):
+        assert driver.unshared
+        return
+    id = driver.join("blue@backend", None)
+    assert driver.join("blue@backend", id) == id
+    if driver.protocol != "null":
+        assert driver.join("blue@backend", None) == id
+        for cluster, other in (("blue@backend", str(uuid.uuid4())), ("red@backend", id)):
+            with pytest.raises(base.BackendDown, match="is not th.*at? of the cluster|is not the storage of"):
+                driver.join(cluster, other)
 
 
 def test_every_call_may_come_twice(driver):

@@ -6,10 +6,10 @@ from tests.contract.test_drivers import *  # noqa: F403 - the tests themselves, 
 from tests.storage import rbd
 
 
-@pytest.fixture
-def driver(ceph):
+@pytest.fixture(params=[None, "blue"], ids=["of one host", "of a cluster"])
+def driver(request, ceph):
     rbd.emptied(ceph)
-    made = rbd.driver(ceph)
+    made = rbd.driver(ceph, cluster=request.param)
     yield made
     made.close()
 
