@@ -100,6 +100,7 @@ def show(req: Request) -> dict[str, Any]:
         return {"cluster": _find(req, tx, req.name, req.query.get("binary"))}
 
 
+@db.retried
 def _switch(req: Request, disabled: bool, reason: str | None) -> dict[str, Any]:
     name, binary = req.document["name"], req.document.get("binary")
     with req.db.write() as tx:
