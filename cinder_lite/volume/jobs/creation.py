@@ -1,22 +1,19 @@
 """Runs the jobs that create volumes on a backend."""
 
-import contextlib
-import logging
 from typing import Any
 
 from oslo_config import cfg
 
 from cinder_lite import db
 from cinder_lite.db import backups, snapshots, volumes
-from cinder_lite.jobs import holds, outcomes
+from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.lifecycle import VOLUME
 from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
+from cinder_lite.volume.jobs import elsewhere
 from cinder_lite.volume.jobs.images import ImageJobs
-
-LOG = logging.getLogger(__name__)
 
 
 class CreationJobs:
@@ -46,7 +43,7 @@ class CreationJobs:
             else:
                 facts = create.run(self._flows, volume, recipe, work)
         except drivers.DriverError as error:
-            if self._try_elsewhere(work, row, error):
+            if elsewhere.try_another(self.conf, self.backend, work, row, error):
                 return
             raise
         columns = {"facts": facts or {}, **self.backend.ownership}
@@ -78,23 +75,3 @@ class CreationJobs:
         if image_id and not row.backup_id:
             return create.Recipe("image", image_id)
         return create.Recipe("blank")
-
-    def _try_elsewhere(self, work, row, error):
-        """Pass the job back to the scheduler to try another backend. Returns False after scheduler_max_attempts, or if
-        the volume is left here, as its removal has failed too. Raises Stale if another worker may have it."""
-        failures = [*work.args.get("failures", ()), {"host": row.host, "reason": str(error)}]
-        if row.source_volid or row.snapshot_id or len(failures) >= self.conf.scheduler_max_attempts:
-            return False
-        with work.fence, contextlib.suppress(drivers.DriverError):
-            if self.backend.call(self.backend.driver.exists, driver_views.as_volume(row)):
-                return False
-        LOG.warning("volume %s could not be created on %s, another backend is tried: %s", row.id, row.host, error)
-        work.args |= {"tried": [*work.args.get("tried", ()), self.backend.name], "failures": failures}
-        work.pass_on("scheduler", None)
-        work.at_end(self._leave_pool)
-        return True
-
-    @staticmethod
-    def _leave_pool(tx, row):
-        if row is not None:
-            holds.leave_pool(tx, row)
