@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--statements", action="store_true", help="the story includes statements and messages")
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), help="bring back a fault")
     parser.add_argument("--until", action="store_true", help="stop at the first rule that is broken")
+    parser.add_argument("--tour", action="store_true", help="run a world with all requests and without faults")
     parser.add_argument("seeds", nargs="*", help="a seed, or FIRST-LAST")
     given = parser.parse_args()
     seeds = _seeds(given.seeds, given.fresh)
@@ -35,8 +36,8 @@ def main():
         mutants.MUTANTS[given.mutant]()
     broken = 0
     with runs.Runner() as runner:
-        for seed in seeds:
-            found = _one(given, runner, runs.Plan.of(seed))
+        for plan in [runs.Plan.tour()] * given.tour + [runs.Plan.of(seed) for seed in seeds]:
+            found = _one(given, runner, plan)
             broken += "broken" in found
             print(json.dumps(found), flush=True)
             if broken and given.until:

@@ -41,12 +41,18 @@ def manage(client):
             "host": f"{host}@{backend}#{backend}", "ref": {"source-name": name}, "volume_type": None}})
 
 
-@with_one("volumes", status="available")
-def manage_snapshot(client, row):
-    found = sorted(name for host, name in client.site.unmanaged if host == row["host"] and name.startswith("snapshot-"))
-    if found:
-        client.send("POST", "/manageable_snapshots", {"snapshot": {
-            "volume_id": row["id"], "ref": {"source-name": client.rng.choice(found)}}})
+def manage_snapshot(client):
+    """Manage a snapshot that was let go, of its volume or of another on the backend."""
+    found = sorted(one for one in client.site.unmanaged if one[1].startswith("snapshot-"))
+    if not found:
+        return
+    host, name = client.rng.choice(found)
+    volumes = [row["id"] for row in client.site.rows(
+        "SELECT id FROM volumes WHERE host = ? AND project_id = ? ORDER BY created_at, id", host, client.project)]
+    former = client.site.former.get(name)
+    if volumes:
+        id = former if former in volumes and client.rng.random() < 0.9 else client.rng.choice(volumes)
+        client.send("POST", "/manageable_snapshots", {"snapshot": {"volume_id": id, "ref": {"source-name": name}}})
 
 
 @with_one("volumes")
@@ -75,12 +81,21 @@ def freeze_a_host(client):
 
 @with_one("backups", status="available")
 def import_a_record(client, row):
+    """Import a record again, most of the time when the backup is deleted and an operator has brought back its data."""
+    objects = client.site.world.objects
+    copied = {name: data for name, data in objects.items() if row["id"] in name}
     status, document = client.send("GET", f"/backups/{row['id']}/export_record")
     if status == 200:
-        if client.rng.random() < 0.5:
+        gone = False
+        if client.rng.random() < 0.8:
             client.send("DELETE", f"/backups/{row['id']}")
             client.settle()
-        client.send("POST", "/backups/import_record", {"backup-record": document["backup-record"]})
+            gone = not client.site.rows("SELECT 1 FROM backups WHERE id = ?", row["id"])
+            objects.update(copied if gone else {})
+        status, _ = client.send("POST", "/backups/import_record", {"backup-record": document["backup-record"]})
+        if gone and status not in (201, 202):
+            for name in copied:
+                objects.pop(name, None)
 
 
 @with_one("backups")

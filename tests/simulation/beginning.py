@@ -10,7 +10,19 @@ import random
 from cinder_lite.db import migrate
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
-from tests.simulation import admin_requests, clients, contents, group_requests, histories, images, rules, storage, world
+from tests.simulation import (
+    admin_requests,
+    clients,
+    contents,
+    faults,
+    group_requests,
+    histories,
+    images,
+    rules,
+    servers,
+    storage,
+    world,
+)
 from tests.simulation.site import BACKENDS, Site, configured
 
 #: (table, method and path for a row, body): what ends the resources of the client, in this order.
@@ -41,6 +53,8 @@ def begin(top, requests):
     storage.install(here)
     images.install(here)
     site = Site(here, top)
+    servers.install(site)
+    faults.mark_work()
     site.start_all()
     here.wait_until(lambda: len(site.rows("SELECT 1 FROM pools")) == 3, "the backends")
     client = clients.Client(site, "first client", clients.PROJECTS[0], random.Random(0), 0, 0, None, ())
@@ -48,10 +62,13 @@ def begin(top, requests):
     site.contents = contents.Contents(site)
     site.contents.images(here.images)
     site.histories = histories.Histories(site)
+    site.server.committed = lambda tables: "jobs" in tables and site.histories.advance()
     for request in dict.fromkeys(requests):
         request(client)
         here.sleep(20)
     _end_all(site, client)
+    site.contents.advance()
+    site.histories.advance()
     for backend in BACKENDS["h1"] + BACKENDS["h2"]:
         for name in os.listdir(site.directory(backend)):
             os.remove(os.path.join(site.directory(backend), name))

@@ -56,5 +56,5 @@ reset_group = reset_of("volume_groups", "groups", "reset_status")
 reset_group_snapshot = reset_of("group_snapshots", "group_snapshots", "reset_status")
 
 
-REQUESTS = (create_group, create_member, create_member, change_members, delete_group, snapshot_group, snapshot_group,
-            delete_group_snapshot, copy_group_snapshot, copy_group, reset_group, reset_group_snapshot)
+REQUESTS = (create_group, create_member, create_member, change_members, delete_group, delete_group, snapshot_group,
+            snapshot_group, delete_group_snapshot, copy_group_snapshot, copy_group, reset_group, reset_group_snapshot)

@@ -37,8 +37,9 @@ class Histories:
                              f"and is {job['status']} now")
 
     def _unmanaged(self, job):
-        query = {"volume": "SELECT host, coalesce(name_id, id) AS name FROM volumes WHERE id = ?",
-                 "snapshot": "SELECT v.host, s.id AS name FROM snapshots s JOIN volumes v ON v.id = s.volume_id "
+        query = {"volume": "SELECT host, coalesce(name_id, id) AS name, id FROM volumes WHERE id = ?",
+                 "snapshot": "SELECT v.host, s.id AS name, v.id FROM snapshots s JOIN volumes v ON v.id = s.volume_id "
                              "WHERE s.id = ?"}[job["kind"]]
         for row in self.site.rows(query, job["resource_id"]):
             self.site.unmanaged.add((row["host"], f"{job['kind']}-{row['name']}"))
+            self.site.former[f"{job['kind']}-{row['name']}"] = row["id"]

@@ -19,10 +19,17 @@ def upload(client, row):
         "image_name": "i", "disk_format": "raw", "container_format": "bare", "force": client.rng.random() < 0.5}})
 
 
+@with_one("volumes", status="reserved")
+def rebuild(client, row):
+    """Overwrite a volume as Nova does that rebuilds its server, which has reserved it."""
+    client.send("POST", f"/volumes/{row['id']}/action", {"os-reimage": {
+        "image_id": _image(client), "reimage_reserved": True}})
+
+
 @with_one("volumes", status=("available", "error", "reserved"))
 def reimage(client, row):
     client.send("POST", f"/volumes/{row['id']}/action", {"os-reimage": {
         "image_id": _image(client), "reimage_reserved": client.rng.random() < 0.5}})
 
 
-REQUESTS = (create_from_image, create_from_image, upload, reimage)
+REQUESTS = (create_from_image, create_from_image, upload, reimage, rebuild)

@@ -20,6 +20,7 @@ from tests.simulation import (
     faults,
     group_requests,
     image_requests,
+    rights,
     rules,
     user_requests,
 )
@@ -33,7 +34,7 @@ SKEW = 2.0
 #: services, after which what ends with it, such as exports, has ended too: more than each of their intervals.
 BOUND, AFTER = 3600, 100
 FAMILIES = {"users": user_requests.REQUESTS, "groups": group_requests.REQUESTS, "images": image_requests.REQUESTS,
-            "administrators": admin_requests.REQUESTS}
+            "rights": rights.REQUESTS,           "administrators": admin_requests.REQUESTS}
 #: Seconds of the real clock; the world replaces those of the modules.
 real_seconds = time.monotonic
 #: The world has no part in this.
@@ -60,13 +61,19 @@ class Plan:
         """The plan of a seed. Each leaves a part of the requests and faults out, most of them in many."""
         rng = random.Random(f"plan of {seed}")
         share = rng.choice((0.15, 0.3, 0.7))
-        families = ["users"] + [name for name in ("groups", "images", "administrators") if rng.random() < 0.5]
+        families = ["users"] + [name for name in ("groups", "images", "rights", "administrators") if rng.random() < 0.5]
         kinds = tuple(dict.fromkeys(
             one.__name__ for name in families for one in FAMILIES[name] if rng.random() < share))
         clients, requests = rng.choice((1, 2, 3, 3, 5)), rng.choice((20, 40, 40))
         return cls(seed, clients, requests, ("create", *kinds), tuple(faults.draw(rng, clients * requests * STEPS)),
                    rng.choice((0.0, 0.0, rng.uniform(-SKEW, SKEW))),
                    rng.choice((0.5, 2.0, 6.0)))
+
+    @classmethod
+    def tour(cls):
+        """A plan with all requests and no faults."""
+        kinds = tuple(dict.fromkeys(one.__name__ for family in FAMILIES.values() for one in family))
+        return cls(0, 4, 400, kinds, (), 0.0, 40.0)
 
     def functions(self):
         """The requests, some of them several times."""

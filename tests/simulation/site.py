@@ -10,7 +10,7 @@ import oslo_messaging
 import webob
 from oslo_messaging.transport import RPCTransport
 
-from cinder_lite import conf
+from cinder_lite import conf, context
 from cinder_lite.api.app import Application
 from cinder_lite.concurrency import locks
 from cinder_lite.doctor import Doctor
@@ -45,12 +45,13 @@ scheduler_wait_for_backends = 60
 rpc_reply_timeout = 60
 backup_driver = tests.simulation.storage.Store
 backup_file_size = 1048576
+enable_force_upload = true
 quota_volumes = 8
 quota_snapshots = 6
 quota_gigabytes = 16
 quota_backups = 5
 quota_backup_gigabytes = 9
-quota_groups = 4
+quota_groups = 6
 [database]
 connection = sqlite:///{top}/cinder.sqlite
 """
@@ -66,6 +67,10 @@ volume_backend_name = {name}
 #: What the text of a 500 has: a call without an answer, calls of the storage that were made to fail, and a connection
 #: to a volume that was never made.
 EXPECTED = ("did not answer", "simulated: ", "cannot export ")
+
+
+#: Role -> the roles that it implies, as in Keystone.
+ROLES = {"admin": ["admin", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"]}
 
 
 class Lost(Exception):
@@ -84,6 +89,15 @@ def configured(top, host):
     return conf.load(argv=["--config-file", file])
 
 
+def _identified(http, request_id, global_id):
+    """The context of a token "role:project"; an administrator is a service as well."""
+    role, _, project = http.environ["HTTP_X_AUTH_TOKEN"].partition(":")
+    admin = role == "admin"
+    return context.Context(user_id="tester", project_id=project, is_admin=admin, roles=ROLES[role],
+                           service_roles=["service"] if admin else [], request_id=request_id,
+                           global_request_id=global_id)
+
+
 class Site:
     """The nodes, and what clients use of them."""
 
@@ -100,6 +114,10 @@ class Site:
         self.reset = set()
         #: (pool, name on the backend) of what was unmanaged.
         self.unmanaged = set()
+        #: Ids of volumes that were offered to another project.
+        self.given = set()
+        #: Name of a snapshot that was unmanaged -> the id of its volume.
+        self.former = {}
         #: (table, project) -> id of the resource that a client took last.
         self.recent = {}
         #: Types and group types by name.
@@ -132,7 +150,8 @@ class Site:
         service, host = role
         shared = self.shared(host, on)
         if service == "api":
-            self.applications[on] = Application(shared.conf, shared.db, domains(shared), dict)
+            self.applications[on] = application = Application(shared.conf, shared.db, domains(shared), dict)
+            application.authenticate = _identified
             return
         made = {"scheduler": SchedulerService, "volume": VolumeService, "backup": BackupService}[service](shared)
         for one in made.backends if service == "volume" else [made]:
@@ -177,7 +196,7 @@ class Site:
 
     # -- clients
 
-    def request(self, method, path, project, body=None):
+    def request(self, method, path, project, body=None, role="admin"):
         """(status, document) of a request to one of the API's nodes. Raises Lost."""
         alive = [on for role, on in self.nodes.items() if role[0] == "api" and on.alive and on in self.applications
                  and not self.world.cut(on.host)]
@@ -186,7 +205,7 @@ class Site:
             raise Lost("no API is up")
         on = self.world.rng.choice(alive)
         sent = webob.Request.blank(f"/v3/{project}{path}", method=method, headers={
-            "X-Auth-Token": f"tester:{project}", "OpenStack-API-Version": "volume 3.71"})
+            "X-Auth-Token": f"{role}:{project}", "OpenStack-API-Version": "volume 3.71"})
         if body is not None:
             sent.json = body
         answers, received = [], locks.event()
@@ -195,7 +214,7 @@ class Site:
             answers.append(sent.get_response(self.applications[on]))
             received.set()
 
-        self.world.record("request", method, path, project, json.dumps(body, sort_keys=True))
+        self.world.record("request", method, path, project, role, json.dumps(body, sort_keys=True))
         self.world.start(on, serve)
         end = self.world.seconds + PATIENCE
         while not received.wait(5):
@@ -230,6 +249,12 @@ class Site:
     def directory(self, backend):
         """Where the volumes of a backend are."""
         return os.path.join(self.top, f"volumes-{backend}")
+
+    def path_of(self, id):
+        """The file of a volume, or None."""
+        found = [os.path.join(self.directory(row["host"].rpartition("#")[2]), f"volume-{row['name_id'] or id}")
+                 for row in self.rows("SELECT * FROM volumes WHERE id = ? AND host IS NOT NULL", id)]
+        return found[0] if found and os.path.exists(found[0]) else None
 
     @staticmethod
     def seconds_of(text):

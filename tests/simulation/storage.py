@@ -7,6 +7,7 @@ import dataclasses
 import os
 
 from cinder_lite.api.views import manageable
+from cinder_lite.backup import manager
 from cinder_lite.backup.stores import base as stores
 from cinder_lite.image import formats, record
 from cinder_lite.volume.drivers import base as drivers
@@ -34,7 +35,7 @@ def install(here):
     """Prepare what a world stores, and use its GiB from now on."""
     global HERE
     HERE, here.portals, here.objects = here, {}, {}
-    for module in (drivers, record, formats, manageable):
+    for module in (drivers, record, formats, manageable, manager):
         module.GIB = GIB
 
 

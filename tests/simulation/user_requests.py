@@ -78,6 +78,11 @@ def attach(client, row):
         client.send("POST", f"/attachments/{id}/action", {"os-complete": {}})
 
 
+@with_one("volumes", status="available")
+def reserve(client, row):
+    client.send("POST", "/attachments", {"attachment": {"volume_uuid": row["id"], "instance_uuid": SERVER}})
+
+
 def connector(client):
     number = client.rng.randrange(3)
     return {"host": f"c{number}", "initiator": f"iqn.2026-01.org.example:c{number}", "ip": "127.0.0.1"}
@@ -136,6 +141,7 @@ def offer(client, row):
     if status == 202 and client.rng.random() < 0.7:
         eventlet.sleep(client.rng.uniform(0, 10))
         found = document["transfer"]
+        client.site.given.add(row["id"])
         other = next(one for one in PROJECTS if one != client.project)
         client.site.request("POST", f"/volume-transfers/{found['id']}/accept", other,
                             {"accept": {"auth_key": found["auth_key"]}})
@@ -162,7 +168,9 @@ def write(client, row):
     """Write to the volume as the host of an attachment does, with the connection information that it got."""
     info = json.loads(row["connection_info"] or "{}")
     volume = client.site.rows("SELECT * FROM volumes WHERE id = ?", row["volume_id"])
-    if row["attach_status"] != "attached" or "target_iqn" not in info or not volume:
+    # Nova writes to both volumes while it copies one.
+    if row["attach_status"] != "attached" or "target_iqn" not in info or not volume or (
+            volume[0]["migration_status"] not in (None, "none", "success", "error")):
         return
     host = volume[0]["host"].partition("@")[0]
     found = client.site.login(host, info["target_iqn"], info["auth_username"], info["auth_password"])
@@ -177,6 +185,6 @@ def wait(client):
 
 REQUESTS = (
     create, create, create, create_from_snapshot, clone, delete, delete, force_delete, extend, snapshot, snapshot,
-    delete_snapshot, revert, migrate, attach, attach, detach, detach, update_attachment, initialize, terminate, back_up,
-    back_up_snapshot, delete_backup, restore, create_from_backup, offer, withdraw, reset, reset_snapshot, reset_backup,
-    change_metadata, write, write, write, write, wait, wait)
+    delete_snapshot, revert, migrate, attach, attach, reserve, detach, detach, update_attachment, initialize, terminate,
+    back_up, back_up_snapshot, delete_backup, restore, create_from_backup, offer, withdraw, reset, reset_snapshot,
+    reset_backup, change_metadata, write, write, write, write, wait, wait)
