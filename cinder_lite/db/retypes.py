@@ -38,7 +38,7 @@ def claim(tx: db.Transaction, volume: db.Row, shares: Shares, type_id: str, allo
 def release(tx: db.Transaction, volume: db.Row, args: dict[str, Any]) -> None:
     """Release the claim of a failed retype; `args` are those of its job."""
     # A job of the previous release has claimed only the usage of the volume.
-    for change in _changes(args.get("shares") or {volume.project_id: _of_volume(volume)}, args["new_type_id"]):
+    for change in _changes(args.get("shares", {volume.project_id: _of_volume(volume)}), args["new_type_id"]):
         quotas.release(tx, change)
 
 
@@ -56,8 +56,9 @@ def settle(tx: db.Transaction, conf: cfg.ConfigOpts, volume: db.Row, args: dict[
 
 
 def _parts(conf, volume, snapshots):
-    """(project, type, {resource: n}) of the volume and of each snapshot."""
-    yield volume.project_id, volume.volume_type_id, _of_volume(volume)
+    """(project, type, {resource: n}) of the volume, unless it was never made, and of each snapshot."""
+    if volume.counted:
+        yield volume.project_id, volume.volume_type_id, _of_volume(volume)
     for row in snapshots:
         yield row.project_id, row.volume_type_id, quotas.snapshot_share(conf, row).amounts
 

@@ -104,10 +104,10 @@ def counted(installed):
             audit.rewrite_usage(tx, not installed.conf.no_snapshot_gb_quota, project)
 
 
-def begun(installed, free=False):
+def begun(installed, free=False, **more):
     """Return the rows (volume, job) of a retype with a snapshot of the same and one of another project, with sums."""
     old, new = (installed.add("volume_types", name=name, extra_specs={}) for name in ("old", "new"))
-    id = installed.volume(volume_type_id=old, size=2)
+    id = installed.volume(volume_type_id=old, size=2, **more)
     for project in (PROJECT, OTHER):
         installed.snapshot(id, volume_type_id=old, size=2, project_id=project)
     installed.conf.set_override("no_snapshot_gb_quota", free)
@@ -146,6 +146,13 @@ def test_usage_is_exact_at_each_step(installed, lost, free):
     ended(installed, row, job)
     exact(installed)
     assert {one.volume_type_id for one in installed.rows("snapshots")} == {new}
+
+
+def test_a_volume_that_was_never_made_has_no_usage_of_any_type(installed):
+    """An administrator can make it available by force."""
+    row, job, _ = begun(installed, counted=False)
+    ended(installed, row, job)
+    exact(installed)
 
 
 @pytest.mark.parametrize("of_before", [False, True])

@@ -3,8 +3,10 @@
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from cinder_lite import context, errors
+from cinder_lite.db import schema
 from cinder_lite.volume.verbs.transfers import Transfers
 from tests.functional.client import Client
 from tests.functional.service import Service
@@ -124,6 +126,19 @@ def test_the_quota_of_the_other_project_counts(client, other):
     assert status(client, volume["id"]) == "awaiting-transfer" and (usage(client), usage(other)) == before
     other("DELETE", f"/os-quota-sets/{THEIRS}", expect=200)
     accept(other, transfer)
+
+
+def test_a_volume_that_was_never_made_takes_no_quota_along(service, client, other):
+    """An administrator can make it available by force."""
+    volume = client.made("volumes", size=1)["id"]
+    before = usage(client), usage(other)
+    with service.process.db.write() as tx:
+        tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == volume).values(counted=False))
+    accept(other, offered(client, volume)["transfer"])
+    assert (usage(client), usage(other)) == before
+    with service.process.db.write() as tx:
+        tx.execute(sa.update(schema.volumes).where(schema.volumes.c.id == volume).values(
+            counted=True, project_id=client.project))
 
 
 def test_lists(client):

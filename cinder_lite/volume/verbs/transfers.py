@@ -115,7 +115,7 @@ class Transfers:
         volume = VOLUME.locked(tx, volume.id) or volume
         if not VOLUME.settle(tx, volume.id, "transfer", True, **owner):
             raise errors.InvalidState(kind="volume", reason=f"{volume.id} is not {states.AWAITING} any more")
-        counted = [("volume", volume)]
+        counted = [("volume", volume)] if volume.counted else []
         transferred = [] if row.no_snapshots else snapshots.of_volume(tx, volume.id, locked=True)
         if volume.admin_metadata or any(one.metadata for one in (volume, *transferred)):
             metadata_index.change_project(tx, [volume.id, *(one.id for one in transferred)], ctx.project_id)
