@@ -220,8 +220,9 @@ _VOLUME = (
            message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
     Action("upload_in_use", (AVAILABLE, IN_USE), UPLOADING, BACK, BACK, {VOLUME: "images.upload"},
            (FrozenCopy(), NewImage()), message=("upload", "unknown"), silent=_IMAGE_IS, remedy=FAIL),
-    # What has the whole content of an image is sound, whatever was wrong before.
-    Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, AVAILABLE, ERROR, {VOLUME: "images.reimage"},
+    # It can be reserved meanwhile. What has the whole content of an image is sound, whatever was wrong before: for a
+    # volume in error, "before" is what its attachments make it.
+    Action("reimage", (AVAILABLE, ERROR), DOWNLOADING, BACK, ERROR, {VOLUME: "images.reimage"},
            (Connections(), WaitingServers("volume-reimaged")), message=("reimage", "unknown"), silent=_AS_CINDER,
            remedy=FAIL, writes=True),
     Action("reimage_reserved", (RESERVED,), DOWNLOADING, BACK, ERROR, {VOLUME: "images.reimage"},

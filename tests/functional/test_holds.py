@@ -1,12 +1,16 @@
 """The holds of jobs that earlier releases have recorded, without the arguments that name their sources."""
 
+import types
+
 import pytest
 
-from cinder_lite import states
+from cinder_lite import context, states
 from cinder_lite.db import job_queries
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.lifecycle import BACKUP, SNAPSHOT, VOLUME
-from tests.functional.installation import HOST
+from cinder_lite.volume.verbs.attachments import mirror
+from cinder_lite.volume.verbs.images import Images
+from tests.functional.installation import HOST, PROJECT
 
 
 def backed_up(here):
@@ -54,3 +58,30 @@ def test_the_image_of_an_upload_that_no_worker_began_is_deleted(here, action):
         assert holds.fail(tx, here.conf, job_queries.get(tx, job_id), "it was ended by force")
         found, = job_queries.live_of(tx, "image", "2f1d")
     assert (found.action, found.host, found.status) == ("delete", HOST, states.QUEUED)
+
+
+@pytest.mark.parametrize(("before", "present", "expected"), [
+    ("available", [], "available"), ("error", [], "available"), ("available", ["reserved"], "reserved"),
+    ("error", ["attached"], "in-use")])
+def test_a_reimage_leaves_the_status_that_the_attachments_give(here, before, present, expected):
+    """A volume can be reserved while an image is written over it."""
+    volume = here.volume(status=before)
+    if before == "error":
+        _attach(here, volume, present)
+    waking = types.SimpleNamespace(on=lambda _host: types.SimpleNamespace(run_job=lambda *_, **__: None))
+    image = types.SimpleNamespace(id="2f1d", gigabytes=1, min_disk=0, status="active", size=1)
+    images = Images(here.db, here.conf, waking)
+    images._reimage(context.Context(user_id="ann", project_id=PROJECT, is_admin=True), volume, image, False)
+    if before != "error":
+        _attach(here, volume, present)
+    with here.db.write() as tx:
+        job, = job_queries.live_of(tx, "volume", volume)
+        assert holds.succeed(tx, here.conf, job, {}, {}, holds.locked(tx, job))
+    assert here.row("volumes", volume).status == expected
+
+
+def _attach(here, volume, present):
+    for status in present:
+        here.add("attachments", volume_id=volume, project_id=PROJECT, attach_status=status)
+    with here.db.write() as tx:
+        mirror(tx, VOLUME.locked(tx, volume))

@@ -14,6 +14,7 @@ from cinder_lite.image.record import ACTIVE, Image
 from cinder_lite.jobs import holds
 from cinder_lite.jobs.accepting import Accepted, accepts
 from cinder_lite.jobs.lifecycle import VOLUME
+from cinder_lite.volume.verbs.attachments import mirror
 
 if TYPE_CHECKING:
     from cinder_lite.image.glance import Glance
@@ -134,7 +135,8 @@ class Images:
         with self.db.write() as tx:
             VOLUME.lock(tx, id)
             row = volumes.get(tx, ctx, id)
-            if len(attachments.of_volume(tx, id)) > 1:
+            present = attachments.of_volume(tx, id)
+            if len(present) > 1:
                 raise errors.Conflict(f"Volume {id} has more than one attachment.")
             needed = max(image.gigabytes, image.min_disk)
             if needed > row.size:
@@ -146,6 +148,8 @@ class Images:
             host = service_of(row.host)
             job_id = holds.begin(tx, self.conf, ctx, "volume", id, action, _REIMAGEABLE, job={
                 "host": host, "args": {"image_id": image.id}})
+            if row.status == states.ERROR:
+                mirror(tx, row, present)
             return Accepted(None, job_id, self.volume.on(host))
 
 
