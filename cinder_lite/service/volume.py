@@ -9,6 +9,7 @@ from cinder_lite.db import members, pool_stats, volumes
 from cinder_lite.host import network
 from cinder_lite.jobs import outcomes
 from cinder_lite.nova.events import ServerEvents
+from cinder_lite.rpc import transport
 from cinder_lite.service import process
 from cinder_lite.service.registered import RegisteredService
 from cinder_lite.volume import backends, loading
@@ -177,6 +178,9 @@ class VolumeService:
     """All enabled backends. They start concurrently, so that a slow one delays no other."""
 
     def __init__(self, shared: process.Process) -> None:
+        if any(loading.load(shared.conf, section)[1].cluster for section in loading.enabled(shared.conf)):
+            # One that hangs must not keep messages that other members could get.
+            shared.conf.set_default("rabbit_qos_prefetch_count", 1, group=transport.RABBIT)
         self.backends = [BackendService(shared, section) for section in loading.enabled(shared.conf)]
         self._stopping, self.ready = False, False
         unread.log_unread(shared.conf, shared.conf.enabled_backends)

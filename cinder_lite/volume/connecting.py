@@ -40,12 +40,24 @@ class ConnectionClient:
         try:
             host = self.volume.on(service_of(row.host))
             try:
-                return host.connect(ctx, connection_id=one.id, generation=one.generation, **asked)
+                return self._ask(row, lambda: host.connect(
+                    ctx, connection_id=one.id, generation=one.generation, **asked))
             except calls.TooOld:
                 return host.connect(ctx, **asked)
         except Exception:
             self._end_failed(one)
             raise
+
+    @staticmethod
+    def _ask(row, call):
+        """The answer to a call; in a cluster it is repeated once: if a member hangs, another gets the next message."""
+        try:
+            return call()
+        except calls.NoAnswer as error:
+            if type(error) is not calls.NoAnswer or row.cluster_name is None:
+                raise
+            LOG.warning("a member of %s does not answer, the next one is asked: %s", row.cluster_name, error)
+            return call()
 
     @db.retried
     def _end_failed(self, one):
@@ -78,7 +90,7 @@ class ConnectionClient:
         asked = {"volume_id": row.id, "attachment_id": attachment_id, "connector": connector or {}}
         host = self.volume.on(service_of(row.host))
         try:
-            host.disconnect(ctx, marked=True, **asked)
+            self._ask(row, lambda: host.disconnect(ctx, marked=True, **asked))
         except calls.TooOld:
             host.disconnect(ctx, **asked)
             with self.db.write() as tx:

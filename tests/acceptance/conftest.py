@@ -1,7 +1,10 @@
 """Fixtures: one Keystone, one Glance and one service, shared by the tests of this tier."""
 
+import os
+
 import pytest
 
+from tests.acceptance.clustered import Clustered
 from tests.acceptance.identity import Keystone
 from tests.acceptance.images import KeystoneGlance
 from tests.acceptance.installation import BACKENDS, Installation, login
@@ -25,7 +28,8 @@ def nova(keystone):
 
 @pytest.fixture(scope="session")
 def service(keystone, nova):
-    with Installation(keystone, {"nova": login(keystone)}) as running:
+    kind = Clustered if os.environ.get("CINDER_LITE_CLUSTERED") else Installation
+    with kind(keystone, {"nova": login(keystone)}) as running:
         keystone.register(f"{running.url}/v3/%(project_id)s", "volumev3", "block-storage")
         admin = Person(keystone, "admin")
         until(lambda: len(admin("GET", "/scheduler-stats/get_pools", expect=200)["pools"]) == len(BACKENDS),

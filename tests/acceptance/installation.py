@@ -33,6 +33,8 @@ def identity_options(keystone):
 class Installation:
     """Start it with a Keystone in whose catalogue it then stands; `changes` are further options."""
 
+    protocol = "iSCSI"
+
     def __init__(self, keystone, changes=None):
         self.directory = Directory("acceptance")
         path = self.directory.path

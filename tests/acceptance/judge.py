@@ -33,19 +33,19 @@ class Verdicts:
 class Tempest:
     """Runs against a Keystone and what stands in its catalogue; `image` is the id of an image of Glance."""
 
-    def __init__(self, keystone, image=None):
+    def __init__(self, keystone, image=None, protocol="iSCSI"):
         self.directory = Directory("tempest")
         path = self.directory.path
         self.workspace = os.path.join(path, "workspace")
         subprocess.run([PROGRAM, "init", self.workspace], check=True, capture_output=True, timeout=120,
                        env=self._env())
         with open(os.path.join(self.workspace, "etc", "tempest.conf"), "w") as file:
-            file.write(as_text(self._options(keystone, image)))
+            file.write(as_text(self._options(keystone, image, protocol)))
 
     def _env(self):
         return {**os.environ, "HOME": self.directory.path, "PYTHONPATH": ""}
 
-    def _options(self, keystone, image):
+    def _options(self, keystone, image, protocol):
         return {
             "DEFAULT": {"debug": "true", "log_file": f"{self.directory.path}/tempest.log"},
             "oslo_concurrency": {"lock_path": f"{self.directory.path}/locks"},
@@ -61,7 +61,7 @@ class Tempest:
             "compute-feature-enabled": {"volume_multiattach": "true"},
             "enforce_scope": {"cinder": "true"},
             "volume": {"catalog_type": "volumev3", "min_microversion": "3.0", "max_microversion": "latest",
-                       "backend_names": ",".join(BACKENDS), "storage_protocol": "iSCSI", "vendor_name": "Open Source",
+                       "backend_names": ",".join(BACKENDS), "storage_protocol": protocol, "vendor_name": "Open Source",
                        "manage_volume_ref": "source-name,volume-%s", "manage_snapshot_ref": "source-name,snapshot-%s",
                        "build_timeout": 300},
             "volume-feature-enabled": dict.fromkeys((

@@ -13,6 +13,6 @@ def test_tempest(keystone, service, images):
     image = images.create(os.urandom(1024**2), min_disk=1, visibility="public")
     with Network() as network:
         keystone.register(network.url, "network")
-        verdicts = Tempest(keystone, image).run()
+        verdicts = Tempest(keystone, image, service.protocol).run()
     assert (verdicts.failed, verdicts.skipped) == ((), ()), verdicts.output[-20000:]
     assert len(verdicts.passed) == TESTS
