@@ -31,6 +31,7 @@ class Application:
     """
 
     meter: Any = None
+    leaving = False  # whether load balancers are to send requests elsewhere
 
     def __init__(self, conf: cfg.ConfigOpts, db: "db.Database", domains: Mapping[str, Any],
                  examine: Callable[[], dict[str, Any]]) -> None:

@@ -55,6 +55,8 @@ def _health(app: "Application", req: Request) -> Response:
     has no better one to send requests to.
     """
     if "detailed" not in req.query:
+        if app.leaving:
+            return 404, [TEXT], b"STOPPING"
         path = req.conf.healthcheck.disable_by_file_path
         return (503, [TEXT], b"DISABLED BY FILE") if path and os.path.exists(path) else (200, [TEXT], b"OK")
     refusal = app.identify(req)

@@ -56,6 +56,9 @@ OPTIONS = {
         cfg.StrOpt("disable_by_file_path",
                    help="While this file exists, /healthcheck returns 503, so that load balancers stop sending "
                         "requests to this host. Default: none."),
+        cfg.IntOpt("stop_delay", default=0, min=0,
+                   help="Seconds for which an API that is stopped goes on serving while /healthcheck returns 404, so "
+                        "that load balancers send requests elsewhere before it accepts no more connections."),
     ],
     "key_manager": [
         cfg.StrOpt("fixed_key", secret=True,

@@ -121,8 +121,8 @@ class Database:
         """A connection of the engine. Raises Unreachable."""
         try:
             return engine.connect()
-        except (sa.exc.OperationalError, sa.exc.TimeoutError, Unreachable) as error:
-            raise self._failures.of_connecting(error) from getattr(error, "inner_exception", error)
+        except unusable.OF_CONNECTING as error:
+            return self._failures.connect_later(engine, error)
 
     @property
     def engine(self) -> sa.Engine:

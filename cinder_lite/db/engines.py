@@ -64,7 +64,7 @@ def _engine(url, shared, failures, autocommit):
         sa.event.listen(engine, "checkout", functools.partial(_check_idle, engine.dialect))
         sa.event.listen(engine, "handle_error", drivers.detect_lost_connection, retval=True)
     # Registered before oslo.db's handler, which replaces the exception.
-    sa.event.listen(engine, "handle_error", functools.partial(failures.note, autocommit))
+    sa.event.listen(engine, "handle_error", failures.note)
     # Alone: each statement would look for listeners if there were those of oslo.db for savepoints, which are not used.
     sa.event.listen(engine, "handle_error", exc_filters.handler, retval=True)
     if dialect != "sqlite":

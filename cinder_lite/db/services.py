@@ -13,6 +13,8 @@ from cinder_lite.db import members, schema
 
 S = schema.services
 ROW = sa.select(S)
+#: Seconds within which a service that has ended in order is expected back.
+RESTART = 10.0
 
 
 def take(tx: db.Transaction, binary: str, host: str, instance: str, lock: str, down_time: float) -> bool:
@@ -63,6 +65,12 @@ def mark_down(tx: db.Transaction, binary: str, host: str, instance: str) -> None
 def is_up(row: Any, down_time: float) -> bool:
     """Whether the last heartbeat is no older than `down_time` seconds."""
     return db.is_recent(row.seen_at, down_time)
+
+
+def restarts(tx: db.Transaction, binary: str, host: str | None) -> bool:
+    """Whether the service has ended in order just now, as for a restart: the broker keeps calls until it is back."""
+    row = find(tx, binary, host)
+    return row is not None and row.seen_at is None and db.is_recent(row.updated_at, RESTART)
 
 
 def is_down(tx: db.Transaction, binary: str, host: str | None, down_time: float) -> bool:

@@ -29,6 +29,11 @@ MYSQL = {3: FULL, 1021: FULL, 1026: BROKEN, 1037: NO_MEMORY, 1038: NO_MEMORY, 10
          1047: ALONE, 1114: FULL, 1180: ALONE, 1203: CONNECTIONS, 1226: CONNECTIONS, 1290: READ_ONLY, 1792: READ_ONLY,
          1836: READ_ONLY, 3675: FULL}
 ENGINE_ERROR = 1030
+#: It comes after a COMMIT has begun; others of one node refuse the statement, or the COMMIT.
+OF_COMMIT = 1180
+#: The errors of attempts to connect. oslo.db does not recognize the messages of psycopg, nor a pool none of whose
+#: connections becomes free.
+OF_CONNECTING = (sa.exc.OperationalError, sa.exc.TimeoutError, db_errors.DBConnectionError)
 #: SQLSTATEs of PostgreSQL, and their first two characters.
 POSTGRESQL = {"25006": READ_ONLY, "53100": FULL, "53200": NO_MEMORY, "53300": CONNECTIONS, "53": "it lacks resources",
               "58": BROKEN, "XX001": DAMAGED, "XX002": DAMAGED}
@@ -69,28 +74,33 @@ class Failures:
         self._found: Unusable | None = None
         self.lost_at: float | None = None
 
-    def note(self, autocommit: bool, context: Any) -> None:
+    def note(self, context: Any) -> None:
         """Raise Unusable for the error of a statement that is such a failure."""
         found = reason(self._dialect, context.original_exception)
         if found is not None and not context.is_disconnect:
             self._at, self._found = clock.monotonic(), Unusable(found, context.original_exception)
             context.is_disconnect = found in OF_ONE_NODE and self._dialect != "sqlite"
-            self.mark(autocommit, context, self._found)
+            if getattr(context.original_exception, "args", ())[:1] != (OF_COMMIT,):
+                self.lost(self._found)
             raise self._found
 
-    def mark(self, autocommit: bool, context: Any, error: BaseException | None = None) -> None:
+    def mark(self, autocommit: bool, context: Any) -> None:
         """Mark the error of a connection that was lost before a COMMIT, which has no statement."""
         statement = context.statement
         if context.is_disconnect and statement and (not autocommit or statement.startswith("SELECT")):
-            self.lost(error or context.chained_exception)
+            self.lost(context.chained_exception)
 
-    def of_connecting(self, error: BaseException) -> BaseException:
-        """The error of a failure to connect. oslo.db does not recognize the messages of psycopg, nor a pool none of
-        whose connections becomes free."""
-        found = error if isinstance(error, db_errors.DBConnectionError) else db_errors.DBConnectionError(error)
-        if not isinstance(error, sa.exc.TimeoutError):
-            self.lost(found)
-        return found
+    def connect_later(self, engine: sa.Engine, error: BaseException) -> sa.Connection:
+        """A connection, after the error of an attempt. Raises DBConnectionError when the time for that has passed."""
+        while True:
+            found = error if isinstance(error, db_errors.DBConnectionError) else db_errors.DBConnectionError(error)
+            if not isinstance(error, sa.exc.TimeoutError):
+                self.lost(found)
+            wait(found)
+            try:
+                return engine.connect()
+            except OF_CONNECTING as later:
+                error = later
 
     def lost(self, error: BaseException) -> None:
         """Mark the error of a call that has committed nothing, and can be repeated for FAILOVER seconds in all."""

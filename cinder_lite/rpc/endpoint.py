@@ -7,7 +7,7 @@ from typing import Any
 
 import oslo_messaging
 
-from cinder_lite import context, errors
+from cinder_lite import context, db, errors
 from cinder_lite.concurrency import budget, clock
 from cinder_lite.rpc.interface import Interface, methods
 
@@ -53,7 +53,8 @@ def build(interface: type[Interface], manager: object, server: Any) -> object:
                 if kind == "call" and not budget.remaining(ctx, 1):
                     raise errors.Unavailable(f"{method.__name__} came when its caller no longer waited for it.")
                 with timed(server.meter, "rpc_served_seconds", interface.topic, method.__name__):
-                    return method(ctx, **arguments)
+                    # A message may come twice, so that a call can be repeated as well.
+                    return db.patiently(method, ctx, **arguments)
             except errors.Error as error:
                 raise oslo_messaging.ExpectedException() from error
         answer.exposed = True

@@ -58,7 +58,12 @@ class Server:
             self._server.stop()
 
     def stop(self) -> None:
+        """Receive no more messages."""
         with self._lock:
             started, self._started = self._started, False
         if started:
             self._server.stop()
+
+    def drain(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the calls under way, whose callers wait for answers; whether they ended."""
+        return self._server.pool.drain(timeout)

@@ -8,7 +8,7 @@ from cinder_lite import errors
 from cinder_lite.api import fault, root
 from cinder_lite.api.app import Application
 from cinder_lite.backup.api import Backups
-from cinder_lite.concurrency import http_limits, http_server
+from cinder_lite.concurrency import clock, http_limits, http_server
 from cinder_lite.observe import health
 from cinder_lite.service import process
 from cinder_lite.volume.verbs.attachments import Attachments
@@ -40,7 +40,11 @@ class ApiService:
         self._server.start()
 
     def stop(self, timeout: float) -> None:
-        self._server.stop(timeout)
+        delay = min(self.conf.healthcheck.stop_delay, timeout)
+        if delay:
+            self.application.leaving = True
+            clock.sleep(delay)
+        self._server.stop(timeout - delay)
         self.process.sender.stop()
         if self.process.events is not None:
             self.process.events.stop()

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from cinder_lite.concurrency import clock
 from cinder_lite.concurrency.periodic import Periodic
 from cinder_lite.db import job_changes
 from cinder_lite.host import host_lock
@@ -64,11 +65,14 @@ class RegisteredService:
         self.worker.start()
 
     def stop(self, timeout: float) -> None:
-        """Stop everything, the worker within `timeout` seconds, and report the service as ended."""
-        for server in self._servers:
-            server.stop()
-        for task in self._tasks:
-            task.stop()
-        self.worker.stop(timeout)
+        """Stop everything, jobs and calls within `timeout` seconds, and report the service as ended."""
+        with clock.deadline(timeout) as left:
+            for server in self._servers:
+                server.stop()
+            for task in self._tasks:
+                task.stop()
+            self.worker.stop(left())
+            for server in self._servers:
+                server.drain(left())
         self.heartbeat.stop()
         self.lock.release()

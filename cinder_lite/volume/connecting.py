@@ -29,9 +29,10 @@ class ConnectionClient:
         return services.down(schema.volumes.c.host, self.conf.service_down_time)
 
     @staticmethod
-    def check_up(row: db.Row) -> None:
-        """Raise BackendDown if the service of a volume, read with `service_down`, is down."""
-        if row.service_down:
+    def check_up(row: db.Row, tx: db.Transaction | None = None) -> None:
+        """Raise BackendDown if the service of a volume, read with `service_down`, is down; with `tx`, unless it may be
+        being restarted."""
+        if row.service_down and not (tx is not None and services.restarts(tx, "cinder-volume", service_of(row.host))):
             raise errors.BackendDown(id=row.id)
 
     def connect(self, ctx: context.Context, row: db.Row, one: db.Row, connector: dict) -> dict:

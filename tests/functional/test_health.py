@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from cinder_lite import db, states
 from cinder_lite.db import schema
 from cinder_lite.observe import health, metrics
-from tests.functional.client import PROJECT
-from tests.functional.service import Service
+from cinder_lite.service.api import ApiService
+from tests.functional.client import PROJECT, Client
+from tests.functional.service import Service, until
 
 LONG_AGO = datetime.timedelta(hours=1)
 
@@ -136,3 +137,17 @@ def test_the_metric_of_a_database_that_hangs_is_0(monkeypatch):
         assert list(metrics.standing(hanging, 60)) == [("database_up", (), 0)]
     finally:
         hanging.released.set()
+
+
+def test_an_api_that_stops_serves_until_load_balancers_have_left_it():
+    sections = {"null-1": "[null-1]\nvolume_driver = null\n[healthcheck]\nstop_delay = 5"}
+    with Service(backends=("null-1",), target=False, sections=sections) as service:
+        api = service.services.pop()
+        assert isinstance(api, ApiService)
+        ending = threading.Thread(target=api.stop, args=(60,))
+        ending.start()
+        until(lambda: requests.get(f"{service.url}/healthcheck", timeout=60).status_code == 404, "it to stop")
+        assert Client(service.url)("GET", "/volumes")[0] == 200
+        ending.join()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{service.url}/healthcheck", timeout=60)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from cinder_lite import context, db, errors, states
 from cinder_lite.db import schema
+from cinder_lite.service.volume import VolumeService
 from tests.functional.client import Client
 from tests.functional.service import Service, until
 
@@ -259,6 +260,9 @@ def test_a_volume_service_that_is_down_is_not_waited_for():
                           expect=200)["attachment"]["id"]
         found = attach(client, client.made("volumes", size=1)["id"])[1]["attachment"]
         service.volume.stop(10)
+        with service.process.db.write() as tx:
+            # Long enough ago not to be a restart.
+            tx.execute(sa.update(schema.services).values(updated_at=db.now() - LONG_AGO))
         for code, body in (attach(client, free), initialize(client, free), client(
                 "PUT", f"/attachments/{reserved}", {"attachment": {"connector": CONNECTOR}})):
             assert code == 503 and "is down" in body["serviceUnavailable"]["message"]
@@ -288,3 +292,20 @@ def test_a_volume_service_that_goes_down_during_a_call_is_named():
                 assert code == 503 and "is down; try again" in body["serviceUnavailable"]["message"]
             assert status(client, one) == status(client, other) == "available"
             assert client("GET", "/attachments", expect=200)["attachments"] == []
+        until(lambda: rows(service) == [], "the late connections to be undone")
+
+
+def test_a_volume_service_that_is_restarted_is_waited_for():
+    with Service(backends=("gated",), sections={"gated": SECTION}, default="rpc_reply_timeout = 600",
+                 target=False) as service, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        client = Client(service.url)
+        one, other = (client.made("volumes", size=1)["id"] for _ in range(2))
+        service.volume.stop(10)
+        answers = [pool.submit(attach, client, one), pool.submit(initialize, client, other)]
+        until(lambda: rows(service, volume_id=one) and rows(service, volume_id=other), "the calls to be on their way")
+        service.services.remove(service.volume)
+        service.volume = VolumeService(service.process)
+        service.services.append(service.volume)
+        service.volume.start()
+        assert [answer.result()[0] for answer in answers] == [200, 200]
+        assert agree(service, one) and agree(service, other)

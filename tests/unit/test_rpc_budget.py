@@ -56,11 +56,11 @@ def client(manager, tmp_path):
     file = tmp_path / "cinder.conf"
     file.write_text("[DEFAULT]\nexecutor_thread_pool_size = 1\n")
     connection, sender = transport.connect(conf.load(argv=[], files=[str(file)])), Sender()
-    server = Server(connection, Chain, manager, "here")
-    server.start()
+    manager.server = Server(connection, Chain, manager, "here")
+    manager.server.start()
     yield Client(connection, Chain, sender, 60, bulkhead.Bulkhead(10)).on("here")
     manager.released.set()
-    server.stop()
+    manager.server.stop()
     sender.stop()
 
 
@@ -97,3 +97,16 @@ def test_a_call_that_comes_too_late_is_not_begun(client, manager):
 def test_a_message_that_nobody_waits_for_is_never_late(client, manager):
     client.wake(requester(-1))
     assert manager.woken.wait(60)
+
+
+def test_a_server_that_stops_ends_the_calls_under_way(client, manager):
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(client.hold(requester())))
+    caller.start()
+    assert manager.held.wait(60)
+    manager.server.stop()
+    assert not manager.server.drain(0)
+    manager.released.set()
+    assert manager.server.drain(60)
+    caller.join(60)
+    assert answers == [None]

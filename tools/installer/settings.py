@@ -158,6 +158,8 @@ def configuration(choices):
         for section, option in SHARED:
             sections.setdefault(section, {})[option] = cluster(choices).get(section, option, fallback="")
         sections["oslo_messaging_rabbit"] = SEVERAL_BROKERS
+        # Longer than a balancer needs to notice.
+        sections["healthcheck"] = {"stop_delay": 3}
     elif choices.services:
         sections["DEFAULT"] |= {"osapi_volume_workers": 2,
                                 "transport_url": f"rabbit://cinder:{secret()}@127.0.0.1:5672/cinder"}

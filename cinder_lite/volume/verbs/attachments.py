@@ -59,7 +59,7 @@ class Attachments:
             volume = volumes.visible(ctx, volume_id, VOLUME.locked(
                 tx, volume_id, *labels(_RESERVED_IF), self._connecting.service_down))
             if connector:
-                self._connecting.check_up(volume)
+                self._connecting.check_up(volume, tx)
             VOLUME.check(volume, volume_id, _RESERVABLE, _RESERVED_IF)
             present = attachments.of_volume(tx, volume_id)
             self._check_reservable(volume, present, instance_uuid)
@@ -97,7 +97,7 @@ class Attachments:
         with self.db.write() as tx:
             volume, row, others = self._of_attachment(tx, ctx, id, self._connecting.service_down)
             self._check_connectable(row, volume, volume.status, others)
-            self._connecting.check_up(volume)
+            self._connecting.check_up(volume, tx)
             mode = domain.access_mode(volume, row.attach_mode, connector.get("mode"))
             return volume, domain.begin(tx, volume, connector, mode, id), mode
 
@@ -241,7 +241,7 @@ class Attachments:
             row = volumes.visible(ctx, volume_id, VOLUME.locked(
                 tx, volume_id, *volumes.QOS, self._connecting.service_down))
             domain.check_connectable(row)
-            self._connecting.check_up(row)
+            self._connecting.check_up(row, tx)
             mode = domain.access_mode(row, connector.get("mode"))
             return row, domain.begin(tx, row, connector, mode, initialized=True)
 
