@@ -25,11 +25,14 @@ POLLING = "backend_stats_polling_interval = 1\n"
 
 
 class Site(Killable):
-    """All services as one process, with two backends of a target; `url` is the API's."""
+    """All services as one process, with two backends of each target; `url` is the API's.
 
-    def __init__(self, helper, default=""):
-        super().__init__(connections.serving(helper, default=POLLING + default))
-        self.helper, self.url = helper, self.configured.url
+    `default` are further settings, `options` those of the backends.
+    """
+
+    def __init__(self, *helpers, default="", options=""):
+        super().__init__(connections.serving(*helpers, default=POLLING + default, options=options))
+        self.helpers, self.url = helpers, self.configured.url
 
     def __enter__(self):
         self.start_daemon()
@@ -78,9 +81,9 @@ class End:
     def name(self):
         return self.action.__name__.strip("_")
 
-    def connected(self, site):
-        """(id of a volume, connection information of its host)."""
-        kind = f"{site.helper}-1{'-shared' if self.shared else ''}"
+    def connected(self, site, helper):
+        """(id of a volume of that target, connection information of its host)."""
+        kind = f"{helper}-1{'-shared' if self.shared else ''}"
         id = site.client.made("volumes", size=1, volume_type=kind)["id"]
         return id, self.connect(site.client, id)
 
@@ -128,3 +131,13 @@ ENDS = (
     *(End(one, _attached_info) for one in (
         _delete_attachment, _detach_attachment, _force_detach_attachment, _reset_attachment)),
     End(_give_attachment_to_another_host, _attaching_info))
+
+
+def reimaging(glance):
+    """The End by which an image of that Glance is written over the volume."""
+    def _reimage(site, client, id):
+        image = glance.create(b"another system" * 1024)
+        act(client, id, "os-reimage", {"image_id": image})
+        client.settled("volumes", id)
+
+    return End(_reimage)

@@ -27,9 +27,9 @@ ONE, TWO = ({"host": name, "initiator": f"iqn.2026-01.org.example:{name}"} for n
 SERVER = "11111111-9c35-4b7b-9a2d-2f0c2f7b9c11"
 
 
-def serving(*helpers, default=""):
-    """A service with two backends for each target; `default` are further settings."""
-    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) for helper in helpers
+def serving(*helpers, default="", options=""):
+    """A service with two backends for each target; `default` are further settings, `options` those of the backends."""
+    sections = {f"{helper}-{n}": SECTION.format(name=f"{helper}-{n}", helper=helper) + options for helper in helpers
                 for n in (1, 2)}
     default = ("job_sweep_interval = 0.2\nquota_volumes = 500\nquota_snapshots = 100\nquota_backups = 100\n"
                f"quota_gigabytes = 2000\n{default}")

@@ -1,10 +1,11 @@
 """A host whose access was ended reads and writes no more, and who has access goes on, also after restarts.
 
-Each host keeps its session and its secret: the session has to be cut, a login with the secret has to be refused.
+Each host keeps its session and its secret: the session has to be cut, a login with the secret has to be refused. One
+restart serves all actions.
 """
 
 import contextlib
-import dataclasses
+import re
 
 import pytest
 
@@ -12,18 +13,17 @@ from cinder_lite.service.volume import VolumeService
 from tests.contract.held import held
 from tests.functional.client import Client
 from tests.functional.isolated import ENDS, RESTARTS, SERVICE, Site
-from tests.functional.service import Service, until
-from tests.functional.test_connections import (
+from tests.functional.service import until
+from tests.functional.test_connections import (  # noqa: F401
     HELPERS,
     ONE,
     TWO,
-    add_types,
     attached,
     initialized,
     reaches,
     reads,
     serving,
-    writes,
+    types,
 )
 from tests.meta.source import TOP
 
@@ -35,20 +35,32 @@ def name_of(one):
     return one.name
 
 
-@pytest.fixture(scope="module", params=HELPERS)
-def site(request):
-    with Site(request.param) as running:
+@pytest.fixture(scope="module")
+def site():
+    with Site(*HELPERS) as running:
         yield running
+
+
+@pytest.fixture(params=HELPERS)
+def helper(request):
+    return request.param
 
 
 def living(site):
     """The connection information of hosts that have access: without and with an attachment, and of a shared volume."""
-    client = site.client
-    one, two, shared = (client.made("volumes", size=1, volume_type=f"{site.helper}-1{kind}")["id"]
-                        for kind in ("", "", "-shared"))
-    gone, kept = attached(client, shared, ONE), attached(client, shared, TWO)
-    client("DELETE", f"/attachments/{gone['id']}", expect=200)
-    return [initialized(client, one), attached(client, two)["connection_info"], kept["connection_info"]]
+    client, found = site.client, []
+    for helper in site.helpers:
+        one, two, shared = (client.made("volumes", size=1, volume_type=f"{helper}-1{kind}")["id"]
+                            for kind in ("", "", "-shared"))
+        gone, kept = attached(client, shared, ONE), attached(client, shared, TWO)
+        client("DELETE", f"/attachments/{gone['id']}", expect=200)
+        found += [initialized(client, one), attached(client, two)["connection_info"], kept["connection_info"]]
+    return found
+
+
+def refused(info):
+    """Whether a login with that information is refused: who cannot log in to read cannot write."""
+    return not reads(info)
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +71,34 @@ def others(site):
 
 
 @pytest.mark.parametrize("end", ENDS, ids=name_of)
-def test_who_has_lost_access_is_cut_and_not_let_in_again(site, others, end):
-    id, info = end.connected(site)
+def test_who_has_lost_access_is_cut_and_not_let_in_again(site, others, helper, end):
+    id, info = end.connected(site, helper)
     with held(info) as former:
         assert former.reaches()
         end.end(site, id)
         assert not former.reaches()
-    assert not reads(info) and not writes(info)
+    assert refused(info)
     assert all(other.reaches() for other in others)
+
+
+def connected(site, ends):
+    """{(target, name of the action): (id of a volume, connection information of its host)}."""
+    return {(helper, end.name): end.connected(site, helper) for helper in site.helpers for end in ends}
+
+
+def each_ended(site, known, ends):
+    """Do each action to the volumes of `connected`."""
+    for helper in site.helpers:
+        for end in ends:
+            end.end(site, known[helper, end.name][0])
 
 
 @pytest.fixture(scope="module")
 def ended(site):
-    """{name of the action: connection information of the host whose access it ended}."""
-    found = {}
-    for end in ENDS:
-        id, found[end.name] = end.connected(site)
-        end.end(site, id)
-    return found
+    """What `connected` returns, of hosts whose access was ended."""
+    known = connected(site, ENDS)
+    each_ended(site, known, ENDS)
+    return known
 
 
 @pytest.fixture(scope="module", params=RESTARTS, ids="-and-".join)
@@ -91,8 +113,8 @@ def restarted(site, ended, request):
 
 
 @pytest.mark.parametrize("end", ENDS, ids=name_of)
-def test_no_restart_brings_access_back_that_was_ended(restarted, ended, end):
-    assert not reads(ended[end.name]) and not writes(ended[end.name])
+def test_no_restart_brings_access_back_that_was_ended(restarted, ended, helper, end):
+    assert refused(ended[helper, end.name][1])
 
 
 def test_a_restart_leaves_hosts_their_access(restarted):
@@ -108,29 +130,30 @@ RECORDED = tuple(end for end in ENDS if end.name in (
     "force_detach_attachment", "reset_attachment"))
 
 
-@pytest.mark.parametrize("end", RECORDED, ids=name_of)
-def test_an_end_while_the_daemon_is_down_is_an_end_when_it_is_back(site, end):
-    id, info = end.connected(site)
-    known = living(site)
+@pytest.fixture(scope="module")
+def ended_without_daemon(site):
+    """What `connected` returns, of hosts whose access was ended while the target's daemon was down, which is back."""
+    known, others = connected(site, RECORDED), living(site)
     site.end_daemon()
     try:
-        end.end(site, id)
+        each_ended(site, known, RECORDED)
     finally:
         site.start_daemon()
-    until(lambda: all(reads(info) for info in known), "the exports to be back")
-    assert not reads(info) and not writes(info)
+    until(lambda: all(reads(info) for info in others), "the exports to be back")
+    return known
 
 
-@dataclasses.dataclass
+@pytest.mark.parametrize("end", RECORDED, ids=name_of)
+def test_an_end_while_the_daemon_is_down_is_an_end_when_it_is_back(ended_without_daemon, helper, end):
+    assert refused(ended_without_daemon[helper, end.name][1])
+
+
 class Stoppable:
-    """A service in this process, whose volume service can be stopped, with one of its targets."""
+    """A service in this process, whose volume service can be stopped."""
 
-    service: Service
-    helper: str
-
-    @property
-    def client(self):
-        return Client(self.service.url)
+    def __init__(self, service):
+        self.service, self.client = service, Client(service.url)
+        self.helpers = sorted({name.rpartition("-")[0] for name in service.backends})
 
     def stop(self):
         self.service.volume.stop(10)
@@ -145,30 +168,39 @@ class Stoppable:
 @pytest.fixture(scope="module")
 def service():
     with serving(*HELPERS) as running:
-        add_types(Client(running.url), running.backends)
         yield running
 
 
-@pytest.fixture(params=HELPERS)
-def stoppable(service, request):
-    return Stoppable(service, request.param)
+@pytest.fixture(scope="module")
+def ended_without_service(service, types):  # noqa: F811
+    """What `connected` returns, of hosts whose access was ended while the volume service was down, which is back; and
+    their sessions, by the same keys."""
+    stoppable = Stoppable(service)
+    with contextlib.ExitStack() as stack:
+        known = connected(stoppable, RECORDED)
+        sessions = {key: stack.enter_context(held(info)) for key, (_, info) in known.items()}
+        assert all(one.reaches() for one in sessions.values())
+        stoppable.stop()
+        try:
+            each_ended(stoppable, known, RECORDED)
+        finally:
+            stoppable.start()
+        yield known, sessions
 
 
 @pytest.mark.parametrize("end", RECORDED, ids=name_of)
-def test_an_end_while_the_volume_service_is_down_is_an_end_when_it_is_back(stoppable, end):
-    id, info = end.connected(stoppable)
-    with held(info) as former:
-        assert former.reaches()
-        stoppable.stop()
-        try:
-            end.end(stoppable, id)
-        finally:
-            stoppable.start()
-        until(lambda: not former.reads(), "the session to be cut")
-        assert not former.writes()
-    assert not reads(info) and not writes(info)
+def test_an_end_while_the_volume_service_is_down_is_an_end_when_it_is_back(ended_without_service, helper, end):
+    known, sessions = ended_without_service
+    former = sessions[helper, end.name]
+    until(lambda: not former.reads(), "the session to be cut")
+    assert not former.writes()
+    assert refused(known[helper, end.name][1])
 
 
 def test_the_documentation_has_each_action():
-    text = (TOP / "docs/targets.md").read_text()
-    assert [end.name for end in ENDS if f"| `{end.name}` |" not in text] == []
+    recorded = [end.name for end in RECORDED]
+    cells = re.findall(r"^\|.*\| `(\w+)` \| ([ERVD ]+) \| ([ERVD ]+) \| ([ERVDB ]+) \|.*\|$",
+                       (TOP / "docs/targets.md").read_text(), re.M)
+    words = {end.name: "E R V D" if end.name in recorded else "E R" for end in ENDS}
+    assert cells == [(name, words[name], words[name], f"{words[name]} B") for name, *_ in cells]
+    assert sorted(words) == sorted(name for name, *_ in cells)

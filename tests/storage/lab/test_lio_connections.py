@@ -17,13 +17,17 @@ from tests.functional.test_connections import (  # noqa: F401
     test_two_attachments_of_one_host_share_its_connection_until_the_last_goes,
     types,
 )
+from tests.functional.test_isolation import (  # noqa: F401
+    ended_without_service,
+    test_an_end_while_the_volume_service_is_down_is_an_end_when_it_is_back,
+)
 from tests.storage import lvm
 
 
 @pytest.fixture(scope="module")
 def service():
     lvm.run("modprobe", "target_core_mod")
-    with connections.serving("lio") as running:
+    with connections.serving("lio", options="max_over_subscription_ratio = 200\n") as running:
         yield running
         privsep.storage.stop()
     # The kernel is that of other tests, too, which look whether their own targets are gone.
