@@ -22,8 +22,10 @@ from tests.meta.source import TOP
 from tests.services.processes import Directory, Process, free_port, listens, until
 
 MIB = 1024**2
-#: The data of a volume; how much of it has been written when the service is stopped; what its user writes, and where.
-DATA, BEGUN, MARK, EVERY = random.Random(7).randbytes(128 * MIB) * 3, 48 * MIB, b"changed by its user" * 4, MIB // 2
+#: A volume's data are UNITS of UNIT; how much of them has been written when the service is stopped; what its user
+#: writes, and where.
+UNIT, UNITS = random.Random(7).randbytes(16 * MIB), 24
+BEGUN, MARK, EVERY = 48 * MIB, b"changed by its user" * 4, MIB // 2
 BACKENDS = "file-1", "file-2"
 CONFIGURATION = """
 [DEFAULT]
@@ -36,8 +38,8 @@ backup_posix_path = {shared}/backups
 backup_file_size = 4194304
 backup_threads = 6
 report_interval = 1
-service_down_time = 4
-job_lease = 3
+service_down_time = {down}
+job_lease = {lease}
 job_sweep_interval = 0.5
 glance_api_servers = {glance}
 glance_num_retries = 4
@@ -54,16 +56,17 @@ target_helper = nbd
 
 
 class Host(Process):
-    """All services in one process, whose state is its own; `sections` has its backends."""
+    """All services in one process, whose state is its own; `sections` has its backends, `lease` is in seconds."""
 
-    def __init__(self, shared, name, glance="", sections=None):
+    def __init__(self, shared, name, glance="", sections=None, lease=3):
         self.state = os.path.join(shared, name)
         os.mkdir(self.state)
         self.port, conf = free_port(), os.path.join(self.state, "cinder.conf")
         with open(conf, "w") as file:
             sections = sections or {one: FILES.format(name=one, shared=shared) for one in BACKENDS}
             file.write(CONFIGURATION.format(state=self.state, shared=shared, port=self.port, glance=glance,
-                                            backends=",".join(sections)) + "".join(sections.values()))
+                                            lease=lease, down=lease + 1, backends=",".join(sections)))
+            file.writelines(sections.values())
         self.client = Client(f"http://127.0.0.1:{self.port}")
         super().__init__(name, [sys.executable, "-m", "cinder_lite.cmd.all", "--config-file", conf],
                          os.path.join(self.state, "log"), {"PYTHONPATH": str(TOP)})
@@ -77,39 +80,56 @@ class Case:
     """A job under way at the first host; `begun()` whether it has written some data, `user()` what the user does when
     it is done, and `check()` that nothing of it is lost."""
 
+    units = UNITS
+
     def __init__(self, shared, client, glance):
         self.shared, self.client, self.glance = shared, client, glance
         self.volume = client.made("volumes", size=1)["id"]
         self.prepare()
+
+    @property
+    def size(self):
+        return self.units * len(UNIT)
+
+    @property
+    def marked(self):
+        return range(0, self.size, EVERY)
+
+    def digest(self, data=None):
+        """The SHA-256 of the volume's data, or of as many bytes of `data`."""
+        found = hashlib.sha256()
+        for position in range(0, self.size, len(UNIT)):
+            found.update(UNIT if data is None else data[position:position + len(UNIT)])
+        return found.digest()
 
     def path(self, id):
         """The file of a volume, on whichever backend it is; the last one if it is on none."""
         paths = [os.path.join(self.shared, backend, f"volume-{id}") for backend in BACKENDS]
         return next(filter(os.path.exists, paths), paths[-1])
 
-    def fill(self, id):
+    def fill(self, id, unit=UNIT):
         with open(self.path(id), "r+b") as file:
-            file.write(DATA)
+            for _ in range(self.units):
+                file.write(unit)
 
     def written(self, path):
         """Whether the volume has the first part of the data."""
         try:
             with open(path, "rb") as file:
                 file.seek(BEGUN)
-                return file.read(64) == DATA[BEGUN:BEGUN + 64]
+                return file.read(64) == UNIT[:64]
         except FileNotFoundError:
             return False
 
     def change(self, path):
         with open(path, "r+b") as file:
-            for position in range(0, len(DATA), EVERY):
+            for position in self.marked:
                 os.pwrite(file.fileno(), MARK, position)
 
     def lost(self, path):
         """How many marks are lost."""
         with open(path, "rb") as file:
-            return sum(os.pread(file.fileno(), len(MARK), position) != MARK
-                       for position in range(0, len(DATA), EVERY))
+            return sum(os.pread(file.fileno(), len(MARK), position) != MARK for position in self.marked)
 
     def done(self, client):
         client.settled("volumes", self.volume)
@@ -125,8 +145,7 @@ class Restore(Case):
     def prepare(self):
         self.fill(self.volume)
         self.backup = self.client.made("backups", volume_id=self.volume)["id"]
-        with open(self.path(self.volume), "r+b") as file:
-            file.write(bytes(len(DATA)))
+        self.fill(self.volume, bytes(len(UNIT)))
         self.client("POST", f"/backups/{self.backup}/restore", {"restore": {"volume_id": self.volume}}, expect=202)
 
     def begun(self):
@@ -148,7 +167,7 @@ class Copy(Case):
 
 class Download(Case):
     def prepare(self):
-        self.image = self.glance.create(DATA)
+        self.image = self.glance.create(UNIT * self.units)
         self.volume = self.client.create("volumes", size=1, imageRef=self.image)["id"]
 
     def begun(self):
@@ -159,7 +178,7 @@ class Reimage(Download):
     """The image replaces what the volume has."""
 
     def prepare(self):
-        self.image = self.glance.create(DATA)
+        self.image = self.glance.create(UNIT * self.units)
         self.client("POST", f"/volumes/{self.volume}/action", {"os-reimage": {"image_id": self.image}}, expect=202)
 
 
@@ -202,7 +221,7 @@ class Backup(Case):
         assert self.lost(self.path(self.volume)) == 0
         restored = client.made("volumes", size=1, backup_id=self.backup)["id"]
         with open(self.path(restored), "rb") as file:
-            assert hashlib.sha256(file.read(len(DATA))).digest() == hashlib.sha256(DATA).digest()
+            assert self.digest(file.read(self.size)) == self.digest()
 
 
 class Upload(Case):
@@ -224,7 +243,7 @@ class Upload(Case):
         super().done(client)
 
     def check(self, _client):
-        assert hashlib.sha256(self.glance.data(self.image)[:len(DATA)]).digest() == hashlib.sha256(DATA).digest()
+        assert self.digest(self.glance.data(self.image)) == self.digest()
         assert self.lost(self.path(self.volume)) == 0
 
 

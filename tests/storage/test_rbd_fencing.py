@@ -3,16 +3,17 @@
 import os
 import random
 import signal
-import threading
 
 import pytest
 
+from cinder_lite import concurrency
 from cinder_lite.blockio import device
 from tests.contract import backends
 from tests.contract.backends import MIB, volume
 from tests.services.processes import Directory
 from tests.storage import ceph as ceph_module
 from tests.storage import rbd, test_fencing
+from tests.storage.test_fencing import UNIT
 from tests.storage.test_rbd_driver import nothing_left
 from tests.storage.test_rbd_service import RBD
 
@@ -54,7 +55,7 @@ def test_a_stopped_writer_is_excluded_by_the_next_one(driver, pool, end):
         except device.ContentError as error:
             late.append(error)
 
-    writing = threading.Thread(target=go_on)
+    writing = concurrency.native("threading").Thread(target=go_on)  # it blocks its thread
     writing.start()
     write(where, NEW)
     assert held(where) == {NEW}
@@ -98,6 +99,8 @@ def test_writers_one_after_the_other_exclude_nobody(driver, pool):
 class Restore(test_fencing.Restore):
     """To an image, which the second host's process with librbd takes from the first one's."""
 
+    units = 12
+
     def __init__(self, pool, *arguments):
         self.driver = rbd.driver(pool)
         super().__init__(*arguments)
@@ -107,11 +110,11 @@ class Restore(test_fencing.Restore):
 
     def prepare(self):
         with device.target(self.where()) as target:
-            for position in range(0, len(DATA), MIB):
-                target.write(position, DATA[position:position + MIB])
+            for position in range(0, self.size, len(UNIT)):
+                target.write(position, UNIT)
         self.backup = self.client.made("backups", volume_id=self.volume)["id"]
         with device.target(self.where()) as target:
-            target.zero(0, len(DATA))
+            target.zero(0, self.size)
         self.client("POST", f"/backups/{self.backup}/restore", {"restore": {"volume_id": self.volume}}, expect=202)
 
     def begun(self):
@@ -120,17 +123,13 @@ class Restore(test_fencing.Restore):
 
     def user(self):
         with device.target(self.where()) as target:
-            for position in range(0, len(DATA), test_fencing.EVERY):
+            for position in self.marked:
                 target.write(position, test_fencing.MARK)
 
     def check(self, _client):
         with device.source(self.where()) as source:
-            assert [position for position in range(0, len(DATA), test_fencing.EVERY)
-                    if source.read(position, len(test_fencing.MARK)) != test_fencing.MARK] == []
+            assert {source.read(position, len(test_fencing.MARK)) for position in self.marked} == {test_fencing.MARK}
         self.driver.close()
-
-
-DATA = test_fencing.DATA[:192 * MIB]
 
 
 @pytest.fixture

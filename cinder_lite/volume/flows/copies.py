@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from cinder_lite.jobs.work import Work
 from cinder_lite.volume import driver_calls
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.flows import engine
@@ -12,22 +13,22 @@ from cinder_lite.volume.flows.steps import CreationStep
 class CreateUnlimited(CreationStep):
     """Creates a volume that reads as zeros, without QoS limits while it is filled."""
 
-    def execute(self, volume: drivers.Volume) -> dict:
-        return driver_calls.call(self.driver.create, dataclasses.replace(volume, qos={}))
+    def execute(self, volume: drivers.Volume, work: Work) -> dict:
+        return driver_calls.fenced(work, self.driver.create, dataclasses.replace(volume, qos={}))
 
 
 class CopySnapshot(CreationStep):
     """Creates a volume with a snapshot's content."""
 
-    def execute(self, volume: drivers.Volume, source: drivers.Snapshot, progress: Callable[[int, int], object]) -> dict:
-        return driver_calls.call(self.driver.from_snapshot, volume, source, progress)
+    def execute(self, volume: drivers.Volume, source: drivers.Snapshot, work: Work) -> dict:
+        return driver_calls.fenced(work, self.driver.from_snapshot, volume, source, work.progress)
 
 
 class CloneVolume(CreationStep):
     """Creates a volume with another volume's content."""
 
-    def execute(self, volume: drivers.Volume, source: drivers.Volume, progress: Callable[[int, int], object]) -> dict:
-        return driver_calls.call(self.driver.clone, volume, source, progress)
+    def execute(self, volume: drivers.Volume, source: drivers.Volume, work: Work) -> dict:
+        return driver_calls.fenced(work, self.driver.clone, volume, source, work.progress)
 
 
 class CloneImage(CreationStep):

@@ -28,8 +28,8 @@ class Recipe:
 class CreateEmpty(CreationStep):
     """Creates a volume that reads as zeros."""
 
-    def execute(self, volume: drivers.Volume) -> dict:
-        return driver_calls.call(self.driver.create, volume)
+    def execute(self, volume: drivers.Volume, work: Work) -> dict:
+        return driver_calls.fenced(work, self.driver.create, volume)
 
 
 RECIPES = {"blank": (CreateEmpty,), "snapshot": (copies.CopySnapshot,), "volume": (copies.CloneVolume,),
@@ -43,8 +43,6 @@ def build_flows(driver: drivers.Driver) -> dict[str, engine.Flow]:
             for kind, steps in RECIPES.items()}
 
 
-def run(flows: Mapping[str, engine.Flow], volume: drivers.Volume, recipe: Recipe,
-        work: Work) -> dict | None:
+def run(flows: Mapping[str, engine.Flow], volume: drivers.Volume, recipe: Recipe, work: Work) -> dict | None:
     """Create the volume. Returns the driver's facts. Raises the driver's error after removing what was created."""
-    return engine.run(flows[recipe.kind], LOG, volume=volume, source=recipe.source, progress=work.progress,
-                      work=work)["facts"]
+    return engine.run(flows[recipe.kind], LOG, volume=volume, source=recipe.source, work=work)["facts"]

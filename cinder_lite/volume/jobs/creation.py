@@ -35,8 +35,7 @@ class CreationJobs:
             recipe = self._recipe(tx, create, work, row)
             backup = self._backup(tx, row) if row.backup_id else None
         volume = driver_views.as_volume(row)
-        if self._flows is None:
-            self._flows = create.build_flows(self.backend.driver)
+        self._flows = self._flows or create.build_flows(self.backend.driver)
         try:
             if recipe.kind == "image":
                 facts = self.images.create(self._flows, work, row, volume, recipe.source)

@@ -6,7 +6,7 @@ from cinder_lite import db
 from cinder_lite.db import groups, snapshots, volumes
 from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
-from cinder_lite.volume import driver_views
+from cinder_lite.volume import driver_calls, driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -27,7 +27,7 @@ class GroupJobs:
             copy, source = sources[one.id]
             if source is None:
                 raise outcomes.Refused(f"the source of volume {one.id} has been deleted")
-            facts[one.id] = self.backend.call(copy, driver_views.as_volume(one), source, _quiet) or {}
+            facts[one.id] = driver_calls.fenced(work, copy, driver_views.as_volume(one), source, _quiet) or {}
             work.step(number + 1, len(members))
         now = db.now()
         for id, found in facts.items():

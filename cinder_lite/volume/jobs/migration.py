@@ -18,7 +18,7 @@ from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 from cinder_lite.rpc import calls
 from cinder_lite.volume import connections as domain
-from cinder_lite.volume import driver_views, migration_target
+from cinder_lite.volume import driver_calls, driver_views, migration_target
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.targets import base as targets
@@ -75,7 +75,7 @@ class MigrationJobs:
             copy = dataclasses.replace(copy, qos={})  # limits for the volume's user must not slow down the copying
         if not self.backend.call(self.backend.driver.exists, copy):
             work.args["copied"] = 0
-        facts = self.backend.call(self.backend.driver.create, copy) or {}
+        facts = driver_calls.fenced(work, self.backend.driver.create, copy) or {}
         copy = dataclasses.replace(copy, facts=facts)
         if work.args.get("server"):
             self._start_swap(work, row, facts)

@@ -8,7 +8,7 @@ from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
-from cinder_lite.volume import driver_views
+from cinder_lite.volume import driver_calls, driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.exports import Exports
@@ -49,7 +49,7 @@ class VolumeJobs:
         if row.attach_status == states.ATTACHED:
             self.servers.send_when_done(work, client.EXTENDED)
         work.begin()
-        self.backend.call(self.driver.extend, volume, new_size)
+        driver_calls.fenced(work, self.driver.extend, volume, new_size)
         self.exports.resize(row)
         work.keep(size=new_size)
 

@@ -1,10 +1,12 @@
 """Details of the LVM driver, on real volume groups."""
 
+import contextlib
 import fcntl
 import logging
 import os
 import signal
 import struct
+import subprocess
 import sys
 
 import pytest
@@ -83,9 +85,9 @@ def test_another_configuration_of_lvm_is_heeded(group, tmp_path):
 
 def test_root_runs_only_what_the_driver_needs():
     with pytest.raises(ValueError, match="vgremove is not among"):
-        privileged.lvm(["vgremove", "all"], "", 0)
+        privileged.lvm(["vgremove", "all"], "all", "", 0)
     with pytest.raises(ValueError, match="is not a block device"):
-        privileged.zero("/dev/null", 0, MIB)
+        privileged.zero("all", "/dev/null", 0, MIB)
 
 
 def figures(group):
@@ -429,6 +431,48 @@ def test_roots_process_is_started_again_when_it_was_killed(group):
     until(lambda: not privsep.storage.channel.running)
     made.create(one)
     assert made.exists(one)
+
+
+#: Creates a volume of that type, in that group, of that id.
+CREATING = """
+import sys
+from cinder_lite.volume.drivers import base
+from tests.storage import lvm
+kind, group, id = sys.argv[1:]
+driver = lvm.driver(group, lvm_type=kind)
+print("begun", flush=True)
+driver.create(base.Volume(id, 2))
+"""
+
+
+@contextlib.contextmanager
+def creating(*arguments):
+    """A service that creates a volume; its process."""
+    with subprocess.Popen([sys.executable, "-c", CREATING, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        yield process
+
+
+def test_a_service_begins_when_roots_process_of_a_killed_one_has_ended_its_command(group):
+    made, one = small(group, lvm_type="thin"), volume()
+    cleaning = concurrency.native("threading").Thread(target=made.clean_up, daemon=True)
+    with creating("thin", group, one.id) as process, lvm.held(group):
+        until(lambda: lvm.waiting(group) == 1, limit=120, what="the command to wait for LVM")
+        process.kill()
+        process.wait()
+        cleaning.start()
+        assert lvm.waiting(group) == 1
+    cleaning.join()
+    assert lvm.waiting(group) == 0 and made.exists(one)
+
+
+def test_roots_process_of_a_killed_service_overwrites_no_more_than_it_was_asked_for(group):
+    made, one = lvm.driver(group, lvm_type="default"), volume(2)
+    with creating("default", group, one.id) as process:
+        until(lambda: os.path.exists(made.path(one)), limit=120, what="the volume to be overwritten")
+        process.kill()
+    made.clean_up()  # nobody has the volume open
+    assert made.names() == [] and not made.exists(one)
 
 
 def test_a_process_of_roots_that_may_not_be_started_is_said(group, monkeypatch):

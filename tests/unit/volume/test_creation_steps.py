@@ -19,7 +19,7 @@ VOLUME = base.Volume("1", 1)
 
 
 class Driver:
-    backend = "one"
+    backend, needs_fence = "one", False
 
     def __init__(self):
         self.deleted = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from oslo_config import cfg
 
 from cinder_lite.volume.drivers import base
-from cinder_lite.volume.drivers.lvm import commands, parsing
+from cinder_lite.volume.drivers.lvm import commands, parsing, privileged
 from cinder_lite.volume.drivers.lvm.names import COPIED, REVERTED, lv_of, shown, snapshot_lv
 from cinder_lite.volume.drivers.lvm.options import OPTIONS
 from cinder_lite.volume.drivers.lvm.thick import Thick, lost
@@ -20,6 +20,7 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting
     OPTIONS = OPTIONS
     unshared = ("hosts that change one volume group must lock it against each other (lvmlockd), which this driver does "
                 "not support")
+    needs_fence = True
     #: Bytes per unit of a volume's `size`.
     unit = base.GIB
 
@@ -27,6 +28,7 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting
         super().__init__(options, backend)
         self.group = Group(options.volume_group, options.lvm_conf_file, backend)
         self._chosen: typing.Any = None
+        self._alone = False  # whether the helpers of former processes have ended their commands
 
     @property
     def kind(self) -> Thin | Thick:
@@ -53,6 +55,9 @@ class LvmDriver(base.Driver, base.HasPath, base.Revertable, base.ManagesExisting
         return thin if auto or self.options.lvm_type == "thin" else Thick(self.group, self.options, self.unit)
 
     def clean_up(self) -> None:
+        if not self._alone:
+            privileged.wait_for_former(self.group.name)
+            self._alone = True
         self.kind.clean_up(self.group.rows())
 
     def pools(self) -> tuple[base.PoolStats, ...]:

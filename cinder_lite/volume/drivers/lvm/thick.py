@@ -19,6 +19,8 @@ from cinder_lite.volume.drivers.lvm.names import COPIED, snapshot_lv
 from cinder_lite.volume.drivers.lvm.volume_group import Group
 
 MIB = 1024**2
+#: Bytes per call of the privileged helper that overwrites a device.
+PIECE = 64 * MIB
 #: Bytes that a copy-on-write snapshot uses for each copied byte of its volume, metadata included.
 COW_SHARE = 1.01
 SHRED_TIMES = 3
@@ -111,7 +113,11 @@ class Thick:
 
     def _zero(self, device, start, end):
         with self._failing(f"overwrite {device}"):
-            privileged.zero(device, start, end)
+            self._overwrite(privileged.zero, device, start, end)
+
+    def _overwrite(self, call, device, start, end, *arguments):
+        for begin in range(start, end, PIECE):
+            call(self.group.name, device, begin, min(begin + PIECE, end), *arguments)
 
     def _row(self, name):
         row = self.group.row(name)
@@ -200,10 +206,11 @@ class Thick:
     def _clear(self, device, size):
         end = min(size, self.options.volume_clear_size * MIB or size)
         if self.options.volume_clear == "zero":
-            privileged.zero(device, 0, end)
+            self._overwrite(privileged.zero, device, 0, end)
         else:
-            piece = strutils.string_to_bytes(f"{self.options.volume_dd_blocksize}B", return_int=True)
-            privileged.shred(device, end, piece, SHRED_TIMES)
+            block = strutils.string_to_bytes(f"{self.options.volume_dd_blocksize}B", return_int=True)
+            for _ in range(SHRED_TIMES):
+                self._overwrite(privileged.shred, device, 0, end, block)
 
     def revert(self, volume: base.Volume, snapshot: base.Snapshot) -> None:
         """Write back the changed blocks. Idempotent."""

@@ -102,6 +102,7 @@ class Thin:
     def _copy(self, source, volume, progress):
         size = volume.size * self.unit
         self._share(source, volume.name, active=True)
+        progress(0, size)  # an existing volume may be another worker's by now, and extended
         self._fit(volume.name, size)
         progress(size, size)
 

@@ -39,7 +39,7 @@ class Group:
         """The output of a command. Raises Refused, whose text begins with "cannot" and `doing`."""
         began = clock.monotonic()
         try:
-            status, output, errors = privileged.lvm(arguments, self._directory, timeout)
+            status, output, errors = privileged.lvm(arguments, self.name, self._directory, timeout)
         except privsep.Unavailable as error:
             raise base.BackendDown(str(error)) from error
         except OSError as error:
