@@ -14,7 +14,7 @@ import secrets  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 
-from tests.simulation import mutants, runs, shrink, stories  # noqa: E402
+from tests.simulation import mutants, runs, shrink, site, stories  # noqa: E402
 
 
 def main():
@@ -27,11 +27,14 @@ def main():
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), help="bring back a fault")
     parser.add_argument("--until", action="store_true", help="stop at the first rule that is broken")
     parser.add_argument("--tour", action="store_true", help="run a world with all requests and without faults")
+    parser.add_argument("--clustered", action="store_true", help="add a backend that both hosts serve at once")
     parser.add_argument("seeds", nargs="*", help="a seed, or FIRST-LAST")
     given = parser.parse_args()
     seeds = _seeds(given.seeds, given.fresh)
     if given.jobs > 1:
         return _several(given, seeds)
+    if given.clustered:
+        site.share()
     if given.mutant:
         mutants.MUTANTS[given.mutant]()
     broken = 0
@@ -68,7 +71,7 @@ def _seeds(texts, fresh):
 
 def _several(given, seeds):
     """Run parts of the seeds in processes beside each other. Returns the exit status."""
-    more = [one for one in sys.argv[1:] if one in ("--shrink", "--statements", "--until")]
+    more = [one for one in sys.argv[1:] if one in ("--shrink", "--statements", "--until", "--clustered")]
     more += ["--mutant", given.mutant] if given.mutant else []
     command = [sys.executable, "-W", "ignore", "-m", "tests.simulation", "--story", str(given.story), *more]
     parts = [subprocess.Popen([*command, *map(str, seeds[number::given.jobs])])

@@ -4,7 +4,7 @@ import os
 
 from tests.simulation.clients import with_one
 from tests.simulation.group_requests import TYPE
-from tests.simulation.site import BACKENDS, HOSTS
+from tests.simulation.site import BACKENDS, HOSTS, place
 
 #: Types that are made before the clients begin, by the backend of their volumes.
 TYPES = {"of-one": "one", "of-two": "two", "of-three": "three", TYPE: None}
@@ -34,7 +34,7 @@ def manage(client):
     """Manage a file that was a volume once, or a file that is one."""
     found = [(host, backend, name) for host in HOSTS for backend in BACKENDS[host]
              for name in sorted(os.listdir(client.site.directory(backend))) if name.startswith("volume-")]
-    unmanaged = [one for one in found if (f"{one[0]}@{one[1]}#{one[1]}", one[2]) in client.site.unmanaged]
+    unmanaged = [one for one in found if (f"{place(*one[:2])}#{one[1]}", one[2]) in client.site.unmanaged]
     if found:
         host, backend, name = client.rng.choice(unmanaged if unmanaged and client.rng.random() < 0.8 else found)
         client.send("POST", "/manageable_volumes", {"volume": {

@@ -10,6 +10,7 @@ import random
 from cinder_lite.db import migrate
 from cinder_lite.service import process
 from cinder_lite.service.interfaces import INTERFACES
+from cinder_lite.volume.drivers.nfs import MARK
 from tests.simulation import (
     admin_requests,
     clients,
@@ -23,7 +24,7 @@ from tests.simulation import (
     storage,
     world,
 )
-from tests.simulation.site import BACKENDS, Site, configured
+from tests.simulation.site import BACKENDS, CLUSTERS, Site, configured
 
 #: (table, method and path for a row, body): what ends the resources of the client, in this order.
 ENDS = (
@@ -56,7 +57,8 @@ def begin(top, requests):
     servers.install(site)
     faults.mark_work()
     site.start_all()
-    here.wait_until(lambda: len(site.rows("SELECT 1 FROM pools")) == 3, "the backends")
+    names = {name for host in BACKENDS for name in BACKENDS[host]}
+    here.wait_until(lambda: len(site.rows("SELECT 1 FROM pools")) == len(names), "the backends")
     client = clients.Client(site, "first client", clients.PROJECTS[0], random.Random(0), 0, 0, None, ())
     _make_types(site, client)
     site.contents = contents.Contents(site)
@@ -69,8 +71,8 @@ def begin(top, requests):
     _end_all(site, client)
     site.contents.advance()
     site.histories.advance()
-    for backend in BACKENDS["h1"] + BACKENDS["h2"]:
-        for name in os.listdir(site.directory(backend)):
+    for backend in names:
+        for name in set(os.listdir(site.directory(backend))) - {MARK}:
             os.remove(os.path.join(site.directory(backend), name))
     site.unmanaged.clear()
     client.send("DELETE", f"/os-quota-sets/{client.project}")
@@ -79,6 +81,7 @@ def begin(top, requests):
 
 
 def _make_types(site, client):
+    admin_requests.TYPES.update((f"of-{name}", name) for name in CLUSTERS)
     for name, backend in admin_requests.TYPES.items():
         site.create_type(client.send, name, backend)
     _, document = client.send("POST", "/group_types", {"group_type": {

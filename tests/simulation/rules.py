@@ -5,7 +5,8 @@ import os
 
 from cinder_lite import states
 from cinder_lite.states import lookup
-from tests.simulation.site import BACKENDS, HOSTS
+from cinder_lite.volume.drivers.nfs import MARK
+from tests.simulation.site import BACKENDS, HOSTS, place
 
 TABLES = {"volume": "volumes", "snapshot": "snapshots", "backup": "backups", "group": "volume_groups",
           "group_snapshot": "group_snapshots"}
@@ -147,8 +148,8 @@ def _objects(site):
         needed[f"snapshot-{row['id']}"] = row["host"], row["status"] if row["id"] not in site.reset else ""
     for host, backends in BACKENDS.items():
         for backend in backends:
-            present, pool = set(os.listdir(site.directory(backend))), f"{host}@{backend}#{backend}"
-            here = {name: status for name, (place, status) in needed.items() if place == pool}
+            present, pool = set(os.listdir(site.directory(backend))) - {MARK}, f"{place(host, backend)}#{backend}"
+            here = {name: status for name, (where, status) in needed.items() if where == pool}
             unknown = {name for name in present - set(here) if (pool, name) not in site.unmanaged}
             if unknown:
                 raise Broken(f"backend {backend} has {sorted(unknown)}, which no row names")

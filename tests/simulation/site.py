@@ -27,6 +27,8 @@ from tests.simulation.world import BEGIN, Node
 HOSTS = ("h1", "h2")
 #: Host -> its backends.
 BACKENDS = {"h1": ("one", "two"), "h2": ("three",)}
+#: Name of a backend that both hosts serve at the same time -> its cluster; see `share`.
+CLUSTERS: dict[str, str] = {}
 SERVICES = ("api", "scheduler", "volume", "backup")
 #: Seconds of the world that a client waits for an answer.
 PATIENCE = 300
@@ -64,6 +66,17 @@ volume_backend_name = {name}
 """
 
 
+OF_A_CLUSTER = """
+[{name}]
+volume_driver = tests.simulation.storage.SharedDriver
+file_volume_dir = {top}/volumes-{name}
+volume_backend_name = {name}
+cluster = {cluster}
+nas_host = 192.0.2.7
+nas_share_path = /volumes
+"""
+
+
 #: What the text of a 500 has: a call without an answer, calls of the storage that were made to fail, and a connection
 #: to a volume that was never made.
 EXPECTED = ("did not answer", "simulated: ", "cannot export ")
@@ -77,6 +90,18 @@ class Lost(Exception):
     """The connection to the API broke, or it did not answer in time."""
 
 
+def share():
+    """Add a backend that both hosts serve at the same time to each world."""
+    CLUSTERS["four"] = "blue"
+    for host in HOSTS:
+        BACKENDS[host] += ("four",)
+
+
+def place(host, backend):
+    """The name of a backend of a host among the services, host@backend; a cluster's is that of the cluster."""
+    return f"{CLUSTERS.get(backend, host)}@{backend}"
+
+
 def configured(top, host):
     """The configuration of a host."""
     file = os.path.join(top, f"{host}.conf")
@@ -84,7 +109,8 @@ def configured(top, host):
         out.write(SETTINGS.format(top=top, host=host, backends=",".join(BACKENDS[host]), report=REPORT,
                                   lease=LEASE, down=DOWN, sweep=SWEEP))
         for name in BACKENDS[host]:
-            out.write(BACKEND.format(top=top, name=name))
+            out.write((OF_A_CLUSTER if name in CLUSTERS else BACKEND).format(
+                top=top, name=name, cluster=CLUSTERS.get(name)))
     os.makedirs(os.path.join(top, host), exist_ok=True)
     return conf.load(argv=["--config-file", file])
 
