@@ -21,6 +21,11 @@ from cinder_lite.volume import exports
 MUTANTS = {}
 
 
+def is_late(name):
+    """Whether it can be applied to a world that has begun: what it changes is in no statement that is built already."""
+    return " without " in name or name.startswith("no ")
+
+
 def mutant(function):
     MUTANTS[function.__name__] = function
     return function

@@ -152,10 +152,14 @@ class Runner:
     def __exit__(self, *raised):
         self._directory.__exit__(*raised)
 
-    def run(self, plan):
-        """What the run of a plan found."""
+    def run(self, plan, first=lambda: None):
+        """What the run of a plan found; first() is called in its process."""
         self._restore()
-        return apart(run, plan, self._site) or {"seed": plan.seed, "broken": "the process died", "story": []}
+        return apart(self._run, plan, first) or {"seed": plan.seed, "broken": "the process died", "story": []}
+
+    def _run(self, plan, first):
+        first()
+        return run(plan, self._site)
 
     def _restore(self):
         """Make the files as they were at the beginning. The database is open: its files stay, their bytes change."""
