@@ -22,6 +22,7 @@ from tests.simulation import (
     image_requests,
     rights,
     rules,
+    storage,
     user_requests,
 )
 from tests.simulation.site import HOSTS
@@ -55,6 +56,8 @@ class Plan:
     skew: float
     #: The longest time in seconds between two requests of a client.
     thinking: float
+    #: The longest time in seconds that a call of a driver, target, store, Glance or Nova takes.
+    latency: float = storage.CALL
 
     @classmethod
     def of(cls, seed):
@@ -67,7 +70,7 @@ class Plan:
         clients, requests = rng.choice((1, 2, 3, 3, 5)), rng.choice((20, 40, 40))
         return cls(seed, clients, requests, ("create", *kinds), tuple(faults.draw(rng, clients * requests * STEPS)),
                    rng.choice((0.0, 0.0, rng.uniform(-SKEW, SKEW))),
-                   rng.choice((0.5, 2.0, 6.0)))
+                   rng.choice((0.5, 2.0, 6.0)), rng.choice((*[storage.CALL] * 3, *storage.SLOW_CALLS)))
 
     @classmethod
     def tour(cls):
@@ -84,7 +87,7 @@ def run(plan, site):
     """Run a plan in an installation. Returns what it found: `broken` is the rule that did not hold."""
     real, here = real_seconds(), site.world
     here.begin(plan.seed)
-    here.skews = {HOSTS[1]: plan.skew}
+    here.skews, here.latency = {HOSTS[1]: plan.skew}, plan.latency
     found = {"seed": plan.seed}
     injector = faults.Injector(site)
     functions, users, before = plan.functions(), [], set(site.histories.statuses)

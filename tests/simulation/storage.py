@@ -18,8 +18,8 @@ from cinder_lite.volume.targets import iscsi
 
 #: The bytes of a GiB: the marks are in the first of them, and the others would only be copied.
 GIB = 16 * 1024**2
-#: The longest time in seconds that a call takes.
-CALL = 0.05
+#: The longest times in seconds that a call takes: in most worlds, and in those with slow backends.
+CALL, SLOW_CALLS = 0.05, (0.5, 4.0)
 #: What a fault does to a call: it fails before or after its work, or takes minutes.
 FAILS, ANSWER_LOST, SLOW = "fails", "answer lost", "slow"
 #: The seconds that a slow call takes.
@@ -35,7 +35,7 @@ CALLS = ("create", "delete", "extend", "create_snapshot", "delete_snapshot", "cl
 def install(here):
     """Prepare what a world stores, and use its GiB from now on."""
     global HERE
-    HERE, here.portals, here.objects = here, {}, {}
+    HERE, here.portals, here.objects, here.latency = here, {}, {}, CALL
     for module in (drivers, record, formats, manageable, manager):
         module.GIB = GIB
 
@@ -43,14 +43,14 @@ def install(here):
 def performed(kind, name, where, error, function):
     """The result of a call on the storage; a fault may raise `error` before or after the work."""
     HERE.fault = None
-    HERE.reach(kind, CALL, name, where)
+    HERE.reach(kind, HERE.latency, name, where)
     fault = HERE.fault
     if fault == FAILS:
         raise error("simulated: it failed")
     if fault == SLOW:
         HERE.sleep(SECONDS)
     result = function()
-    HERE.reach(f"{kind} done", CALL, name, where)
+    HERE.reach(f"{kind} done", HERE.latency, name, where)
     if fault == ANSWER_LOST:
         raise error("simulated: the answer was lost")
     return result
@@ -82,7 +82,7 @@ def _call(name):
 
 def _stepping(progress):
     def report(done, whole):
-        HERE.reach("copying", CALL, done, whole)
+        HERE.reach("copying", HERE.latency, done, whole)
         progress(done, whole)
 
     return report
