@@ -11,6 +11,9 @@ from tests.functional.client import Client
 from tests.functional.gated import GatedDriver
 from tests.functional.service import Service, until
 
+# The calls are the same in both modes of threads.
+pytestmark = pytest.mark.once
+
 FILE = f"""
 [file-1]
 volume_driver = {GatedDriver.__module__}.GatedDriver

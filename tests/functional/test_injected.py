@@ -22,6 +22,9 @@ from tests.functional.client import PROJECT, Client
 from tests.functional.service import Service, until
 from tests.functional.test_administrators import sound
 
+# The calls are the same in both modes of threads.
+pytestmark = pytest.mark.once
+
 BACKEND = """
 [{name}]
 volume_driver = file
