@@ -24,7 +24,7 @@ from oslo_config import cfg
 from cinder_lite import conf as configuration
 from cinder_lite import db, errors
 from cinder_lite.conf import unread
-from cinder_lite.db import clusters, drivers, migrate
+from cinder_lite.db import clusters, drivers, members, migrate
 from cinder_lite.host import effective_user, host_lock
 from cinder_lite.manage import OK, VIOLATED, Commands, Failed, counted
 from cinder_lite.manage.database import reason
@@ -254,7 +254,21 @@ def _backends(shared: process.Process) -> Iterator[Finding]:
         except errors.Misconfigured as error:
             yield Finding(f"backend {section}", str(error))
         else:
+            if backend.cluster is not None:
+                yield from _cluster(shared, backend)
             yield Finding(f"backend {backend.name}", backend.failure())
+
+
+def _cluster(shared, backend):
+    """What the hosts of a cluster must reach; the storage is compared with the cluster's id in the database."""
+    with contextlib.suppress(*db.ERRORS), shared.db.read() as tx:
+        row = members.find(tx, backend.cluster)
+        backend.cluster_id = row and row.uuid
+    local = [name for name, url in (("transport_url", shared.conf.transport_url), (
+        "[database] connection", shared.conf.database.connection or "")) if url.startswith(("local:", "sqlite"))]
+    if local:
+        yield Finding(f"[{backend.section}] cluster", f"hosts of a cluster need one broker and one database: set "
+                      f"{' and '.join(local)} to servers that all of them reach")
 
 
 def _limits(shared: process.Process) -> Iterator[Finding]:

@@ -59,6 +59,11 @@ def test_right_settings_are_called_right(run, right):
      "[DEFAULT] scheduler_default_filters: 'X' does not exist"),
     ("volume_driver = file", "volume_driver = fiel",
      "[file-1] volume_driver: there is no 'fiel'; there are: file, lvm"),
+    ("volume_driver = file", "volume_driver = file\ncluster = blue",
+     "backend file-1: [file-1] cluster: the driver file cannot be used by several hosts at the same time"),
+    ("volume_driver = file", "volume_driver = null\ncluster = blue",
+     "[file-1] cluster: hosts of a cluster need one broker and one database: set transport_url and [database] "
+     "connection to servers"),
     ("volume_driver = file", "volume_driver = cinder.volume.drivers.nfs.NfsDriver", "there is no class cinder.volume"),
     ("target_helper = nbd", "target_helper = scst", "[file-1] target_helper: there is no 'scst'; there are: lio"),
     ("[DEFAULT]", "[DEFAULT]\nbackup_driver = tape", "backup_driver: there is no 'tape'; there are: ceph, posix"),
