@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import sys
 import types
 
 import pytest
@@ -12,6 +13,11 @@ from cinder_lite.host.host_lock import HostLock
 from cinder_lite.service.heartbeat import Heartbeat
 from cinder_lite.service.registered import RegisteredService
 from tests import databases
+from tests.functional.client import Client
+from tests.functional.killable import Killable
+from tests.functional.service import Service, until
+from tests.meta.source import TOP
+from tests.services.processes import Process, free_port
 
 BINARY, HOST = "cinder-volume", "one@lvm"
 
@@ -143,3 +149,31 @@ def test_jobs_of_one_that_may_be_up_wait_for_their_leases(database, machine, for
         jobs.claim(tx, id, second.heartbeat.owner, 30)
     with database.read() as tx:
         assert tx.execute(schema.jobs.select()).one().attempt == attempts
+
+
+class Second(Killable):
+    """A further process with the settings of a Killable, except for the port of its API."""
+
+    def __init__(self, first):
+        port = free_port()
+        with open(first.configured.config_file) as file, open(f"{first.state}/second.conf", "w") as copy:
+            copy.write(file.read().replace(f"listen_port = {first.configured.port}", f"listen_port = {port}"))
+        self.configured, self.client = first.configured, Client(f"http://127.0.0.1:{port}")
+        self.process = Process("second", [sys.executable, "-m", "cinder_lite.cmd.all", "--config-file", copy.name],
+                               f"{first.state}/second.log", {"PYTHONPATH": str(TOP)})
+
+
+def test_of_two_processes_on_a_machine_the_second_waits_and_follows_a_killed_one_at_once():
+    settings = "service_down_time = 3600"
+    with Killable(Service(backends=("null-1",), target=False, default=settings)) as first:
+        second = Second(first)
+        try:
+            second.process.start()
+            until(lambda: "is locked by another process" in second.process.tail(), "the second one to wait")
+            first.client.made("volumes", size=1)
+            assert "backend test@null-1 is up" not in second.process.tail()
+            first.process.kill()
+            second.process.wait(second._ready)
+            second.client.made("volumes", size=1)
+        finally:
+            second.process.kill()

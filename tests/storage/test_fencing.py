@@ -280,7 +280,7 @@ def test_a_stopped_owner_that_goes_on_writes_nothing(shared, glance, case):
 
 def take_over(shared, first, second, prepare):
     """Stop the first host within the job of the case that `prepare()` makes, and let it go on after the second one has
-    done it."""
+    done it. Returns whether the kernel has ended the first one before."""
     try:
         first.begin()
         one = prepare()
@@ -289,10 +289,12 @@ def take_over(shared, first, second, prepare):
         second.begin()
         one.done(second.client)
         one.user()
-        if first.running:
+        is_ended = not first.running
+        if not is_ended:
             first.send(signal.SIGCONT)
         until(lambda: not first.running, what="the first host to end")
         one.check(second.client)
+        return is_ended
     finally:
         for host in (first, second):
             print(f"---- {host.name}\n{host.tail()}")
