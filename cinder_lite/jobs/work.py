@@ -87,3 +87,7 @@ class Work(Lease):
     def outside(self) -> contextlib.AbstractContextManager[Any]:
         """A context that waits for another service, and does not occupy one of this worker's slots meanwhile."""
         return self._worker.pool.outside()
+
+    def waits_for(self, service: str) -> contextlib.AbstractContextManager[None]:
+        """A context that may wait for that service long. Raises Interrupted when as many jobs as may do so already."""
+        return self._worker.shares.place(self.job.id, service)

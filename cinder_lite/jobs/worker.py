@@ -17,7 +17,7 @@ from cinder_lite import db, errors, states
 from cinder_lite.concurrency import bulkhead, clock, locks
 from cinder_lite.concurrency.pool import Pool
 from cinder_lite.db import job_changes, jobs
-from cinder_lite.jobs import failing, holds
+from cinder_lite.jobs import failing, holds, shares
 from cinder_lite.jobs.outcomes import Refused
 from cinder_lite.jobs.recorder import Recorder
 from cinder_lite.jobs.sweeper import Sweeper
@@ -41,7 +41,7 @@ class Worker:
         self.db, self.conf, self.stage, self.host, self.owner = database, conf, stage, host, owner
         self.handlers = dict(handlers)
         self.pool = Pool(size, outside=bulkhead.PARTS * conf.rpc_max_waiting)
-        self.stopping = False
+        self.stopping, self.shares = False, shares.Shares(size, self.wake)
         self._taken: set[str] = set()
         self._lock = locks.lock()
         self._working: dict[str, Work] = {}
@@ -75,7 +75,7 @@ class Worker:
     def wake(self, job_id: str) -> None:
         """Run the job, unless this worker runs it already."""
         with self._lock:
-            if self.stopping or job_id in self._taken:
+            if self.stopping or job_id in self._taken or (self.shares and job_id in self.shares):
                 return
             self._taken.add(job_id)
         self.pool.submit(self._run, job_id)

@@ -44,7 +44,8 @@ class ServerEvents:
         if not self.nova.is_configured:
             return
         try:
-            self.nova.send_event(job.action, args["servers"], job.resource_id, args["succeeded"])
+            with work.waits_for("Nova"):
+                self.nova.send_event(job.action, args["servers"], job.resource_id, args["succeeded"])
         except errors.Unavailable as error:
             if (db.now() - job.created_at).total_seconds() > RETRY_PERIOD:
                 servers = ", ".join(args["servers"])

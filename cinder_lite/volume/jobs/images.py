@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cinder_lite.volume.jobs.image_cache import ImageCache
 
 LOG = logging.getLogger(__name__)
+#: The service that these jobs wait for.
+GLANCE = "Glance"
 
 
 class ImageJobs:
@@ -54,6 +56,10 @@ class ImageJobs:
     def create(self, flows: Mapping[str, "Flow"], work: Work, row: db.Row, volume: drivers.Volume,
                image_id: str) -> dict | None:
         """Create a volume with the image's content. Returns the driver's facts."""
+        with work.waits_for(GLANCE):
+            return self._create(flows, work, row, volume, image_id)
+
+    def _create(self, flows, work, row, volume, image_id):
         from cinder_lite.volume.flows import create
 
         self.cache.wake_waiting(work, row)
@@ -124,9 +130,10 @@ class ImageJobs:
         work.begin()
         with self.db.read() as tx:
             row = outcomes.found(volumes.find(tx, work.job.resource_id))
-        image = self._usable(work.ctx, work.args["image_id"])
-        self.exports.reconcile(row.id)
-        self._download(work, image, is_zero=False).fill(driver_views.as_volume(row))
+        with work.waits_for(GLANCE):
+            image = self._usable(work.ctx, work.args["image_id"])
+            self.exports.reconcile(row.id)
+            self._download(work, image, is_zero=False).fill(driver_views.as_volume(row))
         work.keep(bootable=True, image_metadata=image.metadata(self.conf.glance_core_properties))
 
     # -- from volume to image
@@ -140,21 +147,26 @@ class ImageJobs:
         upload = ImageUpload(self.conf, self.glance, work)
         try:
             work.begin()
-            if not upload.is_done():
-                row = outcomes.found(row)
-                with self._content(work, row) as where:
-                    upload.send(where, row.size * drivers.GIB)
+            with work.waits_for(GLANCE):
+                self._send(work, row, upload)
         except Exception as error:
             # A worker that took over uploads to the image, or has done so.
             if not isinstance(error, outcomes.Interrupted | errors.Stale) or work.has_failed():
                 work.clean_up(f"deleting image {work.args['image_id']}, which has no data", upload.delete_image)
             raise
 
+    def _send(self, work, row, upload):
+        if not upload.is_done():
+            row = outcomes.found(row)
+            with self._content(work, row) as where:
+                upload.send(where, row.size * drivers.GIB)
+
     def delete(self, work: Work) -> None:
         """Delete the image of an upload that failed; repeated until it succeeds."""
         work.begin()
         try:
-            self.glance.delete(work.ctx, work.job.resource_id)
+            with work.waits_for(GLANCE):
+                self.glance.delete(work.ctx, work.job.resource_id)
         except errors.Error as error:
             LOG.warning("image %s, which has no data, cannot be deleted yet: %s", work.job.resource_id, error)
             raise outcomes.Interrupted from error

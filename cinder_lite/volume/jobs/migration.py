@@ -158,7 +158,8 @@ class MigrationJobs:
         """Ask Nova to copy the data and switch the server to the copy; see verbs.migration_completion for the end."""
         if not self._record_copy(work, row, facts):
             try:
-                self.nova.swap(work.args["server"], row.id, work.job.id)
+                with work.waits_for("Nova"):
+                    self.nova.swap(work.args["server"], row.id, work.job.id)
             except errors.Unavailable as error:
                 raise outcomes.Refused(str(error), public=error.public) from error
         work.pass_on(states.AT_NOVA, None)
