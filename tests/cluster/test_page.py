@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from tests.cluster import broker, page
+from tests.functional import test_docs
 from tests.services import daemons
 
 #: How a command begins -> the tier of its machine.
@@ -29,6 +30,11 @@ def test_a_command_of_the_page(whole, command):
         said = machine.run(f"{broker.PROGRAMS}/{word}" if word == "rabbitmqctl" else word, *words)
         assert word != "rabbitmqctl" or all(f"rabbit@{one.address}" in said for one in whole.members["broker"])
         assert "wsrep_cluster_size" not in command or said.split()[-1] == "3"
+
+
+def test_every_command_of_the_page_is_typed():
+    """The others are by the tests of a majority and of a PostgreSQL with a standby."""
+    assert [*test_docs.commands(page.PAGE)] == page.commands(*WHERE, "psql")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Conflicts in Galera per 1,000 requests with one writer and with three: retried, never a wrong answer."""
+"""Galera with one writer and with three: conflicts are retried, reads see what was committed on other nodes."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.cluster import database, load
 from tests.cluster.test_majority import promises_kept
 from tests.services import checks, processes
 
-REQUESTS, LIMIT = 1000, 300
+REQUESTS, LIMIT, READS = 1000, 300, 300
 #: A URL for a host that has a node of its own; reads see what was committed on other nodes.
 DIRECT = "mysql://cinder:SECRET@{}/cinder?connect_timeout=5&read_timeout=15&init_command=SET%20wsrep_sync_wait%3D1"
 
@@ -47,3 +47,27 @@ def test_conflicts(whole, figures, writers):
     checks.await_rest(whole, whole)
     assert clients.broken() == []
     promises_kept(whole, clients)
+
+
+def test_reads_of_another_node_are_not_stale(whole, figures):
+    whole.wait()
+    writer, reader = (database.connect(machine.address) for machine in whole.members["database"][:2])
+    with writer, reader, writer.cursor() as write, reader.cursor() as read:
+        write.execute("CREATE TABLE probes (id INT PRIMARY KEY, value INT)")
+        try:
+            write.execute("INSERT INTO probes VALUES (1, 0)")
+            stale = {}
+            for wait in (0, 1):
+                read.execute(f"SET wsrep_sync_wait = {wait}")
+                stale[wait] = 0
+                for _ in range(READS):
+                    write.execute("UPDATE probes SET value = value + 1")
+                    values = []
+                    for cursor in (write, read):
+                        cursor.execute("SELECT value FROM probes")
+                        values += cursor.fetchone()
+                    stale[wait] += values[0] != values[1]
+        finally:
+            write.execute("DROP TABLE probes")
+    figures.append(f"reads of another node: {stale[0]} of {READS} stale, {stale[1]} with wsrep_sync_wait=1")
+    assert stale[1] == 0
