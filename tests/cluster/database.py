@@ -55,6 +55,15 @@ class Galera:
     def wait(self):
         for machine in self.machines:
             machine.processes["mariadb"].wait(lambda machine=machine: is_synced(machine))
+        processes.until(self._is_whole, what="one cluster of Galera")
+
+    def _is_whole(self):
+        """Whether all are in one view: a node that was stopped takes itself for a member until it finds out."""
+        try:
+            views = [view(machine) for machine in self.machines]
+        except pymysql.err.MySQLError:
+            return False
+        return views[0]["wsrep_cluster_size"] == str(len(views)) and all(one == views[0] for one in views)
 
 
 def _serves(machine):
@@ -80,6 +89,13 @@ def is_synced(machine):
             return dict(cursor.fetchall()) == {"wsrep_ready": "ON", "wsrep_local_state": "4"}
     except pymysql.err.MySQLError:
         return False
+
+
+def view(machine):
+    """The number of the view of the cluster that a node has, and of its members."""
+    with connect(machine.address) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_conf_id', 'wsrep_cluster_size')")
+        return dict(cursor.fetchall())
 
 
 def await_synced(machine):

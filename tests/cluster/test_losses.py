@@ -44,10 +44,12 @@ def test_a_lost_member(whole, figures, tier, how):
         processes.until(lambda: clients.successes() >= 10, BOUND, "clients at work")
         began = time.monotonic()
         getattr(member, way)(*process)
-        processes.until(lambda: time.monotonic() > began + LOSS and clients.successes(began + 1) >= 20, BOUND,
-                        f"work without {member.name}")
-        gone = time.monotonic()
-        member.recover()
+        try:
+            processes.until(lambda: time.monotonic() > began + LOSS and clients.successes(began + 1) >= 20, BOUND,
+                            f"work without {member.name}")
+        finally:
+            gone = time.monotonic()
+            member.recover()
         whole.wait(tier)
         back = time.monotonic()
         processes.until(lambda: clients.successes(back) >= 10, BOUND, f"work with {member.name} again")
