@@ -69,15 +69,15 @@ def with_volume(tx: db.Transaction, id: str, statement: sa.Select = _TO_DECIDE) 
     return job, volume if volume.id is not None else None
 
 
-def claim(tx: db.Transaction, id: str, owner: str, lease: float) -> tuple[Any, Any]:
-    """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if that
-    fails.
+def claim(tx: db.Transaction, id: str, stage: str, host: str, owner: str, lease: float) -> tuple[Any, Any]:
+    """Make `owner` the worker of the job for `lease` seconds. Returns (the job, its volume), (None, None) if it has
+    another worker, or has left that stage and host, to which a late message announced it.
 
     The owner can claim its own job again. The volume is None for a job of another kind; the job is without its
     decision. This need not be a transaction: a job that was taken away between both statements is not returned.
     """
     now = db.now()
-    took = tx.execute(_CLAIM, {"job": id, "claimant": owner, "now": now,
+    took = tx.execute(_CLAIM, {"job": id, "at": stage, "place": host, "claimant": owner, "now": now,
                                "until": now + datetime.timedelta(seconds=lease)})
     job, volume = with_volume(tx, id, _TO_WORK) if took.rowcount else (None, None)
     return (job, volume) if job is not None and (job.status, job.owner) == (states.RUNNING, owner) else (None, None)
@@ -90,7 +90,8 @@ def claimable(now: Any, owner: Any) -> sa.ColumnElement[bool]:
 
 
 _CLAIM = sa.update(J).where(
-    J.c.id == sa.bindparam("job"), claimable(sa.bindparam("now"), sa.bindparam("claimant"))).values(
+    J.c.id == sa.bindparam("job"), J.c.stage == sa.bindparam("at"), J.c.host == sa.bindparam("place"),
+    claimable(sa.bindparam("now"), sa.bindparam("claimant"))).values(
         status=states.RUNNING, owner=sa.bindparam("claimant"), lease_until=sa.bindparam("until"),
         attempt=J.c.attempt + 1, updated_at=sa.bindparam("now"))
 

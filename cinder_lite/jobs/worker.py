@@ -124,7 +124,7 @@ class Worker:
     @db.retried
     def _claim(self, job_id):
         with self.db.each() as tx:
-            return jobs.claim(tx, job_id, self.owner, self.conf.job_lease)
+            return jobs.claim(tx, job_id, self.stage, self.host, self.owner, self.conf.job_lease)
 
     def _work(self, work):
         job, handler = work.job, self.handlers.get((work.job.kind, work.job.action), failing.unsupported)

@@ -313,9 +313,9 @@ def test_a_job_waits_for_the_worker_of_another_member_that_was_ended_from_outsid
     with database.write() as tx:
         first, second = (jobs.add(tx, context.Context(), "leftover", "1", "remove", "elsewhere", CLUSTER)
                          for _ in range(2))
-        job, _ = jobs.claim(tx, first, "two@nfs/1", LEASE)
+        job, _ = jobs.claim(tx, first, "elsewhere", CLUSTER, "two@nfs/1", LEASE)
         job_changes.abandon(tx, job, None, 3600)
-        job, _ = jobs.claim(tx, second, worker.owner, LEASE)
+        job, _ = jobs.claim(tx, second, "elsewhere", CLUSTER, worker.owner, LEASE)
     with database.read() as tx:
         assert members.may_be_running(tx, job)
     with database.write() as tx:

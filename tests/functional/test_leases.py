@@ -37,7 +37,7 @@ def run(database):
 def take_over(database, job):
     job_changes.expire_leases(database, states.VOLUME, HOST, "another")
     with database.each() as tx:
-        assert jobs.claim(tx, job.id, "another", 30)[0] is not None
+        assert jobs.claim(tx, job.id, states.VOLUME, HOST, "another", 30)[0] is not None
 
 
 def lose(work):
@@ -89,3 +89,13 @@ def test_what_it_has_left_is_removed_by_its_owner_or_when_the_job_has_failed(run
 
     run(handler)
     assert done == [True] * removed
+
+
+def test_a_late_message_does_not_make_a_worker_of_another_stage_or_host_run_the_job(database):
+    with database.write() as tx:
+        id = jobs.add(tx, context.Context(), "leftover", "1", "remove", states.VOLUME, HOST)
+    for stage, host in (("scheduler", HOST), ("backup", HOST), (states.VOLUME, "other@lvm")):
+        with database.each() as tx:
+            assert jobs.claim(tx, id, stage, host, "late", 30) == (None, None)
+    with database.each() as tx:
+        assert jobs.claim(tx, id, states.VOLUME, HOST, "mine", 30)[0].attempt == 1

@@ -137,7 +137,7 @@ def test_jobs_of_one_that_may_be_up_wait_for_their_leases(database, machine, for
     first.take()
     first.heartbeat.beat()
     with database.each() as tx:
-        assert jobs.claim(tx, id, first.heartbeat.owner, 3600)[0] is not None
+        assert jobs.claim(tx, id, "volume", HOST, first.heartbeat.owner, 3600)[0] is not None
     if former == "ended":
         first.lock.release()
     silent(database, 61)
@@ -146,7 +146,7 @@ def test_jobs_of_one_that_may_be_up_wait_for_their_leases(database, machine, for
     RegisteredService.expire_leases(types.SimpleNamespace(
         heartbeat=second.heartbeat, process=types.SimpleNamespace(db=database)), "volume")
     with database.each() as tx:
-        jobs.claim(tx, id, second.heartbeat.owner, 30)
+        jobs.claim(tx, id, "volume", HOST, second.heartbeat.owner, 30)
     with database.read() as tx:
         assert tx.execute(schema.jobs.select()).one().attempt == attempts
 

@@ -40,7 +40,7 @@ SWEEPS = {
     "heartbeat": lambda tx: services.beat(tx, "cinder-volume", seeded.OTHERS.format(1), "nova", "me"),
     "leases": lambda tx: job_changes.renew(tx, "me", 30),
     "measurement": lambda tx: pool_stats.update_stats(tx, POOL, seeded.OWN, db.now(), STATS),
-    "claim": lambda tx: jobs.claim(tx, "none", "me", 30),
+    "claim": lambda tx: jobs.claim(tx, "none", "volume", "here", "me", 30),
     "purge of jobs": lambda tx: job_changes.purge(tx, 86400),
     "purge of messages": messages.purge,
     "metrics of jobs": lambda tx: (job_queries.pending(tx), job_queries.oldest_unclaimed(tx)),
