@@ -30,6 +30,8 @@ class Backend:
         self.name = self.cluster or self.member
         self.zone = self.options.backend_availability_zone or conf.storage_availability_zone
         self.driver = driver(self.options, section)
+        # Whatever a member that lost a job makes after that, another one may have removed.
+        self.driver.needs_fence |= self.cluster is not None
         self.target = None
         if isinstance(self.driver, drivers.HasPath) and not isinstance(self.driver, drivers.Connects):
             self.target = target(self.options, os.path.join(conf.state_path, "targets", section))

@@ -101,7 +101,8 @@ class Driver(abc.ABC):
     protocol: typing.ClassVar[str | None] = None
     #: Why services of several hosts cannot share a backend, unless the driver is Shared.
     unshared: typing.ClassVar[str] = "its volumes are reached from one host alone"
-    #: Whether creations, copies and extensions that end late overwrite what the volume's user has written since.
+    #: Whether creations, copies and extensions that end late overwrite what the volume's user has written since, or
+    #: make again what has been removed: so in a cluster.
     needs_fence = False
     vendor = "Open Source"
     #: Records the duration of calls (see cinder_lite.observe.metrics); set by the service.

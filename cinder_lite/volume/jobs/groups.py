@@ -59,7 +59,7 @@ class GroupJobs:
         facts = {}
         try:
             for number, (row, snapshot) in enumerate(created):
-                facts[row.id] = self.backend.call(self.backend.driver.create_snapshot, snapshot) or {}
+                facts[row.id] = driver_calls.fenced(work, self.backend.driver.create_snapshot, snapshot) or {}
                 work.step(number + 1, len(created))
         except drivers.DriverError:
             for row, snapshot in created:

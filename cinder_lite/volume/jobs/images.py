@@ -16,7 +16,7 @@ from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
 from cinder_lite.nova import client
 from cinder_lite.nova.events import ServerEvents
-from cinder_lite.volume import driver_views
+from cinder_lite.volume import driver_calls, driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 from cinder_lite.volume.exports import Exports
@@ -179,7 +179,7 @@ class ImageJobs:
             yield self.backend.content(volume)
             return
         frozen = drivers.Snapshot(id=work.job.id, size=row.size, volume=volume)
-        facts = self.backend.call(self.backend.driver.create_snapshot, frozen)
+        facts = driver_calls.fenced(work, self.backend.driver.create_snapshot, frozen)
         frozen = dataclasses.replace(frozen, facts=facts or {})
         try:
             yield self.backend.snapshot_content(frozen)

@@ -9,7 +9,7 @@ from cinder_lite.db import ownership, quotas, snapshots, volumes
 from cinder_lite.jobs import holds, outcomes
 from cinder_lite.jobs.lifecycle import SNAPSHOT, VOLUME
 from cinder_lite.jobs.work import Work
-from cinder_lite.volume import driver_views
+from cinder_lite.volume import driver_calls, driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -29,7 +29,7 @@ class ManageJobs:
             self._claim(work, VOLUME, row, self._inspect(work.args["reference"]))
         with self.db.read() as tx:
             volume = driver_views.as_volume(outcomes.found(volumes.find(tx, row.id)))
-        facts = self.backend.call(self.backend.driver.manage, volume, work.args["reference"])
+        facts = driver_calls.fenced(work, self.backend.driver.manage, volume, work.args["reference"])
         work.keep(facts=facts or {}, launched_at=db.now(), **self.backend.ownership)
 
     def _inspect(self, reference, volume=None):
@@ -74,7 +74,7 @@ class ManageJobs:
             self._claim(work, SNAPSHOT, row, self._inspect(work.args["reference"], driver_views.as_volume(volume)))
         with self.db.read() as tx:
             snapshot = driver_views.as_snapshot(snapshots.find(tx, row.id), volume)
-        facts = self.backend.call(self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
+        facts = driver_calls.fenced(work, self.backend.driver.manage_snapshot, snapshot, work.args["reference"])
         work.keep(facts=facts or {}, progress="100%")
 
     def unmanage_snapshot(self, work: Work) -> None:

@@ -132,7 +132,7 @@ class MigrationJobs:
         copy = dataclasses.replace(volume, name_id=work.job.id, facts=present.facts)
         own = dataclasses.replace(copy, name_id=None)
         try:
-            self.backend.call(self.backend.driver.manage, own, {"source-name": copy.name})
+            driver_calls.fenced(work, self.backend.driver.manage, own, {"source-name": copy.name})
         except drivers.DriverError as error:
             LOG.warning("volume %s keeps the name %s on %s: %s", volume.id, copy.name, self.backend.name, error)
             return

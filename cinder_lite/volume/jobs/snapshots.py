@@ -4,7 +4,7 @@ from cinder_lite import db
 from cinder_lite.db import snapshots
 from cinder_lite.jobs import outcomes
 from cinder_lite.jobs.work import Work
-from cinder_lite.volume import driver_views
+from cinder_lite.volume import driver_calls, driver_views
 from cinder_lite.volume.backends import Backend
 from cinder_lite.volume.drivers import base as drivers
 
@@ -19,7 +19,7 @@ class SnapshotJobs:
         snapshot = self._snapshot(work)
         work.begin()
         try:
-            facts = self.backend.call(self.backend.driver.create_snapshot, snapshot)
+            facts = driver_calls.fenced(work, self.backend.driver.create_snapshot, snapshot)
         except drivers.DriverError:
             with outcomes.quiet(f"removing the incomplete snapshot {snapshot.id}"):
                 self.backend.call(self.backend.driver.delete_snapshot, snapshot)
