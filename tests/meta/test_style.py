@@ -15,7 +15,7 @@ TOP_LEVEL = {".ci", ".gitignore", "LICENSE", "README.md", "bin", "cinder_lite", 
              "pyproject.toml", "setup.cfg", "tests", "tools", "tox.ini"}
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 500, 60
 #: Lines of code of the core, and what does not belong to it. A change that adds no capability must not need more.
-LINES_OF_THE_CORE = 20803
+LINES_OF_THE_CORE = 20829
 NOT_CORE = tuple(f"cinder_lite/{part}" for part in (
     "volume/drivers/", "volume/targets/", "backup/stores/", "import_cinder/", "client/", "db/migrations/",
     "api/schemas/responses.py"))
