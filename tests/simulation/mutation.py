@@ -1,4 +1,4 @@
-"""Count which mutants the worlds kill: python -m tests.simulation.mutation [--seeds SEEDS] [PATTERN]...
+"""Count which mutants the worlds kill: python -m tests.simulation.mutation [--seeds SEEDS] [--clustered] [PATTERN]...
 
 Each mutant runs seed after seed until a rule breaks. Prints a line for each, and the share of those that were killed.
 The exit status is 1 if that is below 95 %.
@@ -13,7 +13,7 @@ import contextlib  # noqa: E402
 import fnmatch  # noqa: E402
 import sys  # noqa: E402
 
-from tests.simulation import mutants, runs, shrink  # noqa: E402
+from tests.simulation import mutants, runs, shrink, site  # noqa: E402
 
 #: The share of mutants that have to be killed.
 WANTED = 0.95
@@ -38,8 +38,11 @@ def kill_apart(name, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1-100", help="FIRST-LAST, or several of both with commas between")
+    parser.add_argument("--clustered", action="store_true", help="with a backend that both hosts serve at once")
     parser.add_argument("patterns", nargs="*", default=["*"])
     given = parser.parse_args()
+    if given.clustered:
+        site.share()
     seeds = [seed for part in given.seeds.split(",") for seed in _range(part)]
     names = [name for name in mutants.MUTANTS if any(fnmatch.fnmatch(name, one) for one in given.patterns)]
     killed = 0
