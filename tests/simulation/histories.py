@@ -3,7 +3,7 @@
 import json
 
 from cinder_lite import states
-from tests.simulation import starts
+from tests.simulation import starts, world
 from tests.simulation.rules import Broken
 
 
@@ -12,6 +12,8 @@ class Histories:
 
     def __init__(self, site):
         self.site, self.statuses = site, {}
+        #: Id of a job -> its owner at the last commit.
+        self.owners = {}
         #: (id of an attachment, connection information) -> (the host whose portal it names, the initiator).
         self.handed = {}
 
@@ -25,9 +27,12 @@ class Histories:
         self._follow_jobs()
 
     def _follow_jobs(self):
-        for job in self.site.rows("SELECT id, kind, action, status, resource_id, args FROM jobs"):
+        for job in self.site.rows("SELECT id, kind, action, status, owner, resource_id, args FROM jobs"):
             before = self.statuses.get(job["id"])
             self.statuses[job["id"]] = job["status"]
+            owner, self.owners[job["id"]] = self.owners.get(job["id"]), job["owner"]
+            if before == states.RUNNING and job["status"] == states.SUCCEEDED:
+                _check_owner(job, owner)
             if before is None:
                 self.site.watch(lambda site, job=job: starts.check(site, job))
                 if job["action"] == "unmanage":
@@ -43,3 +48,10 @@ class Histories:
         for row in self.site.rows(query, job["resource_id"]):
             self.site.unmanaged.add((row["host"], f"{job['kind']}-{row['name']}"))
             self.site.former[f"{job['kind']}-{row['name']}"] = row["id"]
+
+
+def _check_owner(job, owner):
+    """A job succeeds by the process that owns it, "name/instance"."""
+    on = world.node()
+    if owner is not None and on is not None and on.instances and owner.rpartition("/")[2] not in on.instances:
+        raise Broken(f"{job['action']} of {job['kind']} {job['resource_id']} succeeded on {on}, but {owner} has it")

@@ -182,6 +182,7 @@ class Site:
         made = {"scheduler": SchedulerService, "volume": VolumeService, "backup": BackupService}[service](shared)
         for one in made.backends if service == "volume" else [made]:
             on.when_killed.append(one.lock.release)
+            on.instances.add(one.lock.instance)
         made.start()
 
     def kill(self, role, seconds):

@@ -46,6 +46,8 @@ class Node:
     def __init__(self, name):
         self.name, self.alive, self.resumes = name, True, 0.0
         self.host = name.partition("@")[2]
+        #: By which its services claim jobs.
+        self.instances = set()
         #: Kept until the end: a thread that nothing refers to would be ended by an exception.
         self.threads = []
         #: What the operating system does when the process ends: locks are released, connections are closed.
