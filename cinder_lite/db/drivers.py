@@ -14,6 +14,8 @@ MYSQL, PSYCOPG, PYMYSQL, MYSQLCLIENT = ("mysql", "mariadb"), "postgresql+psycopg
 #: The parameters of a URL that mysqlclient has too, with PyMySQL's meaning, and those that only mysqlclient has.
 PARAMETERS = frozenset("charset client_flag connect_timeout init_command local_infile read_timeout ssl_ca ssl_capath "
                        "ssl_cert ssl_key ssl_mode unix_socket write_timeout".split())
+#: Seconds for a connection, the greeting of the server included, unless the URL has connect_timeout.
+CONNECT_TIMEOUT = 10
 
 
 def url_of(connection: str) -> sa.URL:
@@ -53,16 +55,29 @@ def _obstacle(url):
 def connect_args(url: sa.URL) -> dict[str, Any]:
     """Arguments of the driver besides the URL."""
     has_tls = any(key.startswith("ssl") for key in url.query)
+    if url.drivername == PSYCOPG:
+        return {"connect_timeout": CONNECT_TIMEOUT} if "connect_timeout" not in url.query else {}
     if url.drivername != MYSQLCLIENT:
         # By default PyMySQL tries TLS and loads the system's certificates for every connection.
         return {"ssl_disabled": True} if url.drivername == PYMYSQL and not has_tls else {}
     # Defaults of PyMySQL, which are not those of the C library: it would not verify certificates, for example.
     mode = "VERIFY_IDENTITY" if {"ssl_ca", "ssl_capath"} & url.query.keys() else "REQUIRED" if has_tls else "DISABLED"
-    found = {"ssl_mode": mode, "charset": "utf8mb4", "connect_timeout": 10, "local_infile": 0, "multi_statements": 0}
+    found = {"ssl_mode": mode, "charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT, "local_infile": 0,
+             "multi_statements": 0}
     if url.host in (None, "localhost") and "unix_socket" not in url.query:
         # For the C library localhost is the default socket, whatever the port.
         found["host"] = "127.0.0.1"
     return {key: found[key] for key in found.keys() - url.query.keys()}
+
+
+def connect(dialect: Any, _record: Any, args: Any, options: dict[str, Any]) -> Any:
+    """A connection by PyMySQL, which without read_timeout would wait for the server's greeting for ever; None with
+    other drivers, which SQLAlchemy calls itself."""
+    if dialect.driver != "pymysql" or "read_timeout" in options:
+        return None
+    connection = dialect.connect(*args, read_timeout=options.get("connect_timeout", CONNECT_TIMEOUT), **options)
+    connection._read_timeout = None  # statements have no limit
+    return connection
 
 
 def fast_times(url: sa.URL) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def _engine(url, shared, failures, autocommit):
     else:
         level = "AUTOCOMMIT" if autocommit else "READ COMMITTED"
         engine = sa.create_engine(url, isolation_level=level, skip_autocommit_rollback=True, **shared)
+        sa.event.listen(engine, "do_connect", drivers.connect)
         if not autocommit:
             sa.event.listen(engine, "connect", functools.partial(_limit_idleness, engine.dialect))
         sa.event.listen(engine, "checkin", functools.partial(_note_idle, failures))

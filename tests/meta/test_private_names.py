@@ -40,6 +40,8 @@ def reach(module, names, reason):
 
 #: Package (as setup.cfg has it) -> what is used of it.
 REACHED_INTO = {
+    "PyMySQL": reach("db/drivers.py", "_read_timeout",
+                     "the limit of the server's greeting is that of statements, and no public call changes it"),
     "keystonemiddleware": reach("api/auth/keystone.py", "_identity_server",
                                 "no public call bounds those that wait for Keystone, beside cached tokens"),
     "oslo.config": reach("conf/unread.py", "_opts _groups", "no public call lists the options that are registered"),
@@ -77,6 +79,7 @@ UNDOCUMENTED = {"eventlet", "networkx"}
 #: What has to look so: a signature, or the attributes that the methods of a class set or use.
 SHAPES = {
     "keystonemiddleware.auth_token:AuthProtocol": {"_identity_server"},
+    "pymysql.connections:Connection": {"_read_timeout"},
     "oslo_config.cfg:ConfigOpts": {"_opts", "_groups"},
     "oslo_config.cfg:OptGroup": {"_opts"},
     "oslo_context.context:get_current": "()",

@@ -8,6 +8,7 @@ import types
 import pytest
 
 from cinder_lite import db
+from cinder_lite.db import drivers
 
 
 @pytest.mark.parametrize("driver", ["mysql+pymysql", "postgresql+psycopg"])
@@ -19,6 +20,17 @@ def test_refused_connection_is_unreachable(driver, use):
             connection=f"{driver}://u:p@127.0.0.1:{unheard.getsockname()[1]}/x", max_pool_size=1, max_overflow=0,
             pool_timeout=5, connection_recycle_time=3600))
         with pytest.raises(db.Unreachable), getattr(database, use)() as tx:
+            tx.exec_driver_sql("SELECT 1")
+
+
+@pytest.mark.parametrize("driver", ["mysql+pymysql", "mysql", "postgresql+psycopg"])
+def test_a_database_that_accepts_connections_and_is_silent_is_unreachable(monkeypatch, driver):
+    monkeypatch.setattr(drivers, "CONNECT_TIMEOUT", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = db.Database(types.SimpleNamespace(
+            connection=f"{driver}://u:p@127.0.0.1:{silent.getsockname()[1]}/x", max_pool_size=1,
+            max_overflow=0, pool_timeout=5, connection_recycle_time=3600))
+        with pytest.raises(db.Unreachable), database.read() as tx:
             tx.exec_driver_sql("SELECT 1")
 
 
