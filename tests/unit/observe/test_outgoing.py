@@ -59,6 +59,37 @@ def test_no_more_than_the_limit_wait(tmp_path, silent, monkeypatch):
     assert outgoing.problems(loaded(tmp_path)) == []
 
 
+class Recorded(list):
+    """What a meter was given."""
+
+    def observe(self, *measured):
+        self.append(measured)
+
+
+@pytest.mark.parametrize("name", ["Keystone", "Glance", "Nova"])
+@pytest.mark.parametrize("outcome", ["done", "failed"])
+def test_each_is_named_while_it_is_waited_for_and_measured(tmp_path, monkeypatch, name, outcome):
+    """One answers slowly in the end, the other never."""
+    monkeypatch.setattr(outgoing, "SLOW", 0.1)
+    monkeypatch.setattr(outgoing.Outgoing, "meter", Recorded())
+    options, client = loaded(tmp_path), session.Session(timeout=60 if outcome == "done" else 2)
+    client.request = outgoing.watched(client.request, options, name, LIMIT)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        threads, _ = asking(lambda: client.get(url, authenticated=False), 1)
+        until(lambda: outgoing.problems(options), "the service to be named")
+        assert outgoing.problems(options)[0].startswith(f"{name} is slow: it has not answered for ")
+        if outcome == "done":
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                threads[0].join()
+        threads[0].join()
+    (metric, seconds, *labels), = outgoing.Outgoing.meter
+    assert (metric, labels) == ("outgoing_request_seconds", [name, outcome]) and seconds >= 0.1
+    assert bool(outgoing.problems(options)) == (outcome == "failed")
+
+
 def test_a_silent_keystone_is_waited_for_by_few_and_not_for_ever(tmp_path, silent):
     options = loaded(tmp_path, "[keystone_authtoken]", "auth_type = password", f"auth_url = {silent}/v3",
                      "username = cinder", "password = x", "user_domain_name = Default", "project_name = service",
