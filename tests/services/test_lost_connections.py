@@ -110,6 +110,8 @@ def test_what_may_have_been_committed_is_not_repeated(database, opened):
     assert times == ["commit", "at once"]
 
 
+# The server is started by the thread that connects, which does not end in a green one.
+@pytest.mark.once
 def test_a_restarted_database_is_waited_for(database, opened, monkeypatch):
     monkeypatch.setattr(unusable, "FAILOVER", 300)
     here, times = opened(), []
