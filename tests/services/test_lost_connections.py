@@ -110,21 +110,21 @@ def test_what_may_have_been_committed_is_not_repeated(database, opened):
     assert times == ["commit", "at once"]
 
 
-# The server is started by the thread that connects, which does not end in a green one.
-@pytest.mark.once
 def test_a_restarted_database_is_waited_for(database, opened, monkeypatch):
     monkeypatch.setattr(unusable, "FAILOVER", 300)
-    here, times = opened(), []
+    here, times, wait = opened(), [], unusable.wait
     with here.read() as tx:
         assert tx.execute(sa.select(schema.volume_types.c.id)).scalar()
     database.kill()
 
-    def start(*unused):
-        times.append(1)
+    def start(error):
+        """Called before each further attempt."""
+        times.append(error)
         if len(times) == 3:
             database.start()
+        wait(error)
 
-    sa.event.listen(here.engine, "do_connect", start)
+    monkeypatch.setattr(unusable, "wait", start)
     with here.write() as tx:
         assert rename(tx, "late") == 1
     assert len(times) >= 3
