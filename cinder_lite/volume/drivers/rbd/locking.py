@@ -17,8 +17,8 @@ import rados
 OBJECTS = 64
 #: Seconds for which a lock is kept without renewal; between two renewals; between two attempts to get one.
 DURATION, RENEWAL, PAUSE = 30, 10, 0.1
-#: The flag of cls_lock for a lock that its owner may have.
-MAY_RENEW = 1
+#: The flags of cls_lock for a lock that its owner may have, and must have: it may be released meanwhile.
+MAY_RENEW, MUST_RENEW = 1, 2
 LOCK = "cinder_lite"
 
 
@@ -67,15 +67,15 @@ class SharedLocks(Locks):
     def _acquire(self, name):
         while True:
             try:
-                self._lock(name)
+                self._lock(name, MAY_RENEW)
             except rados.ObjectBusy:
                 threading.Event().wait(PAUSE)
             else:
                 self._locked.add(name)
                 return
 
-    def _lock(self, name):
-        self._ioctx.lock_exclusive(name, LOCK, self._cookie, self._owner, DURATION, MAY_RENEW)
+    def _lock(self, name, flags):
+        self._ioctx.lock_exclusive(name, LOCK, self._cookie, self._owner, DURATION, flags)
 
     def _release(self, name):
         self._locked.discard(name)
@@ -88,7 +88,7 @@ class SharedLocks(Locks):
             threading.Event().wait(RENEWAL)
             for name in tuple(self._locked):
                 with contextlib.suppress(rados.Error):
-                    self._lock(name)
+                    self._lock(name, MUST_RENEW)
 
 
 def _object(name):
