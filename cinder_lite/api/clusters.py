@@ -27,12 +27,13 @@ def place(req: Request, given: Mapping[str, Any]) -> str | None:
     if not service:
         return None
     with req.db.read() as tx:
-        if cluster and members.find(tx, service) is None:
-            known = ", ".join(sorted(members.names(tx))) or "none"
+        row = services.find(tx, VOLUME, service)
+        whole = row.cluster_name if row is not None else None
+        if cluster and whole != service:
+            known = ", ".join(one.host for one, _ in members.clusters(tx)) or "none"
             raise errors.InvalidInput(reason=f"There is no cluster {service}; the clusters are: {known}.",
                                       public=f"Invalid input received: There is no cluster {service}.")
-        row = services.find(tx, VOLUME, service)
-    return f"{row is not None and row.cluster_name or service}{mark}{pool}"
+    return f"{whole or service}{mark}{pool}"
 
 
 def _view(req: Request, row: Row, others: list[Row]) -> dict[str, Any]:

@@ -74,8 +74,3 @@ def may_be_running(tx: db.Transaction, job: db.Row) -> bool:
     return tx.execute(sa.select(J.c.id).where(
         J.c.resource_id == job.resource_id, J.c.id != job.id, J.c.status.not_in(states.LIVE_JOB),
         J.c.lease_until > db.now())).first() is not None
-
-
-def names(tx: db.Transaction) -> set[str]:
-    """The names of all clusters."""
-    return set(tx.scalars(sa.select(S.c.host).where(S.c.cluster_name == S.c.host)))
