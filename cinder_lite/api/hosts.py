@@ -69,12 +69,13 @@ def clean_up(req: Request) -> dict[str, list[dict[str, Any]]]:
     up = _flag(body, "is_up")
     disabled = _flag(body, "disabled")
     with req.db.read() as tx:
+        everyone = services.page(tx)
         rows = services.page(tx, body.get("host"), body.get("binary"))
         held_by = volumes.host_of(tx, body["resource_id"]) if body.get("resource_id") else None
     if held_by == "":
         raise errors.InvalidInput(reason=f"There is no resource {body['resource_id']} that is on a host.")
     # Those whose jobs any of them takes: the schedulers, and the members of each cluster.
-    sharing = {row.cluster_name or row.binary for row in rows if state(row, req) == "up"
+    sharing = {row.cluster_name or row.binary for row in everyone if state(row, req) == "up"
                and (row.cluster_name or row.binary == SCHEDULER)}
     found: dict[str, list[dict[str, Any]]] = {"cleaning": [], "unavailable": []}
     for row in rows:

@@ -146,7 +146,10 @@ def test_connections_are_answered_by_any_member(cluster, client):
         client.settled("volumes", volume["id"])
 
 
-def test_a_job_of_a_killed_member_is_taken_over_by_another(cluster, client):
+@pytest.fixture
+def held(cluster, client):
+    """(a member in a process of its own, the file without which its create goes on, the volume that it creates); the
+    other member is stopped."""
     other = cluster.apart("two")
     await_member(client, "two")
     cluster.volume.stop(10)
@@ -155,6 +158,11 @@ def test_a_job_of_a_killed_member_is_taken_over_by_another(cluster, client):
     volume = client.create("volumes", size=1)
     at = os.path.join(cluster.share, ".at-create")
     until(lambda: os.path.exists(at), "the other member to work on the volume")
+    return other, hold, volume
+
+
+def test_a_job_of_a_killed_member_is_taken_over_by_another(cluster, client, held):
+    other, hold, volume = held
     os.unlink(hold)
     other.kill()
     # It may have been killed after the job's end, so that the state of the job does not matter here.
@@ -167,16 +175,11 @@ def test_a_job_of_a_killed_member_is_taken_over_by_another(cluster, client):
     cleaned = client("POST", "/workers/cleanup", {"cluster_name": CLUSTER, "is_up": False}, expect=202)
     assert [(one["host"], one["cluster_name"]) for one in cleaned["cleaning"]] == [("two@nfs", CLUSTER)]
     assert cleaned["unavailable"] == []
+    assert client("POST", "/workers/cleanup", {"host": "two@nfs", "is_up": False}, expect=202) == cleaned
 
 
-def test_a_stopped_member_holds_up_no_job_for_longer_than_its_lease(cluster, client):
-    other = cluster.apart("two")
-    await_member(client, "two")
-    cluster.volume.stop(10)
-    hold = os.path.join(cluster.share, ".hold-create")
-    open(hold, "w").close()
-    volume = client.create("volumes", size=1)
-    until(lambda: os.path.exists(os.path.join(cluster.share, ".at-create")), "the other member to work on the volume")
+def test_a_stopped_member_holds_up_no_job_for_longer_than_its_lease(cluster, client, held):
+    other, hold, volume = held
     os.kill(other.pid, signal.SIGSTOP)
     os.unlink(hold)
     cluster.volume = cluster.services[0] = VolumeService(cluster.process)
