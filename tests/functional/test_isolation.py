@@ -63,6 +63,16 @@ def refused(info):
     return not reads(info)
 
 
+def cut(site, helper, end):
+    """Connect a host, and end its access by an action, which has to cut its session. Returns its information."""
+    id, info = end.connected(site, helper)
+    with held(info) as former:
+        assert former.reaches()
+        end.end(site, id)
+        assert not former.reaches()
+    return info
+
+
 @pytest.fixture(scope="module")
 def others(site):
     """Sessions of hosts whose access nobody ends."""
@@ -72,12 +82,7 @@ def others(site):
 
 @pytest.mark.parametrize("end", ENDS, ids=name_of)
 def test_who_has_lost_access_is_cut_and_not_let_in_again(site, others, helper, end):
-    id, info = end.connected(site, helper)
-    with held(info) as former:
-        assert former.reaches()
-        end.end(site, id)
-        assert not former.reaches()
-    assert refused(info)
+    assert refused(cut(site, helper, end))
     assert all(other.reaches() for other in others)
 
 

@@ -2,11 +2,10 @@
 
 import pytest
 
-from tests.contract.held import held
 from tests.functional.isolated import RESTARTS, Site, reimaging
 from tests.functional.service import until
 from tests.functional.test_connections import HELPERS, reads
-from tests.functional.test_isolation import living, refused
+from tests.functional.test_isolation import cut, living, refused
 from tests.images.images_service import Glance
 
 
@@ -28,12 +27,7 @@ def helper(request):
 
 
 def test_who_has_lost_access_by_a_reimage_is_cut_and_not_let_in_again(site, glance, helper):
-    end, known = reimaging(glance), living(site)
-    id, info = end.connected(site, helper)
-    with held(info) as former:
-        assert former.reaches()
-        end.end(site, id)
-        assert not former.reaches()
+    known, info = living(site), cut(site, helper, reimaging(glance))
     assert refused(info)
     for what in RESTARTS:
         site.restart(*what)
