@@ -22,6 +22,7 @@ from tests.simulation import (
     rules,
     servers,
     storage,
+    timers,
     world,
 )
 from tests.simulation.site import BACKENDS, CLUSTERS, Site, configured
@@ -56,6 +57,7 @@ def begin(top, requests):
     site = Site(here, top)
     servers.install(site)
     faults.mark_work()
+    timers.install()
     site.start_all()
     names = {name for host in BACKENDS for name in BACKENDS[host]}
     here.wait_until(lambda: len(site.rows("SELECT 1 FROM pools")) == len(names), "the backends")

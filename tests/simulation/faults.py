@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import eventlet
 import greenlet
 
 from cinder_lite.jobs import worker
 from cinder_lite.states import lookup
-from tests.simulation import database, network, storage
+from tests.simulation import database, network, storage, timers
 
 CRASH, PAUSE = "crash", "pause"
+#: The seconds before the end of a pause at which it is decided whether it ends.
+MOMENT = 0.001
 #: The same in the middle of a job, and right after a commit.
 CRASH_AT_WORK, PAUSE_AT_WORK, CRASH_AFTER, PAUSE_AFTER = (
     "crash at work", "pause at work", "crash after commit", "pause after commit")
@@ -127,7 +130,14 @@ class Injector:
 
     def _pause(self, on, seconds):
         on.resumes = self.world.seconds + seconds
+        self.world.start(None, self._look, on, seconds)
         self.world.sleep(0)
+
+    def _look(self, on, seconds):
+        """Just before a paused node goes on, end it if the kernel would have."""
+        eventlet.sleep(seconds - MOMENT)
+        if on.alive and timers.is_ended(on):
+            self.site.kill(self.site.role_of(on), timers.DOWN)
 
 
 def mark_work():
